@@ -1,0 +1,1 @@
+"""Durable plans for people who change running systems."""

@@ -1,0 +1,201 @@
+"""What the engine writes: statuses, reasons, attempts, and a plugin's error.
+
+Nothing here is ever an argument of a plan's constructors (OM-2). Times are
+timezone-aware UTC.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import attrs
+
+__all__ = [
+    "Attempt",
+    "FailureReason",
+    "HaltAfter",
+    "NoteValue",
+    "ObjectType",
+    "OnInterrupt",
+    "PluginError",
+    "State",
+    "Status",
+    "WhenDeferred",
+]
+
+
+class Status(enum.Enum):
+    """How far an object has come (OM-1). Stored by name; the numbers give the order."""
+
+    NOT_STARTED = 0
+    RUNNING = 100
+    COMPLETED = 200
+    FAILED = 300
+    STOPPED = 400
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it can never change again: COMPLETED, FAILED or STOPPED."""
+        return self.value >= 200
+
+
+class FailureReason(enum.Enum):
+    """Why a plan failed or was stopped (OM-1, F-3)."""
+
+    UNKNOWN = 0
+    PRE_CHECK = 100
+    BLOCK = 200
+    POST_CHECK = 300
+    CONT_CHECK = 400
+    DEFERRED_CHECK = 450
+    DEFERRED_ACTION = 475
+    STOPPED = 500
+    EXCEED_RECOVERY = 600
+
+
+class WhenDeferred(enum.Enum):
+    """On which outcome of the plan a deferred batch runs (OM-1, DA-2)."""
+
+    UNKNOWN = 0
+    """Never valid: what a batch has whose author forgot to say (V-12)."""
+    ON_SUCCESS = 1
+    ON_FAILURE = 2
+    ALWAYS = 3
+
+
+class ObjectType(enum.Enum):
+    """The kind of an object of a plan (OM-1)."""
+
+    UNKNOWN = 0
+    PLAN = 1
+    CHECK = 2
+    BLOCK = 5
+    SEQUENCE = 6
+    ACTION = 7
+    DEFERRED_ACTIONS = 8
+    BATCH = 9
+
+
+class HaltAfter(enum.Enum):
+    """What a halting block lets its running sequences finish (Q-4)."""
+
+    ACTION = "action"
+    """The action in flight: stop touching a sick fleet at once."""
+    SEQUENCE = "sequence"
+    """The whole sequence: leave no machine half-done."""
+
+
+class OnInterrupt(enum.Enum):
+    """What recovery does about an attempt that a crash cut short (R-7)."""
+
+    RERUN = "rerun"
+    """Run the action again."""
+    FAIL = "fail"
+    """The action is FAILED: a person decides."""
+    RECONCILE = "reconcile"
+    """Ask the plugin's ``reconcile`` what became of it."""
+
+
+NoteValue: TypeAlias = str | int | float | bool | bytes | None
+"""What a plugin may remember (REG-11): one plain value, of at most 4 KiB."""
+
+
+class PluginError(Exception):
+    """How an attempt failed (OM-11): returned or raised by a plugin, and stored.
+
+    It is a value: it compares by its fields and survives storage exactly, the
+    chain of wrapped errors included.
+
+    Attributes:
+        message: What went wrong, for people.
+        code: The plugin's own number for it; 0 means unknown.
+        permanent: Whether trying again is of no use (A-9).
+        wrapped: The error behind this one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int = 0,
+        permanent: bool = False,
+        wrapped: PluginError | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.permanent = permanent
+        self.wrapped = wrapped
+
+    def _key(self) -> tuple[str, int, bool, PluginError | None]:
+        return (self.message, self.code, self.permanent, self.wrapped)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PluginError):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((self.message, self.code, self.permanent))
+
+    def __str__(self) -> str:
+        code = f" (code {self.code})" if self.code else ""
+        because = f": {self.wrapped}" if self.wrapped is not None else ""
+        return f"{self.message}{code}{because}"
+
+    def __repr__(self) -> str:
+        return (
+            f"PluginError({self.message!r}, code={self.code}, "
+            f"permanent={self.permanent}, wrapped={self.wrapped!r})"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are otherwise rebuilt from their positional arguments alone.
+        return (_rebuild_plugin_error, self._key())
+
+
+def _rebuild_plugin_error(
+    message: str, code: int, permanent: bool, wrapped: PluginError | None
+) -> PluginError:
+    return PluginError(message, code=code, permanent=permanent, wrapped=wrapped)
+
+
+@attrs.define
+class State:
+    """How far an object has come, and when (OM-2)."""
+
+    status: Status = Status.NOT_STARTED
+    started: datetime | None = None
+    ended: datetime | None = None
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From start to end; None while either is unknown."""
+        if self.started is None or self.ended is None:
+            return None
+        return self.ended - self.started
+
+
+@attrs.define(kw_only=True)
+class Attempt:
+    """One call of an action's plugin (OM-10).
+
+    Attributes:
+        started: When the call was recorded, just before it was made (A-13).
+        ended: When its outcome was known; None while it runs.
+        response: What the plugin returned, of its response type.
+        error: How it failed; None when it did not.
+        interrupted: Whether a crash of the engine cut it short (R-7).
+        unresponsive: Whether it went on for 30 seconds after it was cancelled (A-16).
+        notes: What the plugin asked to remember (REG-11).
+    """
+
+    started: datetime
+    ended: datetime | None = None
+    response: object = None
+    error: PluginError | None = None
+    interrupted: bool = False
+    unresponsive: bool = False
+    notes: dict[str, NoteValue] = attrs.field(factory=dict)

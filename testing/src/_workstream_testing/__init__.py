@@ -1,0 +1,1 @@
+"""The body of the test harness; its face is ``workstream.testing``."""
