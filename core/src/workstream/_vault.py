@@ -7,11 +7,13 @@ A vault keeps, for each plan,
 - its **records**: the latest state of every other object, keyed by the object's
   position in walk order. An object that has no record is as the definition left it:
   NOT_STARTED. An action has one record an attempt, and its state is that of its
-  latest one; a record with attempt 0 resets the action (C-1) and removes them;
+  latest one. A record removes those of later attempts: so one with attempt 0 resets
+  the action (C-1), and one with attempt 1 does so and begins again;
 - its **log**: the latest changes in the order in which they became durable, each
   with a position that only grows. Watchers read it (section 23). It is bounded;
 - its **lines**: what its plugins reported, bounded;
-- perhaps a **stop request**, and, while a process runs it, a **claim**.
+- perhaps a **stop request**, until its row is terminal; and, while a process runs
+  it, a **claim**.
 
 What is inside a definition or a record is the codec's business: to a vault they are
 bytes. That keeps a vault small, and makes every vault store the same thing.
@@ -28,14 +30,15 @@ atomic: it happens wholly or not at all, also under cancellation and crash.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+import heapq
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
 import attrs
 
-from ._errors import StorageError
+from ._errors import NotFoundError, StorageError
 from ._state import FailureReason, Status
 
 __all__ = [
@@ -163,6 +166,52 @@ class LogSlice:
 
 class ConflictError(StorageError):
     """The stored plan does not have the status that the writer expected."""
+
+
+def newest_first(rows: Iterable[PlanRow], limit: int) -> list[PlanRow]:
+    """The rows in the order of a list, at most ``limit`` of them (STO-4).
+
+    Raises:
+        ValueError: The limit is negative.
+    """
+    if limit < 0:
+        message = f"limit must be 0 (all) or more, not {limit}"
+        raise ValueError(message)
+    if limit:
+        return heapq.nlargest(limit, rows, key=_age)
+    return sorted(rows, key=_age, reverse=True)
+
+
+def _age(row: PlanRow) -> tuple[datetime, UUID]:
+    return (row.submitted or _BEFORE_ALL, row.id)
+
+
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+
+
+def not_found(plan_id: UUID) -> NotFoundError:
+    """The answer of a read, or of a delete, of a plan that is not stored (STO-2)."""
+    return NotFoundError(f"the store holds no plan {plan_id}", plan_id)
+
+
+def refusal(write: Write, found: Status | None) -> StorageError | None:
+    """Why a plan of this status (None: it is not stored) must not take the write."""
+    if found is None:
+        return StorageError(f"plan {write.plan_id} is not in the store")
+    if write.expect not in (None, found):
+        expected = write.expect.name
+        return ConflictError(
+            f"plan {write.plan_id} is {found.name}, not {expected}: another process "
+            "has changed it"
+        )
+    return None
+
+
+def refuse_delete(plan_id: UUID, found: Status) -> None:
+    """Raise StorageError when a plan of this status must not be deleted (STO-5)."""
+    if found is Status.RUNNING:
+        message = f"plan {plan_id} is running and cannot be deleted: stop it first"
+        raise StorageError(message)
 
 
 class Vault(Protocol):
