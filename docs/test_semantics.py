@@ -20,7 +20,7 @@ RULE = re.compile(rf"\b(?:{'|'.join(PREFIXES)})-\d+[a-z]?\b")
 DEFINITION = re.compile(
     rf"^(?:\*\*|\| )((?:{'|'.join(PREFIXES)})-\d+[a-z]?)\b", re.MULTILINE
 )
-SECTION = re.compile(r"^## (\d+) ", re.MULTILINE)
+SECTION = re.compile(r"^## (\d+)\. ", re.MULTILINE)
 SECTION_CITED = re.compile(r"\bsection (\d+)\b")
 NOT_OURS = {"build", "dist", "__pycache__", "node_modules"}
 
