@@ -1,0 +1,98 @@
+"""Developer tasks: ``nox -l`` lists them, ``nox`` runs the default ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_external_run = True
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "typing", "tests"]
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PLUGINS = sorted(
+    str(path.parent.relative_to(ROOT))
+    for path in ROOT.glob("plugins-contrib/*/pyproject.toml")
+)
+# They run mypy and pyright over code of their own, so they need both at hand.
+TYPING_TESTS = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("core/tests", "testing/tests", "plugins-contrib/*/tests")
+    for path in ROOT.glob(f"{pattern}/test_typing.py")
+)
+
+
+def _group(name: str) -> tuple[str, ...]:
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def _tests_group() -> list[str]:
+    """What the tests need: ours, and what a plugin's own tests need beside it."""
+    needed = set(_group("tests"))
+    for path in PLUGINS:
+        plugin = nox.project.load_toml(ROOT / path / "pyproject.toml")
+        if "tests" in plugin.get("dependency-groups", {}):
+            needed.update(nox.project.dependency_groups(plugin, "tests"))
+    return sorted(needed)
+
+
+def _editable() -> list[str]:
+    """Install arguments for this checkout: the engine, then every plugin."""
+    return [arg for path in (".", *PLUGINS) for arg in ("-e", path)]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    session.install(*_group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check types with both checkers, and that they catch what they should."""
+    session.install(*_editable(), *_group("typing"), *_tests_group(), "nox")
+    session.run("mypy")
+    for path in PLUGINS:  # one by one, so that test files may share names
+        session.run("mypy", path)
+    session.run("pyright", "--pythonpath", f"{session.bin}/python")
+    if TYPING_TESTS:
+        session.run("python", "-m", "pytest", *TYPING_TESTS)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run every test suite, with coverage; arguments go to pytest."""
+    session.install(*_editable(), *_tests_group())
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build every distribution, then test the wheels as a user gets them."""
+    dist = Path(session.create_tmp(), "dist")
+    for stale in dist.glob("*"):
+        stale.unlink()
+    session.install("build", "pyright[nodejs]", *_tests_group())
+    for path in (".", *PLUGINS):
+        # The wheel is built from the sdist, so this proves the sdist whole.
+        session.run("python", "-m", "build", "--outdir", str(dist), path)
+    session.install("--force-reinstall", *map(str, sorted(dist.glob("*.whl"))))
+    # Only here: of an editable install pyright does not see that it is typed.
+    session.run("pyright", "--verifytypes", "workstream", "--ignoreexternal")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """Run the tests against the oldest dependencies we declare."""
+    session.install("--resolution", "lowest-direct", *_editable(), *_tests_group())
+    session.run("python", "-m", "pytest", *session.posargs)
