@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from ._errors import SecretError
-from ._secret_scan import facts_of
+from ._secret_scan import Kind, facts_of
 from ._secrets import HIDDEN, DataPath, SecretRef, StoredValue
 
 __all__ = ["hide", "resolve", "scrub_value", "secret_paths", "secret_values"]
@@ -45,28 +45,27 @@ def secret_paths(value: object) -> tuple[DataPath, ...]:
     """
     if isinstance(value, StoredValue):
         return value.secret
-    return tuple(_paths(value, ())) if facts_of(type(value)).secrets else ()
+    return tuple(_paths(value, ())) if facts_of(value).secrets else ()
 
 
 def _paths(value: Any, at: DataPath) -> Iterator[DataPath]:
-    facts = facts_of(type(value))
+    facts = facts_of(value)
     if not facts.secrets:
         return
-    if facts.is_record:
+    if facts.kind is Kind.RECORD:
         for field in facts.fields:
             if field.secure:
                 yield (*at, field.name)
             elif field.secrets:
                 yield from _paths(getattr(value, field.name, None), (*at, field.name))
-    elif isinstance(value, dict):
-        entries = cast("dict[Any, Any]", value)
-        if all(type(key) in (str, int) for key in entries):
-            for key, entry in entries.items():
+    elif facts.kind is Kind.MAPPING:
+        if all(type(key) in (str, int) for key in value):
+            for key, entry in value.items():
                 yield from _paths(entry, (*at, key))
-        elif any(True for pair in entries.items() for _ in _paths(pair, at)):
+        elif any(True for pair in value.items() for _ in _paths(pair, at)):
             yield at
-    elif isinstance(value, (set, frozenset)):
-        if any(True for entry in cast("set[Any]", value) for _ in _paths(entry, at)):
+    elif facts.kind is Kind.SET:
+        if any(True for entry in value for _ in _paths(entry, at)):
             yield at
     else:
         for index, entry in enumerate(value):
@@ -82,10 +81,10 @@ def scrub_value(value: Any) -> Any:
     """
     if isinstance(value, StoredValue):
         return StoredValue(_scrubbed_data(value.data, value.secret), value.secret)
-    facts = facts_of(type(value))
+    facts = facts_of(value)
     if not facts.secrets:
         return _copied(value)
-    if facts.is_record:
+    if facts.kind is Kind.RECORD:
         scrubbed = copy.copy(value)
         for field in facts.fields:
             old = getattr(value, field.name, _MISSING)
@@ -95,9 +94,8 @@ def scrub_value(value: Any) -> Any:
                 )
                 object.__setattr__(scrubbed, field.name, new)
         return scrubbed
-    if isinstance(value, dict):
-        entries = cast("dict[Any, Any]", value)
-        return {scrub_value(key): scrub_value(entry) for key, entry in entries.items()}
+    if facts.kind is Kind.MAPPING:
+        return {scrub_value(key): scrub_value(entry) for key, entry in value.items()}
     return _rebuilt(value, [scrub_value(entry) for entry in value])
 
 
@@ -110,16 +108,16 @@ def _scrubbed_data(data: Any, paths: Collection[DataPath]) -> Any:
     below: dict[str, list[DataPath]] = {}
     for path in paths:
         below.setdefault(str(path[0]), []).append(path[1:])
-    if isinstance(data, dict):
-        entries = cast("dict[Any, Any]", data)
+    kind = facts_of(data).kind
+    if kind is Kind.MAPPING:
         return {
             key: _scrubbed_data(entry, below.get(str(key), ()))
-            for key, entry in entries.items()
+            for key, entry in data.items()
         }
-    if isinstance(data, (list, tuple)):
+    if kind is Kind.SEQUENCE:
         return [
             _scrubbed_data(entry, below.get(str(index), ()))
-            for index, entry in enumerate(cast("list[Any]", data))
+            for index, entry in enumerate(data)
         ]
     return _copied(data)  # None stands where the record with the secret may be
 
@@ -162,7 +160,7 @@ def resolve(
     Raises:
         SecretError: It names the reference that failed and why, never a value.
     """
-    facts = facts_of(type(request))
+    facts = facts_of(request)
     values: frozenset[str] = secret_values(request) if facts.secrets else frozenset()
     if not facts.references:
         return request, values
@@ -184,17 +182,16 @@ class _Resolution:
         """The value with its references resolved; itself where there are none."""
         if isinstance(value, SecretRef):
             return self.resolved(value)
-        facts = facts_of(type(value))
+        facts = facts_of(value)
         if not facts.references:
             return value
-        if facts.is_record:
+        if facts.kind is Kind.RECORD:
             return self.record(value, [f.name for f in facts.fields if f.references])
-        if isinstance(value, dict):
-            entries = cast("dict[Any, Any]", value)
-            changed = {key: self.of(entry) for key, entry in entries.items()}
-            if all(changed[key] is entry for key, entry in entries.items()):
-                return entries
-            same_class = copy.copy(entries)
+        if facts.kind is Kind.MAPPING:
+            changed = {key: self.of(entry) for key, entry in value.items()}
+            if all(changed[key] is entry for key, entry in value.items()):
+                return value
+            same_class = copy.copy(value)
             same_class.update(changed)
             return same_class
         old: list[Any] = list(value)
@@ -228,7 +225,8 @@ class _Resolution:
             )
             raise SecretError(message)
         try:
-            value: object = resolver(ref.rest)
+            # A resolver of a package without type annotations may return anything.
+            value: Any = resolver(ref.rest)
         except SecretError as error:
             message = f"the secret {ref.reference!r} cannot be resolved: {error}"
             raise SecretError(message) from None
@@ -255,39 +253,35 @@ def secret_values(value: object) -> frozenset[str]:
     if isinstance(value, StoredValue):
         for path in value.secret:
             _gather(_at(value.data, path), found)
-    elif facts_of(type(value)).secrets:
+    elif facts_of(value).secrets:
         _gather_secure(value, found)
     return frozenset(form for text in found for form in _forms(text))
 
 
 def _at(data: Any, path: DataPath) -> Any:
     for step in path:
-        if isinstance(data, dict):
-            entries = cast("dict[Any, Any]", data)
-            data = entries.get(step, entries.get(str(step)))
-        elif isinstance(data, (list, tuple)) and str(step).isdigit():
-            entries = cast("list[Any]", data)
-            data = entries[int(step)] if int(step) < len(entries) else None
+        kind = facts_of(data).kind
+        if kind is Kind.MAPPING:
+            data = data.get(step, data.get(str(step)))
+        elif kind is Kind.SEQUENCE and isinstance(step, int) and step < len(data):
+            data = data[step]
         else:
             return None
     return data
 
 
 def _gather_secure(value: Any, found: set[str]) -> None:
-    facts = facts_of(type(value))
+    facts = facts_of(value)
     if not facts.secrets:
         return
-    if facts.is_record:
+    if facts.kind is Kind.RECORD:
         for field in facts.fields:
             if field.secure:
                 _gather(getattr(value, field.name, None), found)
             elif field.secrets:
                 _gather_secure(getattr(value, field.name, None), found)
-    elif isinstance(value, dict):
-        for entry in cast("dict[Any, Any]", value).values():
-            _gather_secure(entry, found)
     else:
-        for entry in value:
+        for entry in value.values() if facts.kind is Kind.MAPPING else value:
             _gather_secure(entry, found)
 
 
@@ -297,15 +291,14 @@ def _gather(value: Any, found: set[str]) -> None:
         found.add(value)
     elif isinstance(value, bytes):
         found.add(value.decode(errors="ignore"))
-    elif isinstance(value, dict):
-        for entry in cast("dict[Any, Any]", value).values():
-            _gather(entry, found)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for entry in cast("list[Any]", value):
-            _gather(entry, found)
     else:
-        for field in facts_of(type(value)).fields:
-            _gather(getattr(value, field.name, None), found)
+        facts = facts_of(value)
+        if facts.kind is Kind.RECORD:
+            for field in facts.fields:
+                _gather(getattr(value, field.name, None), found)
+        elif facts.kind is not Kind.OPAQUE:
+            for entry in value.values() if facts.kind is Kind.MAPPING else value:
+                _gather(entry, found)
 
 
 def _forms(text: str) -> frozenset[str]:

@@ -31,10 +31,11 @@ from ._secrets import IGNORE, MARK, SECURE, SecretRef
 
 __all__ = ["ClassFacts", "FieldFacts", "facts_of", "may_hold_secrets", "secret_faults"]
 
-SECRET_WORDS = frozenset(
-    "auth authorization bearer credential credentials cred cert hash jwt key password "
-    "passphrase pass secret secure signing token".split()
-)
+SECRET_WORDS = frozenset({
+    "auth", "authorization", "bearer", "cert", "cred", "credential", "credentials",
+    "hash", "jwt", "key", "pass", "passphrase", "password", "secret", "secure",
+    "signing", "token",
+})  # fmt: skip
 """A field whose name has one of these words needs a mark (REG-4)."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -57,7 +58,16 @@ _PLAIN: tuple[type, ...] = (
 )
 """Classes whose instances hold nothing to look into; their subclasses neither."""
 
-_COLLECTIONS: tuple[type, ...] = (list, tuple, dict, set, frozenset)
+
+class Kind(enum.Enum):
+    """How a value is looked into."""
+
+    OPAQUE = enum.auto()
+    RECORD = enum.auto()
+    """Field by field: an instance of an attrs class or a dataclass."""
+    MAPPING = enum.auto()
+    SEQUENCE = enum.auto()
+    SET = enum.auto()
 
 
 @attrs.frozen
@@ -84,36 +94,52 @@ class ClassFacts:
     """What is known of a class of values.
 
     Attributes:
-        fields: Its fields, when it is an attrs class or a dataclass; otherwise none.
-        is_record: Whether it is such a class.
+        kind: How an instance is looked into.
+        fields: The fields of a record; otherwise none.
         secrets: Whether an instance may hold a SECURE field.
         references: Whether an instance may hold a ``SecretRef``.
     """
 
+    kind: Kind
     fields: tuple[FieldFacts, ...]
-    is_record: bool
     secrets: bool
     references: bool
 
 
-@functools.cache
-def facts_of(cls: type) -> ClassFacts:
-    """What is known of values whose class is exactly this one."""
-    if cls is SecretRef:
-        return ClassFacts((), False, False, True)
+_KNOWN: dict[type, ClassFacts] = {}
+
+
+def facts_of(value: object) -> ClassFacts:
+    """What is known of values of exactly this value's class."""
+    try:
+        return _KNOWN[type(value)]
+    except KeyError:
+        facts = _KNOWN[type(value)] = _class_facts(type(value))
+        return facts
+
+
+def _class_facts(cls: type) -> ClassFacts:
     if _is_record(cls):
         fields = tuple(_field_facts(*field) for field in _fields(cls))
         return ClassFacts(
+            Kind.OPAQUE if cls is SecretRef else Kind.RECORD,
             fields,
-            True,
             any(field.secrets for field in fields),
-            any(field.references for field in fields),
+            cls is SecretRef or any(field.references for field in fields),
         )
-    # Into any other object nothing can look, and the store refuses it.
-    open_ended = issubclass(cls, _COLLECTIONS)
-    return ClassFacts((), False, open_ended, open_ended)
+    if issubclass(cls, dict):
+        kind = Kind.MAPPING
+    elif issubclass(cls, (list, tuple)):
+        kind = Kind.SEQUENCE
+    elif issubclass(cls, (set, frozenset)):
+        kind = Kind.SET
+    else:
+        # Nothing can look into any other object, and the store refuses it.
+        return ClassFacts(Kind.OPAQUE, (), False, False)
+    return ClassFacts(kind, (), True, True)
 
 
+@functools.cache
 def may_hold_secrets(wanted: Any) -> bool:
     """Whether a value of this type may hold a SECURE field: False is certain.
 
@@ -121,7 +147,7 @@ def may_hold_secrets(wanted: Any) -> bool:
         wanted: A class, or any other annotation: a union, ``list[T]``, ``Any`` ...
     """
     if isinstance(wanted, type) and _is_record(wanted):
-        return facts_of(wanted).secrets
+        return _class_facts(wanted).secrets
     return any(_holds_secrets(part) for part in _parts(wanted))
 
 
@@ -257,11 +283,9 @@ def _parts(
 
 def _is_collection(origin: Any) -> bool:
     # A generic record may be a collection too; its fields say more.
-    return (
-        isinstance(origin, type)
-        and issubclass(origin, Collection)
-        and not _is_record(origin)
-    )
+    if not isinstance(origin, type) or _is_record(origin):
+        return False
+    return issubclass(origin, Collection)
 
 
 def _fields(wanted: Any) -> Iterator[tuple[str, object, Any]]:
@@ -269,9 +293,8 @@ def _fields(wanted: Any) -> Iterator[tuple[str, object, Any]]:
 
     Named tuples and typed dicts have fields too, which cannot be marked.
     """
-    cls = get_origin(wanted) or wanted
-    if not isinstance(cls, type):
-        return
+    cls: Any = get_origin(wanted) or wanted
+    marked: list[tuple[str, Any, Any]]
     if attrs.has(cls):
         marked = [
             (field.name, field.metadata, field.type) for field in attrs.fields(cls)
@@ -282,8 +305,7 @@ def _fields(wanted: Any) -> Iterator[tuple[str, object, Any]]:
             for field in dataclasses.fields(cls)
         ]
     elif typing.is_typeddict(cls) or hasattr(cls, "_fields"):
-        named: dict[str, Any] = getattr(cls, "__annotations__", {})
-        marked = [(name, {}, annotation) for name, annotation in named.items()]
+        marked = [(name, {}, Any) for name in _hints(cls)]
     else:
         return
     hints = _hints(cls)
@@ -292,7 +314,7 @@ def _fields(wanted: Any) -> Iterator[tuple[str, object, Any]]:
         yield name, metadata.get(MARK), _substituted(hints.get(name, declared), bound)
 
 
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     """The class's annotations, with names in quotes looked up where that is possible."""
     try:
         return typing.get_type_hints(cls)
@@ -300,7 +322,7 @@ def _hints(cls: type) -> dict[str, Any]:
         return _hints_one_by_one(cls)
 
 
-def _hints_one_by_one(cls: type) -> dict[str, Any]:
+def _hints_one_by_one(cls: Any) -> dict[str, Any]:
     """As ``_hints``, where some name is unknown, such as that of a local class.
 
     What such a field holds is looked at value by value.

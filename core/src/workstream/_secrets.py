@@ -58,7 +58,7 @@ class _Sealed:
     _value: str
 
 
-def _check_reference(_: SecretRef, __: object, reference: object) -> None:
+def _check_reference(_: SecretRef, __: object, reference: Any) -> None:
     # The message must not repeat the text: it may be a password written by mistake.
     if isinstance(reference, str):
         scheme, colon, rest = reference.partition(":")
