@@ -17,25 +17,15 @@ This module imports no event loop: a plugin awaits whatever loop its runtime has
 from __future__ import annotations
 
 import enum
-import types
 from collections.abc import Mapping
 from datetime import datetime
-from typing import (
-    Any,
-    ClassVar,
-    Generic,
-    Protocol,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from ._errors import RegistrationError
 from ._plan import DEFAULT_TIMEOUT, Action, CheckAction
 from ._state import NoteValue, OnInterrupt
+from ._type_arguments import TypeArgument, type_text, union_members
 from .retries import FAST, RetryPolicy
 
 __all__ = [
@@ -138,7 +128,8 @@ class BasePlugin(Generic[Request, Response]):
 
     The request and response types are read off the class:
     ``ActionPlugin[CopyRequest, CopyResponse]``. A union of classes is a request
-    type: the plugin then serves several kinds of request.
+    type: the plugin then serves several kinds of request. A type may be given as a
+    string when its class is defined further down in the module.
 
     Attributes:
         name: The plugin's name: dotted, its first part the name of the package's
@@ -152,19 +143,10 @@ class BasePlugin(Generic[Request, Response]):
     name: str
     retry: RetryPolicy = FAST
     is_check: ClassVar[bool]
-    request_type: ClassVar[Any]
-    response_type: ClassVar[Any]
-
-    def __init_subclass__(cls, **kwargs: object) -> None:
-        super().__init_subclass__(**kwargs)
-        for base in getattr(cls, "__orig_bases__", ()):
-            origin = get_origin(base)
-            if isinstance(origin, type) and issubclass(origin, BasePlugin):
-                arguments = [a for a in get_args(base) if not isinstance(a, TypeVar)]
-                if len(arguments) == 2:
-                    cls.request_type, cls.response_type = (
-                        _concrete(cls, argument) for argument in arguments
-                    )
+    # Read when first asked for, as a string may name a class that does not exist yet
+    # when the plugin's own class is made.
+    request_type: Any = TypeArgument(0)
+    response_type: Any = TypeArgument(1)
 
     async def execute(self, context: Context, request: Request, /) -> Response:
         """Carry out one attempt and return what it gave.
@@ -273,23 +255,40 @@ class CheckPlugin(BasePlugin[Request, Response]):
 AnyPlugin = ActionPlugin[Any, Any] | CheckPlugin[Any, Any]
 
 
-def request_types(plugin: BasePlugin[Any, Any] | type[BasePlugin[Any, Any]]) -> tuple[type, ...]:
+def request_types(
+    plugin: BasePlugin[Any, Any] | type[BasePlugin[Any, Any]],
+) -> tuple[type, ...]:
     """The classes of request the plugin serves: one, or the members of its union (V-23)."""
-    wanted = plugin.request_type
-    if get_origin(wanted) in (Union, types.UnionType):
-        return tuple(get_args(wanted))
-    return (wanted,)
+    return union_members(plugin.request_type)
 
 
-def _concrete(cls: type, argument: Any) -> Any:
-    """The type that an argument of the base class means: strings and None resolved."""
-    if argument is None:
-        return types.NoneType
-    if isinstance(argument, str):
-        carrier = types.new_class("_", exec_body=lambda ns: ns.update(__annotations__={"it": argument}, __module__=cls.__module__))
-        return get_type_hints(carrier)["it"]
-    return argument
+def response_types(
+    plugin: BasePlugin[Any, Any] | type[BasePlugin[Any, Any]],
+) -> tuple[type, ...]:
+    """The classes a response may be of, exactly; ``NoneType`` stands for None (A-7)."""
+    return union_members(plugin.response_type)
+
+
+def can_reconcile(plugin: BasePlugin[Any, Any]) -> bool:
+    """Whether the plugin says itself what became of an interrupted attempt (REG-9)."""
+    return isinstance(plugin, ActionPlugin) and _defines(plugin, "reconcile")
+
+
+def has_execute(plugin: BasePlugin[Any, Any]) -> bool:
+    """Whether the plugin can be called at all."""
+    return _defines(plugin, "execute")
+
+
+def describe(plugin: BasePlugin[Any, Any]) -> str:
+    """The plugin for messages: its name and its class."""
+    name = getattr(plugin, "name", None)
+    return f"plugin {name!r} ({type_text(type(plugin))})"
+
+
+def _defines(plugin: BasePlugin[Any, Any], method: str) -> bool:
+    ours = (vars(cls).get(method) for cls in (BasePlugin, ActionPlugin))
+    return getattr(type(plugin), method) not in ours
 
 
 def _missing(plugin: BasePlugin[Any, Any], method: str) -> str:
-    return f"plugin {plugin.name!r} ({type(plugin).__name__}) does not define {method}()"
+    return f"{describe(plugin)} does not define {method}()"
