@@ -38,6 +38,9 @@ SECRET_WORDS = frozenset({
 })  # fmt: skip
 """A field whose name has one of these words needs a mark (REG-4)."""
 
+DEEPEST = 50
+"""How many fields below one another are searched."""
+
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 _PLAIN: tuple[type, ...] = (
@@ -169,7 +172,9 @@ def secret_faults(wanted: Any) -> list[str]:
 def _scan(wanted: Any, path: str, seen: set[Any], found: list[str]) -> None:
     for part in _parts(wanted):
         cls = get_origin(part) or part
-        if part in seen or not isinstance(cls, type):
+        # A generic class may hold itself with ever longer arguments: no end of types.
+        endless = path.count(".") > DEEPEST
+        if part in seen or endless or not isinstance(cls, type):
             continue
         seen.add(part)
         for name, mark, field_type in _fields(part):
@@ -220,6 +225,11 @@ def _is_plain(part: Any) -> bool:
 
 def _is_record(cls: type) -> bool:
     return attrs.has(cls) or dataclasses.is_dataclass(cls)
+
+
+def _is_named_tuple(cls: Any) -> bool:
+    named = hasattr(cls, "_fields")
+    return named and isinstance(cls, type) and issubclass(cls, tuple)
 
 
 def _parts(
@@ -304,40 +314,40 @@ def _fields(wanted: Any) -> Iterator[tuple[str, object, Any]]:
             (field.name, field.metadata, field.type)
             for field in dataclasses.fields(cls)
         ]
-    elif typing.is_typeddict(cls) or hasattr(cls, "_fields"):
-        marked = [(name, {}, Any) for name in _hints(cls)]
+    elif typing.is_typeddict(cls):
+        marked = [(name, {}, Any) for name in sorted(cls.__annotations__)]
+    elif _is_named_tuple(cls):
+        marked = [(name, {}, Any) for name in cls._fields]
     else:
         return
-    hints = _hints(cls)
+    hints = _hints(cls, {name: declared for name, _, declared in marked})
     bound = _bound(wanted)
-    for name, metadata, declared in marked:
-        yield name, metadata.get(MARK), _substituted(hints.get(name, declared), bound)
+    for name, metadata, _ in marked:
+        yield name, metadata.get(MARK), _substituted(hints[name], bound)
 
 
-def _hints(cls: Any) -> dict[str, Any]:
-    """The class's annotations, with names in quotes looked up where that is possible."""
-    try:
-        return typing.get_type_hints(cls)
-    except Exception:  # an annotation can be any expression
-        return _hints_one_by_one(cls)
+def _hints(cls: Any, declared: dict[str, Any]) -> dict[str, Any]:
+    """The types of the fields, with names in quotes looked up where that is possible.
 
-
-def _hints_one_by_one(cls: Any) -> dict[str, Any]:
-    """As ``_hints``, where some name is unknown, such as that of a local class.
-
-    What such a field holds is looked at value by value.
+    Where a name cannot be found, such as that of a local class, the field counts as
+    ``Any``: what it holds is looked at value by value.
     """
-    hints: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        scope = dict(vars(sys.modules.get(base.__module__, typing)))
-        scope[base.__name__] = base
-        for name, annotation in vars(base).get("__annotations__", {}).items():
-            carrier = types.SimpleNamespace(__annotations__={name: annotation})
-            try:
-                hints.update(typing.get_type_hints(carrier, scope))
-            except Exception:
-                hints[name] = Any
-    return hints
+    try:
+        return declared | typing.get_type_hints(cls)
+    except Exception:  # an annotation can be any expression
+        scope: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            scope |= vars(sys.modules.get(base.__module__, typing))
+            scope[base.__name__] = base
+        return {name: _hint(wanted, scope) for name, wanted in declared.items()}
+
+
+def _hint(wanted: Any, scope: dict[str, Any]) -> Any:
+    carrier = types.SimpleNamespace(__annotations__={"it": wanted})
+    try:
+        return typing.get_type_hints(carrier, scope)["it"]
+    except Exception:
+        return Any
 
 
 def _bound(wanted: Any) -> dict[Any, Any]:

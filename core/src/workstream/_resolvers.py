@@ -1,0 +1,69 @@
+"""The resolvers that the engine brings: ``env:`` and ``file:``.
+
+A resolver is a function from what stands behind the scheme's colon to the secret. It
+is called just before each attempt; it raises ``SecretError`` with a sentence that says
+what to do, and which never holds a secret.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ._errors import SecretError
+
+__all__ = ["resolve_env", "resolve_file"]
+
+
+def resolve_env(name: str) -> str:
+    """The value of an environment variable of this process.
+
+    Args:
+        name: The variable's name, as in ``SecretRef("env:DEPLOY_TOKEN")``.
+
+    Raises:
+        SecretError: It is not set, or empty.
+    """
+    value = os.environ.get(name)
+    if value is None:
+        message = (
+            f"the environment variable {name} is not set: set it for the process that "
+            "runs the plan"
+        )
+        raise SecretError(message)
+    if not value:
+        message = f"the environment variable {name} is empty"
+        raise SecretError(message)
+    return value
+
+
+def resolve_file(path: str) -> str:
+    """The contents of a text file, without one line break at its end.
+
+    Args:
+        path: The file's path, as in ``SecretRef("file:/run/secrets/token")``. A ``~``
+            at its beginning is the home directory of the user who runs the plan.
+
+    Raises:
+        SecretError: It is missing, cannot be read, is empty, or is not UTF-8.
+    """
+    try:
+        data = Path(path).expanduser().read_bytes()
+    except FileNotFoundError:
+        message = f"there is no file {path}"
+        raise SecretError(message) from None
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"the file {path} cannot be read: {reason}"
+        raise SecretError(message) from None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        # The error would show the bytes, so it is not chained.
+        message = f"the file {path} is not a text in UTF-8"
+        raise SecretError(message) from None
+    text = text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
+    if not text:
+        message = f"the file {path} is empty"
+        raise SecretError(message)
+    return text
