@@ -1,0 +1,250 @@
+"""Imports point one way, and importing the engine stays cheap.
+
+The table below is the house: rooms from the ground up. A module imports from rooms
+below its own, and from its own as long as no two modules there need each other.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import attrs
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENGINE = ROOT / "core" / "src" / "workstream"
+
+ROOMS: dict[str, tuple[str, ...]] = {
+    "values": ("_errors", "_state", "_display", "_type_arguments"),
+    "plan": ("_plan", "retries"),
+    "reading a plan": (
+        *("_walk", "_paths", "_failures", "_text", "_difference", "_builder", "_clone"),
+        *("_secrets", "_secret_scan", "_scrubbing"),
+    ),
+    "plugin": ("_plugin",),
+    "protocols": ("_vault", "_runtime"),
+    "registry": ("hookspecs", "_host", "_registration", "_registry", "_resolvers"),
+    "validation": ("_validation",),
+    "interpreter": ("_judgement", "_interpreter", "_recovery"),
+    "codec": ("_codec", "_json"),
+    "vaults": ("_memory_vault", "_null_vault", "_lmdb_vault", "_owners"),
+    "runtime": (
+        "_clock",
+        "_context",
+        "_attempts",
+        "_trio_runtime",
+        "_journal",
+        "_output",
+    ),
+    "engine": ("_engine", "_watch"),
+    "command line": ("_cli*", "__main__"),
+}
+"""Each room's modules; a name may be a pattern. Order is what the house stands on."""
+
+FACES = ("__init__", "testing")
+"""They gather what others define, from any room; nothing imports them."""
+
+LIBRARIES: dict[str, tuple[str, ...]] = {
+    "trio": ("vaults", "runtime", "engine", "command line"),
+    "lmdb": ("vaults",),
+    "cattrs": ("codec",),
+    "msgpack": ("codec", "vaults"),
+    "pluggy": ("registry",),
+    "platformdirs": ("engine", "command line"),
+    "click": ("command line",),
+    "rich": ("command line",),
+    # A run has one event loop, and it is the runtime's business which.
+    "anyio": (),
+    "asyncio": (),
+}
+"""Which rooms may import a library, be it only inside a function."""
+
+
+@attrs.frozen
+class Import:
+    """One import in a module's source, and what it is for."""
+
+    module: str
+    line: int
+    typing_only: bool
+
+
+def modules() -> dict[str, Path]:
+    """The engine's modules by name, those of subpackages dotted."""
+    return {
+        ".".join(path.relative_to(ENGINE).with_suffix("").parts): path
+        for path in sorted(ENGINE.rglob("*.py"))
+    }
+
+
+def room_of(module: str) -> str | None:
+    """The room that lists the module, or the subpackage it is in."""
+    for room, patterns in ROOMS.items():
+        names = (module, module.split(".")[0])
+        if any(fnmatchcase(name, pattern) for name in names for pattern in patterns):
+            return room
+    return None
+
+
+def imports(module: str, path: Path) -> Iterator[Import]:
+    """What a module imports, wherever in its source; relative names made absolute."""
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    package = ["workstream", *module.split(".")[:-1]]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*base, *filter(None, [node.module])])
+            # ``from . import x`` imports the module x; ``from .x import y`` does too.
+            names = [
+                f"{origin}.{alias.name}" if node.module is None else origin
+                for alias in node.names
+            ]
+        else:
+            continue
+        for name in dict.fromkeys(names):
+            yield Import(name, node.lineno, id(node) in typing_only)
+
+
+def engine_imports(module: str, path: Path) -> Iterator[tuple[str, int]]:
+    """The engine's own modules that a module imports, and on which line."""
+    for found in imports(module, path):
+        if found.module.split(".")[0] == "workstream":
+            yield found.module.removeprefix("workstream").lstrip("."), found.line
+
+
+def run(program: str) -> str:
+    """What a fresh interpreter prints."""
+    return subprocess.run(
+        [sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def test_each_module_has_a_room() -> None:
+    """A module belongs to a room, so that a reader knows what it may know."""
+    homeless = [
+        module for module in modules() if module not in FACES and not room_of(module)
+    ]
+
+    assert not homeless, f"give each a room in ROOMS: {', '.join(homeless)}"
+
+
+def test_each_room_is_lived_in() -> None:
+    """The table names only modules that there are."""
+    gone = [
+        pattern
+        for patterns in ROOMS.values()
+        for pattern in patterns
+        if not any(fnmatchcase(module.split(".")[0], pattern) for module in modules())
+    ]
+
+    assert not gone, f"take these out of ROOMS: {', '.join(gone)}"
+
+
+def test_imports_point_down() -> None:
+    """No module imports from a room above its own, nor one of the public faces."""
+    order = list(ROOMS)
+    wrong: list[str] = []
+    for module, path in modules().items():
+        room = room_of(module)
+        if room is None:
+            continue
+        for name, line in engine_imports(module, path):
+            target = room_of(name)
+            if name in ("", *FACES):
+                wrong.append(f"{module}.py:{line} ({room}) imports a public face")
+            elif target is not None and order.index(target) > order.index(room):
+                wrong.append(f"{module}.py:{line} ({room}) imports {name} ({target})")
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_two_modules_need_each_other() -> None:
+    """Imports form no circle, within a room either."""
+    known = modules()
+    graph = {
+        module: {name for name, _ in engine_imports(module, path) if name in known}
+        for module, path in known.items()
+        if module not in FACES
+    }
+    while leaves := [module for module, needs in graph.items() if not needs]:
+        for module in leaves:
+            del graph[module]
+        for needs in graph.values():
+            needs.difference_update(leaves)
+
+    assert not graph, f"these need each other: {graph}"
+
+
+def test_libraries_stay_in_their_rooms() -> None:
+    """The interpreter, and all below it, know no event loop; one room knows a store."""
+    wrong = [
+        f"{module}.py:{found.line} ({room_of(module)}) imports {found.module}"
+        for module, path in modules().items()
+        if module not in FACES
+        for found in imports(module, path)
+        if (library := found.module.split(".")[0]) in LIBRARIES
+        and not found.typing_only
+        and room_of(module) not in LIBRARIES[library]
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    "library", ["trio", "lmdb", "cattrs", "rich", "click", "_workstream_testing"]
+)
+def test_importing_the_engine_is_cheap(library: str) -> None:
+    """``import workstream`` loads no event loop, no store, no terminal, no harness."""
+    loaded = run("import sys, workstream; print(*sys.modules)").split()
+
+    assert library not in loaded
+
+
+def test_the_interpreter_needs_no_event_loop() -> None:
+    """Interpreter and recovery import where neither trio nor a store can be imported."""
+    program = """
+import sys
+for name in ("trio", "asyncio", "anyio", "lmdb", "cattrs", "rich", "click"):
+    sys.modules[name] = None
+import workstream._interpreter, workstream._recovery, workstream._validation
+print("imported")
+"""
+
+    assert run(program) == "imported\n"
+
+
+def test_pytest_does_not_load_the_engine() -> None:
+    """The pytest plugin, loaded in every user's test run, imports no engine."""
+    loaded = run("import sys, _workstream_testing.pytest_plugin; print(*sys.modules)")
+
+    assert not {"workstream", "trio", "lmdb"} & set(loaded.split())
+
+
+def test_only_the_testing_face_knows_the_harness() -> None:
+    """The harness is reached through ``workstream.testing``, by all but its own tests."""
+    face = ENGINE / "testing.py"
+    folders = (ROOT / "core", ROOT / "docs", *ROOT.glob("plugins-contrib/*/*/"))
+    wrong = [
+        f"{path.relative_to(ROOT)}:{found.line}"
+        for folder in folders
+        for path in folder.rglob("*.py")
+        if path != face
+        for found in imports(path.stem, path)
+        if found.module.split(".")[0] == "_workstream_testing"
+    ]
+
+    assert not wrong, f"import workstream.testing instead: {', '.join(wrong)}"
