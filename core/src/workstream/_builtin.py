@@ -1,0 +1,38 @@
+"""What workstream brings itself, through the same hooks that packages use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ._registry import CORE_RESOLVERS
+from ._vault import Vault
+from .hookspecs import SecretResolver, VaultFactory, hookimpl
+
+__all__ = ["workstream_secret_resolvers", "workstream_vaults"]
+
+
+@hookimpl
+def workstream_vaults() -> Mapping[str, VaultFactory]:
+    """The store of one machine, and one that forgets."""
+    return {"lmdb": _lmdb, "memory": _memory}
+
+
+@hookimpl
+def workstream_secret_resolvers() -> Mapping[str, SecretResolver]:
+    """Environment variables and files."""
+    return CORE_RESOLVERS
+
+
+# Imported when used: a store costs start-up time that `workstream --help` does not owe.
+
+
+def _lmdb(location: str) -> Vault:
+    from ._lmdb_vault import LmdbVault
+
+    return LmdbVault(location)
+
+
+def _memory(location: str) -> Vault:
+    from ._memory_vault import MemoryVault
+
+    return MemoryVault()
