@@ -113,6 +113,8 @@ class PluginError(Exception):
         code: The plugin's own number for it; 0 means unknown.
         permanent: Whether trying again is of no use (A-9).
         wrapped: The error behind this one.
+        response: What the plugin got all the same, of its response type. The attempt
+            keeps it beside the error (A-3); it is no part of the error itself.
     """
 
     def __init__(
@@ -122,12 +124,14 @@ class PluginError(Exception):
         code: int = 0,
         permanent: bool = False,
         wrapped: PluginError | None = None,
+        response: object = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.permanent = permanent
         self.wrapped = wrapped
+        self.response = response
 
     def _key(self) -> tuple[str, int, bool, PluginError | None]:
         return (self.message, self.code, self.permanent, self.wrapped)

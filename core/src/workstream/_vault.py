@@ -217,6 +217,11 @@ def refuse_delete(plan_id: UUID, found: Status) -> None:
 class Vault(Protocol):
     """A store of plans. ``workstream.testing.check_vault`` tests one against this."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may use the same store, so that it must be polled."""
+        ...
+
     async def open(self) -> None:
         """Make ready for use; run the store's own repair, if it has one (R-1).
 
@@ -251,7 +256,7 @@ class Vault(Protocol):
 
         The writes of different plans do not hang together: where they cannot be
         committed as one, each is tried by itself. A write to a plan that is not
-        stored answers NotFoundError's cousin, a StorageError (STO-2). Durable means
+        stored answers a StorageError (STO-2). Durable means
         durable: on return the changes survive the death of the process and, unless
         the vault was opened otherwise, a power cut.
 
@@ -302,7 +307,10 @@ class Vault(Protocol):
         ...
 
     async def stop_requests(self) -> frozenset[UUID]:
-        """The plans of which a stop is asked for. A cheap call: it is made often."""
+        """The plans of which a stop is asked for. A cheap call: it is made often.
+
+        The write that makes a plan terminal removes its request.
+        """
         ...
 
     async def claim(self, plan_id: UUID) -> bool:

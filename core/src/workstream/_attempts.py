@@ -1,0 +1,156 @@
+"""From what a plugin's call did to the outcome of an attempt (section 10, section 22).
+
+Every runtime asks these functions, so that a response, an exception or a timeout means
+the same on each of them.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Any, Protocol, Union, get_args, get_origin
+
+import attrs
+
+from ._plan import BaseAction
+from ._plugin import AnyPlugin
+from ._runtime import Outcome
+from ._scrubbing import hide
+from ._state import PluginError
+
+__all__ = [
+    "check_outcome",
+    "hide_secrets",
+    "not_installed",
+    "outcome_of_exception",
+    "outcome_of_response",
+    "timed_out",
+]
+
+TIMED_OUT = "plugin execution timed out"
+
+
+class StorableCheck(Protocol):
+    """Says whether a response can be stored; the codec does."""
+
+    def check_storable(self, action: BaseAction, value: object, /) -> None:
+        """Raise an exception that says why the value cannot be stored."""
+        ...
+
+
+def timed_out(wrapped: PluginError | None = None) -> Outcome:
+    """The outcome of an attempt that exceeded its timeout (A-4)."""
+    return Outcome(error=PluginError(TIMED_OUT, wrapped=wrapped))
+
+
+def not_installed(action: BaseAction) -> Outcome:
+    """The outcome of an attempt whose plugin is not there (A-12)."""
+    message = f"plugin {action.plugin!r} is not installed here"
+    return Outcome(error=PluginError(message, permanent=True))
+
+
+def outcome_of_exception(error: BaseException) -> Outcome:
+    """The outcome of an attempt whose plugin raised (A-8).
+
+    A plugin that uses a nursery raises groups of exceptions; what counts is what is
+    inside.
+    """
+    leaves = list(_leaves(error))
+    if len(leaves) == 1:
+        error = leaves[0]
+        if isinstance(error, PluginError):
+            return Outcome(error.response, error)
+        return Outcome(error=PluginError(_text(error)))
+    permanent = any(isinstance(e, PluginError) and e.permanent for e in leaves)
+    message = "; ".join(
+        str(e) if isinstance(e, PluginError) else _text(e) for e in leaves
+    )
+    return Outcome(error=PluginError(message, permanent=permanent))
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _text(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its text cannot be had)"
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name
+
+
+def outcome_of_response(response: object) -> Outcome:
+    """The outcome of an attempt whose plugin returned (A-3).
+
+    Returning a ``PluginError`` equals raising it (A-8).
+    """
+    if isinstance(response, PluginError):
+        return Outcome(response.response, response)
+    return Outcome(response)
+
+
+def check_outcome(
+    outcome: Outcome, action: BaseAction, plugin: AnyPlugin, storable: StorableCheck
+) -> Outcome:
+    """The outcome, unless its response is of the wrong type or cannot be stored.
+
+    Then it is a permanent error that keeps the plugin's own as ``wrapped`` (A-6, A-7).
+    """
+    response, error = outcome.response, outcome.error
+    if error is not None and response is None:
+        return outcome
+    if not _fits(response, plugin.response_type):
+        message = (
+            f"plugin {action.plugin!r} returned {_type_name(type(response))}, "
+            f"but its response type is {_type_name(plugin.response_type)}"
+        )
+        return Outcome(error=PluginError(message, permanent=True, wrapped=error))
+    try:
+        storable.check_storable(action, response)
+    except Exception as reason:
+        message = (
+            f"plugin {action.plugin!r} returned a {_type_name(type(response))} that "
+            f"cannot be stored: {_text(reason)}"
+        )
+        return Outcome(error=PluginError(message, permanent=True, wrapped=error))
+    return outcome
+
+
+def _fits(response: object, wanted: Any) -> bool:
+    """Whether the response is of exactly this type, or of one of a union (A-7)."""
+    if type(response) is wanted or wanted is Any or wanted is object:
+        return True
+    origin = get_origin(wanted)
+    if origin in (Union, types.UnionType):
+        return any(_fits(response, member) for member in get_args(wanted))
+    if wanted is None:
+        return response is None
+    return origin is not None and type(response) is origin
+
+
+def _type_name(wanted: Any) -> str:
+    if wanted is types.NoneType:
+        return "None"
+    return wanted.__qualname__ if isinstance(wanted, type) else str(wanted)
+
+
+def hide_secrets(outcome: Outcome, secrets: frozenset[str]) -> Outcome:
+    """The outcome with the values of secrets removed from its error (CL-8)."""
+    if outcome.error is None or not secrets:
+        return outcome
+    return attrs.evolve(outcome, error=_hidden(outcome.error, secrets))
+
+
+def _hidden(error: PluginError, secrets: frozenset[str]) -> PluginError:
+    return PluginError(
+        hide(error.message, secrets),
+        code=error.code,
+        permanent=error.permanent,
+        wrapped=None if error.wrapped is None else _hidden(error.wrapped, secrets),
+    )

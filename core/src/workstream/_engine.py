@@ -1,0 +1,635 @@
+"""The engine: a store, the plans in it, and those that run here (sections 4, 14, 15).
+
+The engine lives in a trio system task of its own. That way leaving its context can give
+up waiting for a plugin that ignores its cancellation (A-16), which a nursery cannot: the
+plugin ends when it ends, and keeps its plan's claim until then.
+
+Whoever runs a plan holds its claim, from before the plan is read to after the last write.
+All that starts or resumes a plan goes through ``_begin``, and all that ends one through
+``_main``; both are shielded from the cancellation of whoever asked (ST-5).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import random as random_module
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import attrs
+import trio
+
+from . import _recovery as recovery
+from ._clock import Clock, utc_now
+from ._codec import Codec
+from ._errors import (
+    NotFoundError,
+    NotRunningHereError,
+    NotStartedError,
+    PlanRefusedError,
+    PlanStaleError,
+    StorageError,
+    ValidationError,
+    WorkstreamError,
+)
+from ._journal import Committer
+from ._plan import Plan
+from ._registry import Registry
+from ._runs import Run
+from ._state import FailureReason, State, Status
+from ._stores import open_store
+from ._trio_runtime import RunSettings
+from ._validation import check_startable, prepared
+from ._vault import (
+    Change,
+    ConflictError,
+    PlanRow,
+    StoredPlan,
+    Vault,
+    Write,
+)
+from ._walk import give_ids, new_plan_id
+from ._watch import Ticket, Watcher, WatchEvent
+
+__all__ = ["Workstream", "open_workstream"]
+
+log = logging.getLogger("workstream")
+
+HALF_AN_HOUR = 1800.0
+INIT_TIMEOUT = 30.0
+"""Seconds that a plugin's ``init`` may take (REG-6)."""
+LEAVE_AFTER = 10.0
+"""Seconds that leaving the engine waits for plugins that were cancelled (A-16)."""
+STOP_POLL = 0.5
+"""Seconds between two looks for stop requests of other processes (SP-1)."""
+
+
+@asynccontextmanager
+async def open_workstream(
+    store: str | Path | Vault | None = None,
+    *,
+    registry: Registry | None = None,
+    recover: bool = True,
+    max_submit: float = HALF_AN_HOUR,
+    max_last_update: float | None = HALF_AN_HOUR,
+    now: Callable[[], datetime] = utc_now,
+    random: Callable[[], float] = random_module.random,
+) -> AsyncIterator[Workstream]:
+    """Open a store and run plans in it, on trio.
+
+    ::
+
+        async with open_workstream("/var/lib/workstream") as ws:
+            result = await ws.run(plan)
+
+    Leaving the context breaks off what still runs, as a crash would: it can be resumed
+    (T-3). Plans that a crash left behind are recovered before the body begins (R-1).
+
+    Args:
+        store: A directory for the LMDB store; a vault; ``scheme:location`` for a vault
+            of a plugin; None: ``WORKSTREAM_STORE``, or else the platform's state
+            directory.
+        registry: The plugins; None: those that are installed.
+        recover: Whether to resume every plan that a crash left behind.
+        max_submit: Seconds after its submission in which a plan may be started (ST-3).
+        max_last_update: Seconds without a sign of life after which a plan is given up
+            instead of being recovered (R-3); None: never.
+        now: Tells the time that is recorded (T-1).
+        random: Draws numbers from 0 to 1, for jitter (RP-3).
+
+    Raises:
+        ValueError: A limit is not greater than 0 (ST-3).
+        StorageError: The store cannot be opened.
+    """
+    for name, limit in (
+        ("max_submit", max_submit),
+        ("max_last_update", max_last_update),
+    ):
+        if limit is not None and not limit > 0:
+            message = f"{name} is {limit}: it must be greater than 0"
+            raise ValueError(message)
+    vault = open_store(store)
+    plugins = Registry.installed() if registry is None else registry
+    plugins.freeze()
+    engine = Workstream(
+        vault,
+        plugins,
+        max_submit=max_submit,
+        max_last_update=max_last_update,
+        now=Clock(now),
+        random=random,
+    )
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(engine._opened())
+        if recover:
+            await engine._recover_all()
+        yield engine
+
+
+class Workstream:
+    """An open engine; made by ``open_workstream``.
+
+    Attributes:
+        registry: The plugins.
+        recovery_errors: The plans that could not be recovered, and why (R-4).
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        registry: Registry,
+        *,
+        max_submit: float,
+        max_last_update: float | None,
+        now: Callable[[], datetime],
+        random: Callable[[], float],
+    ) -> None:
+        self.registry = registry
+        self.recovery_errors: dict[UUID, WorkstreamError] = {}
+        self._vault = vault
+        self._codec = Codec(registry)
+        self._max_submit = max_submit
+        self._max_last_update = max_last_update
+        self._now = now
+        self._committer = Committer(vault)
+        heartbeat = min(300.0, (max_last_update or 1200.0) / 4)
+        self._settings = RunSettings(
+            plugins=registry,
+            resolvers=registry.resolvers,
+            codec=self._codec,
+            now=now,
+            random=random,
+            heartbeat=heartbeat,
+        )
+        self._runs: dict[UUID, Run] = {}
+        self._pokes: dict[UUID, trio.Event] = {}
+        self._body = trio.CancelScope()
+        self._interrupt: KeyboardInterrupt | None = None
+
+    # --- plans in the store -------------------------------------------------------
+
+    async def submit(self, plan: Plan) -> UUID:
+        """Store a copy of the plan, ready to be started; nothing is executed (SUB-1).
+
+        Raises:
+            ValidationError: It lists all that is wrong; nothing was stored, and the
+                plan is as it was (V-1, V-2).
+        """
+        copy, warnings = prepared(plan, self.registry)
+        for warning in warnings:
+            log.warning("%s", warning)
+        plan_id = new_plan_id()
+        give_ids(copy, plan_id)
+        copy.submitted = self._now()
+        definition = self._codec.encode_definition(copy)
+        with trio.CancelScope(shield=True):
+            await self._vault.create(self._codec.row_of(copy), definition)
+        return plan_id
+
+    async def plan(self, plan_id: UUID) -> Plan:
+        """The plan as it is stored now (ST-9). Raises NotFoundError."""
+        return self._codec.load(await self._vault.read(plan_id))
+
+    async def list(self, limit: int = 0) -> list[PlanRow]:
+        """The stored plans, newest first (STO-4).
+
+        Args:
+            limit: How many at most; 0: all. A negative one is a ValueError.
+        """
+        if limit < 0:
+            message = f"limit is {limit}: it must be 0 (all) or more"
+            raise ValueError(message)
+        return await self._vault.search(limit=limit)
+
+    async def search(
+        self,
+        *,
+        ids: Collection[UUID] | None = None,
+        group_ids: Collection[UUID] | None = None,
+        statuses: Collection[Status] | None = None,
+        limit: int = 0,
+    ) -> list[PlanRow]:
+        """The stored plans that fit every given kind, newest first (STO-3).
+
+        Args:
+            ids: Any of these ids.
+            group_ids: In any of these groups.
+            statuses: With any of these statuses.
+            limit: How many at most; 0: all.
+
+        Raises:
+            ValidationError: Nothing was asked for.
+        """
+        if ids is None and group_ids is None and statuses is None:
+            message = "search needs ids, group_ids or statuses; list() gives all plans"
+            raise ValidationError(message)
+        if limit < 0:
+            message = f"limit is {limit}: it must be 0 (all) or more"
+            raise ValueError(message)
+        return await self._vault.search(
+            ids=ids, group_ids=group_ids, statuses=statuses, limit=limit
+        )
+
+    async def delete(self, plan_id: UUID) -> None:
+        """Remove the plan and all under it (STO-5).
+
+        Raises:
+            NotFoundError: No such plan.
+            StorageError: It is RUNNING.
+        """
+        with trio.CancelScope(shield=True):
+            await self._vault.delete(plan_id)
+        self._poke(plan_id)
+
+    # --- running --------------------------------------------------------------------
+
+    async def run(self, plan: Plan) -> Plan:
+        """Submit, start and wait: the plan as it ended."""
+        plan_id = await self.submit(plan)
+        await self.start(plan_id)
+        return await self.wait(plan_id)
+
+    async def start(self, plan_id: UUID) -> None:
+        """Start a submitted plan; a plan that was started already is left alone (ST-1).
+
+        On return the start is durable, and the run goes on whatever happens to the
+        caller (ST-5).
+
+        Raises:
+            NotFoundError: No such plan.
+            PlanStaleError: It was submitted too long ago (ST-3).
+            PlanRefusedError: It does not fit the plugins at hand (ST-4).
+        """
+        with trio.CancelScope(shield=True):
+            if not await self._vault.claim(plan_id):
+                await self._vault.row(plan_id)  # it must exist all the same
+                return
+            try:
+                begun = await self._start_claimed(plan_id)
+            except BaseException:
+                await self._vault.release(plan_id)
+                raise
+            if not begun:
+                await self._vault.release(plan_id)
+
+    async def _start_claimed(self, plan_id: UUID) -> bool:
+        row = await self._vault.row(plan_id)
+        if row.status is not Status.NOT_STARTED:
+            return False
+        now = self._now()
+        if row.submitted is None or now > row.submitted + timedelta(
+            seconds=self._max_submit
+        ):
+            message = (
+                f"plan {row.name!r} was submitted more than {self._max_submit:g} seconds "
+                "ago: look whether it still fits, and submit it again"
+            )
+            raise PlanStaleError(message, plan_id)
+        stored = await self._vault.read(plan_id)
+        plan = self._codec.load(stored)
+        self._refuse_unfit(plan, plan_id, fresh=True)
+        plan.state = State(Status.RUNNING, now)
+        write = Write(
+            plan_id=plan_id,
+            first=stored.position + 1,
+            changes=(self._codec.row_of(plan),),
+            expect=Status.NOT_STARTED,
+        )
+        try:
+            await self._write(write)
+        except ConflictError:
+            return False  # a stop came first (SP-1)
+        self._launch(plan, stored, stored.position + 1)
+        return True
+
+    async def wait(self, plan_id: UUID) -> Plan:
+        """Wait until the run of the plan has ended; the plan as it is stored then (ST-6).
+
+        Raises:
+            NotFoundError: No such plan.
+            NotStartedError: It was never started.
+            NotRunningHereError: It is RUNNING, but not in this engine.
+            StorageError, InternalError: The run broke off; it can be resumed (STO-6).
+        """
+        while True:
+            run = self._runs.get(plan_id)
+            if run is not None:
+                await run.finished.wait()
+                if run.error is not None:
+                    raise run.error
+                continue
+            row = await self._vault.row(plan_id)
+            if row.status.is_terminal:
+                return await self.plan(plan_id)
+            if plan_id in self._runs:
+                continue  # a start slipped in between (ST-7)
+            if row.status is Status.NOT_STARTED:
+                message = f"plan {row.name!r} was never started: start() it first"
+                raise NotStartedError(message, plan_id)
+            raise await self._not_running_here(row)
+
+    async def _not_running_here(self, row: PlanRow) -> NotRunningHereError:
+        owner = await self._vault.owner(row.id)
+        where = (
+            "no process runs it: a crash left it behind; resume() it"
+            if owner is None
+            else f"process {owner} does"
+        )
+        message = f"plan {row.name!r} is RUNNING, but not in this engine: {where}"
+        return NotRunningHereError(message, row.id)
+
+    async def stop(self, plan_id: UUID) -> None:
+        """Ask the plan to stop: attempts in flight end, nothing more begins (SP-1, SP-2).
+
+        The request is durable on return; ``wait`` tells when the plan has ended. It
+        may come from any process that can open the store.
+
+        Raises:
+            NotFoundError: No such plan.
+        """
+        with trio.CancelScope(shield=True):
+            row = await self._vault.row(plan_id)
+            stopped = attrs.evolve(
+                row,
+                status=Status.STOPPED,
+                ended=self._now(),
+                reasons=(FailureReason.STOPPED,),
+                stopping=True,
+            )
+            await self._vault.request_stop(plan_id, stopped)
+        if plan_id in self._runs:
+            self._runs[plan_id].stop()
+        self._poke(plan_id)
+
+    # --- looking on -------------------------------------------------------------------
+
+    def watch(
+        self, plan_id: UUID, *, after: int | None = None
+    ) -> AsyncIterator[WatchEvent]:
+        """Follow the plan: first as it is, then every change, as it becomes durable (WA-1).
+
+        Ends after the plan's terminal change. Use it as ``async for event in
+        ws.watch(plan_id)``; secrets are hidden (WA-4).
+
+        Args:
+            plan_id: The plan.
+            after: Go on after this position, which an earlier event told, instead of
+                beginning with the plan as it is.
+
+        Raises:
+            NotFoundError: No such plan.
+        """
+        watcher = Watcher(
+            self._vault, self._codec, plan_id, lambda: self._ticket(plan_id)
+        )
+        return watcher.events(after)
+
+    async def status(self, plan_id: UUID, interval: float) -> AsyncIterator[Plan]:
+        """The stored plan at once, then every so many seconds, at last as it ended (ST-8).
+
+        Args:
+            plan_id: The plan.
+            interval: Seconds between two snapshots.
+
+        Raises:
+            ValueError: The interval is not greater than 0.
+            NotFoundError: No such plan.
+        """
+        if not interval > 0:
+            message = f"interval is {interval}: it must be greater than 0"
+            raise ValueError(message)
+        while True:
+            next_look = trio.current_time() + interval
+            plan = await self.plan(plan_id)
+            yield plan
+            if plan.state.status.is_terminal:
+                return
+            while trio.current_time() < next_look:
+                ticket = self._ticket(plan_id)
+                if (await self._vault.row(plan_id)).status.is_terminal:
+                    break
+                with trio.move_on_at(next_look):
+                    await ticket()
+
+    def _ticket(self, plan_id: UUID) -> Ticket:
+        """What returns when the plan may have changed in the store since now."""
+        poke = self._pokes.setdefault(plan_id, trio.Event())
+
+        async def changed() -> None:
+            polled = self._vault.shared and plan_id not in self._runs
+            with trio.move_on_after(STOP_POLL / 2 if polled else float("inf")):
+                await poke.wait()
+
+        return changed
+
+    def _poke(self, plan_id: UUID) -> None:
+        """Wake those who wait for a change of the plan."""
+        poke = self._pokes.pop(plan_id, None)
+        if poke is not None:
+            poke.set()
+
+    # --- recovery ---------------------------------------------------------------------
+
+    async def resume(self, plan_id: UUID) -> None:
+        """Recover a plan that a crash left behind, whatever its age (R-3, R-18).
+
+        A plan that runs here or has ended is left alone.
+
+        Raises:
+            NotFoundError: No such plan.
+            NotStartedError: It was never started.
+            NotRunningHereError: Another process runs it.
+            PlanRefusedError: It does not fit the plugins at hand (R-4).
+        """
+        with trio.CancelScope(shield=True):
+            if plan_id in self._runs:
+                return
+            row = await self._vault.row(plan_id)
+            if row.status is Status.NOT_STARTED:
+                message = f"plan {row.name!r} was never started: start() it"
+                raise NotStartedError(message, plan_id)
+            if not await self._recover(plan_id, max_last_update=None):
+                row = await self._vault.row(plan_id)
+                if not row.status.is_terminal and plan_id not in self._runs:
+                    raise await self._not_running_here(row)
+
+    async def _recover_all(self) -> None:
+        for row in await self._vault.search(statuses=[Status.RUNNING]):
+            with trio.CancelScope(shield=True):
+                try:
+                    await self._recover(row.id, max_last_update=self._max_last_update)
+                except NotFoundError:
+                    pass  # deleted in the meantime
+                except WorkstreamError as error:
+                    self.recovery_errors[row.id] = error
+                    log.error(
+                        "plan %r (%s) is not recovered: %s", row.name, row.id, error
+                    )
+
+    async def _recover(self, plan_id: UUID, *, max_last_update: float | None) -> bool:
+        """Recover a plan unless somebody runs it or it is not R; whether it did."""
+        if not await self._vault.claim(plan_id):
+            return False
+        try:
+            running = await self._recover_claimed(plan_id, max_last_update)
+        except BaseException:
+            await self._vault.release(plan_id)
+            raise
+        if running is None:
+            await self._vault.release(plan_id)
+        return running is not None
+
+    async def _recover_claimed(
+        self, plan_id: UUID, max_last_update: float | None
+    ) -> Run | None:
+        stored = await self._vault.read(plan_id)
+        if stored.row.status is not Status.RUNNING:
+            return None
+        plan = self._codec.load(stored)
+        now = self._now()
+        aged_out = recovery.is_too_old(plan, now, max_last_update)
+        if aged_out:
+            changed = recovery.age_out(plan, now)
+        else:
+            self._refuse_unfit(plan, plan_id, fresh=False)
+            changed = recovery.put_in_order(
+                plan, self.registry, now, stop_requested=stored.stop_requested
+            )
+        changes: list[Change] = [
+            self._codec.row_of(plan) if node is plan else self._codec.record_of(node)
+            for node in changed
+        ]
+        if changes:
+            first = stored.position + 1
+            await self._write(
+                Write(plan_id=plan_id, first=first, changes=tuple(changes))
+            )
+        if aged_out:
+            log.error(
+                "plan %r (%s) was left alone too long: it is F", plan.name, plan_id
+            )
+            return None
+        log.info("plan %r (%s) is resumed", plan.name, plan_id)
+        return self._launch(plan, stored, stored.position + len(changes))
+
+    def _refuse_unfit(self, plan: Plan, plan_id: UUID, *, fresh: bool) -> None:
+        faults = check_startable(plan, self.registry, fresh=fresh)
+        if faults:
+            lines = "\n".join(f"  {fault}" for fault in faults)
+            verb = "started" if fresh else "resumed"
+            message = f"plan {plan.name!r} cannot be {verb} here:\n{lines}"
+            raise PlanRefusedError(message, plan_id)
+
+    # --- the engine's own life ----------------------------------------------------------
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[None]:
+        await self._vault.open()
+        ready, gone = trio.Event(), trio.Event()
+        context = contextvars.copy_context()
+        trio.lowlevel.spawn_system_task(self._serve, ready, gone, context=context)
+        await ready.wait()
+        try:
+            with self._body:
+                await self._init_plugins()
+                yield
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._close(gone)
+        if self._interrupt is not None:
+            raise self._interrupt
+
+    async def _serve(self, ready: trio.Event, gone: trio.Event) -> None:
+        async with trio.open_nursery() as keepers:
+            keepers.start_soon(self._committer.run)
+            if self._vault.shared:
+                keepers.start_soon(self._see_stop_requests)
+            async with trio.open_nursery() as self._nursery:
+                ready.set()
+                self._nursery.start_soon(trio.sleep_forever)
+            keepers.cancel_scope.cancel()
+        gone.set()
+
+    async def _close(self, gone: trio.Event) -> None:
+        self._nursery.cancel_scope.cancel()
+        with trio.move_on_after(LEAVE_AFTER):
+            await gone.wait()
+            await self._vault.close()
+            return
+        names = ", ".join(repr(run.name) for run in self._runs.values())
+        log.error(
+            "plugins of %s ignore their cancellation; the engine is left without waiting "
+            "for them, and their plans stay claimed until this process ends",
+            names,
+        )
+
+    async def _init_plugins(self) -> None:
+        async def init(name: str) -> None:
+            plugin = self.registry.get(name)
+            assert plugin is not None
+            try:
+                with trio.fail_after(INIT_TIMEOUT):
+                    await plugin.init()
+            except trio.TooSlowError:
+                reason = f"its init took more than {INIT_TIMEOUT:g} seconds"
+                self.registry.mark_unusable(name, reason)
+            except Exception as error:
+                reason = f"its init failed: {type(error).__name__}: {error}"
+                self.registry.mark_unusable(name, reason)
+
+        async with trio.open_nursery() as nursery:
+            for name in self.registry.names:
+                nursery.start_soon(init, name)
+
+    def _launch(self, plan: Plan, stored: StoredPlan, position: int) -> Run:
+        run = Run(
+            plan,
+            stored.row.id,
+            position=position,
+            lines=stored.lines,
+            committer=self._committer,
+            settings=self._settings,
+            on_durable=lambda: self._poke(stored.row.id),
+        )
+        self._runs[run.plan_id] = run
+        self._nursery.start_soon(self._main, run)
+        self._poke(run.plan_id)
+        if stored.stop_requested:
+            run.stop()
+        return run
+
+    async def _main(self, run: Run) -> None:
+        try:
+            await run.run()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._vault.release(run.plan_id)
+            del self._runs[run.plan_id]
+            run.finished.set()
+            self._poke(run.plan_id)
+            if run.interrupt is not None:
+                self._interrupt = run.interrupt
+                self._body.cancel()
+
+    async def _write(self, write: Write) -> None:
+        [answer] = await self._vault.write([write])
+        if answer is not None:
+            raise answer
+
+    async def _see_stop_requests(self) -> None:
+        """Look for requests that other processes made (SP-1)."""
+        while True:
+            await trio.sleep(STOP_POLL)
+            if not self._runs:
+                continue
+            try:
+                requests = await self._vault.stop_requests()
+            except StorageError as error:
+                log.warning("stop requests cannot be read: %s", error)
+                continue
+            for plan_id in requests & self._runs.keys():
+                self._runs[plan_id].stop()
