@@ -138,11 +138,11 @@ def follow(page: str) -> None:
     """Do all that a page asks for, in the current directory."""
     namespace: dict[str, object] = {"__name__": "page"}
     printed = ""
-    for block in blocks((ROOT / page).read_text()):
+    for block in blocks((ROOT / page).read_text(encoding="utf-8")):
         if block.verb == "file":
             path = Path(block.what)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text)
+            path.write_text(block.text, encoding="utf-8")
         elif block.verb == "run":
             with redirect_stdout(StringIO()) as out:
                 exec(compiled(page, block), namespace)
@@ -196,7 +196,7 @@ def environment(directory: Path) -> dict[str, str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_python_of_the_page_compiles(page: str) -> None:
     """Every Python block is Python, run or not."""
-    for block in blocks((ROOT / page).read_text()):
+    for block in blocks((ROOT / page).read_text(encoding="utf-8")):
         if block.language == "python":
             compiled(page, block)
 
@@ -257,7 +257,7 @@ Usage: workstream ...
 
 def test_pages_are_followed_in_order(tmp_path: Path) -> None:
     """Files, Python, its output and commands go together; other programs are not run."""
-    (tmp_path / "page.md").write_text(PAGE)
+    (tmp_path / "page.md").write_text(PAGE, encoding="utf-8")
 
     done = obey(str(tmp_path / "page.md"), tmp_path)
 
@@ -277,7 +277,7 @@ def test_pages_that_lie_are_found(
     right: str, wrong: str, complaint: str, tmp_path: Path
 ) -> None:
     """Output that differs, Python that raises and a command that fails are faults."""
-    (tmp_path / "page.md").write_text(PAGE.replace(right, wrong))
+    (tmp_path / "page.md").write_text(PAGE.replace(right, wrong), encoding="utf-8")
 
     done = obey(str(tmp_path / "page.md"), tmp_path)
 

@@ -24,7 +24,9 @@ CODE = re.compile(r"^ *```.*?^ *```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 def prose(page: Path) -> str:
     """The page without its code, where brackets are not links."""
-    return CODE.sub(lambda code: re.sub(r"[\[\]#]", "", code[0]), page.read_text())
+    return CODE.sub(
+        lambda code: re.sub(r"[\[\]#]", "", code[0]), page.read_text(encoding="utf-8")
+    )
 
 
 def anchors(page: Path) -> set[str]:

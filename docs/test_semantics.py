@@ -27,7 +27,7 @@ NOT_OURS = {"build", "dist", "__pycache__", "node_modules"}
 
 def defined() -> list[str]:
     """The ids that the page defines, in its order."""
-    return DEFINITION.findall(PAGE.read_text())
+    return DEFINITION.findall(PAGE.read_text(encoding="utf-8"))
 
 
 def files() -> Iterator[Path]:
@@ -44,7 +44,7 @@ def unknown(pattern: re.Pattern[str], known: set[str]) -> list[str]:
     return [
         f"{file.relative_to(ROOT)}:{number}: {match[0]}"
         for file in files()
-        for number, line in enumerate(file.read_text().splitlines(), 1)
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
         for match in pattern.finditer(line)
         if match[match.lastindex or 0] not in known
     ]
@@ -76,7 +76,9 @@ def test_cited_rules_can_be_looked_up() -> None:
 
 def test_cited_sections_can_be_looked_up() -> None:
     """A section that is cited by its number is a section of the page."""
-    cited = unknown(SECTION_CITED, set(SECTION.findall(PAGE.read_text())))
+    cited = unknown(
+        SECTION_CITED, set(SECTION.findall(PAGE.read_text(encoding="utf-8")))
+    )
 
     assert not cited, "sections that semantics.md does not have:\n" + "\n".join(cited)
 

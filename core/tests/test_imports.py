@@ -21,7 +21,10 @@ ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "core" / "src" / "workstream"
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "values": ("_errors", "_state", "_display", "_type_arguments", "_leaves", "_wire"),
+    "values": (
+        *("_errors", "_state", "_display", "_type_arguments"),
+        *("_values", "_leaves", "_wire"),
+    ),
     "plan": ("_plan", "retries"),
     "reading a plan": (
         *("_walk", "_paths", "_fields", "_failures", "_text", "_difference"),
@@ -31,18 +34,18 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "plugin": ("_plugin",),
     "protocols": ("_vault", "_runtime"),
     "registry": (
-        *("hookspecs", "_host", "_listing"),
+        *("hookspecs", "_host", "_hook_answers", "_listing"),
         *("_registry", "_registration", "_resolvers"),
     ),
-    "validation": ("_validation",),
+    "validation": ("_validation", "_requests"),
     "interpreter": ("_judgement", "_interpreter", "_recovery"),
-    "codec": ("_codec", "_json", "_converter", "_any", "_unions", "_records"),
-    "vaults": ("_memory_vault", "_null_vault", "_lmdb_vault", "_owners"),
-    "runtime": (
-        *("_clock", "_context", "_attempts"),
-        *("_trio_runtime", "_journal", "_output"),
+    "codec": (
+        *("_codec", "_json", "_converter", "_forms", "_any", "_unions"),
+        *("_containers", "_single_values", "_records", "_output"),
     ),
-    "engine": ("_engine", "_watch"),
+    "vaults": ("_memory_vault", "_null_vault", "_lmdb_vault", "_owners"),
+    "runtime": ("_clock", "_context", "_attempts", "_trio_runtime", "_journal"),
+    "engine": ("_engine", "_runs", "_stores", "_watch"),
     "command line": ("_cli*", "__main__"),
     "built in": ("_builtin",),
 }
@@ -106,7 +109,7 @@ def room_of(module: str) -> str | None:
 
 def imports(module: str, path: Path) -> Iterator[Import]:
     """What a module imports, wherever in its source; relative names made absolute."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
         id(inner)
         for node in ast.walk(tree)
