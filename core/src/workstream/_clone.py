@@ -21,7 +21,7 @@ from ._plan import (
 from ._scrubbing import hide, scrub_value, secret_values
 from ._state import Attempt, NoteValue, PluginError, State, Status
 
-__all__ = ["clone", "copied"]
+__all__ = ["clone", "copied", "scrubbed_attempt"]
 
 NodeT = TypeVar("NodeT", bound=Node)
 ActionT = TypeVar("ActionT", bound=BaseAction)
@@ -201,9 +201,7 @@ class _Copier:
             return new
         new = self.node(action, request=scrub_value(action.request))
         if self.keep_state:
-            secrets = secret_values(action.request)
-            for attempt in action.attempts:
-                secrets |= secret_values(attempt.response)
+            secrets = _secrets_of(action, action.attempts)
             new.attempts = [
                 _scrubbed_attempt(attempt, secrets) for attempt in action.attempts
             ]
@@ -222,6 +220,19 @@ class _Copier:
             state = node.state
             new.state = State(state.status, state.started, state.ended)
         return new
+
+
+def scrubbed_attempt(action: BaseAction, attempt: Attempt) -> Attempt:
+    """A copy of one attempt of the action, for showing (CL-6, CL-7)."""
+    return _scrubbed_attempt(attempt, _secrets_of(action, [attempt]))
+
+
+def _secrets_of(action: BaseAction, attempts: Iterable[Attempt]) -> frozenset[str]:
+    """The secret texts in the action's request and in what its attempts returned."""
+    secrets = secret_values(action.request)
+    for attempt in attempts:
+        secrets |= secret_values(attempt.response)
+    return secrets
 
 
 def _same_attempt(attempt: Attempt) -> Attempt:

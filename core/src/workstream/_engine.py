@@ -11,6 +11,7 @@ All that starts or resumes a plan goes through ``_begin``, and all that ends one
 
 from __future__ import annotations
 
+import builtins
 import contextvars
 import logging
 import random as random_module
@@ -194,7 +195,7 @@ class Workstream:
         """The plan as it is stored now (ST-9). Raises NotFoundError."""
         return self._codec.load(await self._vault.read(plan_id))
 
-    async def list(self, limit: int = 0) -> list[PlanRow]:
+    async def list(self, limit: int = 0) -> builtins.list[PlanRow]:
         """The stored plans, newest first (STO-4).
 
         Args:
@@ -212,7 +213,7 @@ class Workstream:
         group_ids: Collection[UUID] | None = None,
         statuses: Collection[Status] | None = None,
         limit: int = 0,
-    ) -> list[PlanRow]:
+    ) -> builtins.list[PlanRow]:
         """The stored plans that fit every given kind, newest first (STO-3).
 
         Args:

@@ -9,20 +9,39 @@ a vault keeps anyway. The numbers show the gap.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeAlias
 
-from ._records import Line
+import attrs
+
 from ._vault import FIRST_LINES, LAST_LINES
 
-__all__ = ["MAX_LINE_BYTES", "OutputBuffer"]
+__all__ = ["MAX_LINE_BYTES", "Line", "OutputBuffer"]
 
 MAX_LINE_BYTES = 4096
 """How long a line may be, in bytes of UTF-8 (WA-3)."""
 _CUT = " […]"
 
-Numbered: TypeAlias = tuple[int, int, Line]
-"""The action's position, the line's number counted from 1 over all attempts, the line."""
+
+@attrs.frozen(kw_only=True)
+class Line:
+    """One line that a plugin reported (WA-3).
+
+    Attributes:
+        number: Counted from 1 over all attempts of the action; gaps were dropped.
+        time: When it was reported.
+        attempt: Of which attempt, counted from 1.
+        text: The line, at most 4 KiB of UTF-8, secrets hidden.
+        done: How much is done, where the plugin said so.
+        total: Of how much.
+    """
+
+    number: int
+    time: datetime
+    attempt: int
+    text: str
+    done: float | None = None
+    total: float | None = None
 
 
 def cut(text: str) -> str:
@@ -37,11 +56,11 @@ def cut(text: str) -> str:
 class OutputBuffer:
     """The lines of one plan's actions that wait to be stored."""
 
-    def __init__(self, numbers: dict[int, int]) -> None:
+    def __init__(self, numbers: Mapping[int, int]) -> None:
         """Make a buffer; ``numbers`` are the lines so far, by the action's position."""
         self._numbers = dict(numbers)
-        self._first: list[Numbered] = []
-        self._last: dict[int, deque[Numbered]] = {}
+        self._first: list[tuple[int, Line]] = []
+        self._last: dict[int, deque[tuple[int, Line]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._first or self._last)
@@ -61,18 +80,23 @@ class OutputBuffer:
             number = self._numbers.get(position, 0) + 1
             self._numbers[position] = number
             line = Line(
-                time=time, attempt=attempt, text=cut(part), done=done, total=total
+                number=number,
+                time=time,
+                attempt=attempt,
+                text=cut(part),
+                done=done,
+                total=total,
             )
             if number <= FIRST_LINES:
-                self._first.append((position, number, line))
+                self._first.append((position, line))
             else:
                 last = self._last.get(position)
                 if last is None:
                     last = self._last[position] = deque(maxlen=LAST_LINES)
-                last.append((position, number, line))
+                last.append((position, line))
 
-    def take(self) -> list[Numbered]:
-        """Hand over all lines; the buffer is empty then."""
+    def take(self) -> list[tuple[int, Line]]:
+        """Hand over all lines, each with its action's position; the buffer is empty."""
         taken = self._first
         for lines in self._last.values():
             taken.extend(lines)

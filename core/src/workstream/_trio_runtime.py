@@ -265,8 +265,8 @@ class TrioRuntime:
             self._queue_lines()
 
     def _queue_lines(self) -> None:
-        for position, number, line in self._output.take():
-            self._journal.add(LineRecord(position, number, encode_line(line)))
+        for position, line in self._output.take():
+            self._journal.add(LineRecord(position, line.number, encode_line(line)))
 
     # --- plugins that do not hear (A-16) ------------------------------------------
 
