@@ -22,6 +22,7 @@ import sys
 import types
 import typing
 import uuid
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -162,32 +163,31 @@ def secret_faults(wanted: Any) -> list[str]:
 
     Returns:
         Dotted paths, each from the class that was asked about: ``CopyRequest.auth.token``.
-        A field that can be reached in several ways is named once.
+        A field that can be reached in several ways is named once, by the shortest.
     """
     found: list[str] = []
-    _scan(wanted, "", set(), found)
+    seen: set[Any] = set()
+    # Breadth first: each field is named by the shortest way to it.
+    waiting = deque([(wanted, "")])
+    while waiting:
+        holder, path = waiting.popleft()
+        for part in _parts(holder):
+            # A generic class may hold itself with ever longer arguments: no end of types.
+            if part in seen or path.count(".") > DEEPEST:
+                continue
+            seen.add(part)
+            for name, mark, field_type in _fields(part):
+                here = f"{path or (get_origin(part) or part).__name__}.{name}"
+                if name.startswith("_") or mark == SECURE[MARK]:
+                    continue
+                if mark != IGNORE[MARK] and _is_secret(name, field_type):
+                    found.append(here)
+                waiting.append((field_type, here))
     return found
 
 
-def _scan(wanted: Any, path: str, seen: set[Any], found: list[str]) -> None:
-    for part in _parts(wanted):
-        cls = get_origin(part) or part
-        # A generic class may hold itself with ever longer arguments: no end of types.
-        endless = path.count(".") > DEEPEST
-        if part in seen or endless or not isinstance(cls, type):
-            continue
-        seen.add(part)
-        for name, mark, field_type in _fields(part):
-            here = f"{path or cls.__name__}.{name}"
-            if name.startswith("_") or mark == SECURE[MARK]:
-                continue
-            if (
-                mark != IGNORE[MARK]
-                and _looks_secret(name)
-                and not _is_reference(field_type)
-            ):
-                found.append(here)
-            _scan(field_type, here, seen, found)
+def _is_secret(name: str, field_type: Any) -> bool:
+    return _looks_secret(name) and not _is_reference(field_type)
 
 
 def _looks_secret(name: str) -> bool:

@@ -45,8 +45,6 @@ class Found:
     parent: Node | None
 
 
-_ACTIONS: tuple[type[Node], ...] = (Action, CheckAction)
-
 _HELD: dict[type[Node], dict[str, tuple[type[Node], ...]]] = {
     Plan: {
         "bypass_checks": (Checks,),
@@ -66,13 +64,17 @@ _HELD: dict[type[Node], dict[str, tuple[type[Node], ...]]] = {
         "deferred_checks": (Checks,),
     },
     DeferredActions: {"batches": (DeferBatch,)},
-    Checks: {"actions": _ACTIONS},
-    Sequence: {"actions": _ACTIONS},
-    DeferBatch: {"actions": _ACTIONS},
+    Checks: {"actions": (CheckAction, Action)},
+    Sequence: {"actions": (Action, CheckAction)},
+    DeferBatch: {"actions": (Action, CheckAction)},
     Action: {},
     CheckAction: {},
 }
-"""Which fields of an object hold others, in walk order (W-1), and what they may hold."""
+"""Which fields of an object hold others, in walk order (W-1), and of which class.
+
+The class that belongs there is the first. That an action of the other kind does not
+belong there is better said with its plugin in view (V-20).
+"""
 
 LISTS = frozenset({"blocks", "sequences", "batches", "actions"})
 
@@ -149,6 +151,5 @@ def _is_list(value: object) -> bool:
 
 
 def _not_wanted(path: str, value: object, wanted: tuple[type[Node], ...]) -> Fault:
-    names = " or ".join(kind_of_class(cls) for cls in wanted)
-    message = f"must be {names}, not {kind_of(value)}"
+    message = f"must be {kind_of_class(wanted[0])}, not {kind_of(value)}"
     return Fault(path=path, field="", rule="V-3", message=message)

@@ -1,0 +1,102 @@
+"""The engine's own resolvers: environment variables and files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from workstream._errors import SecretError
+from workstream._resolvers import resolve_env, resolve_file
+
+
+def test_env_gives_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable's value is taken as it is, blanks included."""
+    monkeypatch.setenv("DEPLOY_TOKEN", " hunter2\n")
+    assert resolve_env("DEPLOY_TOKEN") == " hunter2\n"
+
+
+def test_env_names_a_missing_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is not set, or empty, is an error that names it."""
+    monkeypatch.delenv("DEPLOY_TOKEN", raising=False)
+    with pytest.raises(SecretError, match="DEPLOY_TOKEN is not set: set it"):
+        resolve_env("DEPLOY_TOKEN")
+    monkeypatch.setenv("DEPLOY_TOKEN", "")
+    with pytest.raises(SecretError, match="DEPLOY_TOKEN is empty"):
+        resolve_env("DEPLOY_TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("data", "secret"),
+    [
+        (b"hunter2", "hunter2"),
+        (b"hunter2\n", "hunter2"),
+        (b"hunter2\r\n", "hunter2"),
+        (b"hunter2\n\n", "hunter2\n"),
+        (b" hunter2 \n", " hunter2 "),
+        ("schlüssel\n".encode(), "schlüssel"),
+    ],
+)
+def test_file_loses_one_line_break(tmp_path: Path, data: bytes, secret: str) -> None:
+    """Editors end a file with a line break that is no part of the secret."""
+    path = tmp_path / "token"
+    path.write_bytes(data)
+    assert resolve_file(str(path)) == secret
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"\r\n"])
+def test_empty_file_is_refused(tmp_path: Path, data: bytes) -> None:
+    """An empty secret is nearly always a mistake."""
+    path = tmp_path / "token"
+    path.write_bytes(data)
+    with pytest.raises(SecretError, match="token is empty"):
+        resolve_file(str(path))
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    """The error names the file that is not there."""
+    with pytest.raises(SecretError, match=r"there is no file /.*nowhere"):
+        resolve_file(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("path", ["\0", "~nobody-of-this-name/token"])
+def test_impossible_path_is_refused(path: str) -> None:
+    """A path that cannot exist is a SecretError like any other."""
+    with pytest.raises(SecretError, match="cannot be read"):
+        resolve_file(path)
+
+
+def test_unreadable_file_is_refused(tmp_path: Path) -> None:
+    """What cannot be read is told with the system's reason."""
+    with pytest.raises(SecretError, match="cannot be read: Is a directory"):
+        resolve_file(str(tmp_path))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser can read every file")
+def test_file_of_others_is_refused(tmp_path: Path) -> None:
+    """A file without permission is told with the system's reason."""
+    path = tmp_path / "token"
+    path.write_text("hunter2")
+    path.chmod(0)
+    with pytest.raises(SecretError, match="cannot be read: Permission denied"):
+        resolve_file(str(path))
+
+
+def test_file_that_is_no_text_keeps_its_bytes_to_itself(tmp_path: Path) -> None:
+    """The error tells that it is not UTF-8 and shows nothing of what is in it."""
+    path = tmp_path / "token"
+    path.write_bytes(b"hunter2\xff")
+    with pytest.raises(SecretError, match="not a text in UTF-8") as caught:
+        resolve_file(str(path))
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_file_in_the_home_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tilde is the home directory of the user who runs the plan."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "token").write_text("hunter2\n")
+    assert resolve_file("~/token") == "hunter2"
