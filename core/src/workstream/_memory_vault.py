@@ -107,6 +107,11 @@ class MemoryVault:
         self._claims: set[UUID] = set()
         self._open = 0
 
+    @property
+    def shared(self) -> bool:
+        """See ``Vault.shared``: no other process can see into this one."""
+        return False
+
     def snapshot(self) -> MemorySnapshot:
         """What is stored now; claims are left out, as they would die in a crash."""
         return MemorySnapshot(MemorySnapshot(self._plans).copied())

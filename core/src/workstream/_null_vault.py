@@ -20,6 +20,11 @@ class NullVault:
     def __init__(self) -> None:
         self._claims: set[UUID] = set()
 
+    @property
+    def shared(self) -> bool:
+        """See ``Vault.shared``."""
+        return False
+
     async def open(self) -> None:
         """Nothing to make ready."""
 

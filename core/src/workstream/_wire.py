@@ -1,0 +1,98 @@
+"""How plain data becomes bytes and bytes become plain data: msgpack, and a version.
+
+Plain data is None, bool, int, float, str, bytes, list and dict, nested in each other.
+msgpack carries all of it but three things, and here is what is done about them:
+
+- integers beyond 64 bits travel as extension type 1, their big-endian bytes;
+- texts with lone surrogates (file names that are no UTF-8) pass as they are;
+- a tuple comes back as a list.
+
+The first byte of all that is stored is the version of its form; so what an engine
+reads, it knows how to read, and what it does not know, it refuses by name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+__all__ = ["from_micros", "moment", "pack", "to_micros", "unpack"]
+
+# It brings no types; as ``Any`` it says so once, here.
+msgpack: Any = importlib.import_module("msgpack")
+
+BIG_INT = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO = timedelta(microseconds=1)
+_DAY_MICROS = 86_400_000_000
+
+
+def _pack_special(value: object) -> Any:
+    if isinstance(value, int):  # Asked only for what is beyond 64 bits.
+        size = value.bit_length() // 8 + 1
+        return msgpack.ExtType(BIG_INT, int(value).to_bytes(size, "big", signed=True))
+    message = f"{type(value).__name__} is not plain data"
+    raise TypeError(message)
+
+
+def _unpack_special(code: int, data: bytes) -> int:
+    if code == BIG_INT:
+        return int.from_bytes(data, "big", signed=True)
+    message = f"extension type {code} is unknown"
+    raise ValueError(message)
+
+
+_packer = msgpack.Packer(default=_pack_special, unicode_errors="surrogatepass")
+_pack: Callable[[object], bytes] = _packer.pack
+
+
+def pack(version: bytes, data: object) -> bytes:
+    """The data as bytes, behind one byte that tells the version of its form.
+
+    Raises:
+        TypeError: It is not plain data.
+        ValueError: It is nested too deeply.
+    """
+    return version + _pack(data)
+
+
+def unpack(version: bytes, data: bytes) -> Any:
+    """The data that was packed.
+
+    Raises:
+        ValueError: The bytes are not a form of this version.
+    """
+    if data[:1] != version:
+        message = (
+            f"its form is version {data[0]}, and this engine reads version {version[0]}"
+            if data
+            else "it is empty"
+        )
+        raise ValueError(message)
+    return msgpack.unpackb(
+        memoryview(data)[1:],
+        ext_hook=_unpack_special,
+        unicode_errors="surrogatepass",
+        strict_map_key=False,
+    )
+
+
+def to_micros(moment: datetime | None) -> int | None:
+    """A time as whole microseconds since 1970, UTC; it must be timezone-aware."""
+    if moment is None:
+        return None
+    passed = moment - _EPOCH
+    # Half the cost of dividing one timedelta by another; this is asked on every step.
+    return passed.days * _DAY_MICROS + passed.seconds * 1_000_000 + passed.microseconds
+
+
+def from_micros(micros: int | None) -> datetime | None:
+    """The time that ``to_micros`` was given, in UTC."""
+    return None if micros is None else _EPOCH + micros * _MICRO
+
+
+def moment(micros: int) -> datetime:
+    """The same, of a time that is known."""
+    return _EPOCH + micros * _MICRO
