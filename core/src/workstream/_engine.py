@@ -44,7 +44,7 @@ from ._runs import Run
 from ._state import FailureReason, State, Status
 from ._stores import open_store
 from ._trio_runtime import RunSettings
-from ._validation import check_startable, prepared
+from ._validation import check_resumable, check_startable, prepared
 from ._vault import (
     Change,
     ConflictError,
@@ -518,7 +518,8 @@ class Workstream:
         return self._launch(plan, stored, stored.position + len(changes))
 
     def _refuse_unfit(self, plan: Plan, plan_id: UUID, *, fresh: bool) -> None:
-        faults = check_startable(plan, self.registry, fresh=fresh)
+        check = check_startable if fresh else check_resumable
+        faults = check(plan, self.registry)
         if faults:
             lines = "\n".join(f"  {fault}" for fault in faults)
             verb = "started" if fresh else "resumed"

@@ -9,8 +9,8 @@ what it is; what is inside an action is in ``_requests``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from ._clone import copied
@@ -40,7 +40,10 @@ from ._values import (
 )
 from ._walk import Item, walk
 
-__all__ = ["Plugins", "check", "check_startable", "prepared"]
+__all__ = ["Plugins", "check", "check_resumable", "check_startable", "prepared"]
+
+_Problem: TypeAlias = tuple[str, str, str]
+"""The field, the rule, and what is wrong."""
 
 LONGEST_KEY = 200
 """Characters that a key may have (OM-13)."""
@@ -321,24 +324,47 @@ def check_startable(plan: Plan, plugins: Plugins) -> list[Fault]:
     Returns:
         Every fault, in walk order; empty when the plan can be started.
     """
+    return _faults(plan, lambda item: _start_problems(item, plugins))
+
+
+def check_resumable(plan: Plan, plugins: Plugins) -> list[Fault]:
+    """What keeps a plan that a crash left behind from being resumed (R-4).
+
+    Args:
+        plan: As it was loaded from the store.
+        plugins: The plugins at hand.
+
+    Returns:
+        Every fault, in walk order; empty when the plan can be resumed.
+    """
+    return _faults(plan, lambda item: _plugin_problems(item, plugins))
+
+
+def _faults(plan: Plan, problems: Callable[[Item], Iterable[_Problem]]) -> list[Fault]:
     return [
         Fault(path=path, field=field, rule=rule, message=message)
         for path, item in paths(plan)
-        for field, rule, message in _start_problems(item, plugins)
+        for field, rule, message in problems(item)
     ]
 
 
-def _start_problems(item: Item, plugins: Plugins) -> Iterator[tuple[str, str, str]]:
-    """Field, rule and problem of all that keeps one object from being started."""
+def _start_problems(item: Item, plugins: Plugins) -> Iterator[_Problem]:
+    """All that keeps one object from being started."""
     node = item.node
     if node.id is None or node.id.version != 7:
         yield "id", "ST-4", "must be a UUID version 7: the plan was never submitted"
     if node.state != _FRESH:
         yield "state", "ST-4", "must be that of an object never run"
+    if isinstance(node, BaseAction) and node.attempts:
+        yield "attempts", "ST-4", "must be empty: the action was called before"
+    yield from _plugin_problems(item, plugins)
+
+
+def _plugin_problems(item: Item, plugins: Plugins) -> Iterator[_Problem]:
+    """What keeps an action's plugin from being called."""
+    node = item.node
     if not isinstance(node, BaseAction):
         return
-    if node.attempts:
-        yield "attempts", "ST-4", "must be empty: the action was called before"
     plugin, problem = plugin_problem(node, plugins)
     if plugin is not None:
         in_checks = isinstance(item.ancestors[-1], Checks)

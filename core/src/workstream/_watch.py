@@ -188,7 +188,7 @@ class Watcher:
             )
         try:
             state, attempt = self._codec.decode_record(node, change)
-        except ValueError as error:
+        except Exception as error:
             message = f"{path}: a change in the log cannot be read: {error}"
             raise PlanCorruptError(message, self._plan_id) from error
         if attempt is not None and isinstance(node, BaseAction):
