@@ -1,0 +1,77 @@
+"""The body of an answer, read as far as it is wanted.
+
+httpx2 cannot be left in the middle of a body: some of the generators it stacks upon
+each other are then not closed, but left to the garbage collector. So the reading is
+cancelled instead of broken off, which ends all of them.
+
+It decompresses within the generators too. Here that is done outside of them, and no
+further than the limit: a small body may become a thousand times its size.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import httpx2
+import trio
+
+
+class BodyError(Exception):
+    """A body cannot be decompressed; the message is the end of a sentence."""
+
+
+async def read(answer: httpx2.Response, limit: int) -> tuple[bytes, bool]:
+    """The body, decompressed, and whether it goes on behind ``limit`` bytes.
+
+    Raises:
+        BodyError: It cannot be decompressed.
+        httpx2.HTTPError: The connection broke.
+    """
+    if limit == 0:
+        return b"", False
+    body = _Body(answer.headers.get("content-encoding", "identity"), limit)
+    with trio.CancelScope() as scope:
+        async for piece in answer.aiter_raw():
+            # After the cancellation come the pieces that were received already.
+            if not body.is_over:
+                body.add(piece)
+                if body.is_over:
+                    scope.cancel()
+    if body.error is not None:
+        raise body.error
+    return bytes(body.data[:limit]), len(body.data) > limit
+
+
+class _Body:
+    """What was read so far: at most one byte more than the limit."""
+
+    def __init__(self, encoding: str, limit: int) -> None:
+        self.data = bytearray()
+        self.error: BodyError | None = None
+        self._wanted = limit + 1
+        self._encoding = encoding.strip().lower()
+        self._decompress = None
+        if self._encoding in ("gzip", "x-gzip", "deflate"):
+            # 32: which of the two it is, is read from the body itself.
+            self._decompress = zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more of the body is wanted."""
+        return self.error is not None or len(self.data) >= self._wanted
+
+    def add(self, piece: bytes) -> None:
+        """Take the next piece."""
+        wanted = self._wanted - len(self.data)
+        if self._decompress is not None:
+            try:
+                self.data += self._decompress.decompress(piece, wanted)
+            except zlib.error as error:
+                self.error = BodyError(f"that cannot be decompressed: {error}")
+        elif self._encoding in ("identity", ""):
+            self.data += piece[:wanted]
+        else:
+            self.error = BodyError(
+                f"compressed as {self._encoding!r}, which was not asked for: only gzip "
+                "and deflate can be decompressed"
+            )

@@ -1,0 +1,88 @@
+"""The two plugins, ``http.request`` and ``http.check``."""
+
+from __future__ import annotations
+
+from workstream import (
+    NOT_DONE,
+    ActionPlugin,
+    CheckPlugin,
+    Context,
+    NotDone,
+    OnInterrupt,
+    PluginError,
+    retries,
+)
+
+from ._exchange import exchange
+from ._requests import HttpCheckRequest, HttpRequest, HttpResponse
+from ._trust import TrustStore
+from ._validation import check
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""Methods that mean the same when they are sent twice (RFC 9110, section 9.2.2)."""
+
+
+class HttpAction(ActionPlugin[HttpRequest, HttpResponse]):
+    """Send an HTTP request, and fail unless the answer is the expected one.
+
+    An attempt may be tried again after every error of the connection, and after an
+    answer whose status is one of the request's ``retry_status``. Any other failure
+    is permanent.
+
+    After a crash of the engine a request is sent again where that is safe: where its
+    method is idempotent, or it is sent with an ``Idempotency-Key``. Otherwise the
+    action fails, for a person to look. ``on_interrupt`` of the action says otherwise.
+    """
+
+    name = "http.request"
+    retry = retries.SECONDS
+    on_interrupt = OnInterrupt.RECONCILE
+
+    def __init__(self) -> None:
+        self._trust = TrustStore()
+
+    def validate(self, request: HttpRequest, /) -> None:
+        """Refuse a request that can never work, with all its faults (V-19)."""
+        check(request)
+
+    async def execute(self, context: Context, request: HttpRequest, /) -> HttpResponse:
+        """Send the request."""
+        return await exchange(context, request, self._trust)
+
+    async def reconcile(
+        self, context: Context, request: HttpRequest, /
+    ) -> HttpResponse | NotDone:
+        """Tell whether the request may be sent again (R-7); nothing is sent."""
+        if request.method in _IDEMPOTENT or request.idempotency_key:
+            return NOT_DONE
+        message = (
+            f"the engine ended while this {request.method} was on its way, and nobody "
+            "knows whether the server carried it out: look there. A request with "
+            "idempotency_key=True, or an action with on_interrupt=OnInterrupt.RERUN, "
+            "is sent again"
+        )
+        raise PluginError(message, permanent=True)
+
+
+class HttpCheck(CheckPlugin[HttpCheckRequest, HttpResponse]):
+    """Ask a service by GET or HEAD, and fail unless the answer is the expected one.
+
+    Every failure may be tried again, unless the request's ``retry_status`` leaves
+    out the status of the answer.
+    """
+
+    name = "http.check"
+    retry = retries.SECONDS
+
+    def __init__(self) -> None:
+        self._trust = TrustStore()
+
+    def validate(self, request: HttpCheckRequest, /) -> None:
+        """Refuse a request that can never work, with all its faults (V-19)."""
+        check(request)
+
+    async def execute(
+        self, context: Context, request: HttpCheckRequest, /
+    ) -> HttpResponse:
+        """Ask the service."""
+        return await exchange(context, request, self._trust)

@@ -1,0 +1,130 @@
+"""What the plugins are asked, and what they answer."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from workstream import IGNORE, SecretRef
+
+JsonScalar: TypeAlias = str | int | float | bool | None
+"""A JSON value that holds no others."""
+
+JsonValue: TypeAlias = "JsonScalar | list[JsonValue] | dict[str, JsonValue]"
+"""What a JSON document is made of."""
+
+ANY_STATUS = "100-599"
+"""Every status there is."""
+
+
+@attrs.frozen(kw_only=True)
+class _Exchange:
+    """What a request and a check have in common."""
+
+    url: str | SecretRef
+    headers: dict[str, str | SecretRef] = attrs.field(
+        factory=dict[str, "str | SecretRef"]
+    )
+    params: dict[str, str | SecretRef] = attrs.field(
+        factory=dict[str, "str | SecretRef"]
+    )
+    bearer: SecretRef | None = None
+    user: str = ""
+    password: SecretRef | None = None
+    status: str = "2xx"
+    contains: str = ""
+    matches: str = ""
+    json_equals: dict[str, JsonScalar] = attrs.field(factory=dict[str, JsonScalar])
+    follow_redirects: bool = False
+    verify: bool = True
+    ca_file: str = ""
+    connect_timeout: float = 10.0
+    body_limit: int = 65536
+    keep_body: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class HttpRequest(_Exchange):
+    """One HTTP request, and what its answer must be (``http.request``).
+
+    Attributes:
+        url: An http or https address. A ``SecretRef`` where the address itself is
+            a secret, as those of webhooks are. It may hold no password.
+        method: In capitals, for example ``POST``.
+        headers: Sent as they are; what is secret as a ``SecretRef``.
+        params: Added to the URL's query.
+        body: Sent as it is, text as UTF-8. A ``SecretRef`` where it is a secret.
+        json: Sent as JSON, with its content type; None: no JSON.
+        bearer: Sent as ``Authorization: Bearer ...``.
+        user: Sent with ``password`` as ``Authorization: Basic ...``.
+        password: See ``user``.
+        idempotency_key: Whether to send the header ``Idempotency-Key``: the same
+            for all attempts of this action, different from all others (REG-11).
+        status: The statuses that are a success: ``"2xx, 304, 400-404"``.
+        contains: Text that the body must contain.
+        matches: A regular expression that the body must contain a match of.
+        json_equals: What the body must hold as JSON: JSON pointers (RFC 6901) and
+            their values, for example ``{"/status": "up", "/nodes/0/ready": True}``.
+        retry_status: The statuses after which a failed attempt may be tried again,
+            whatever failed: the status or the body. After any other the failure is
+            permanent.
+        follow_redirects: Whether to follow up to 10 redirects. Secrets stay with
+            the origin (scheme, host, port) they were written for.
+        verify: Whether the server's certificate must be trusted. Switch it off
+            only where anybody may read and answer what is sent.
+        ca_file: A file of certificate authorities (PEM) to trust in place of the
+            system's.
+        connect_timeout: Seconds to wait for a connection. The attempt as a whole
+            is bounded by the action's ``timeout``.
+        body_limit: How many bytes of the body are read, and kept.
+        keep_body: Whether the body is part of the response. False for a body
+            that holds secrets or is of no interest.
+    """
+
+    method: str = "GET"
+    body: bytes | str | SecretRef | None = None
+    json: Any = None
+    idempotency_key: bool = attrs.field(default=False, metadata=IGNORE)
+    retry_status: str = "408, 425, 429, 5xx"
+
+
+@attrs.frozen(kw_only=True)
+class HttpCheckRequest(_Exchange):
+    """What to ask of a service, and what its answer must be (``http.check``).
+
+    The attributes are those of ``HttpRequest``, but that a check changes nothing:
+    its ``method`` is GET or HEAD, and it has no body. Every failure may be tried
+    again, as a service that is not healthy yet may become so; ``retry_status``
+    says otherwise.
+    """
+
+    method: Literal["GET", "HEAD"] = "GET"
+    retry_status: str = ANY_STATUS
+
+
+AnyRequest: TypeAlias = HttpRequest | HttpCheckRequest
+
+
+@attrs.frozen(kw_only=True)
+class HttpResponse:
+    """What the server answered.
+
+    Secret values that the request sent are removed, should the server repeat them.
+
+    Attributes:
+        status: The HTTP status.
+        headers: By lower-case name; one that came several times is joined by
+            commas. The value of ``set-cookie`` is not kept: it is a secret.
+        body: As text, by the charset the server named, or UTF-8.
+        body_cut: Whether there was more of it than ``body_limit``.
+        body_lossy: Whether bytes that are no text were replaced by U+FFFD.
+        elapsed: Seconds from the begin of the attempt to the end of the body.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: str
+    body_cut: bool
+    body_lossy: bool
+    elapsed: float

@@ -1,0 +1,91 @@
+"""Bodies judged, and secrets hidden."""
+
+from __future__ import annotations
+
+import pytest
+
+from workstream_http import HttpCheckRequest
+from workstream_http._expectations import excerpt, hide, unmet
+from workstream_http._requests import JsonScalar
+
+BODY = """{"a/b": {"~": [true, 1, null, "x"]}, "": "empty", "n": 1.0}"""
+
+
+def faults(body: str, pointer: str, value: JsonScalar) -> list[str]:
+    """What is wrong with a JSON body."""
+    request = HttpCheckRequest(url="", json_equals={pointer: value})
+    return list(unmet(request, body))
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [
+        ("/a~1b/~0/0", True),
+        ("/a~1b/~0/1", 1),
+        ("/a~1b/~0/2", None),
+        ("/a~1b/~0/3", "x"),
+        ("/", "empty"),
+        ("/n", 1),
+    ],
+)
+def test_json_pointers_find_values(pointer: str, value: JsonScalar) -> None:
+    """JSON pointers address members and items, with their escapes."""
+    assert faults(BODY, pointer, value) == []
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value", "fault"),
+    [
+        ("/a~1b/~0/0", 1, "has true at '/a~1b/~0/0', expected 1"),
+        ("/a~1b/~0/1", True, "has 1 at '/a~1b/~0/1', expected true"),
+        ("/n", "1", "has 1.0 at '/n', expected \"1\""),
+        ("/a~1b/~0/4", 1, "has nothing at '/a~1b/~0/4', expected 1"),
+        ("/a~1b/~0/-1", 1, "has nothing at '/a~1b/~0/-1', expected 1"),
+        ("/a~1b/~0/00", True, "has nothing at '/a~1b/~0/00', expected true"),
+        ("/n/x", None, "has nothing at '/n/x', expected null"),
+    ],
+)
+def test_json_that_differs_is_named(
+    pointer: str, value: JsonScalar, fault: str
+) -> None:
+    """What a body holds instead, or that it holds nothing there, is said."""
+    assert faults(BODY, pointer, value) == [fault]
+
+
+@pytest.mark.parametrize("body", ["", "<html>", "[" * 100_000, "9" * 10_000 + "x"])
+def test_a_body_that_is_no_json(body: str) -> None:
+    """A body that is no JSON, or too deep for it, meets no expectation."""
+    assert faults(body, "/a", 1) == ["is not JSON"]
+
+
+def test_a_long_value_is_shortened() -> None:
+    """Of a long value the begin is shown."""
+    (fault,) = faults('{"a": "' + "x" * 1000 + '"}', "/a", 1)
+
+    assert len(fault) < 300
+
+
+def test_an_excerpt_is_one_line() -> None:
+    """An excerpt holds no line breaks, and says when it is shortened."""
+    assert excerpt("a\n\tb ") == "a b"
+    assert excerpt("x" * 201) == "x" * 200 + "..."
+
+
+def test_secrets_are_hidden_longest_first() -> None:
+    """A secret within a secret leaves nothing of the longer one; short ones stay."""
+    hidden = hide("abcdefgh abcd ab", {"abcd", "abcdefgh", "ab"})
+
+    assert hidden == "[secret hidden] [secret hidden] ab"
+
+
+@pytest.mark.parametrize("form", ['a b/c"é', "a%20b/c%22%C3%A9", "a+b%2Fc%22%C3%A9"])
+def test_secrets_are_hidden_however_they_are_escaped(form: str) -> None:
+    """Secrets escaped for URLs are hidden too."""
+    assert hide(f"<{form}>", {'a b/c"é'}) == "<[secret hidden]>"
+
+
+def test_secrets_escaped_for_json_are_hidden() -> None:
+    """Secrets escaped for JSON are hidden too."""
+    assert hide(r"<a b/c\"\u00e9> <a b/c\"é>", {'a b/c"é'}) == (
+        "<[secret hidden]> <[secret hidden]>"
+    )
