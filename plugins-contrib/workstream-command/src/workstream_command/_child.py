@@ -6,6 +6,7 @@ import contextlib
 import errno
 import marshal
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -156,6 +157,7 @@ class Child:
                 answer += data
         except trio.BrokenResourceError:
             pass  # it died; what it answered before is all there is
+        self._control.close()
         if not answer.startswith(STARTING) and b" " not in answer:
             message = "the new process ended before it became the command"
             raise PluginError(message)
@@ -174,7 +176,12 @@ class Child:
         """
         if not self._is_ended:
             pid = self.identity.pid
-            self.ended = await end_session(pid, grace=grace, linger=linger)
+            try:
+                self.ended = await end_session(pid, grace=grace, linger=linger)
+            except OSError:
+                # No file descriptor is left to look with. This needs none, and as the
+                # leader is not reaped it is the right group.
+                os.killpg(pid, signal.SIGKILL)
             # One that belongs to another user ends when it likes.
             await self.exited()
             self._is_ended = True

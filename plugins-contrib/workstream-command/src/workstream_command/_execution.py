@@ -114,11 +114,13 @@ async def _attend(
             await child.exited()
             linger = LINGER
         finally:
-            with trio.CancelScope(shield=True):
-                await child.end(grace=request.grace, linger=linger)
-            stdout.finish()
-            stderr.finish()
-            nursery.cancel_scope.cancel()
+            try:
+                with trio.CancelScope(shield=True):
+                    await child.end(grace=request.grace, linger=linger)
+            finally:
+                stdout.finish()
+                stderr.finish()
+                nursery.cancel_scope.cancel()
     return _Finished(stdout, stderr, child.ended)
 
 

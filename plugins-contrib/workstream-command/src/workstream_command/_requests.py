@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 import attrs
 
@@ -27,12 +27,18 @@ def _words(value: tuple[str, ...] | list[str]) -> tuple[str, ...]:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _variables(value: Mapping[str, str | SecretRef]) -> dict[str, str | SecretRef]:
+    # Anything else is left as it is, for ``faults`` to refuse.
+    is_mapping = isinstance(cast("object", value), Mapping)
+    return dict(value) if is_mapping else cast("Any", value)
+
+
 @attrs.frozen(kw_only=True)
 class Options:
     """What ``Run`` and ``Shell`` have in common; the fields are described there."""
 
     cwd: str | None = None
-    env: dict[str, str | SecretRef] = attrs.field(factory=dict[str, str | SecretRef])
+    env: dict[str, str | SecretRef] = attrs.field(default={}, converter=_variables)
     inherit_env: bool = True
     stdin: str | SecretRef | None = None
     expected_exit_codes: tuple[int, ...] = (0,)

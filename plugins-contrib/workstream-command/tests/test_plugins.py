@@ -1,0 +1,48 @@
+"""The plugins as the engine sees them."""
+
+from __future__ import annotations
+
+import trio
+
+from workstream import OnInterrupt, Registry
+from workstream_command import (
+    CheckCommand,
+    CommandResult,
+    Run,
+    RunCommand,
+    Shell,
+    workstream_plugins,
+)
+
+
+def test_the_hook_offers_both_plugins() -> None:
+    """The package's entry point brings an action and a check plugin (REG-10)."""
+    registry = Registry(workstream_plugins())
+
+    assert set(registry.names) == {"command.run", "command.check"}
+
+
+def test_an_interrupted_command_is_asked_for() -> None:
+    """Unless the plan says otherwise, what a crash left is settled first (R-7)."""
+    assert RunCommand.on_interrupt is OnInterrupt.RECONCILE
+
+
+def test_both_serve_both_requests() -> None:
+    """A union of classes is the request type."""
+    for plugin in (RunCommand, CheckCommand):
+        assert plugin.request_type == Run | Shell
+        assert plugin.response_type is CommandResult
+
+
+def test_this_machine_will_do() -> None:
+    """``init`` passes where the tests can run (REG-6)."""
+    trio.run(RunCommand().init)
+    trio.run(CheckCommand().init)
+
+
+def test_an_action_is_made_with_its_plugin() -> None:
+    """The class method gives a plain Action, or CheckAction, of the plugin's name."""
+    action = RunCommand.action(Run(("true",)), name="Do")
+    check = CheckCommand.action(Shell("true"), name="Look")
+
+    assert (action.plugin, check.plugin) == ("command.run", "command.check")
