@@ -54,7 +54,7 @@ T = TypeVar("T")
 def _step(
     method: Callable[Concatenate[PlanBuilder, P], None],
 ) -> Callable[Concatenate[PlanBuilder, P], PlanBuilder]:
-    """A method that does nothing after an error, keeps its own, and gives the builder."""
+    """A method that is skipped after an error, keeps its own, and gives the builder."""
 
     @functools.wraps(method)
     def step(self: PlanBuilder, /, *args: P.args, **kwargs: P.kwargs) -> PlanBuilder:
@@ -144,7 +144,7 @@ class PlanBuilder:
     def up(self) -> None:
         """Move out to the object that holds this one (BU-7)."""
         if len(self._chain) == 1:
-            _refuse(f"up: {self._place()} and nothing holds a plan")
+            _refuse(f"up: {self._place()}, which nothing holds")
         self._chain.pop()
 
     @_step
@@ -259,7 +259,7 @@ class PlanBuilder:
             owner.actions.append(given)
         elif isinstance(owner, Sequence | DeferBatch):
             if not isinstance(given, Action):
-                _refuse(_wrong_kind(given, "no checks", "an action plugin"))
+                _refuse(_wrong_kind(given, "actions", "an action plugin"))
             owner.actions.append(given)
 
     @_step
@@ -337,10 +337,8 @@ def _is_blank(name: object) -> bool:
 
 def _expect(method: str, given: object, wanted: type[T]) -> T:
     if not isinstance(given, wanted):
-        _refuse(
-            f"{method}: it takes {_KINDS[wanted]}, and was given "
-            f"{'None' if given is None else f'a {type(given).__name__}'}"
-        )
+        got = "None" if given is None else f"an object of type {type(given).__name__}"
+        _refuse(f"{method}: it takes {_KINDS[wanted]}, and was given {got}")
     return given
 
 

@@ -131,7 +131,7 @@ def find(plan: Plan, path: str) -> Node:
 
 
 def display_path(path: str) -> str:
-    """The path made safe for a terminal, each of its labels cut to a readable length."""
+    """The path made safe for a terminal, each of its labels at a readable length."""
     return SEPARATOR.join(shorten(label) for label in path.split(SEPARATOR))
 
 
