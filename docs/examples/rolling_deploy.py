@@ -1,0 +1,173 @@
+"""A rolling deploy: version 2 of a small web service over a tier of eight hosts.
+
+    workstream run docs/examples/rolling_deploy.py
+
+The hosts are directories on this machine, each with a real process on a real port
+(``web/host.py``); everything else is as it would be elsewhere. Version 1 is put up first.
+Then version 2 goes out, three hosts at a time, while a continuous check watches that most
+of the tier answers. The configuration of one host has held a mistake for years; version 2
+refuses to start on it. One such host is tolerated, and the plan tells which it was.
+
+Kill it in the middle, with ``kill -9``, and type ``workstream resume``.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from workstream import (
+    Action,
+    Block,
+    CheckAction,
+    Checks,
+    DeferBatch,
+    DeferredActions,
+    OnInterrupt,
+    Plan,
+    Sequence,
+    WhenDeferred,
+)
+from workstream_command import CheckCommand, Run, RunCommand
+from workstream_http import HttpAction, HttpCheck, HttpCheckRequest, HttpRequest
+
+HERE = Path(__file__).parent / "web"
+BAD_HOST = 5
+"""The host whose configuration says ``"workers": "many"``."""
+
+
+def plan(
+    hosts: int = 8,
+    root: Path = Path(tempfile.gettempdir()) / "workstream-rolling-deploy",
+    first_port: int = 8801,
+    keep: bool = False,
+) -> Plan:
+    """Deploy version 2 of the web service.
+
+    Args:
+        hosts: How many hosts the tier has.
+        root: The directory that holds them.
+        first_port: The port of the first host; the others follow it.
+        keep: Leave the tier running when all is done.
+    """
+    tier = [Host(root / f"web-{n}", first_port + n - 1) for n in range(1, hosts + 1)]
+    enough = max(hosts - 4, 1)
+    return Plan(
+        name="Rolling deploy",
+        description="Version 2 of the web service, host by host",
+        pre_checks=Checks(
+            actions=[
+                check("Release is complete", "test", "-f", HERE / "v2" / "web.py"),
+            ]
+        ),
+        blocks=[
+            Block(
+                name="Version 1",
+                description="What ran before: put up so that there is a tier to upgrade",
+                concurrency=8,
+                sequences=[host.put_up() for host in tier],
+            ),
+            Block(
+                name="Version 2",
+                description="Three hosts at a time; one bad one is tolerated",
+                concurrency=3,
+                tolerated_failures=1,
+                pre_checks=Checks(
+                    actions=[tier_check("Tier is whole", root, hosts)]
+                ),
+                cont_checks=Checks(
+                    delay=0.5,
+                    actions=[tier_check("Tier answers", root, enough)],
+                ),
+                sequences=[host.upgrade() for host in tier],
+                post_checks=Checks(
+                    actions=[
+                        tier_check("Tier is upgraded", root, hosts - 1, version="v2")
+                    ]
+                ),
+            ),
+        ],
+        post_checks=Checks(
+            actions=[
+                HttpCheck.action(
+                    HttpCheckRequest(url=tier[0].url, json_equals={"/version": 2}),
+                    name="First host serves version 2",
+                )
+            ]
+        ),
+        deferred_actions=DeferredActions(
+            batches=[
+                DeferBatch(
+                    name="Clean up",
+                    when=WhenDeferred.ALWAYS,
+                    actions=[host.clean_up(keep) for host in tier],
+                )
+            ]
+        ),
+    )
+
+
+class Host:
+    """One machine of the tier, and what is done on it."""
+
+    def __init__(self, path: Path, port: int) -> None:
+        self.path = path
+        self.name = path.name
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}/health"
+
+    def put_up(self) -> Sequence:
+        """Make the host, with version 1 running on it."""
+        workers = "many" if self.name == f"web-{BAD_HOST}" else "4"
+        return Sequence(
+            name=self.name,
+            actions=[
+                self._do("Prepare", "prepare", "--port", self.port, "--workers", workers),
+                self._do("Install", "install", HERE / "v1"),
+                self._do("Start", "start", "v1"),
+            ],
+        )
+
+    def upgrade(self) -> Sequence:
+        """Bring version 2 onto the host, and see that it serves."""
+        healthy = HttpRequest(url=self.url, json_equals={"/version": 2})
+        return Sequence(
+            name=self.name,
+            actions=[
+                self._do("Copy", "install", HERE / "v2"),
+                self._do("Start", "start", "v2"),
+                HttpAction.action(healthy, name="Health", timeout=5, retries=8),
+            ],
+        )
+
+    def clean_up(self, keep: bool) -> Action:
+        """Remove the releases that do not run; or all of it, the process first."""
+        words = [] if keep else ["--all"]
+        return self._do(f"Clean {self.name}", "clean", *words)
+
+    def _do(self, name: str, command: str, *words: object) -> Action:
+        return run(name, sys.executable, HERE / "host.py", command, self.path, *words)
+
+
+def run(name: str, *words: object) -> Action:
+    """A command. All of ours may be given twice, so an interrupted one runs again."""
+    return RunCommand.action(
+        Run(argv=tuple(map(str, words))),
+        name=name,
+        on_interrupt=OnInterrupt.RERUN,
+    )
+
+
+def check(name: str, *words: object) -> CheckAction:
+    """A command that looks and changes nothing."""
+    return CheckCommand.action(Run(argv=tuple(map(str, words))), name=name)
+
+
+def tier_check(
+    name: str, root: Path, at_least: int, version: str | None = None
+) -> CheckAction:
+    """So many hosts of the tier must answer, with this version if one is given."""
+    words: list[object] = [sys.executable, HERE / "host.py", "count", root]
+    words += ["--at-least", at_least]
+    return check(name, *words, *(["--version", version] if version else []))
