@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
-from workstream import OnInterrupt, Registry
+from workstream import (
+    Block,
+    Checks,
+    MemoryVault,
+    OnInterrupt,
+    Plan,
+    Registry,
+    SecretRef,
+    Sequence,
+    Status,
+    failures,
+    open_workstream,
+)
 from workstream_command import (
     CheckCommand,
     CommandResult,
@@ -46,3 +59,51 @@ def test_an_action_is_made_with_its_plugin() -> None:
     check = CheckCommand.action(Shell("true"), name="Look")
 
     assert (action.plugin, check.plugin) == ("command.run", "command.check")
+
+
+def test_an_engine_runs_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests and responses are stored and come back; secrets are not (CL-8)."""
+    monkeypatch.setenv("DEPLOY_TOKEN", "hunter2")
+    script = Shell(
+        'read -r line; echo "$line $TOKEN"',
+        env={"TOKEN": SecretRef("env:DEPLOY_TOKEN")},
+        stdin="hello",
+    )
+    plan = Plan(
+        name="Plan",
+        pre_checks=Checks(
+            actions=[CheckCommand.action(Run(("test", "-d", "/")), name="Look")]
+        ),
+        blocks=[
+            Block(
+                name="Block",
+                sequences=[
+                    Sequence(
+                        name="Sequence",
+                        actions=[
+                            RunCommand.action(script, name="Greet"),
+                            RunCommand.action(Run(("lost",)), name="Fail", retries=5),
+                        ],
+                    )
+                ],
+            )
+        ],
+    )
+
+    async def main() -> Plan:
+        registry = Registry(workstream_plugins())
+        async with open_workstream(MemoryVault(), registry=registry) as ws:
+            return await ws.run(plan)
+
+    result = trio.run(main)
+
+    greet, fail = result.blocks[0].sequences[0].actions
+    assert result.state.status is Status.FAILED
+    assert greet.request == script
+    assert greet.attempts[0].response == CommandResult(
+        exit_code=0, stdout="hello [secret hidden]\n"
+    )
+    assert len(fail.attempts) == 1
+    assert [(failure.path, failure.attempts) for failure in failures(result)] == [
+        ("Plan / Block / Sequence / Fail", 1)
+    ]
