@@ -93,9 +93,12 @@ def kind_of(value: object) -> str:
 def kind_of_class(wanted: type) -> str:
     """As ``kind_of``, of a class."""
     name = wanted.__name__
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+    # Not before a U: of the names that begin with one, most are read as "you".
+    return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name}"
 
 
-def _shown(value: float) -> str:
+def _shown(value: Any) -> str:
     # Python refuses to write out a whole number of thousands of digits.
-    return f"{value:g}" if abs(value) < sys.float_info.max else "so much"
+    if isinstance(value, int) and abs(value) > GREATEST:
+        return "a number so far below"
+    return f"{value:g}"
