@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import types
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, Literal, TypeVar
 
 import attrs
 import pytest
@@ -341,6 +342,8 @@ def test_a_plugin_is_described_by_name_and_class() -> None:
         (Ask | None, "Ask | None"),
         (dict[str, list[Ask]], "dict[str, list[Ask]]"),
         (tuple[int, ...], "tuple[int, ...]"),
+        (Literal["a", 1], "Literal['a', 1]"),
+        (Callable[..., None], "Callable[..., None]"),
         ("Somewhere", "Somewhere"),
         (T, "T"),
     ],
@@ -348,6 +351,20 @@ def test_a_plugin_is_described_by_name_and_class() -> None:
 def test_a_type_reads_as_it_is_written(wanted: object, text: str) -> None:
     """Types are shown as their authors write them, without modules."""
     assert text == type_text(wanted)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="`type` is a statement there")
+def test_a_named_alias_of_a_union_is_one() -> None:
+    """A union that a ``type`` statement names is the union, also inside of others."""
+    namespace: dict[str, Any] = {**globals()}
+    exec(
+        "type Either = Ask | Tell\n"
+        "class Aliased(ActionPlugin[Either, Either | None]): pass\n",
+        namespace,
+    )
+
+    assert request_types(namespace["Aliased"]) == (Ask, Tell)
+    assert response_types(namespace["Aliased"]) == (Ask, Tell, types.NoneType)
 
 
 def test_plugins_need_no_event_loop() -> None:

@@ -209,7 +209,7 @@ class _Finding:
             if name not in known:
                 reason = (
                     f"{ALLOW_LIST} names it, but no installed package has an entry"
-                    f" point of this name{_nearest(name, known)}"
+                    f" point of this name{_or(difflib.get_close_matches(name, known))}"
                 )
                 self._left_out.append(Source("", "", name).left_out(reason))
 
@@ -370,14 +370,16 @@ def _strange_arguments(module: object, attribute: str, hook: str) -> list[str]:
 
 
 def _unknown_hook(name: str) -> str:
+    # Without what all of them share, or all would be alike.
+    endings = {hook.removeprefix(PREFIX): hook for hook in HOOKS}
+    nearest = difflib.get_close_matches(name.removeprefix(PREFIX), endings)
     return (
-        f"workstream has no hook {name}{_nearest(name, HOOKS)}; names that start with"
-        f" {PREFIX} are reserved for hooks"
+        f"workstream has no hook {name}{_or([endings[each] for each in nearest])};"
+        f" names that start with {PREFIX} are reserved for hooks"
     )
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name, list(known))
+def _or(nearest: list[str]) -> str:
     return f" (did you mean {' or '.join(nearest)}?)" if nearest else ""
 
 

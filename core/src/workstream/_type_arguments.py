@@ -92,16 +92,17 @@ def _arguments(cls: type, root: type) -> tuple[Any, ...]:
     if cls is root:
         return _parameters(root)
     # Not getattr: a class that names no type arguments would answer with its parent's.
-    for base in vars(cls).get("__orig_bases__", cls.__bases__):
-        origin = get_origin(base) or base
-        if not (isinstance(origin, type) and issubclass(origin, root)):
-            continue
-        inherited = _arguments(origin, root)
-        given = [_evaluated(argument, cls) for argument in get_args(base)]
-        values = dict(zip(_parameters(origin), given, strict=False))
-        return tuple(_substituted(argument, values) for argument in inherited)
-    message = f"{cls.__qualname__} is not derived from {root.__qualname__}"
-    raise AttributeError(message)
+    bases = vars(cls).get("__orig_bases__", cls.__bases__)
+    base, origin = next(
+        (base, origin)
+        for base in bases
+        for origin in [get_origin(base) or base]
+        if isinstance(origin, type) and issubclass(origin, root)
+    )
+    inherited = _arguments(origin, root)
+    given = [_evaluated(argument, cls) for argument in get_args(base)]
+    values = dict(zip(_parameters(origin), given, strict=False))
+    return tuple(_substituted(argument, values) for argument in inherited)
 
 
 def _parameters(cls: type) -> tuple[Any, ...]:
