@@ -176,6 +176,9 @@ def _errors_named(prepared: Prepared) -> Generator[None]:
                 f"{cause.verify_message} (see ca_file)"
             )
         raise PluginError(prepared.says(message)) from error
+    except httpx2.ProxyError as error:
+        message = f"cannot connect through the proxy: {_reason(_root(error))}"
+        raise PluginError(prepared.says(message)) from error
     except BodyError as error:
         message = f"was answered with a body {error}"
         raise PluginError(prepared.says(message)) from error

@@ -72,7 +72,7 @@ class HttpCheck(CheckPlugin[HttpCheckRequest, HttpResponse]):
     """
 
     name = "http.check"
-    retry = retries.SECONDS
+    retry = retries.FAST
 
     def __init__(self) -> None:
         self._trust = TrustStore()

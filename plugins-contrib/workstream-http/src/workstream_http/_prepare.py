@@ -128,8 +128,10 @@ def prepare(
 
 def shown_url(url: httpx2.URL) -> str:
     """A URL for messages: no user, no password, no query."""
-    query = "?..." if url.query else ""
-    return f"{url.scheme}://{url.netloc.decode('ascii')}{url.path}{query}"
+    # As it is sent: decoded, it might hold line breaks and other surprises.
+    path, _, query = url.raw_path.decode("ascii").partition("?")
+    hidden = "?..." if query else ""
+    return f"{url.scheme}://{url.netloc.decode('ascii')}{path}{hidden}"
 
 
 def _parts(url: httpx2.URL) -> set[str]:
