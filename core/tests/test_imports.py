@@ -41,9 +41,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "interpreter": ("_judgement", "_interpreter", "_recovery"),
     "codec": (
         *("_codec", "_json", "_converter", "_forms", "_any", "_unions"),
-        *("_containers", "_single_values", "_records", "_output"),
+        *("_containers", "_single_values", "_value_codec", "_records", "_output"),
     ),
-    "vaults": ("_memory_vault", "_null_vault", "_lmdb_vault", "_owners"),
+    "vaults": (
+        *("_memory_vault", "_null_vault"),
+        *("_lmdb_vault", "_lmdb_layout", "_store_marker", "_owners"),
+    ),
     "runtime": ("_clock", "_context", "_attempts", "_trio_runtime", "_journal"),
     "engine": ("_engine", "_runs", "_stores", "_watch"),
     "command line": ("_cli*", "__main__"),
