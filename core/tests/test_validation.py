@@ -34,8 +34,8 @@ from workstream._state import (
     Status,
     WhenDeferred,
 )
-from workstream._validation import check, check_startable, prepared
-from workstream._walk import actions, give_ids, new_plan_id, walk
+from workstream._validation import check, check_resumable, check_startable, prepared
+from workstream._walk import give_ids, new_plan_id, walk
 
 T = TypeVar("T")
 NOW = datetime(2025, 1, 2, tzinfo=UTC)
@@ -401,7 +401,7 @@ FAULTY: list[tuple[str, Any, str, str, str]] = [
     ("OM-9", one(on_interrupt="fail"), A, "on_interrupt", "an OnInterrupt or None"),
     ("OM-9", one(description=b""), A, "description", "must be a text, not a bytes"),
     ("SUB-1", one(request=Mutable(thing=threading.Lock())), A, "request", "be copied"),
-    ("SUB-1", one(request=attrs.evolve(Mutable(), parts=None)), A, "request", "its defaults() failed"),
+    ("SUB-1", one(request=Mutable(*NOTHING)), A, "request", "its defaults() failed"),
     ("CL-3", clone(plan(), scrub=True), "P", "", "its secrets were removed"),
     ("CL-3", one(request=Request(password=HIDDEN)), A, "request", "put the secret in"),
 ]  # fmt: skip
@@ -688,4 +688,12 @@ def test_start_needs_every_plugin() -> None:
         ("P / B / s / b", "REG-6"),
         ("P / B / s / c", "V-20"),
     ]
-    assert len(list(actions(whole))) == 3
+
+
+def test_plan_left_by_a_crash_needs_its_plugins_only() -> None:
+    """To be resumed, a plan needs every plugin, whatever its states are (R-4)."""
+    whole = stored(plan(block(seq(act(name="a"), act(name="b", plugin="gone.away")))))
+    for item in walk(whole):
+        item.node.state.status = Status.RUNNING
+    (fault,) = check_resumable(whole, PLUGINS)
+    assert (fault.path, fault.rule) == ("P / B / s / b", "V-15")
