@@ -34,9 +34,9 @@ class HttpAction(ActionPlugin[HttpRequest, HttpResponse]):
     action fails, for a person to look. ``on_interrupt`` of the action says otherwise.
     """
 
-    name = "http.request"
-    retry = retries.SECONDS
-    on_interrupt = OnInterrupt.RECONCILE
+    name: str = "http.request"
+    retry: retries.RetryPolicy = retries.SECONDS
+    on_interrupt: OnInterrupt = OnInterrupt.RECONCILE
 
     def __init__(self) -> None:
         self._trust = TrustStore()
@@ -71,8 +71,8 @@ class HttpCheck(CheckPlugin[HttpCheckRequest, HttpResponse]):
     out the status of the answer.
     """
 
-    name = "http.check"
-    retry = retries.FAST
+    name: str = "http.check"
+    retry: retries.RetryPolicy = retries.FAST
 
     def __init__(self) -> None:
         self._trust = TrustStore()
