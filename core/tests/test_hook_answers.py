@@ -107,7 +107,15 @@ REFUSED = {
         def workstream_secret_resolvers():
             return {"ACME": str.upper}
         """,
-        "gives secret resolver the scheme 'ACME': a scheme is a lower-case letter",
+        "gives a secret resolver the scheme 'ACME': a scheme is a lower-case letter",
+    ),
+    "a scheme of one letter": (
+        """
+        @hookimpl
+        def workstream_vaults():
+            return {"c": print}
+        """,
+        "gives a vault the scheme 'c': a scheme is",
     ),
     "a scheme for nothing": (
         """

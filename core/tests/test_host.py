@@ -691,6 +691,31 @@ def workstream_secret_resolvers():
     assert not registry.frozen
 
 
+def test_plugins_of_a_package_that_was_left_out_are_unusable_with_its_reason(
+    install_package: Install, find_packages: Find
+) -> None:
+    """Whoever names a plugin of a broken package hears of that, not "install it"."""
+    install_package("acme", "raise OSError('gone')", package="acme-tools")
+    install_package("fine", COPY.format(name="fine"))
+    install_package("kept", COPY.format(name="kept"))
+
+    registry = Registry.installed(find_packages("acme", "fine", "unheard"))
+
+    assert registry.unusable["acme.anything"].startswith(
+        "its package acme-tools 1.0 was left out: 'throw_away_"
+    )
+    assert "OSError: gone" in registry.unusable["acme.anything"]
+    assert registry.unusable["kept.copy"] == (
+        "its package dist-kept 1.0 was left out: WORKSTREAM_PLUGINS is set and does"
+        " not name it"
+    )
+    assert registry.unusable.get("fine.copy") is None
+    assert registry.unusable.get("fine.other") is None
+    assert registry.unusable.get("unheard.of") is None
+    assert list(registry.unusable) == []
+    assert len(registry.unusable) == 0
+
+
 def test_each_discovery_asks_once(
     install_package: Install, find_packages: Find
 ) -> None:

@@ -340,6 +340,22 @@ def test_members_of_a_union_have_names_of_their_own() -> None:
     assert "two members of its request type are called Ask: rename" in refusal(plugin)
 
 
+class Nest:
+    """Holds a class of a name that another has too."""
+
+    @attrs.frozen
+    class Ask:
+        text: str = ""
+
+
+def test_nested_classes_of_one_name_are_no_union() -> None:
+    """What counts is the class's own name, not what it is nested in (STO-7)."""
+    plugin = Other()
+    plugin.request_type = Ask | Nest.Ask
+
+    assert "two members of its request type are called Ask" in refusal(plugin)
+
+
 def test_the_types_of_fields_must_be_readable() -> None:
     """A field whose type names nothing is found here, not when a plan is read."""
 
@@ -472,6 +488,7 @@ def test_a_plugin_can_be_marked_unusable() -> None:
     registry.mark_unusable("acme.good", "its init failed: no network")
 
     assert dict(registry.unusable) == {"acme.good": "its init failed: no network"}
+    assert registry.unusable.get("acme.look") is None
     assert registry.get("acme.good") is good
 
 

@@ -16,7 +16,7 @@ from ._type_arguments import type_text
 
 __all__ = ["HOOKS", "Item", "PackageError", "Source", "read_answer"]
 
-_SCHEME = re.compile(r"[a-z][a-z0-9_]*")
+_SCHEME = re.compile(r"[a-z][a-z0-9_]+")
 
 
 class PackageError(Exception):
@@ -130,8 +130,8 @@ def _reader_of_schemes(
         for scheme, function in cast("Mapping[object, object]", answer).items():
             if not isinstance(scheme, str) or not _SCHEME.fullmatch(scheme):
                 message = (
-                    f"gives {kind} the scheme {scheme!r}: a scheme is a lower-case"
-                    " letter, followed by lower-case letters, digits and '_'"
+                    f"gives a {kind} the scheme {scheme!r}: a scheme is a lower-case"
+                    " letter, and one or more lower-case letters, digits or '_'"
                 )
                 raise PackageError(message)
             if not callable(function):

@@ -91,6 +91,23 @@ class Host:
             }
         )
 
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """Why a package brings nothing at all, by its entry point's name.
+
+        So much is known of plugins that nobody has seen: their names begin with it.
+        """
+        return MappingProxyType(
+            {
+                left_out.entry_point: (
+                    f"its package {left_out.package} {left_out.version} was left out:"
+                    f" {left_out.reason}"
+                )
+                for left_out in self._left_out
+                if left_out.package and left_out.entry_point and not left_out.item
+            }
+        )
+
     def plugins(self) -> list[AnyPlugin]:
         """The answers to ``workstream_plugins``."""
         return list(self._usable("plugin").values())

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast, get_type_hints
 
 import attrs
@@ -148,10 +148,7 @@ class Listing:
 
     def as_json(self) -> dict[str, Any]:
         """Dicts, lists, texts and truth values alone, by the names of the fields."""
-        return {
-            "packages": [_plain(package) for package in self.packages],
-            "left_out": [_plain(left_out) for left_out in self.left_out],
-        }
+        return attrs.asdict(self, value_serializer=_as_list)
 
 
 def describe_plugin(plugin: AnyPlugin) -> PluginListing:
@@ -173,14 +170,9 @@ def describe_plugin(plugin: AnyPlugin) -> PluginListing:
     )
 
 
-def _plain(value: Any) -> Any:
-    # attrs.asdict would keep the tuples.
-    if attrs.has(cls := cast("type[Any]", type(value))):
-        names = (field.name for field in attrs.fields(cls))
-        return {name: _plain(getattr(value, name)) for name in names}
-    if isinstance(value, tuple):
-        return [_plain(each) for each in cast("tuple[Any, ...]", value)]
-    return value
+def _as_list(_: object, __: object, value: Any) -> Any:
+    # JSON has no tuples, and asdict keeps whatever collection it finds.
+    return list(cast("Iterable[Any]", value)) if isinstance(value, tuple) else value
 
 
 def _first_paragraph(cls: type) -> str:

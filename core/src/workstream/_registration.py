@@ -151,7 +151,7 @@ def _type_faults(plugin: AnyPlugin, role: str) -> Iterator[str]:
         fault for member in members for fault in _member_faults(member, role, wanted)
     ]
     yield from faults
-    names = [type_text(member) for member in members]
+    names = [getattr(member, "__name__", str(member)) for member in members]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield (
             f"two members of its {role} type are called {name}: rename one, as stored"

@@ -60,6 +60,7 @@ class Registry:
     ) -> None:
         self._plugins: dict[str, AnyPlugin] = {}
         self._unusable: dict[str, str] = {}
+        self._missing: dict[str, str] = {}
         self._frozen = False
         self._resolvers = dict(CORE_RESOLVERS if resolvers is None else resolvers)
         refusals: list[str] = []
@@ -89,6 +90,7 @@ class Registry:
         registry = cls(host.plugins(), resolvers=host.secret_resolvers())
         for name, reason in host.unusable.items():
             registry.mark_unusable(name, reason)
+        registry._missing = dict(host.missing)
         return registry
 
     def register(self, plugin: AnyPlugin) -> None:
@@ -140,9 +142,11 @@ class Registry:
     def unusable(self) -> Mapping[str, str]:
         """Why plans that use a plugin of this name are refused, by name (REG-6).
 
-        Its ``init`` failed, or it was left out when plugins were discovered.
+        Its ``init`` failed, or it was left out when plugins were discovered. So is
+        everything that begins with the name of a package that was left out: it can be
+        asked for here, though it is not gone through, as nobody knows those names.
         """
-        return MappingProxyType(self._unusable)
+        return _Unusable(self._unusable, self._missing, self._plugins)
 
     def mark_unusable(self, name: str, reason: str) -> None:
         """Refuse plans that use this plugin, also when the registry is frozen (REG-6).
@@ -190,3 +194,31 @@ class Registry:
 
     def __repr__(self) -> str:
         return f"<Registry of {', '.join(self._plugins) or 'no plugins'}>"
+
+
+class _Unusable(Mapping[str, str]):
+    """The reasons, by name, as they are when asked: see ``Registry.unusable``."""
+
+    def __init__(
+        self,
+        known: Mapping[str, str],
+        missing: Mapping[str, str],
+        plugins: Mapping[str, AnyPlugin],
+    ) -> None:
+        self._known = known
+        self._missing = missing
+        self._plugins = plugins
+
+    def __getitem__(self, name: str) -> str:
+        if name in self._known or name in self._plugins:
+            return self._known[name]
+        package, dot, _ = name.partition(".")
+        if not dot:
+            raise KeyError(name)
+        return self._missing[package]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)

@@ -120,7 +120,7 @@ def workstream_vaults() -> Mapping[str, VaultFactory]:
         Once for each discovery. The factory is called when such a store is opened.
 
     What to return:
-        A mapping of schemes (lower-case letters, digits, ``_``) to functions. Each is
+        A mapping of schemes (such as ``acme``) to functions. Each is
         given what follows ``acme:`` and returns a vault that is not yet open: open no
         file or connection before the vault's ``open`` is awaited, and import what is
         heavy inside the function. ``workstream.testing.check_vault`` tests a vault.
@@ -155,7 +155,7 @@ def workstream_secret_resolvers() -> Mapping[str, SecretResolver]:
         several times at once.
 
     What to return:
-        A mapping of schemes (lower-case letters, digits, ``_``) to functions. Each is
+        A mapping of schemes (such as ``acme``) to functions. Each is
         given what follows ``acme:`` and returns the secret. When it cannot, it raises
         an exception that says why; put no secret into it, as it is stored as the
         attempt's error and may be tried again.

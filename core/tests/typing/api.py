@@ -7,27 +7,32 @@ from typing import assert_type
 
 import attrs
 
-from workstream._plan import (
+from workstream import (
+    NOT_DONE,
+    SECURE,
     Action,
+    ActionPlugin,
     Block,
     CheckAction,
+    CheckPlugin,
     Checks,
+    Context,
     DeferBatch,
     DeferredActions,
-    Plan,
-    Sequence,
-)
-from workstream._plugin import (
-    NOT_DONE,
-    ActionPlugin,
-    CheckPlugin,
-    Context,
     NotDone,
+    OnInterrupt,
+    Plan,
+    PluginError,
+    Registry,
+    SecretRef,
+    Sequence,
+    State,
+    Status,
+    Vault,
+    WhenDeferred,
+    hookimpl,
 )
-from workstream._registry import Registry
-from workstream._state import OnInterrupt, PluginError, State, Status, WhenDeferred
-from workstream._vault import Vault
-from workstream.hookspecs import SecretResolver, VaultFactory, hookimpl
+from workstream.hookspecs import SecretResolver, VaultFactory
 from workstream.retries import FAST, RetryPolicy
 
 
@@ -35,6 +40,8 @@ from workstream.retries import FAST, RetryPolicy
 class CopyTo:
     host: str
     files: tuple[str, ...] = ()
+    password: SecretRef | None = None
+    passphrase: str = attrs.field(default="", metadata=SECURE)
 
 
 @attrs.frozen
@@ -97,7 +104,12 @@ def deploy_one(host: str) -> Sequence:
         name=host,
         key=f"deploy {host}",
         actions=[
-            Copy.action(CopyTo(host=host), name="Copy", retries=2, timeout=60),
+            Copy.action(
+                CopyTo(host=host, password=SecretRef("env:DEPLOY_PASSWORD")),
+                name="Copy",
+                retries=2,
+                timeout=60,
+            ),
             Copy.action(CopyFrom(host), name="Fetch", retries=None, deadline=600),
         ],
     )

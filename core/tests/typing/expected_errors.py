@@ -11,19 +11,21 @@ import uuid
 
 import attrs
 
-from workstream._plan import (
+from workstream import (
     Action,
+    ActionPlugin,
     Block,
     CheckAction,
+    CheckPlugin,
     Checks,
+    Context,
     DeferBatch,
     DeferredActions,
     Plan,
+    Registry,
     Sequence,
+    State,
 )
-from workstream._plugin import ActionPlugin, CheckPlugin, Context
-from workstream._registry import Registry
-from workstream._state import State
 
 
 @attrs.frozen
