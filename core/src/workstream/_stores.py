@@ -53,7 +53,10 @@ def open_store(store: str | Path | Vault | None, *, create: bool = True) -> Vaul
 def _by_scheme(scheme: str, location: str) -> Vault:
     from ._host import discover
 
-    vaults = discover().vaults()
+    # The core's own first: what only reads the store imports no plugin package.
+    vaults = discover(packages=False).vaults()
+    if scheme not in vaults:
+        vaults = discover().vaults()
     if scheme not in vaults:
         known = ", ".join(sorted(vaults))
         message = (
