@@ -1,0 +1,149 @@
+"""Running a plan of the notation through an engine, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import attrs
+import trio
+
+from workstream._codec import Codec
+from workstream._engine import open_workstream
+from workstream._memory_vault import MemoryVault
+from workstream._plan import BaseAction, Node, Plan
+from workstream._registry import Registry
+from workstream._state import State
+from workstream._vault import Change, Vault, Write
+from workstream._walk import new_plan_id, walk
+
+from .fixtures import Stage, scripted_plugins
+from .notation import Notation, parse
+from .virtual_time import FakeClock, TrioSleeper
+
+__all__ = ["CaseRun", "records_of", "run_case", "store_plan"]
+
+
+@attrs.frozen(kw_only=True)
+class CaseRun:
+    """How a plan of the notation ended.
+
+    Attributes:
+        notation: What was run.
+        plan: The plan as it is stored at the end.
+        stage: What the plugins saw.
+        began: When the run, or the recovering engine, began.
+    """
+
+    notation: Notation
+    plan: Plan
+    stage: Stage
+    began: datetime
+
+    def __attrs_post_init__(self) -> None:
+        self._nodes.extend(item.node for item in walk(self.plan))
+
+    _nodes: list[Node] = attrs.field(init=False, factory=list[Node])
+
+    def node(self, label: str) -> Node:
+        """The object of this label."""
+        return self._nodes[self.notation.place(label)]
+
+    def action(self, label: str) -> BaseAction:
+        """The action of this label."""
+        node = self._nodes[self.notation.actions[label]]
+        assert isinstance(node, BaseAction)
+        return node
+
+    def seconds(self, time: datetime | None) -> float | None:
+        """A recorded time, in seconds since the run began."""
+        return None if time is None else (time - self.began).total_seconds()
+
+
+def run_case(
+    text: str,
+    *,
+    seed: int | None = None,
+    stop_at: float | None = None,
+    found_after: float | None = None,
+    vault: Callable[[FakeClock], Vault] | None = None,
+) -> CaseRun:
+    """Run a plan to its end, or recover one that is written with states.
+
+    Args:
+        text: The plan.
+        seed: Chooses the order of tasks that are ready at the same instant.
+        stop_at: When ``stop`` is called, in seconds since the run began.
+        found_after: Seconds by which the stored times are older than the notation says.
+        vault: Makes the store; the memory vault by default.
+    """
+    notation = parse(text)
+    clock = FakeClock()
+    stage = Stage(TrioSleeper(clock))
+    store = MemoryVault() if vault is None else vault(clock)
+    recovers = any(mark.status.value for mark in notation.marks.values())
+
+    async def scenario() -> tuple[Plan, datetime]:
+        registry = Registry(scripted_plugins(stage))
+        plan_id = new_plan_id()
+        if recovers:
+            found = clock.now() - timedelta(seconds=found_after or 0)
+            stored = notation.stored(plan_id, found)
+            await store.open()
+            await store_plan(store, stored, Codec(registry))
+            await store.close()
+        async with open_workstream(
+            store, registry=registry, now=clock.now, random=lambda: 0.5
+        ) as ws:
+            began = clock.now()
+            if not recovers:
+                plan_id = await ws.submit(notation.plan)
+                await ws.start(plan_id)
+            if stop_at is not None:
+                await trio.sleep(stop_at)
+                await ws.stop(plan_id)
+            assert not ws.recovery_errors
+            with trio.fail_after(1_000_000):
+                return await ws.wait(plan_id), began
+
+    plan, began = clock.run(scenario, seed=seed)
+    for call in stage.calls:
+        assert call.ended is not None, f"{call.label} still runs"
+    return CaseRun(notation=notation, plan=plan, stage=stage, began=began)
+
+
+async def store_plan(vault: Vault, plan: Plan, codec: Codec) -> UUID:
+    """Store a plan with the states and attempts that it has.
+
+    Args:
+        vault: The store, open.
+        plan: It has its ids.
+        codec: Encodes it.
+    """
+    row = codec.row_of(plan)
+    await vault.create(row, codec.encode_definition(plan))
+    changes: list[Change] = [row, *records_of(plan, codec)]
+    [error] = await vault.write(
+        [Write(plan_id=row.id, first=1, changes=tuple(changes))]
+    )
+    if error is not None:
+        raise error
+    return row.id
+
+
+def records_of(plan: Plan, codec: Codec) -> list[Change]:
+    """What a vault holds of the plan's objects, an action's attempts one by one."""
+    changes: list[Change] = []
+    for item in walk(plan):
+        node = item.node
+        if node is plan or node.state == State():
+            continue
+        if not isinstance(node, BaseAction):
+            changes.append(codec.record_of(node))
+            continue
+        attempts = node.attempts
+        for count in range(min(len(attempts), 1), len(attempts) + 1):
+            node.attempts = attempts[:count]
+            changes.append(codec.record_of(node))
+    return changes
