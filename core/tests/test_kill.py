@@ -1,0 +1,95 @@
+"""The engine is killed, for real, at moments chosen by chance, and goes on."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import trio
+
+from workstream import BaseAction, LmdbVault, Outcome, Plan, Status, paths
+from workstream._codec import Codec
+
+ENGINE = Path(__file__).with_name("killed_engine.py")
+CALLS = 8 * 3 - 1 + 8
+"""How many calls a run makes at least."""
+
+
+def start_engine(store: Path, calls: Path, task: str) -> subprocess.Popen[str]:
+    """Start an engine as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(ENGINE), str(store), str(calls), task],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def stored_plan(store: Path) -> Plan:
+    """The one plan in the store, read without any plugin."""
+
+    async def read() -> Plan:
+        vault = LmdbVault(store)
+        await vault.open()
+        try:
+            [row] = await vault.search()
+            return Codec(None).load(await vault.read(row.id))
+        finally:
+            await vault.close()
+
+    return trio.run(read)
+
+
+def actions(plan: Plan) -> dict[str, BaseAction]:
+    """The plan's actions by path, but for those of checks, which may run again."""
+    return {
+        path: item.node
+        for path, item in paths(plan)
+        if isinstance(item.node, BaseAction) and item.node.plugin == "killed.step"
+    }
+
+
+def count(calls: Path) -> Counter[str]:
+    """How often each action was called, by path."""
+    return Counter(calls.read_text().splitlines())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_recorded_as_done_is_done_again(tmp_path: Path, seed: int) -> None:
+    """After SIGKILL at any moment the plan ends as without, each done action called once.
+
+    R-2, R-7, A-13.
+    """
+    store, calls = tmp_path / "store", tmp_path / "calls"
+    chance = random.Random(seed)
+    done: Counter[str] = Counter()
+    task = "run"
+    for _ in range(chance.randint(1, 3)):
+        engine = start_engine(store, calls, task)
+        assert engine.stdout is not None
+        for _ in range(chance.randint(1, CALLS)):
+            if not engine.stdout.readline():
+                break  # it came to its end first
+        engine.send_signal(signal.SIGKILL)
+        engine.communicate()
+        task = "resume"
+        for path, action in actions(stored_plan(store)).items():
+            if action.state.status is Status.COMPLETED:
+                done.setdefault(path, count(calls)[path])
+    last = start_engine(store, calls, task)
+    last.communicate()
+
+    assert last.returncode == 0
+    assert {path: count(calls)[path] for path in done} == done
+
+    plan = stored_plan(store)
+    outcomes = {path: action.state.status for path, action in actions(plan).items()}
+
+    assert plan.outcome is Outcome.COMPLETED_WITH_FAILURES
+    assert outcomes.pop("Deploy / Tier / web-5 / Start") is Status.FAILED
+    assert outcomes.pop("Deploy / Tier / web-5 / Health") is Status.NOT_STARTED
+    assert set(outcomes.values()) == {Status.COMPLETED}
