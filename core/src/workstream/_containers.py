@@ -18,9 +18,11 @@ from ._forms import (
     StructureHook,
     each,
     is_array,
+    is_dict,
     late_structure,
     late_unstructure,
     marks_in,
+    opened,
     ordered,
     wrong,
 )
@@ -89,6 +91,8 @@ def _items_structure(
     item = late_structure(made, inner)
 
     def structure(value: Any, _: Any) -> Any:
+        if form is Form.JSON:
+            value = opened(value, "tuple", "set", "frozenset")
         if not is_array(value):
             raise wrong(value, list)
         if form is Form.JSON:
@@ -163,7 +167,10 @@ def _dict_structure(made: cattrs.Converter, form: Form, wanted: Any) -> Structur
 
     def structure(whole: Any, _: Any) -> Any:
         pairs: Iterable[tuple[Any, Any]]
-        if as_pairs:
+        described = form is Form.JSON and is_dict(whole) and whole.get(TAG) == "dict"
+        if described:
+            whole = opened(whole, "dict")
+        if as_pairs or described:
             if whole.__class__ is not list:
                 raise wrong(whole, list)
             pairs = [(k, v) for k, v in whole]

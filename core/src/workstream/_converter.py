@@ -42,7 +42,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from ._any import register_any
 from ._containers import register_containers
-from ._forms import Form, Hook, Mark, StructureHook, is_record, wrong
+from ._forms import TAG, Form, Hook, Mark, StructureHook, is_dict, is_record, wrong
 from ._secrets import MARK, SECURE
 from ._single_values import register_single_values
 from ._unions import register_unions
@@ -104,8 +104,10 @@ def _record_structure(made: cattrs.Converter, form: Form, cls: Any) -> Structure
 
     def structure(value: Any, wanted: Any) -> Any:
         # A class whose fields all have defaults would otherwise be made of anything.
-        if value.__class__ is not dict:
+        if not is_dict(value):
             raise wrong(value, plain)
+        if form is Form.JSON and value.get(TAG) == plain.__name__:
+            value = {key: part for key, part in value.items() if key != TAG}
         return build(value, wanted)
 
     return structure

@@ -34,6 +34,7 @@ __all__ = [
     "late_structure",
     "late_unstructure",
     "marks_in",
+    "opened",
     "ordered",
     "shown",
     "wrong",
@@ -86,6 +87,17 @@ def is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
 def is_array(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
     """Whether it is a list or a tuple, of anything."""
     return isinstance(value, list | tuple)
+
+
+def opened(value: Any, *names: str) -> Any:
+    """What stands beside one of these tags; any other value as it is.
+
+    JSON that was written where the declared type was not at hand says of each value what
+    it is, also where the type would have told.
+    """
+    if is_dict(value) and value.get(TAG) in names and VALUE in value:
+        return value[VALUE]
+    return value
 
 
 def marks_in(data: Any, at: DataPath = ()) -> list[DataPath]:

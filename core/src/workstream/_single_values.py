@@ -10,8 +10,8 @@ from typing import Any
 
 import cattrs
 
-from ._forms import Form, Hook, StructureHook, shown, wrong
-from ._leaves import LEAVES, leaf_from, leaf_of
+from ._forms import Form, Hook, StructureHook, opened, shown, wrong
+from ._leaves import LEAVES, LEAVES_BY_NAME, leaf_from, leaf_of
 from ._secrets import SecretRef
 
 __all__ = ["is_key", "json_bytes", "json_float", "register_single_values"]
@@ -28,7 +28,9 @@ def register_single_values(made: cattrs.Converter, form: Form) -> None:
         made.register_unstructure_hook(bytes, json_bytes)
     for cls in LEAVES:
         made.register_unstructure_hook(cls, leaf_of)
-        made.register_structure_hook(cls, leaf_from)
+        made.register_structure_hook(
+            cls, _described_leaf if form is Form.JSON else leaf_from
+        )
     made.register_unstructure_hook(SecretRef, lambda reference: reference.reference)
     made.register_structure_hook(SecretRef, _structure_reference)
     made.register_unstructure_hook_factory(_is_plain_enum, _enum_unstructure)
@@ -54,6 +56,10 @@ def json_bytes(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
+def _described_leaf(value: Any, cls: Any) -> Any:
+    return leaf_from(opened(value, *LEAVES_BY_NAME), cls)
+
+
 def _exactly(wanted: type) -> StructureHook:
     def structure(value: Any, cls: Any) -> Any:
         if value.__class__ is not wanted and not (
@@ -67,6 +73,7 @@ def _exactly(wanted: type) -> StructureHook:
 
 
 def _structure_float(value: Any, cls: Any) -> Any:
+    value = opened(value, "float")
     if isinstance(value, str):
         return cls(_special_float(value))
     if not isinstance(value, int | float):
@@ -81,6 +88,7 @@ def _special_float(text: str) -> float:
 
 
 def _structure_bytes(value: Any, cls: Any) -> Any:
+    value = opened(value, "bytes")
     if isinstance(value, str):
         value = base64.b64decode(value, validate=True)
     elif not isinstance(value, bytes):
@@ -94,6 +102,7 @@ def _structure_none(value: Any, _: Any) -> None:
 
 
 def _structure_reference(value: Any, _: Any) -> SecretRef:
+    value = opened(value, "SecretRef")
     if not isinstance(value, str):
         # Not ``wrong``, which shows the value.
         message = 'must be the text of a SecretRef, such as "env:NAME"'
