@@ -1,6 +1,6 @@
 """A process that carries out one command as an engine would, to be killed by tests.
 
-``python engine_process.py NOTES MODE SCRIPT``: NOTES is a file that holds what is
+``python engine_process.py NOTES MODE SCRIPT GRACE``: NOTES is a file that holds what is
 remembered. MODE is ``run``, ``reconcile``, or ``stall``: then it never comes to store
 a note. It tells on standard output what happens, a word and a text a line.
 """
@@ -60,10 +60,10 @@ class FileContext:
         os.replace(new, self._file)
 
 
-async def main(file: str, mode: str, script: str) -> None:
+async def main(file: str, mode: str, script: str, grace: str) -> None:
     context = FileContext(Path(file), stalls=mode == "stall")
     plugin = RunCommand()
-    request = Shell(script, grace=0.2)
+    request = Shell(script, grace=float(grace))
     try:
         if mode == "reconcile":
             say("reconciled", repr(await plugin.reconcile(context, request)))
@@ -75,4 +75,4 @@ async def main(file: str, mode: str, script: str) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, sys.argv[1], sys.argv[2], sys.argv[3])
+    trio.run(main, sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4])
