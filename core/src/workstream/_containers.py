@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, get_args, get_origin
+from typing import Any, get_args, get_origin, get_type_hints
 
 import cattrs
 
@@ -55,6 +55,12 @@ def register_containers(made: cattrs.Converter, form: Form) -> None:
     made.register_unstructure_hook_factory(
         _is_homogeneous_tuple, partial(_list_unstructure, made, form)
     )
+    made.register_unstructure_hook_factory(
+        _is_named_tuple, partial(_named_tuple_unstructure, made)
+    )
+    made.register_structure_hook_factory(
+        _is_named_tuple, partial(_named_tuple_structure, made)
+    )
     made.register_structure_hook_factory(
         _is_homogeneous_tuple,
         partial(_items_structure, made, form, build=tuple),
@@ -68,6 +74,35 @@ def _is_homogeneous_tuple(wanted: Any) -> bool:
     return (
         get_origin(wanted) is tuple and len(arguments) == 2 and arguments[1] is Ellipsis
     )
+
+
+def _is_named_tuple(wanted: Any) -> bool:
+    # Of a tuple itself this is all there is to see.
+    return hasattr(wanted, "_fields") and issubclass(wanted, tuple)
+
+
+def _named_tuple_unstructure(made: cattrs.Converter, wanted: Any) -> Hook:
+    hooks = [late_unstructure(made, part) for part in _named_types(wanted)]
+    return lambda value: [hook(part) for hook, part in zip(hooks, value, strict=True)]
+
+
+def _named_tuple_structure(made: cattrs.Converter, wanted: Any) -> StructureHook:
+    inner = _named_types(wanted)
+    hooks = [late_structure(made, part) for part in inner]
+
+    def structure(value: Any, cls: Any) -> Any:
+        if not is_array(value):
+            raise wrong(value, list)
+        parts = zip(hooks, value, inner, strict=True)
+        return cls(*[hook(part, kind) for hook, part, kind in parts])
+
+    return structure
+
+
+def _named_types(wanted: Any) -> list[Any]:
+    """The types of the parts; cattrs does not look up those that stand in quotes."""
+    hints = get_type_hints(wanted)
+    return [hints.get(name, Any) for name in wanted._fields]
 
 
 def _argument(wanted: Any, index: int = 0) -> Any:

@@ -34,7 +34,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from functools import partial
-from typing import Any, get_origin
+from typing import Any, cast, get_origin, is_typeddict
 
 import attrs
 import cattrs
@@ -58,6 +58,9 @@ def converter(form: Form) -> cattrs.Converter:
     _register_records(made, form)
     register_single_values(made, form)
     register_unions(made, form)
+    made.register_structure_hook_factory(
+        is_typeddict, partial(_typed_dict_structure, made)
+    )
     register_any(made, form)
     return made
 
@@ -108,6 +111,17 @@ def _record_structure(made: cattrs.Converter, form: Form, cls: Any) -> Structure
             raise wrong(value, plain)
         if form is Form.JSON and value.get(TAG) == plain.__name__:
             value = {key: part for key, part in value.items() if key != TAG}
+        return build(value, wanted)
+
+    return structure
+
+
+def _typed_dict_structure(made: cattrs.Converter, cls: Any) -> StructureHook:
+    build = cast("StructureHook", made.gen_structure_typeddict(cls))  # pyright: ignore[reportUnknownMemberType]
+
+    def structure(value: Any, wanted: Any) -> Any:
+        if not is_dict(value):
+            raise wrong(value, cls)
         return build(value, wanted)
 
     return structure

@@ -18,15 +18,15 @@ from uuid import UUID
 __all__ = ["LEAVES", "LEAVES_BY_NAME", "leaf_from", "leaf_name", "leaf_of"]
 
 _MICRO = timedelta(microseconds=1)
+_EXACT_IN_FLOATS = timedelta(microseconds=2**53)
 
 
 def _seconds(duration: timedelta) -> int | float | str:
-    seconds = duration.total_seconds()
-    if seconds.is_integer() and timedelta(seconds=int(seconds)) == duration:
-        return int(seconds)
+    if not duration.microseconds:
+        return duration.days * 86_400 + duration.seconds
     # Beyond some 285 years a float no longer tells single microseconds apart.
-    if timedelta(seconds=seconds) == duration:
-        return seconds
+    if abs(duration) < _EXACT_IN_FLOATS:
+        return duration.total_seconds()
     return str(Decimal(duration // _MICRO) / 1_000_000)
 
 

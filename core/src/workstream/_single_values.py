@@ -76,7 +76,7 @@ def _structure_float(value: Any, cls: Any) -> Any:
     value = opened(value, "float")
     if isinstance(value, str):
         return cls(_special_float(value))
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         raise wrong(value, float)
     return value if cls is float else cls(value)
 

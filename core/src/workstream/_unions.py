@@ -128,6 +128,7 @@ def _writer(made: cattrs.Converter, form: Form, union: Any) -> Hook:
     hooks = {tag: late_unstructure(made, member) for tag, member in tags.items()}
     classes = {tag: _class_of(member) for tag, member in tags.items()}
     native = _natives_of(union)
+    texts = _literals_of(union)
 
     @functools.cache
     def tag_of(cls: type) -> str | None:
@@ -143,7 +144,7 @@ def _writer(made: cattrs.Converter, form: Form, union: Any) -> Hook:
             return value
         tag = tag_of(cls)
         if tag is None:
-            if isinstance(value, native):
+            if isinstance(value, native) or value in texts:
                 return value
             message = f"is {shown(value)}, which is no member of {union}"
             raise TypeError(message)
