@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -531,81 +529,3 @@ def test_a_note_that_cannot_be_made_begins_nothing(tmp_path: Path) -> None:
         perform(Run(("touch", str(trace))), Broken())
 
     assert not trace.exists()
-
-
-# --- what an earlier attempt left --------------------------------------------------------
-
-
-def innocent() -> subprocess.Popen[bytes]:
-    """A process of a session of its own that has nothing to do with any command."""
-    return subprocess.Popen(("sleep", "1000"), start_new_session=True)
-
-
-def test_a_reused_number_is_left_alone() -> None:
-    """A process with the noted number but another start time is somebody else's."""
-    with innocent() as stranger:
-        process = process_of(stranger.pid)
-        assert process is not None
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        notes: dict[str, NoteValue] = {
-            "pid": stranger.pid,
-            "process_start_time": process.start_time - 1,
-            "boot_id": boot,
-        }
-
-        result = perform(Run(("echo", "ran")), Recorder(notes=notes))
-
-        assert result.stdout == "ran\n"
-        assert stranger.poll() is None
-        stranger.kill()
-
-
-def test_a_process_of_another_boot_is_left_alone() -> None:
-    """After a reboot nothing can be left, whatever the numbers say."""
-    with innocent() as stranger:
-        process = process_of(stranger.pid)
-        assert process is not None
-        notes: dict[str, NoteValue] = {
-            "pid": stranger.pid,
-            "process_start_time": process.start_time,
-            "boot_id": "another",
-        }
-
-        result = perform(Run(("echo", "ran")), Recorder(notes=notes))
-
-        assert result.stdout == "ran\n"
-        assert stranger.poll() is None
-        stranger.kill()
-
-
-def test_a_session_that_cannot_be_told_is_neither_hit_nor_ignored(
-    tmp_path: Path,
-) -> None:
-    """Without its leader and without our mark, a session stops the action and lives."""
-    code = "import subprocess; print(subprocess.Popen(['sleep', '1000']).pid)"
-    leader = subprocess.Popen(
-        (sys.executable, "-c", code), stdout=subprocess.PIPE, start_new_session=True
-    )
-    with leader:
-        assert leader.stdout is not None
-        member = int(leader.stdout.readline())
-        leader.wait()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        notes: dict[str, NoteValue] = {
-            "pid": leader.pid,
-            "process_start_time": 1,
-            "boot_id": boot,
-        }
-        trace = tmp_path / "trace"
-
-        async def main() -> None:
-            await carry_out(Recorder(notes=notes), Run(("touch", str(trace))))
-
-        with pytest.raises(PluginError, match=rf"{member} \(sleep\).*cannot be told"):
-            trio.run(main)
-
-        still = process_of(member)
-        assert still is not None
-        assert still.state not in "ZX"
-        assert not trace.exists()
-        os.kill(member, signal.SIGKILL)

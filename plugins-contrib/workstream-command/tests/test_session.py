@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 
@@ -15,6 +16,7 @@ from workstream import PluginError
 from workstream_command._session import (
     Identity,
     Process,
+    end_leftover,
     end_session,
     listed,
     members,
@@ -95,3 +97,61 @@ def test_a_list_of_processes_is_short() -> None:
 
     assert listed(processes[:2]) == "0 (x), 1 (x)"
     assert listed(processes).endswith("7 (x) and 2 more")
+
+
+# --- whose a session is -----------------------------------------------------------------
+
+
+def test_what_was_noted_is_ended() -> None:
+    """Number, start time and boot tell that a process is the one that was noted."""
+    with subprocess.Popen(("sleep", "1000"), start_new_session=True) as leader:
+        identity = Identity.of(leader.pid)
+
+        ended = trio.run(lambda: end_leftover(identity, "key", grace=30))
+
+        assert list(ended.signalled) == [leader.pid]
+    assert leader.returncode == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("differs", ["start_time", "boot_id"])
+def test_a_stranger_is_left_alone(differs: str) -> None:
+    """A process that has the number, but started otherwise, is somebody else's."""
+    with subprocess.Popen(("sleep", "1000"), start_new_session=True) as stranger:
+        identity = Identity.of(stranger.pid)
+        if differs == "start_time":
+            identity = attrs.evolve(identity, start_time=identity.start_time - 1)
+        else:
+            identity = attrs.evolve(identity, boot_id="another")
+
+        ended = trio.run(lambda: end_leftover(identity, "key", grace=0))
+
+        assert ended.signalled == {}
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+@pytest.mark.parametrize("key", ["ours", "another"])
+def test_a_session_without_its_leader_is_known_by_its_mark(key: str) -> None:
+    """Without the mark of our action a session is neither hit nor ignored."""
+    code = "import subprocess; print(subprocess.Popen(['sleep', '1000']).pid)"
+    leader = subprocess.Popen(
+        (sys.executable, "-c", code),
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "WORKSTREAM_IDEMPOTENCY_KEY": "ours"},
+    )
+    with leader:
+        assert leader.stdout is not None
+        identity = Identity.of(leader.pid)
+        member = int(leader.stdout.readline())
+        leader.wait()
+
+        if key == "ours":
+            ended = trio.run(lambda: end_leftover(identity, key, grace=30))
+            assert list(ended.signalled) == [member]
+            assert members(leader.pid) == []
+        else:
+            with pytest.raises(PluginError, match=rf"{member} \(sleep\).*be told"):
+                trio.run(lambda: end_leftover(identity, key, grace=0))
+            assert [process.pid for process in members(leader.pid)] == [member]
+            os.kill(member, signal.SIGKILL)
