@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any, Protocol, Union, get_args, get_origin
 
 import attrs
 
+from . import _judgement as judgement
 from ._plan import BaseAction
 from ._plugin import AnyPlugin
 from ._runtime import Outcome
@@ -19,14 +21,19 @@ from ._scrubbing import hide
 from ._state import PluginError
 
 __all__ = [
+    "DEAF_AFTER",
+    "after",
     "check_outcome",
     "hide_secrets",
     "not_installed",
     "outcome_of_exception",
     "outcome_of_response",
+    "time_left",
     "timed_out",
 ]
 
+DEAF_AFTER = 30.0
+"""Seconds after its cancellation at which a plugin is called unresponsive (A-16)."""
 TIMED_OUT = "plugin execution timed out"
 
 
@@ -154,3 +161,19 @@ def _hidden(error: PluginError, secrets: frozenset[str]) -> PluginError:
         permanent=error.permanent,
         wrapped=None if error.wrapped is None else _hidden(error.wrapped, secrets),
     )
+
+
+def time_left(action: BaseAction, now: datetime) -> float:
+    """The attempt's timeout, cut to what the action's deadline leaves (A-15)."""
+    deadline = judgement.deadline_of(action)
+    if deadline is None:
+        return action.timeout
+    return min(action.timeout, max((deadline - now).total_seconds(), 0))
+
+
+def after(now: datetime, seconds: float) -> datetime | None:
+    """When so many seconds have passed; None: never, or past the end of the calendar."""
+    try:
+        return now + timedelta(seconds=seconds)
+    except OverflowError:  # infinity, or so far away that no calendar has it
+        return None

@@ -17,13 +17,15 @@ from typing import Any
 import attrs
 import trio
 
-from . import _judgement as judgement
 from ._attempts import (
+    DEAF_AFTER,
+    after,
     check_outcome,
     hide_secrets,
     not_installed,
     outcome_of_exception,
     outcome_of_response,
+    time_left,
     timed_out,
 )
 from ._codec import Codec
@@ -44,8 +46,6 @@ from ._walk import position_of
 
 __all__ = ["RunSettings", "TrioRuntime"]
 
-DEAF_AFTER = 30.0
-"""Seconds after its cancellation at which a plugin is called unresponsive (A-16)."""
 LINES_EVERY = 0.1
 """Seconds for which reported lines are gathered before they are stored (WA-3)."""
 
@@ -160,7 +160,7 @@ class TrioRuntime:
         plugin = self._settings.plugins.get(action.plugin)
         if plugin is None:
             return not_installed(action)
-        seconds = _time_left(action, self.now())
+        seconds = time_left(action, self.now())
         outcome = await self._call(plugin.execute, action, attempt, seconds)
         return check_outcome(outcome, action, plugin, self._settings.codec)
 
@@ -192,7 +192,7 @@ class TrioRuntime:
         context = AttemptContext(
             action=action,
             current=attempt,
-            deadline=_after(self.now(), seconds),
+            deadline=after(self.now(), seconds),
             secrets=secrets,
             host=self,
         )
@@ -310,21 +310,6 @@ class _Call:
     action: BaseAction
     attempt: Attempt
     deaf_at: float
-
-
-def _time_left(action: BaseAction, now: datetime) -> float:
-    """The attempt's timeout, cut to what the action's deadline leaves (A-15)."""
-    deadline = judgement.deadline_of(action)
-    if deadline is None:
-        return action.timeout
-    return min(action.timeout, max((deadline - now).total_seconds(), 0))
-
-
-def _after(now: datetime, seconds: float) -> datetime | None:
-    try:
-        return now + timedelta(seconds=seconds)
-    except OverflowError:  # infinity, or so far away that no calendar has it
-        return None
 
 
 def _late(scope: trio.CancelScope) -> bool:
