@@ -18,6 +18,7 @@ from ._forms import (
     ANY,
     TAG,
     VALUE,
+    DataError,
     Form,
     Mark,
     class_of,
@@ -94,7 +95,7 @@ def _plain(value: Any, inner: Callable[[Any], Any]) -> Any:
         f"holds an object of type {cls.__name__} where no type is declared, so it could "
         "not be read again: declare the type of the field that holds it"
     )
-    raise TypeError(message)
+    raise DataError(message)
 
 
 def _tagged(name: str, value: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ __all__ = [
     "ANY",
     "TAG",
     "VALUE",
+    "DataError",
     "Form",
     "Hook",
     "Mark",
@@ -68,6 +69,10 @@ def is_record(cls: Any) -> bool:
         and cls is not SecretRef
         and (attrs.has(cls) or dataclasses.is_dataclass(cls))
     )
+
+
+class DataError(TypeError):
+    """A value, or data, is not what its declared type says: in words for people."""
 
 
 class Mark:
@@ -170,9 +175,9 @@ _KIND_NAMES: Mapping[type, str] = {
 }
 
 
-def wrong(value: object, wanted: type) -> TypeError:
+def wrong(value: object, wanted: type) -> DataError:
     """The error for a value that is not of the wanted type."""
-    return TypeError(f"must be {kind_name(wanted)}, not {shown(value)}")
+    return DataError(f"must be {kind_name(wanted)}, not {shown(value)}")
 
 
 def kind_name(wanted: type) -> str:

@@ -14,6 +14,7 @@ from ._forms import (
     ANY,
     TAG,
     VALUE,
+    DataError,
     Form,
     Hook,
     StructureHook,
@@ -147,7 +148,7 @@ def _writer(made: cattrs.Converter, form: Form, union: Any) -> Hook:
             if isinstance(value, native) or value in texts:
                 return value
             message = f"is {shown(value)}, which is no member of {union}"
-            raise TypeError(message)
+            raise DataError(message)
         data = hooks[tag](value)
         return {TAG: tag, **data} if is_record(cls) else {TAG: tag, VALUE: data}
 
@@ -174,7 +175,7 @@ def _reader(made: cattrs.Converter, union: Any) -> StructureHook:
         message = f"must be {_choices(native, texts, tags)}, not {shown(value)}"
         if value.__class__ is dict:
             message = f'must say which it is: "{TAG}" one of {", ".join(tags)}'
-        raise TypeError(message)
+        raise DataError(message)
 
     return read
 

@@ -146,7 +146,11 @@ class _Type:
 
 
 def _refused(side: Side, value: object, wanted: _Type, error: Exception) -> TypeError:
+    from ._forms import DataError
+
     reason = str(error)
+    if not isinstance(error, DataError):
+        reason = f"it does not fit its declared type: {reason}"
     if isinstance(error, RecursionError) or "recursion" in reason:
         reason = "it refers to itself, or is nested too deeply"
     else:
