@@ -72,7 +72,15 @@ from ._plan import (
 )
 from ._plugin import ActionPlugin, AnyPlugin, NotDone
 from ._runtime import Runtime
-from ._state import Attempt, OnInterrupt, PluginError, State, Status, WhenDeferred
+from ._state import (
+    Attempt,
+    NoteValue,
+    OnInterrupt,
+    PluginError,
+    State,
+    Status,
+    WhenDeferred,
+)
 from .retries import FAST
 
 __all__ = ["Interpreter", "Plugins", "on_interrupt_of"]
@@ -101,6 +109,7 @@ class Interpreter:
         self._plan = plan
         self._runtime = runtime
         self._plugins = plugins
+        self._notes: dict[int, dict[str, NoteValue]] = {}
 
     async def run(self) -> None:
         """Run the plan to its end; on return its terminal status is durable (E-10)."""
@@ -294,6 +303,7 @@ class Interpreter:
         self._begin(group)
         for action in group.actions:
             if action.state.status is not N or action.attempts:
+                self._left_behind(action)
                 action.state = State()
                 action.attempts = []
                 self._runtime.record(action)
@@ -304,6 +314,12 @@ class Interpreter:
                 for action in group.actions:
                     nursery.start_soon(self._action, action, main)
         self._finish(group, judgement.settled(group))
+
+    def _left_behind(self, action: BaseAction) -> None:
+        """Keep the notes of an interrupted attempt for the group's new run (REG-11)."""
+        last = action.final_attempt
+        if last is not None and last.interrupted and last.notes:
+            self._notes[id(action)] = dict(last.notes)
 
     # --- actions (section 10) ---------------------------------------------------
 
@@ -345,7 +361,7 @@ class Interpreter:
         now = self._runtime.now()
         if action.state.status is N:
             action.state = State(R, now)
-        attempt = Attempt(started=now)
+        attempt = Attempt(started=now, notes=self._notes.pop(id(action), {}))
         action.attempts.append(attempt)
         self._runtime.record(action)
         await self._runtime.durable()

@@ -90,12 +90,11 @@ def _settle_container(
             _settle_action(action, plugins, now, stopping)
             changed.append(action)
     outcome = judgement.settled(container)
+    decided = outcome is not S
     if isinstance(container, Checks):
-        decided = outcome is not S or stopping
-        if not decided or (outcome is F and not stopping):
-            changed += _reset_undecided(container, all_of_them=not decided)
-    else:
-        decided = outcome is not S
+        decided = decided or stopping
+        if outcome is F and not stopping:
+            changed += _reset_undecided(container)
     if decided:
         container.state.status = outcome
         container.state.ended = _latest_end(container, now)
@@ -138,12 +137,11 @@ def _close(attempt: Attempt, now: datetime) -> None:
     attempt.error = PluginError(INTERRUPTED)
 
 
-def _reset_undecided(group: Checks, *, all_of_them: bool) -> list[Node]:
-    """Put actions of a check group back to N: what has no verdict, or every one."""
+def _reset_undecided(group: Checks) -> list[Node]:
+    """Put the actions without a verdict back to N: their group has failed (R-8)."""
     changed: list[Node] = []
     for action in group.actions:
-        begun = action.state.status is not N or bool(action.attempts)
-        if begun and (all_of_them or not action.state.status.is_terminal):
+        if action.state.status is R:
             action.state = State()
             action.attempts = []
             changed.append(action)
