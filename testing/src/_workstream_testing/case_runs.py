@@ -50,6 +50,15 @@ class CaseRun:
         """The object of this label."""
         return self._nodes[self.notation.place(label)]
 
+    def label(self, place: int) -> str:
+        """What the object at a place in walk order is called."""
+        for labels in (self.notation.containers, self.notation.actions):
+            for label, at in labels.items():
+                if at == place:
+                    return label
+        message = f"the plan has no object {place}"
+        raise LookupError(message)
+
     def action(self, label: str) -> BaseAction:
         """The action of this label."""
         node = self._nodes[self.notation.actions[label]]

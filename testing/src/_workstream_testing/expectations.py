@@ -22,7 +22,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from workstream._plan import BaseAction, Checks, DeferBatch, Plan, Sequence
 from workstream._state import Attempt, FailureReason, Status
@@ -217,7 +217,7 @@ def always_wrong(run: CaseRun) -> list[str]:
     plan = run.plan
     problems = list(_reason_problems(plan))
     for place, item in enumerate(walk(plan)):
-        node, label = item.node, _label_of(run, place)
+        node, label = item.node, run.label(place)
         state = node.state
         if state.status is Status.RUNNING:
             problems.append(f"{label} is RUNNING at the end")
@@ -289,8 +289,3 @@ def _overlaps(run: CaseRun) -> Iterator[str]:
         if call.started < until.get(call.label, call.started):
             yield f"two calls of {call.label} overlap"
         until[call.label] = call.ended if call.ended is not None else call.started
-
-
-def _label_of(run: CaseRun, place: int) -> str:
-    both: Mapping[str, int] = {**run.notation.actions, **run.notation.containers}
-    return next((label for label, at in both.items() if at == place), f"object {place}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol, cast
 
 import attrs
@@ -122,17 +123,23 @@ class Call:
 class Stage:
     """Where the fixture plugins act, and what was seen there.
 
-    One stage may serve several engines one after the other, as the world outlives a
-    crash of the engine: then scripts go on where they were.
-
     Attributes:
         calls: Every call, in the order in which they were entered.
     """
 
-    def __init__(self, sleeper: Sleeper) -> None:
+    def __init__(
+        self, sleeper: Sleeper, before: Mapping[str, int] | None = None
+    ) -> None:
+        """Make a stage.
+
+        Args:
+            sleeper: Lets the plugins sleep.
+            before: How many calls each action's script has behind it, by label: where
+                the world outlives a crash of the engine, scripts go on where they were.
+        """
         self.calls: list[Call] = []
         self._sleeper = sleeper
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter(before)
 
     @property
     def trace(self) -> list[str]:

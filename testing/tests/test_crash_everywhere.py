@@ -1,0 +1,106 @@
+"""A crash after any change of a run, and what recovery makes of it (R-2, R-19)."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from _workstream_testing.cases import CASES, RECOVERY, Case
+from _workstream_testing.crashes import (
+    WatchedRun,
+    broken_promises,
+    differences,
+    recover,
+    run_watched,
+)
+from workstream._plan import Outcome
+
+HOSTS = " ".join(
+    f"h{i}[h{i}.copy ok@1; h{i}.start {'perm@2' if i == 4 else 'ok@2'}; h{i}.health ok@1]"
+    for i in range(1, 9)
+)
+PLANS = {
+    "X-02": next(case.plan for case in CASES if case.id == "X-02"),
+    "rolling deploy": (
+        "pre[balancer ok@1] cont(d=3)[tier] post[version ok@1] da[cleanup(always)]"
+        f" B1(conc=3 tol=1): {HOSTS}"
+    ),
+}
+
+CAN_DIFFER = {
+    **dict.fromkeys(
+        ("X-29", "X-30", "X-32"),
+        "the continuous check, run again before anything else (R-9), fails by then",
+    ),
+    **dict.fromkeys(
+        ("X-64", "X-65b", "X-65c", "X-65d", "Y-10", "Y-11", "Y-12", "Y-13"),
+        "a crash before the stop is one of a plan that nobody stopped; after it, an"
+        " interrupted attempt is not run again (R-17)",
+    ),
+}
+"""Cases whose recovery may end otherwise than the run without a crash, and why."""
+
+RUN_CASES = [case for case in CASES if case not in RECOVERY]
+
+
+@pytest.fixture(autouse=True)
+def quiet_engine(caplog: pytest.LogCaptureFixture) -> None:
+    """Plans that fail are what these tests are about: no news of them."""
+    caplog.set_level(logging.CRITICAL, "workstream")
+
+
+@pytest.fixture(scope="module", params=PLANS)
+def whole(request: pytest.FixtureRequest) -> WatchedRun:
+    """A run without a crash."""
+    return run_watched(PLANS[request.param], seed=0)
+
+
+def test_end_does_not_depend_on_a_crash(whole: WatchedRun) -> None:
+    """After a crash at any change the plan ends as without one, nothing done twice (R-2)."""
+    assert len(whole.crashes) >= 60
+    for number, crash in enumerate(whole.crashes):
+        recovery = recover(whole.end.notation, crash, seed=number)
+        assert differences(whole.end, recovery) == [], f"crash after change {number}"
+
+
+def test_crash_during_recovery(whole: WatchedRun) -> None:
+    """Recovery survives a crash of its own: early in it, and at its very end (R-19)."""
+    step = 1 + len(whole.crashes) // 60 * 3
+    for number, crash in list(enumerate(whole.crashes))[::step]:
+        first = recover(whole.end.notation, crash, seed=number)
+        for again in (*first.crashes[:5], *first.crashes[-1:]):
+            second = recover(whole.end.notation, again, seed=number)
+            problems = differences(whole.end, second)
+            assert problems == [], f"second crash after change {number}"
+
+
+def test_rolling_deploy_ends_as_planned() -> None:
+    """The plan of the rolling deploy tolerates its one bad host."""
+    run = run_watched(PLANS["rolling deploy"], seed=0).end
+    assert run.plan.outcome is Outcome.COMPLETED_WITH_FAILURES
+    assert [call.label for call in run.stage.executed("cleanup")] == ["cleanup"]
+    assert run.stage.executed("h4.health") == []
+
+
+@pytest.mark.parametrize("case", RUN_CASES, ids=lambda case: case.id)
+def test_every_case(case: Case) -> None:
+    """Every conformance case ends the same after a crash at any of its changes (R-2)."""
+    whole = run_watched(case.plan, seed=0, stop_at=case.stop_at)
+    for number, crash in enumerate(whole.crashes):
+        recovery = recover(whole.end.notation, crash, seed=number)
+        if case.id in CAN_DIFFER:
+            problems = broken_promises(recovery)
+        else:
+            problems = differences(whole.end, recovery)
+        assert problems == [], f"crash after change {number}"
+
+
+def test_a_broken_promise_is_seen() -> None:
+    """The proof can fail: a recovery that is not of this run is told by what differs."""
+    run = run_watched("B1(tol=1): s1 err; s2")
+    other = run_watched("B1(tol=1): s1; s2 err")
+    recovery = recover(run.end.notation, other.crashes[-1])
+    assert differences(run.end, recovery) != []
+    forged = WatchedRun(run.end, [], other.end.plan)
+    assert any("was called again" in problem for problem in broken_promises(forged))
