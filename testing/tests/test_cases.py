@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from _workstream_testing.case import Case
 from _workstream_testing.case_runs import CaseRun, run_case
-from _workstream_testing.cases import CASES, RECOVERY, Case
+from _workstream_testing.cases import CASES, RECOVERY
 from _workstream_testing.expectations import always_wrong, wrong
 from _workstream_testing.fixtures import ScriptedResponse
 from _workstream_testing.held_vault import HeldVault

@@ -91,12 +91,11 @@ def run_case(
     clock = FakeClock()
     stage = Stage(TrioSleeper(clock))
     store = MemoryVault() if vault is None else vault(clock)
-    recovers = any(mark.status.value for mark in notation.marks.values())
 
     async def scenario() -> tuple[Plan, datetime]:
         registry = Registry(scripted_plugins(stage))
         plan_id = new_plan_id()
-        if recovers:
+        if notation.is_stored:
             found = clock.now() - timedelta(seconds=found_after or 0)
             stored = notation.stored(plan_id, found)
             await store.open()
@@ -106,7 +105,7 @@ def run_case(
             store, registry=registry, now=clock.now, random=lambda: 0.5
         ) as ws:
             began = clock.now()
-            if not recovers:
+            if not notation.is_stored:
                 plan_id = await ws.submit(notation.plan)
                 await ws.start(plan_id)
             if stop_at is not None:

@@ -7,30 +7,10 @@ store, watching) is tested in tests of its own, which cite the case's id.
 
 from __future__ import annotations
 
-import attrs
+from .case import Case
+from .own_cases import OWN_CASES, OWN_RECOVERY
 
-__all__ = ["CASES", "Case"]
-
-
-@attrs.frozen
-class Case:
-    """One case.
-
-    Attributes:
-        id: Its id; never used for another one.
-        plan: The plan, in the notation (``notation``).
-        expected: What must hold at its end (``expectations``).
-        rules: The rules that it tests.
-        stop_at: When it is stopped, in seconds since it began.
-        found_after: Seconds by which it was found later than the notation says.
-    """
-
-    id: str
-    plan: str
-    expected: str
-    rules: str
-    stop_at: float | None = attrs.field(default=None, kw_only=True)
-    found_after: float | None = attrs.field(default=None, kw_only=True)
+__all__ = ["CASES", "RECOVERY"]
 
 
 ORDER_AND_BYPASS = (
@@ -378,7 +358,7 @@ STOP = (
     ),
 )
 
-RECOVERY = (
+SPECIFIED_RECOVERY = (
     Case(
         "X-67",
         "plan=R: B1=R: s1=R[a=R{open} ok]",
@@ -445,6 +425,9 @@ RECOVERY = (
     ),
 )
 
+RECOVERY: tuple[Case, ...] = (*SPECIFIED_RECOVERY, *OWN_RECOVERY)
+"""The cases that begin with what a crash left."""
+
 CASES: tuple[Case, ...] = (
     *ORDER_AND_BYPASS,
     *PRE_STAGE,
@@ -453,5 +436,6 @@ CASES: tuple[Case, ...] = (
     *DEFERRED,
     *ACTIONS_AND_DELAYS,
     *STOP,
-    *RECOVERY,
+    *SPECIFIED_RECOVERY,
+    *OWN_CASES,
 )

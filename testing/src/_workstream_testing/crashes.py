@@ -3,7 +3,8 @@
 A plan's changes become durable in the order in which they were made, some of them
 together. How many share a commit is a matter of timing, but every crash leaves a prefix
 of the same history (STO-10). So here each change is committed by itself, and what is
-stored after each of them is kept: these are all the states that a crash can leave.
+stored after each of them is kept: these are all the states that a crash can leave. Only
+what recovery puts in order stays one write, as it must be (R-19).
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from workstream._plan import BaseAction, Block, Checks, Node, Plan
 from workstream._registry import Registry
 from workstream._state import Status
 from workstream._vault import Change, NodeRecord, PlanRow, Write
-from workstream._walk import walk
+from workstream._walk import new_plan_id, walk
 
-from .case_runs import CaseRun
+from .case_runs import CaseRun, store_plan
 from .expectations import always_wrong
 from .fixtures import Stage, scripted_plugins
 from .held_vault import HeldVault
@@ -83,11 +84,17 @@ class _WatchedVault(HeldVault):
     ) -> None:
         super().__init__(vault, clock)
         self._on_change = on_change
+        self._begun = False
 
     async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
         return [await self._write_one_by_one(write) for write in writes]
 
     async def _write_one_by_one(self, write: Write) -> StorageError | None:
+        if not self._begun:  # the start of the plan, or what recovery put in order
+            self._begun = True
+            [error] = await super().write([write])
+            self._on_change(None)
+            return error
         for offset, change in enumerate(write.changes):
             expect = None if offset else write.expect
             one = attrs.evolve(
@@ -144,7 +151,7 @@ class _Recorder:
 def run_watched(
     text: str, *, seed: int | None = None, stop_at: float | None = None
 ) -> WatchedRun:
-    """Run a plan of the notation to its end.
+    """Run a plan of the notation to its end, or recover one written with states.
 
     Args:
         text: The plan.
@@ -190,17 +197,20 @@ def _run(
     vault = _WatchedVault(store, clock, recorder.changed)
 
     async def scenario() -> tuple[Plan, Plan | None]:
+        if crash is None and notation.is_stored:
+            stored = notation.stored(new_plan_id(), clock.now())
+            await store_plan(store, stored, codec)
         rows = await store.search()
         found = codec.load(await store.read(rows[0].id)) if rows else None
         async with open_workstream(
             vault, registry=registry, now=clock.now, random=lambda: 0.5
         ) as ws:
             assert not ws.recovery_errors, ws.recovery_errors
-            if crash is None:
+            if rows:
+                plan_id = rows[0].id
+            else:
                 plan_id = await ws.submit(notation.plan)
                 await ws.start(plan_id)
-            else:
-                plan_id = rows[0].id
             if stop_at is not None:
                 await trio.sleep(stop_at)
                 await ws.stop(plan_id)

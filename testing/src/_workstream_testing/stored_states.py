@@ -56,6 +56,13 @@ class Notation:
     marks: Mapping[int, Mark]
     stopping: bool
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is written with states, as what a crash left."""
+        return any(
+            mark.status is not Status.NOT_STARTED for mark in self.marks.values()
+        )
+
     def place(self, label: str) -> int:
         """The place of the object of this label; a container comes before its action.
 

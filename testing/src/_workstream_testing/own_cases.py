@@ -1,0 +1,696 @@
+"""The ``Y`` cases: rules that could go wrong without an ``X`` case noticing."""
+
+from __future__ import annotations
+
+from .case import Case
+
+__all__ = ["OWN_CASES", "OWN_RECOVERY", "OWN_STOPS"]
+
+DELAYS_AND_LOOPS = (
+    Case(
+        "Y-01",
+        "cont(d=1)[k ok,ok,err] da[r(always)] B1(out=10) B2",
+        "F/CONT_CHECK reasons(CONT_CHECK) r@2 B1=C B2=N",
+        "E-6 B-12",
+    ),
+    Case(
+        "Y-02",
+        "cont(d=1)[k ok,err] B1: pre[p ok@5] s1 def[bd] B2",
+        "F/CONT_CHECK reasons(CONT_CHECK BLOCK) trace(k p k bd) B1.pre,B1.def=C B1=F"
+        " s1,B2=N",
+        "E-6 B-6 B-9",
+    ),
+    Case(
+        "Y-03",
+        "cont(d=1)[k ok,err] B1: byp[y ok@5] s1 B2",
+        "F/CONT_CHECK reasons(CONT_CHECK) B1,B1.byp=C s1,B2=N plan[0,5]",
+        "E-6 B-3",
+    ),
+    Case(
+        "Y-04",
+        "cont(d=1)[k ok,err] B1(conc=2): s1[a1 ok@3; a2] s2 ok@5; s3",
+        "F/CONT_CHECK reasons(CONT_CHECK BLOCK) a1,s2=C a2,s3=N s1=S B1=F B1[0,5]",
+        "Q-4 B-6",
+    ),
+    Case(
+        "Y-05",
+        "cont(d=1)[k ok,err] B1(conc=2 halt=seq): s1[a1 ok@3; a2] s2 ok@5; s3",
+        "F/CONT_CHECK reasons(CONT_CHECK BLOCK) s1,s2=C s3=N B1=F a2@3",
+        "Q-4 B-6",
+    ),
+    Case(
+        "Y-06",
+        "cont(d=1)[k ok,err] B1(conc=2): s1 ok@3; s2 ok@5; B2",
+        "F/CONT_CHECK reasons(CONT_CHECK) s1,s2,B1=C B2=N",
+        "B-7",
+    ),
+    Case(
+        "Y-07",
+        "cont(d=1)[k(retries=1) ok,err@3,ok@1] B1: s1 ok@2",
+        "C/UNKNOWN k@0,1,5 k{err ok} plan[0,6] B1[0,2] rest=C",
+        "K-6 E-7",
+    ),
+    Case(
+        "Y-08",
+        "cont(d=5)[k(deadline=3 retries=none) err,ok,err,ok] B1: s1 ok@10",
+        "C/UNKNOWN k@0,1,6,7 k{err ok} rest=C",
+        "A-15 C-1 A-14",
+    ),
+    Case(
+        "Y-09",
+        "B1: s1[a(retries=8 timeout=inf) err]",
+        "F/BLOCK a@0,1,3,7,15,31,63,123,183 a[0,183]",
+        "RP-3 A-11 V-24",
+    ),
+    Case(
+        "Y-14",
+        "B1: cont(d=1)[k ok,ok,err] s1[a1 ok@1.5; a2 ok@1] s2 def[bd]",
+        "F/BLOCK reasons(BLOCK) k@0,1,2 B1.cont,B1=F s1=C s2=N bd@2.5",
+        "Q-2 B-6 B-9",
+    ),
+    Case(
+        "Y-15",
+        "B1: cont(d=1)[k ok,err] s1[a1 ok@1.5; a2] def[bd]",
+        "F/BLOCK a1=C a2=N s1=S B1=F bd@1.5",
+        "Q-4 K-7",
+    ),
+)
+
+ATTEMPTS = (
+    Case("Y-16", "B1: s1[a(retries=3) sub]", "F/BLOCK a{perm} a=F", "A-7"),
+    Case("Y-17", "B1: s1[a(retries=3) badboth]", "F/BLOCK a{perm} a=F", "A-6"),
+    Case("Y-18", "B1: s1[a(retries=1) both,ok]", "C/UNKNOWN a{both ok} rest=C", "A-3"),
+    Case(
+        "Y-19",
+        "B1: s1[a(timeout=5 retries=1) hang+40,ok]",
+        "C/UNKNOWN a@0,46 a{time ok} rest=C",
+        "A-16 A-5",
+    ),
+    Case(
+        "Y-21",
+        "B1: s1[a(timeout=2000) ok@1000]",
+        "C/UNKNOWN plan[0,1000] rest=C",
+        "E-11",
+    ),
+    Case(
+        "Y-22",
+        "def[d(retries=1) err,ok] da[b(always)[x(retries=1) err,ok]] B1",
+        "C/UNKNOWN x{err ok} d{err ok} d@1,2 rest=C",
+        "C-4 DA-5 E-9",
+    ),
+)
+
+OWN_STOPS = (
+    Case(
+        "Y-10",
+        "da[r(on_failure)] B1(in=10) B2",
+        "S/STOPPED reasons(STOPPED) r@2 da,r=C rest=N plan[0,2]",
+        "SP-2 SP-6",
+        stop_at=2,
+    ),
+    Case(
+        "Y-11",
+        "post B1(out=10) B2",
+        "S/STOPPED B1,B1.s=C rest=N plan[0,2]",
+        "SP-2 B-12 SP-7",
+        stop_at=2,
+    ),
+    Case(
+        "Y-12",
+        "B1: s1[a(retries=3) err; b] def[bd]",
+        "S/STOPPED a@0,1 a{err err} a[0,2] a,s1,B1=S b=N bd@2",
+        "SP-2 SP-3 SP-4",
+        stop_at=2,
+    ),
+    Case(
+        "Y-13",
+        "B1: s1[a(retries=3) perm@5; b] def[bd]",
+        "S/STOPPED reasons(STOPPED BLOCK) a,s1,B1=F b=N bd@5",
+        "SP-3 SP-6 SP-7",
+        stop_at=2,
+    ),
+    Case(
+        "Y-23",
+        "B1: s1[a(deadline=6 retries=none) err@5]",
+        "S/STOPPED reasons(STOPPED BLOCK) a{err} a,s1,B1=F a[0,5]",
+        "SP-3 A-15",
+        stop_at=2,
+    ),
+    Case(
+        "Y-24",
+        "cont(d=1)[k(retries=1) ok,err@5] B1: s1 ok@3",
+        "S/STOPPED reasons(STOPPED) k,cont=S k{err} s1,B1=C plan[0,6]",
+        "SP-5 K-6",
+        stop_at=2,
+    ),
+    Case(
+        "Y-25",
+        "cont(d=1)[k ok,err@5] B1: s1 ok@3",
+        "S/STOPPED reasons(STOPPED CONT_CHECK) cont=F s1,B1=C",
+        "SP-5 F-3",
+        stop_at=2,
+    ),
+    Case(
+        "Y-26",
+        "cont(d=5)[k] B1: cont(d=5)[j] s1 ok@3",
+        "S/STOPPED k@0 j@0 cont,B1.cont,s1,B1=C plan[0,3]",
+        "SP-5 SP-6",
+        stop_at=2,
+    ),
+    Case(
+        "Y-27",
+        "B1: post[q(retries=1) err@5,ok] def[bd(retries=1) err@5,ok]",
+        "S/STOPPED q{err} q,B1.post,B1=S bd{err ok} B1.def=C bd@5,11",
+        "SP-5 SP-6 SP-2",
+        stop_at=2,
+    ),
+    Case(
+        "Y-28",
+        "pre[p ok@5] cont[k ok@1] def[w] B1",
+        "S/STOPPED pre,cont,def=C B1=N w@5",
+        "SP-5 SP-7",
+        stop_at=2,
+    ),
+    Case(
+        "Y-29",
+        "da[b(on_success)[x(retries=1) err@2,ok] r(on_failure)] B1",
+        "C/UNKNOWN reasons() x{err ok} b=C r=N",
+        "SP-8",
+        stop_at=1,
+    ),
+    Case(
+        "Y-30",
+        "def[w(retries=1) err@2,ok] B1",
+        "C/UNKNOWN reasons() w{err ok} rest=C",
+        "SP-8",
+        stop_at=1,
+    ),
+    Case(
+        "Y-31",
+        "post[q ok@5] da[r(on_failure) g(on_success)] B1",
+        "S/STOPPED reasons(STOPPED) post,B1,r=C g=N r@5",
+        "SP-5 SP-7",
+        stop_at=2,
+    ),
+    Case(
+        "Y-32",
+        "B1: byp[y ok@5] s1 B2",
+        "S/STOPPED B1,B1.byp=C s1,B2=N",
+        "SP-5 SP-6",
+        stop_at=2,
+    ),
+    Case(
+        "Y-33",
+        "B1: byp[y(retries=1) err@5] s1 def[bd]",
+        "S/STOPPED B1,B1.byp,y=S s1,B1.def=N bd@never",
+        "SP-5 SP-6 B-9",
+        stop_at=2,
+    ),
+    Case(
+        "Y-34",
+        "B1: byp[y err@5] pre s1 def[bd]",
+        "S/STOPPED B1.byp=F B1=S B1.pre,s1=N B1.def=C",
+        "SP-5 SP-6 B-9",
+        stop_at=2,
+    ),
+    Case(
+        "Y-35",
+        "B1: s1 ok@5 post",
+        "S/STOPPED s1=C B1.post=N B1=S",
+        "SP-6",
+        stop_at=2,
+    ),
+    Case(
+        "Y-36",
+        "B1(conc=2 tol=1 halt=seq): s1[a1 ok@3; a2] s2[b1 err@4; b2] s3 def[bd]",
+        "S/STOPPED a1=C a2,s3,b2=N s1=S s2=F B1=S bd@4",
+        "SP-2 SP-4 SP-6",
+        stop_at=2,
+    ),
+    Case(
+        "Y-37",
+        "pre[p err] da[b(always)[x ok@5; y]] B1",
+        "F/PRE_CHECK reasons(PRE_CHECK) b,da=C y@5",
+        "SP-8",
+        stop_at=2,
+    ),
+)
+
+RECOVERED_ACTIONS = (
+    Case(
+        "Y-40",
+        "plan=R: B1=R: s1=R[a=R{ok}; b]",
+        "C/UNKNOWN trace(b) a[-10,-8.5] a{ok} s1[-10,0] rest=C",
+        "R-5 R-10",
+    ),
+    Case(
+        "Y-41",
+        "plan=R: B1=R: s1=R[a=R{perm}(retries=3); b]",
+        "F/BLOCK trace() a,s1,B1=F b=N a[-10,-8.5]",
+        "R-5",
+    ),
+    Case(
+        "Y-42",
+        "plan=R: B1=R: s1=R[a=R{err err}(retries=1)]",
+        "F/BLOCK trace() a,s1,B1=F a[-10,-7.5]",
+        "R-5 R-6",
+    ),
+    Case(
+        "Y-43",
+        "plan=R: B1=R: s1=R[a=R{int err}(retries=1) err]",
+        "F/BLOCK a@0 a{int err err} a[-10,0]",
+        "R-6",
+    ),
+    Case(
+        "Y-44",
+        "plan=R: B1=R: s1=R[a=R{err}(retries=2) err]",
+        "F/BLOCK a@0,2 a{err err err}",
+        "R-5 A-11",
+    ),
+    Case(
+        "Y-45",
+        "plan=R: B1=R: s1=R[a=R{err}(deadline=5 retries=none)]",
+        "F/BLOCK trace() a{err} a[-10,0]",
+        "A-15 R-5",
+    ),
+    Case(
+        "Y-46",
+        "plan=R: B1=R: s1=R[a=R{open}(deadline=5)]",
+        "F/BLOCK trace() a{int} a[-10,0]",
+        "A-15 R-7",
+    ),
+    Case(
+        "Y-47",
+        "plan=R: B1=R: s1=R[a=R{err}(deadline=30 retries=none) err@3]",
+        "F/BLOCK a@0,5,12 a{err err err err} a[-10,15]",
+        "A-15 R-5 R-6",
+    ),
+    Case(
+        "Y-48",
+        "plan=R: B1=R: s1=R[a=R{err}(deadline=12 timeout=5 retries=none) hang]",
+        "F/BLOCK a@0 a{err time} a[-10,2]",
+        "A-15 A-4",
+    ),
+    Case(
+        "Y-49",
+        "plan=R: B1=R: s1=R[a=R{open}(on_interrupt=fail retries=3); b]",
+        "F/BLOCK trace() a{int} a,s1,B1=F b=N a[-10,0]",
+        "R-7",
+    ),
+    Case(
+        "Y-50",
+        "plan=R: B1=R: s1=R[a=R{open}(on_interrupt=reconcile); b]",
+        "C/UNKNOWN trace(b) a{int ok} rest=C",
+        "R-7",
+    ),
+    Case(
+        "Y-51",
+        "plan=R: B1=R: s1=R[a=R{open}(on_interrupt=reconcile reconcile=not_done); b]",
+        "C/UNKNOWN trace(a b) a{int ok} rest=C",
+        "R-7",
+    ),
+    Case(
+        "Y-52",
+        "plan=R:"
+        " B1=R: s1=R[a=R{open}(on_interrupt=reconcile reconcile=boom retries=3); b]",
+        "F/BLOCK trace() a{int perm} a,s1,B1=F b=N",
+        "R-7",
+    ),
+    Case(
+        "Y-53",
+        "plan=R: B1=R:"
+        " s1=R[a=R{open}(on_interrupt=reconcile reconcile=hang timeout=5 deadline=11)]",
+        "F/BLOCK trace() a{int perm} a[-10,5]",
+        "R-7",
+    ),
+    Case(
+        "Y-54",
+        "plan=R: B1=R: s1=R[a=R{open}(on_interrupt=reconcile deadline=5)]",
+        "C/UNKNOWN trace() a{int ok} rest=C",
+        "R-7",
+    ),
+    Case(
+        "Y-55",
+        "plan=R: B1=R:"
+        " s1=R[a=R{open}(on_interrupt=reconcile reconcile=not_done deadline=5)]",
+        "F/BLOCK trace() a{int} a[-10,0]",
+        "R-7 A-15",
+    ),
+)
+
+RECOVERED_SEQUENCES = (
+    Case(
+        "Y-56",
+        "plan=R: B1=R(conc=2 halt=seq): s1=F[a=F] s2=R[b1=C; b2; b3] s3 def[bd]",
+        "F/BLOCK trace(b2 b3 bd) s1,B1=F s2,B1.def=C s3=N",
+        "R-11 Q-4",
+    ),
+    Case(
+        "Y-57",
+        "plan=R: B1=R(conc=2): s1=F[a=F] s2=R[b1=C; b2; b3] s3 def[bd]",
+        "F/BLOCK trace(bd) s1,B1=F b1=C b2,b3,s3=N s2=S",
+        "R-11 Q-4",
+    ),
+    Case(
+        "Y-58",
+        "plan=R: B1=R(conc=2): s1=F[a=F] s2=R[b1=R{err}(retries=2) err,ok; b2]",
+        "F/BLOCK b1@0,2 b1=C b2=N s2=S B1=F",
+        "R-11 Q-4 A-11",
+    ),
+    Case(
+        "Y-59",
+        "plan=R: B1=R(conc=2): s1=F[a=F] s2=R[b1=R; b2] def[bd]",
+        "F/BLOCK trace(bd) b1,b2=N s2=S B1=F",
+        "R-11 R-5",
+    ),
+    Case(
+        "Y-60",
+        "plan=R: B1=R(conc=2): s1=F[a=F]"
+        " s2=R[b1=R{open}(on_interrupt=reconcile reconcile=not_done); b2]",
+        "F/BLOCK trace(b1) b1{int ok} b1=C b2=N s2=S",
+        "R-7 R-11",
+    ),
+    Case(
+        "Y-61",
+        "plan=R: B1=R: s1 s2=R[a=R{open} ok@1]",
+        "C/UNKNOWN trace(a s1) s1[1,1] s2[-10,1] rest=C",
+        "R-10",
+    ),
+    Case(
+        "Y-62",
+        "plan=R: B1=R(conc=3): s1=R[a1=R{open}; a2] s2=R[b=R{perm}] s3",
+        "F/BLOCK trace(a1) a1=C a2,s3=N s1=S s2,B1=F",
+        "R-10 R-11 Q-3",
+    ),
+    Case(
+        "Y-63",
+        "plan=R: B1=R(tol=1): s1=F[a=F] s2 err; s3",
+        "F/BLOCK s1,s2,B1=F s3=N",
+        "Q-3",
+    ),
+    Case(
+        "Y-64",
+        "plan=R: B1=R(conc=2): s1..s3=R ok@1; s4 ok@1",
+        "C/UNKNOWN most=2 plan[-10,2] rest=C",
+        "R-10 Q-1",
+    ),
+)
+
+RECOVERED_BLOCKS = (
+    Case("Y-65", "plan=R: B1=C(out=8) B2", "C/UNKNOWN B2[3,3] rest=C", "B-12"),
+    Case("Y-66", "plan=R: B1=C(out=3) B2", "C/UNKNOWN B2[0,0] rest=C", "B-12"),
+    Case(
+        "Y-67",
+        "plan=R: B1=C(out=100) B2=R: s1",
+        "C/UNKNOWN s1@0 B2[-10,0] rest=C",
+        "B-12",
+    ),
+    Case(
+        "Y-68",
+        "plan=R: da[r(always)] B1=C(out=8)",
+        "C/UNKNOWN r@3 rest=C",
+        "B-12",
+    ),
+    Case(
+        "Y-69",
+        "plan=R: post=R[q=R{open}] B1=C(out=100)",
+        "C/UNKNOWN q@0 q{ok} rest=C",
+        "B-12 R-8",
+    ),
+    Case(
+        "Y-70",
+        "plan=R: B1=C(out=100): byp=C s1=N[a=N] B2",
+        "C/UNKNOWN B2[0,0] s1=N rest=C",
+        "B-12 B-3",
+    ),
+    Case(
+        "Y-71",
+        "plan=R: cont=C[k err] da[r(always)] B1=C(out=100) B2",
+        "F/CONT_CHECK trace(k r) r@0 B2=N",
+        "B-12 R-9 E-6",
+    ),
+    Case("Y-72", "plan=R: B1=C B2(in=5)", "C/UNKNOWN B2[5,5] rest=C", "R-13"),
+    Case("Y-73", "plan=R: B1=R(in=50): s1", "C/UNKNOWN s1@0 rest=C", "R-12"),
+    Case(
+        "Y-74",
+        "plan=R: B1=R: byp=R[y=R{open}] s1",
+        "C/UNKNOWN trace(y) y{ok} B1,B1.byp=C s1=N",
+        "R-12 R-8",
+    ),
+    Case(
+        "Y-75",
+        "plan=R: B1=R: byp=C s1 def[bd] B2",
+        "C/UNKNOWN trace(B2.a) B1,B2=C s1,B1.def=N",
+        "R-12 B-3",
+    ),
+    Case(
+        "Y-76",
+        "plan=R: B1=R: pre=F[p=F] cont=C[k] s1 def[bd]",
+        "F/BLOCK trace(bd) B1=F s1=N B1.cont,B1.def=C",
+        "R-12 R-9",
+    ),
+    Case(
+        "Y-77",
+        "plan=R: B1=R: pre[p] s1 post[q]",
+        "C/UNKNOWN trace(p s1 q) rest=C",
+        "R-12",
+    ),
+    Case(
+        "Y-78",
+        "plan=R: B1=R: s1=C post=F[q=F] def[bd] B2",
+        "F/BLOCK trace(bd) B1=F B2=N",
+        "R-12 B-9",
+    ),
+    Case(
+        "Y-79",
+        "plan=R: B1=R: s1=C post=C def=C[bd]",
+        "C/UNKNOWN trace() rest=C",
+        "R-12",
+    ),
+    Case("Y-80", "plan=R: B1=R: s1=C def=F[bd=F]", "F/BLOCK trace() B1=F", "R-12"),
+    Case(
+        "Y-81",
+        "plan=R: B1=R: cont=C[k err] s1=C post=R[q=R{open}] def[bd]",
+        "F/BLOCK trace(k q bd) B1.post,B1.def=C B1=F",
+        "R-9 R-12",
+    ),
+    Case(
+        "Y-82",
+        "plan=R: B1=R: cont=C[k err] s1=R[a1=C; a2=R{open}; a3] s2",
+        "F/BLOCK trace(k a2) a2=C a3,s2=N s1=S B1=F",
+        "R-9 R-11",
+    ),
+    Case(
+        "Y-83",
+        "plan=R: B1=C: cont=C[k] s1 B2=R: s2=R[a=R{open}]",
+        "C/UNKNOWN trace(a) rest=C",
+        "R-9",
+    ),
+)
+
+RECOVERED_CHECKS = (
+    Case(
+        "Y-84",
+        "plan=R: cont=F[k=F] da[r(on_failure)] B1=R: s1=R[a=R{open}; b] s2 B2",
+        "F/CONT_CHECK reasons(CONT_CHECK BLOCK) trace(a r) a=C b,s2,B2=N s1=S B1=F",
+        "R-9 R-11 R-14",
+    ),
+    Case(
+        "Y-85",
+        "plan=R: cont=R[k=F; j=R{open}] B1=R: s1=C s2",
+        "F/CONT_CHECK trace() cont,B1=F j,s2=N j*0",
+        "R-9 R-8",
+    ),
+    Case(
+        "Y-86",
+        "plan=R: cont=R[k=R{open}] B1=R: s1=R[a=R{open}]",
+        "C/UNKNOWN trace(k a) k{ok} a{int ok} rest=C",
+        "R-9",
+    ),
+    Case(
+        "Y-87",
+        "plan=R: cont=C[k] post=R[q=C] B1=C",
+        "C/UNKNOWN trace() rest=C post[-10,-5]",
+        "R-9 R-8",
+    ),
+    Case(
+        "Y-88",
+        "plan=R: cont=C[k] da=R[b(always)] B1=C",
+        "C/UNKNOWN trace(b) rest=C",
+        "R-9 R-16",
+    ),
+    Case(
+        "Y-89",
+        "plan=R: pre=F[p=F] cont=C[k] da[r(on_failure)] B1",
+        "F/PRE_CHECK trace(r) cont=C B1=N",
+        "R-9 R-14",
+    ),
+    Case(
+        "Y-90",
+        "plan=R: pre=R[p1=C; p2=R{open}] cont=C[k] B1",
+        "C/UNKNOWN trace({p1,p2,k} B1.a) p1{ok} p2{ok} rest=C",
+        "R-9 R-8 E-3",
+    ),
+    Case(
+        "Y-91",
+        "plan=R: cont=C[k] da[r(always)] B1=F: s1=F[a=F] B2",
+        "F/BLOCK trace(k r) cont,r=C B2=N",
+        "R-9 R-15",
+    ),
+    Case(
+        "Y-92",
+        "plan=R: byp=R[y=R{open}] pre B1",
+        "C/UNKNOWN trace(y) byp=C rest=N",
+        "R-14",
+    ),
+    Case(
+        "Y-93",
+        "plan=R: post=F[q=F] da[r(on_failure) g(on_success)] def[w] B1=C",
+        "F/POST_CHECK trace(r w) g=N",
+        "R-15",
+    ),
+    Case(
+        "Y-94",
+        "plan=R: def=R[d1=C; d2=R{open}] B1=F: s1=F[a=F]",
+        "F/BLOCK trace({d1,d2}) def=C d1{ok} d2{ok}",
+        "R-8 R-15",
+    ),
+    Case("Y-95", "plan=R: def=C da=C[b(always)] B1=C", "C/UNKNOWN trace()", "R-15"),
+    Case(
+        "Y-96",
+        "plan=R: def=F[d=F] da=C[b(always)] B1=C",
+        "F/DEFERRED_CHECK trace()",
+        "R-15",
+    ),
+    Case(
+        "Y-97",
+        "plan=R: cont=C(d=1)[k] B1=R: s1=R[a=R{open} ok@3.5]",
+        "C/UNKNOWN k@0,1,2,3 a@0 rest=C",
+        "R-9 K-1",
+    ),
+)
+
+RECOVERED_DEFERRED = (
+    Case(
+        "Y-98",
+        "plan=R: da=R[b1=R(always fe)[x=C; y=R{open}; z] b2(on_failure)"
+        " b3(on_success)] B1=F: s1=F[a=F]",
+        "F/BLOCK trace(y z b2) b1,b2,da=C b3=N",
+        "R-16",
+    ),
+    Case(
+        "Y-99",
+        "plan=R: da=R[b1=R(always fe)[x=F; y] b2(always)] B1=C",
+        "F/DEFERRED_ACTION trace(b2) b1,da=F b2=C y=N",
+        "R-16 DA-4",
+    ),
+    Case(
+        "Y-100",
+        "plan=R(stop): da=R[b1(on_failure)[x=R{err}(retries=1)] b2(on_success)] B1=C",
+        "S/STOPPED trace(x) b1=C b2=N",
+        "R-16 R-17 DA-1",
+    ),
+    Case(
+        "Y-101",
+        "plan=R: da=R[b1=R(always)[x=R{open}(retries=1) err,ok; y]] B1=C",
+        "C/UNKNOWN x@0,1 x{int err ok} trace(x x y)",
+        "R-16 R-6",
+    ),
+)
+
+RECOVERED_STOPS = (
+    Case(
+        "Y-102",
+        "plan=R(stop): cont=C[k] B1=R: s1=R[a=R{open}; b] s2 def[bd] B2",
+        "S/STOPPED reasons(STOPPED) trace(bd) a{int} a,s1,B1=S b,s2,B2=N cont,B1.def=C",
+        "R-17 R-9",
+    ),
+    Case(
+        "Y-103",
+        "plan=R(stop): B1=R: s1=R[a=R{err}(retries=3)]",
+        "S/STOPPED trace() a,s1,B1=S a{err}",
+        "R-17",
+    ),
+    Case(
+        "Y-104",
+        "plan=R(stop): B1=R: s1=R[a=R{err}]",
+        "S/STOPPED reasons(STOPPED BLOCK) trace() a,s1,B1=F",
+        "R-17 R-5",
+    ),
+    Case(
+        "Y-105",
+        "plan=R(stop): B1=R: s1=R[a=R{open}(on_interrupt=reconcile); b]",
+        "S/STOPPED trace() a{int ok} a=C b=N s1,B1=S",
+        "R-7 R-17",
+    ),
+    Case(
+        "Y-106",
+        "plan=R(stop): B1=R: s1=R[a=R{open}(on_interrupt=reconcile reconcile=not_done)]",
+        "S/STOPPED trace() a{int} a,s1,B1=S",
+        "R-7 R-17",
+    ),
+    Case(
+        "Y-107",
+        "plan=R(stop): cont=R[k=R{open}] B1=R: s1=R[a=C; b]",
+        "S/STOPPED reasons(STOPPED) trace() k,cont,s1,B1=S b=N",
+        "R-9 R-17 SP-5",
+    ),
+    Case(
+        "Y-108",
+        "plan=R(stop): pre=R[p1=C; p2=R] def[w] B1",
+        "S/STOPPED trace(w) p1=C p2=N pre=S B1=N",
+        "R-8 SP-5",
+    ),
+    Case(
+        "Y-109",
+        "plan=R(stop): pre=R[p1=F; p2=R{open}] def[w] B1",
+        "S/STOPPED reasons(STOPPED PRE_CHECK) trace(w) p2=S pre=F",
+        "R-8 SP-5",
+    ),
+    Case(
+        "Y-110",
+        "plan=R(stop): byp=R[y=R{open}] def[w] B1",
+        "S/STOPPED trace(w) y,byp=S B1=N",
+        "R-14 SP-5",
+    ),
+    Case(
+        "Y-111",
+        "plan=R(stop): byp=C da[r(always)] def B1",
+        "C/UNKNOWN reasons() trace() r,da,def,B1=N",
+        "F-1 SP-5",
+    ),
+    Case(
+        "Y-112",
+        "plan=R(stop): def=R[d1=C; d2=R{open}(retries=1) err,ok] B1=C",
+        "S/STOPPED trace({d1,d2} d2) def=C d2{err ok}",
+        "R-8 SP-2",
+    ),
+    Case(
+        "Y-113",
+        "plan=R(stop): B1=R: s1=R[a=R{ok}] post[q]",
+        "S/STOPPED trace() s1=C B1.post=N B1=S",
+        "R-17 SP-6",
+    ),
+    Case(
+        "Y-114",
+        "plan=R(stop): B1(in=5)",
+        "S/STOPPED trace() B1=N plan[-10,0]",
+        "R-17 SP-6",
+    ),
+)
+
+OWN_RECOVERY: tuple[Case, ...] = (
+    *RECOVERED_ACTIONS,
+    *RECOVERED_SEQUENCES,
+    *RECOVERED_BLOCKS,
+    *RECOVERED_CHECKS,
+    *RECOVERED_DEFERRED,
+    *RECOVERED_STOPS,
+)
+
+OWN_CASES: tuple[Case, ...] = (
+    *DELAYS_AND_LOOPS,
+    *ATTEMPTS,
+    *OWN_STOPS,
+    *OWN_RECOVERY,
+)
