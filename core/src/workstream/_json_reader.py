@@ -96,7 +96,7 @@ class Reader:
             elif field.required:
                 self._fault(path, field.name, "is missing")
         node = cls(**given) if len(self.faults) == before else None
-        if self._keep_state and node is not None:
+        if self._keep_state:
             self._engine_state(node, data, path)
         return node
 
@@ -192,31 +192,41 @@ class Reader:
 
     # -- What the engine writes --------------------------------------------------------
 
-    def _engine_state(self, node: Node, data: dict[Any, Any], path: str) -> None:
+    def _engine_state(self, node: Node | None, data: dict[Any, Any], path: str) -> None:
+        """Read it for its faults too where the object itself cannot be made."""
+        node_id, state = None, State()
         if "id" in data:
-            node.id = self._single(Kind.UUID, data["id"], path, "id")
+            node_id = self._single(Kind.UUID, data["id"], path, "id")
         if "state" in data:
-            node.state = self._state(data["state"], _below(path, "state"))
+            state = self._state(data["state"], _below(path, "state"))
+        attempts = self._attempts(data, path)
+        reasons = self._list(data, "reasons", path)
+        reasons = [self._enum(FailureReason, r, path, "reasons") for r in reasons]
+        times = [self._time(data, n, path) for n in ("submitted", "runtime_update")]
+        if node is None:
+            return
+        node.id, node.state = node_id, state
         if isinstance(node, BaseAction):
-            place = _below(path, "attempts")
-            attempts = data.get("attempts", [])
-            if not is_array(attempts):
-                self._fault(path, "attempts", f"must be a list, not {shown(attempts)}")
-                return
-            for index, attempt in enumerate(attempts):
-                read = self._attempt(node.plugin, attempt, f"{place}[{index}]")
-                if read is not None:
-                    node.attempts.append(read)
+            node.attempts = attempts
         if isinstance(node, Plan):
-            node.submitted = self._time(data, "submitted", path)
-            node.runtime_update = self._time(data, "runtime_update", path)
+            node.reasons = tuple(reasons)
+            node.submitted, node.runtime_update = times
             node.stopping = data.get("stopping") is True
-            reasons = data.get("reasons", [])
-            if is_array(reasons):
-                node.reasons = tuple(
-                    self._enum(FailureReason, reason, path, "reasons")
-                    for reason in reasons
-                )
+
+    def _attempts(self, data: dict[Any, Any], path: str) -> list[Attempt]:
+        place = _below(path, "attempts")
+        read = [
+            self._attempt(data.get("plugin"), attempt, f"{place}[{index}]")
+            for index, attempt in enumerate(self._list(data, "attempts", path))
+        ]
+        return [attempt for attempt in read if attempt is not None]
+
+    def _list(self, data: dict[Any, Any], name: str, path: str) -> list[Any]:
+        found = data.get(name, [])
+        if is_array(found):
+            return list(found)
+        self._fault(path, name, f"must be a list, not {shown(found)}")
+        return []
 
     def _state(self, data: Any, path: str) -> State:
         if not self._is_object(data, ("status", "started", "ended"), path):
@@ -228,7 +238,7 @@ class Reader:
             self._time(data, "ended", path),
         )
 
-    def _attempt(self, plugin: str, data: Any, path: str) -> Attempt | None:
+    def _attempt(self, plugin: Any, data: Any, path: str) -> Attempt | None:
         names = [field.name for field in attrs.fields(Attempt)]
         if not self._is_object(data, names, path):
             return None

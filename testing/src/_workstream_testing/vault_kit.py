@@ -56,8 +56,8 @@ async def check_vault(factory: Callable[[], Vault]) -> None:
         try:
             await check(vault)
         except Exception as error:
-            error.add_note(f"in the demand {check.__name__.strip('_')!r}")
-            raise
+            message = f"a vault {check.__name__.strip('_').replace('_', ' ')}: {error}"
+            raise AssertionError(message) from error
         finally:
             await vault.close()
 

@@ -1,0 +1,118 @@
+"""What may be opened as a store, and what not."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from workstream._errors import StorageError, StoreFormatError
+from workstream._store_marker import VERSION, check_directory
+
+
+def test_a_new_directory_becomes_a_store(tmp_path: Path) -> None:
+    """It is made with its parents, for its owner alone, and known again."""
+    path = tmp_path / "a" / "store"
+    check_directory(path, create=True)
+    assert path.stat().st_mode & 0o777 == 0o700
+    assert [entry.name for entry in path.iterdir()] == ["workstream"]
+    check_directory(path, create=False)
+
+
+def test_an_empty_directory_becomes_a_store(tmp_path: Path) -> None:
+    """A fresh file system's lost+found does not count."""
+    (tmp_path / "lost+found").mkdir()
+    check_directory(tmp_path, create=True)
+    check_directory(tmp_path, create=False)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_reading_begins_no_store(tmp_path: Path, exists: bool) -> None:
+    """Whoever only looks leaves nothing behind, and is told that nothing is there."""
+    path = tmp_path / "store"
+    if exists:
+        path.mkdir()
+    with pytest.raises(StorageError, match="there is no store at"):
+        check_directory(path, create=False)
+    assert path.exists() == exists
+    assert not exists or not list(path.iterdir())
+
+
+def test_a_directory_of_others_is_left_alone(tmp_path: Path) -> None:
+    """Nothing is written into it; the error says what it holds and what to do."""
+    (tmp_path / "data.mdb").touch()
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(StoreFormatError, match=r"it holds 'data\.mdb'; point --store"):
+        check_directory(tmp_path, create=True)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_file_is_no_store(tmp_path: Path) -> None:
+    """A store is a directory."""
+    path = tmp_path / "store"
+    path.touch()
+    with pytest.raises(StoreFormatError, match="is a file, and a store is a directory"):
+        check_directory(path, create=True)
+
+
+@pytest.mark.parametrize("text", ["", "hello\n", "workstream store, version x\n"])
+def test_another_marker_is_not_ours(tmp_path: Path, text: str) -> None:
+    """A file of that name that says something else is somebody else's."""
+    (tmp_path / "workstream").write_text(text)
+    with pytest.raises(StoreFormatError, match="is not what a workstream store begins"):
+        check_directory(tmp_path, create=True)
+
+
+def test_a_newer_store_is_refused_by_both_versions(tmp_path: Path) -> None:
+    """The error names the store's version and the engine's, and says what to do."""
+    newer = VERSION + 1
+    (tmp_path / "workstream").write_text(f"workstream store, version {newer}\n")
+    with pytest.raises(
+        StoreFormatError,
+        match=f"version {newer}, and this engine knows up to version {VERSION}: use",
+    ):
+        check_directory(tmp_path, create=True)
+
+
+def test_a_place_that_cannot_be_made_is_an_error_of_the_store(tmp_path: Path) -> None:
+    """The system's reason is in the sentence."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot be opened: Not a directory"):
+        check_directory(tmp_path / "file" / "store", create=True)
+
+
+def test_a_read_only_directory_is_an_error_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said before anything fails half-way."""
+
+    def refused(path: Path, mode: int) -> bool:
+        return False
+
+    check_directory(tmp_path, create=True)
+    tmp_path.chmod(0o500)
+    try:
+        if os.geteuid() == 0:  # To root nothing is read-only: ask as if it were.
+            monkeypatch.setattr(os, "access", refused)
+        with pytest.raises(StorageError, match="directory is read-only for this user"):
+            check_directory(tmp_path, create=False)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_many_may_begin_one_store_at_once(tmp_path: Path) -> None:
+    """Each finds a whole store or makes one; none is refused."""
+    path = tmp_path / "store"
+    context = multiprocessing.get_context("spawn")
+    begin = [
+        context.Process(target=check_directory, args=(path,), kwargs={"create": True})
+        for _ in range(4)
+    ]
+    for process in begin:
+        process.start()
+    for process in begin:
+        process.join()
+    assert [process.exitcode for process in begin] == [0] * 4
+    check_directory(path, create=False)
