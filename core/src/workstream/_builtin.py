@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from ._registry import CORE_RESOLVERS
 from ._vault import Vault
 from .hookspecs import SecretResolver, VaultFactory, hookimpl
 
-__all__ = ["workstream_secret_resolvers", "workstream_vaults"]
+if TYPE_CHECKING:
+    import click
+
+__all__ = [
+    "workstream_commands",
+    "workstream_secret_resolvers",
+    "workstream_vaults",
+]
 
 
 @hookimpl
@@ -21,6 +29,14 @@ def workstream_vaults() -> Mapping[str, VaultFactory]:
 def workstream_secret_resolvers() -> Mapping[str, SecretResolver]:
     """Environment variables and files."""
     return CORE_RESOLVERS
+
+
+@hookimpl
+def workstream_commands() -> Iterable[click.Command]:
+    """The core's subcommands; each is imported when it is called."""
+    from ._cli._table import core_commands
+
+    return core_commands()
 
 
 # Imported when used: a store costs start-up time that `workstream --help` does not owe.

@@ -1,0 +1,76 @@
+"""Which plan is meant: ids that people can read, say and type.
+
+A plan's id is a UUID version 7, and all that plans of one day share comes first. So
+people are shown the part that tells plans apart, its fourth group and what follows:
+of ``01a20999-1842-728a-bfc3-10ad00000000`` that is ``bfc3-10ad``. It stands in the
+full id as it is, so either is found by the other.
+"""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from .._display import shorten
+from .._vault import PlanRow, Vault
+from ._refusal import Refusal
+
+__all__ = ["LAST", "find_plan", "short_id"]
+
+LAST = "last"
+_HEX = re.compile(r"[0-9a-f]{4,32}")
+_SHOWN = 10
+
+
+def short_id(plan_id: UUID) -> str:
+    """The part of the id that tells plans apart: eight digits."""
+    digits = plan_id.hex[16:24]
+    return f"{digits[:4]}-{digits[4:]}"
+
+
+async def find_plan(vault: Vault, text: str) -> PlanRow:
+    """The plan that is meant.
+
+    Args:
+        vault: The store, open.
+        text: ``last`` for the newest; the id; or how the id, or its short form, begins:
+            at least four digits, with or without dashes.
+
+    Raises:
+        Refusal: It is none of these, no plan is meant by it, or several are.
+    """
+    if text == LAST:
+        rows = await vault.search(limit=1)
+        if not rows:
+            message = "the store holds no plan yet"
+            raise Refusal(message)
+        return rows[0]
+    digits = text.strip().lower().replace("-", "")
+    if not _HEX.fullmatch(digits):
+        message = (
+            f"{shorten(text)!r} is no plan: give an id as `workstream list` shows it, "
+            f"or its first digits (at least four), or {LAST!r} for the newest"
+        )
+        raise Refusal(message)
+    found = [row for row in await vault.search() if _means(digits, row.id)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        message = (
+            f"the store holds no plan {shorten(text)!r}: `workstream list` shows those "
+            "that it holds"
+        )
+        raise Refusal(message)
+    raise Refusal(_several(text, found))
+
+
+def _means(digits: str, plan_id: UUID) -> bool:
+    return plan_id.hex.startswith(digits) or plan_id.hex[16:24].startswith(digits)
+
+
+def _several(text: str, found: list[PlanRow]) -> str:
+    lines = [f"{shorten(text)!r} may be any of {len(found):,} plans: type more of it"]
+    lines += [f"  {short_id(row.id)}  {shorten(row.name)}" for row in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"  … and {len(found) - _SHOWN:,} more")
+    return "\n".join(lines)

@@ -1,0 +1,83 @@
+"""What is installed, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .._display import display_lines
+from .._listing import FieldListing, LeftOut, Listing, PackageListing, PluginListing
+from ._screen import Screen, joined, plain
+
+__all__ = ["show_listing"]
+
+
+def show_listing(screen: Screen, listing: Listing) -> None:
+    """Packages with what they bring, then what was left out."""
+    for package in listing.packages:
+        _package(screen, package)
+    troubles = [each for each in listing.left_out if not each.deliberate]
+    deliberate = [each for each in listing.left_out if each.deliberate]
+    _left_out(screen, "left out, because something is wrong:", troubles, "red")
+    _left_out(screen, "left out, because you say so:", deliberate, "dim")
+    screen.flush()
+
+
+def _package(screen: Screen, package: PackageListing) -> None:
+    screen.line(
+        joined(
+            (package.package, "bold"),
+            f" {package.version}",
+            (
+                f"  entry point {package.entry_point}" if package.entry_point else "",
+                "dim",
+            ),
+        )
+    )
+    for what, names in (
+        ("hooks", package.hooks),
+        ("commands", package.commands),
+        ("stores", [f"{scheme}:" for scheme in package.vaults]),
+        ("secrets", [f"{scheme}:" for scheme in package.secret_resolvers]),
+    ):
+        if names:
+            text = ", ".join(names)
+            screen.line(joined((f"{what:8}  ", "dim"), text), indent=2)
+    for plugin in package.plugins:
+        _plugin(screen, plugin)
+    screen.line()
+
+
+def _plugin(screen: Screen, plugin: PluginListing) -> None:
+    screen.line(joined((plugin.name, "cyan"), (f"  {plugin.kind}", "dim")), indent=2)
+    if plugin.description:
+        screen.line(plain(plugin.description), indent=6)
+    for request in plugin.requests:
+        text = f"  {request.description}" if request.description else ""
+        screen.line(joined((request.type, "bold"), (text, "dim")), indent=6)
+        for field in request.fields:
+            screen.line(_field(field), indent=8)
+    if plugin.response:
+        screen.line(joined(("returns ", "dim"), plugin.response), indent=6)
+
+
+def _field(field: FieldListing) -> str:
+    text = f"{field.name}: {field.type}"
+    if field.required:
+        text += "  (required)"
+    elif field.default is not None:
+        text += f" = {field.default}"
+    return f"{text}  (secret)" if field.secure else text
+
+
+def _left_out(
+    screen: Screen, title: str, left_out: Iterable[LeftOut], style: str
+) -> None:
+    found = list(left_out)
+    if not found:
+        return
+    screen.line(plain(title, style))
+    for each in found:
+        first, *rest = display_lines(str(each), limit=1_000) or [""]
+        screen.line(first, indent=2)
+        for line in rest:
+            screen.line(line, indent=4)

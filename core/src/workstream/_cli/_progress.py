@@ -1,0 +1,309 @@
+"""How far a plan has come, kept up to date by what a watcher sees.
+
+Every event costs the same, however large the plan is: what a screen shows of thousands
+of sequences are counts and the few that run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from .._paths import SEPARATOR, paths
+from .._plan import (
+    Action,
+    BaseAction,
+    Block,
+    CheckAction,
+    CheckKind,
+    DeferBatch,
+    DeferredActions,
+    Node,
+    Plan,
+    Sequence,
+)
+from .._state import Attempt, FailureReason, ObjectType, PluginError, Status
+from .._walk import POSITION_MASK, Item, groups
+from .._watch import OutputLine, PlanSnapshot, StateChange, WatchEvent
+
+__all__ = ["FailedAction", "Place", "Progress", "RunningAction", "Section"]
+
+
+@attrs.define
+class Section:
+    """A child of the plan: a check group, a block, or the deferred actions.
+
+    Attributes:
+        label: What it is called.
+        node: Its definition; its state is that of the latest snapshot.
+        total: Of how many things it is made: sequences, batches, checks.
+        counts: How many of these have each status.
+        status: How far it has come.
+        started: When it began.
+        ended: When it ended.
+    """
+
+    label: str
+    node: Node
+    total: int = 0
+    counts: Counter[Status] = attrs.Factory(Counter[Status])
+    status: Status = Status.NOT_STARTED
+    started: datetime | None = None
+    ended: datetime | None = None
+
+    @property
+    def done(self) -> int:
+        """How many have ended, in whichever way."""
+        return sum(count for status, count in self.counts.items() if status.is_terminal)
+
+    @property
+    def failed(self) -> int:
+        """How many have failed."""
+        return self.counts[Status.FAILED]
+
+    @property
+    def tolerates(self) -> bool:
+        """Whether the failures so far are fewer than would make it fail (Q-3)."""
+        limit = self.node.tolerated_failures if isinstance(self.node, Block) else 0
+        return limit < 0 or self.failed <= limit
+
+
+@attrs.frozen
+class Place:
+    """What is known of an object from the plan's definition.
+
+    Attributes:
+        label: Its path, without the plan's name.
+        node: The object, as it was when the plan was first seen.
+        section: The section it is in; None: it is the plan.
+        is_part: Whether it is one of the things its section counts.
+        checks: In which kind of check group it is, or which it is.
+        in_block: Whether it is in a sequence of a block, whose failure may be tolerated.
+    """
+
+    label: str
+    node: Node
+    section: Section | None
+    is_part: bool
+    checks: CheckKind | None
+    in_block: bool
+
+
+@attrs.define
+class RunningAction:
+    """An action that runs now.
+
+    Attributes:
+        place: Which it is.
+        attempt: Which attempt, counted from 1.
+        since: When that attempt began.
+        error: How that attempt failed, while the action waits for its next one.
+        unresponsive: Whether the plugin goes on although it was cancelled (A-16).
+        line: What it reported last.
+        done: How much is done, where the plugin said so.
+        total: Of how much.
+    """
+
+    place: Place
+    attempt: int = 0
+    since: datetime | None = None
+    error: PluginError | None = None
+    unresponsive: bool = False
+    line: str = ""
+    done: float | None = None
+    total: float | None = None
+
+
+@attrs.frozen
+class FailedAction:
+    """An action that has failed.
+
+    Attributes:
+        place: Which it is.
+        error: Its last attempt's error.
+        attempts: How many it had.
+    """
+
+    place: Place
+    error: PluginError | None
+    attempts: int
+
+    @property
+    def is_tolerated(self) -> bool:
+        """Whether what it belongs to bears it, so far."""
+        return _tolerates(self.place)
+
+
+class Progress:
+    """One plan, as it changes.
+
+    Attributes:
+        plan_id: Its id.
+        name: Its name.
+        status: Its status.
+        stopping: Whether a stop has taken effect.
+        started: When it began.
+        ended: When it ended.
+        reasons: Why it failed.
+        sections: Its children, in walk order.
+        running: What runs now, by position; what began first comes first.
+        failed: What has failed, by position; what failed first comes first.
+    """
+
+    def __init__(self, snapshot: PlanSnapshot) -> None:
+        """Begin with a plan as a watcher first sees it."""
+        assert snapshot.plan.id is not None
+        self.plan_id: UUID = snapshot.plan.id
+        self.name = snapshot.plan.name
+        self.status = Status.NOT_STARTED
+        self.stopping = False
+        self.started: datetime | None = None
+        self.ended: datetime | None = None
+        self.reasons: tuple[FailureReason, ...] = ()
+        self.sections: list[Section] = []
+        self.running: dict[int, RunningAction] = {}
+        self.failed: dict[int, FailedAction] = {}
+        self._places: list[Place] = []
+        self._statuses: list[Status] = []
+        self._take(snapshot.plan)
+
+    def see(self, event: WatchEvent) -> None:
+        """Take in what the watcher sees."""
+        if isinstance(event, PlanSnapshot):
+            self._take(event.plan)
+        elif isinstance(event, OutputLine):
+            self._hear(event)
+        else:
+            self._change(event)
+
+    def place_of(self, object_id: UUID) -> Place:
+        """What is known of the object."""
+        return self._places[object_id.int & POSITION_MASK]
+
+    def status_of(self, object_id: UUID) -> Status:
+        """The object's status, as far as was seen."""
+        return self._statuses[object_id.int & POSITION_MASK]
+
+    def _take(self, plan: Plan) -> None:
+        """Begin anew with a snapshot."""
+        self.sections, self._places, self._statuses = [], [], []
+        self.running, self.failed = {}, {}
+        self.status = plan.state.status
+        self.stopping = plan.stopping
+        self.started, self.ended = plan.state.started, plan.state.ended
+        self.reasons = plan.reasons
+        root = ""
+        kinds: dict[int, CheckKind] = {}
+        for path, item in paths(plan):
+            root = root or path
+            node = item.node
+            if isinstance(node, Plan | Block):
+                kinds.update((id(group), kind) for kind, group in groups(node))
+            label = path[len(root) + len(SEPARATOR) :]
+            if len(item.ancestors) == 1:
+                self.sections.append(Section(label, node))
+            self._places.append(self._placed(item, label, kinds))
+            self._statuses.append(Status.NOT_STARTED)
+            attempt = node.final_attempt if isinstance(node, BaseAction) else None
+            attempts = len(node.attempts) if isinstance(node, BaseAction) else 0
+            self._enter(len(self._places) - 1, node, attempt, attempts)
+
+    def _placed(self, item: Item, label: str, kinds: dict[int, CheckKind]) -> Place:
+        node = item.node
+        parent = item.ancestors[-1] if item.ancestors else None
+        is_part = isinstance(node, Sequence | DeferBatch) or (
+            isinstance(node, CheckAction) and len(item.ancestors) == 2
+        )
+        place = Place(
+            label=label,
+            node=node,
+            section=self.sections[-1] if parent is not None else None,
+            is_part=is_part,
+            checks=kinds.get(id(node)) or kinds.get(id(parent)),
+            in_block=isinstance(node, Sequence | Action)
+            and any(isinstance(each, Block) for each in item.ancestors),
+        )
+        if is_part and place.section is not None:
+            place.section.total += 1
+            place.section.counts[Status.NOT_STARTED] += 1
+        return place
+
+    def _enter(
+        self, position: int, node: Node, attempt: Attempt | None, attempts: int
+    ) -> None:
+        state = node.state
+        self._settle(position, state.status, state.started, state.ended)
+        if isinstance(node, BaseAction):
+            self._settle_action(position, state.status, attempt, attempts)
+
+    def _change(self, change: StateChange) -> None:
+        if change.object_type is ObjectType.PLAN:
+            self.status = change.state.status
+            self.started, self.ended = change.state.started, change.state.ended
+            self.stopping = change.stopping
+            self.reasons = change.reasons
+            return
+        position = change.object_id.int & POSITION_MASK
+        state = change.state
+        self._settle(position, state.status, state.started, state.ended)
+        if change.object_type is ObjectType.ACTION:
+            self._settle_action(position, state.status, change.attempt, change.attempts)
+
+    def _settle(
+        self,
+        position: int,
+        status: Status,
+        started: datetime | None,
+        ended: datetime | None,
+    ) -> None:
+        before, self._statuses[position] = self._statuses[position], status
+        place = self._places[position]
+        section = place.section
+        if section is None:
+            return
+        if place.is_part:
+            section.counts[before] -= 1
+            section.counts[status] += 1
+        elif section.node is place.node:
+            section.status, section.started, section.ended = status, started, ended
+
+    def _settle_action(
+        self, position: int, status: Status, attempt: Attempt | None, attempts: int
+    ) -> None:
+        place = self._places[position]
+        if status is Status.RUNNING:
+            running = self.running.setdefault(position, RunningAction(place))
+            if attempts != running.attempt:
+                running.line, running.done, running.total = "", None, None
+            running.attempt = attempts
+            running.since = attempt.started if attempt is not None else None
+            running.unresponsive = attempt is not None and attempt.unresponsive
+            ended = attempt is not None and attempt.ended is not None
+            running.error = attempt.error if attempt is not None and ended else None
+        else:
+            self.running.pop(position, None)
+        if status is Status.FAILED and place.checks != "bypass_checks":
+            error = attempt.error if attempt is not None else None
+            self.failed[position] = FailedAction(place, error, attempts)
+        else:
+            self.failed.pop(position, None)
+
+    def _hear(self, line: OutputLine) -> None:
+        running = self.running.get(line.action_id.int & POSITION_MASK)
+        if running is not None:
+            running.line, running.done, running.total = line.text, line.done, line.total
+
+
+def _tolerates(place: Place) -> bool:
+    section = place.section
+    if section is None or place.checks is not None:
+        return False
+    if place.in_block:
+        return section.tolerates
+    return isinstance(section.node, DeferredActions) and not any(
+        batch.fail_element and any(action is place.node for action in batch.actions)
+        for batch in section.node.batches
+    )

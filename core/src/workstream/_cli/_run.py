@@ -1,0 +1,97 @@
+"""``workstream run``."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+from uuid import UUID
+
+import click
+
+from ._options import Hints, json_option, settings_option, store_option
+
+__all__ = ["command"]
+
+
+@click.command("run")
+@click.argument(
+    "file", metavar="FILE", type=click.Path(path_type=Path, allow_dash=False)
+)
+@settings_option
+@click.option(
+    "--group",
+    "group_id",
+    metavar="ID",
+    type=click.UUID,
+    help="Put the plan in the group of this id, with its retries and kin.",
+)
+@store_option
+@json_option
+def command(
+    file: Path,
+    settings: tuple[str, ...],
+    group_id: UUID | None,
+    store: str | None,
+    as_json: bool,
+) -> int:
+    """Run a plan, and follow it to its end.
+
+    FILE is a Python file with a function `plan(...)` that returns a Plan; its
+    parameters are given by -p, and `workstream validate FILE --params` lists them. Or
+    it is a plan in JSON, its name ending in .json. Either may do all that you may do:
+    run only files that you trust.
+
+    Only this plan is run. Ctrl-C stops it: what runs is finished, nothing new begins.
+    A second Ctrl-C leaves at once, as a crash would; `workstream resume` then goes on.
+
+    Exit status: 0 completed, 3 completed with tolerated failures, 1 failed, 4 stopped,
+    5 broken off and resumable, 2 nothing was run.
+    """
+    from .._engine import open_workstream
+    from .._registry import Registry
+    from .._stores import open_store
+    from ._data import print_json
+    from ._exit_codes import ExitCode
+    from ._follow import follow
+    from ._interrupts import Interrupts
+    from ._outcome import Result, result_of, tell
+    from ._plan_file import read_plan_file
+    from ._reading import run_async
+    from ._screen import Screen, joined
+    from ._views import view_on
+
+    registry = functools.cache(Registry.installed)
+    plan = read_plan_file(file, registry).plan(settings)
+    if group_id is not None:
+        plan.group_id = group_id
+    hints = Hints(store)
+    # What is printed for programs has standard output for itself.
+    screen = Screen(sys.stderr if as_json else sys.stdout)
+    interrupts = Interrupts()
+
+    async def run() -> Result | None:
+        vault = open_store(store)
+        async with open_workstream(vault, registry=registry(), recover=False) as ws:
+            if interrupts.count:
+                return None
+            plan_id = await ws.submit(plan)
+            resume = hints.command("resume", plan_id)
+            interrupts.last_words = f"left at once; go on with it:  {resume}"
+            if not screen.is_live:
+                show = hints.command("show", plan_id)
+                screen.line(joined((plan.name, "bold"), (f"  ({show})", "dim")))
+            await ws.start(plan_id)
+            endings = await follow(
+                ws, [plan_id], view_on(screen, several=False), interrupts
+            )
+            return await result_of(vault, await vault.row(plan_id), endings[plan_id])
+
+    with interrupts:
+        result = run_async(run)
+    if result is None:
+        raise click.Abort
+    tell(screen, [result], hints)
+    if as_json:
+        print_json(result.data())
+    return ExitCode(result.code)

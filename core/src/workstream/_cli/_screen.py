@@ -1,0 +1,132 @@
+"""Where a command writes for people: styles, signs, and lines that fit."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO, TextIO, cast
+
+import attrs
+from rich.console import Console
+from rich.text import Text
+
+from .._display import display
+from .._state import Status
+from ._streams import Forgiving
+
+__all__ = ["STYLES", "Screen", "Signs", "joined", "plain"]
+
+STYLES: dict[Status, str] = {
+    Status.NOT_STARTED: "dim",
+    Status.RUNNING: "cyan",
+    Status.COMPLETED: "green",
+    Status.FAILED: "red",
+    Status.STOPPED: "yellow",
+}
+"""The colour of each status."""
+
+
+@attrs.frozen
+class Signs:
+    """The signs that stand for things, in what the terminal's encoding has."""
+
+    completed: str = "✓"
+    failed: str = "✗"
+    running: str = "▶"
+    waiting: str = "·"
+    stopped: str = "■"
+    again: str = "↻"
+    output: str = "│"
+    full: str = "━"
+    empty: str = "─"
+    more: str = "…"
+
+    def of(self, status: Status) -> str:
+        """The sign of a status."""
+        return {
+            Status.NOT_STARTED: self.waiting,
+            Status.RUNNING: self.running,
+            Status.COMPLETED: self.completed,
+            Status.FAILED: self.failed,
+            Status.STOPPED: self.stopped,
+        }[status]
+
+
+_HANG = 2
+_ASCII = Signs("+", "x", ">", ".", "#", "~", "|", "=", "-", "...")
+
+
+class Screen:
+    """Standard output, or error, for a command that writes to people.
+
+    Attributes:
+        console: rich's; nothing that is printed on it is read as markup.
+        signs: The signs to use.
+        is_live: Whether what was written can be written over.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """Write to a stream; by default to standard output."""
+        file = Forgiving(sys.stdout if stream is None else stream)
+        self.console = Console(
+            file=cast("IO[str]", file),
+            markup=False,
+            highlight=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+        self.signs = Signs() if _can_encode(Signs(), file.encoding) else _ASCII
+        # Not what rich says alone: FORCE_COLOR makes it take any file for a terminal.
+        self.is_live = (
+            file.isatty()
+            and self.console.is_terminal
+            and not self.console.is_dumb_terminal
+        )
+
+    def line(self, text: Text | str = "", indent: int = 0) -> None:
+        """Write one line; on a terminal a long one goes on below itself, indented.
+
+        Args:
+            text: A ``str`` may be anybody's; a ``Text`` was made safe already.
+            indent: By how much.
+        """
+        shown = plain(text) if isinstance(text, str) else text
+        if not self.is_live:
+            # As one line, whatever its length: so that it can be searched for.
+            self.console.print(Text(" " * indent).append_text(shown), soft_wrap=True)
+            return
+        # What goes on below stands a little further in, so that it is no line of its own.
+        width = max(self.console.width - indent - _HANG, 20)
+        for number, part in enumerate(shown.wrap(self.console, width)):
+            inset = indent + _HANG if number else indent
+            part.rstrip()
+            self.console.print(Text(" " * inset).append_text(part), soft_wrap=True)
+
+    def flush(self) -> None:
+        """Let a reader of a pipe see it now."""
+        self.console.file.flush()
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Anybody's text on one line, safe for a terminal."""
+    return Text(display(text), style=style)
+
+
+def joined(*parts: Text | str | tuple[str, str]) -> Text:
+    """Parts of one line: texts, or each with its style."""
+    line = Text()
+    for part in parts:
+        if isinstance(part, Text):
+            line.append_text(part)
+        elif isinstance(part, str):
+            line.append(display(part))
+        else:
+            line.append(display(part[0]), style=part[1])
+    return line
+
+
+def _can_encode(signs: Signs, encoding: str) -> bool:
+    try:
+        "".join(attrs.astuple(signs)).encode(encoding)
+    except (UnicodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,111 @@
+"""Standard output and error that never make a command fail.
+
+A reader may leave early (``workstream show | head``), and the locale may not have the
+letters that a plan's names are written in. Neither is a reason to end, least of all
+in the middle of a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import sys
+from collections.abc import Generator
+from typing import TextIO
+
+from .._display import display_lines
+
+__all__ = ["Forgiving", "flush_all", "log_to_stderr"]
+
+
+class Forgiving(io.TextIOBase):
+    """A stream whose reader may leave, and that writes any text in any encoding."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Wrap a stream; closing the wrapper leaves it open."""
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def write(self, text: str) -> int:
+        """Write; what the encoding lacks is escaped."""
+        try:
+            self._stream.write(text)
+        except UnicodeEncodeError:
+            plain = text.encode(self.encoding, "backslashreplace")
+            return self.write(plain.decode(self.encoding))
+        except BrokenPipeError:
+            silence(self._stream)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            silence(self._stream)
+        except ValueError:  # it is closed
+            pass
+
+    def isatty(self) -> bool:
+        """Whether a person looks at it."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """See the stream."""
+        return self._stream.fileno()
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+
+def silence(stream: TextIO) -> None:
+    """Let all that is still written to the stream go nowhere, at exit too."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def flush_all() -> None:
+    """Hand on all that was written to standard output and error."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # pyright: ignore[reportUnnecessaryComparison]
+            Forgiving(stream).flush()
+
+
+class _Handler(logging.Handler):
+    """Writes what the engine warns of to standard error, whatever that is by then."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, without its traceback."""
+        try:
+            lines = display_lines(record.getMessage(), limit=2_000, most=50)
+        except Exception:
+            self.handleError(record)
+            return
+        kind = record.levelname.lower()
+        stream = Forgiving(sys.stderr)
+        for line in lines:
+            stream.write(f"{kind}: {line}\n")
+        stream.flush()
+
+
+@contextlib.contextmanager
+def log_to_stderr() -> Generator[None, None, None]:
+    """Show the engine's warnings and errors, and only here."""
+    logger = logging.getLogger("workstream")
+    handler, propagates = _Handler(logging.WARNING), logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagates

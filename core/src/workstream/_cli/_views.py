@@ -1,0 +1,190 @@
+"""How a run is followed: line by line, or on a screen that is written over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol
+from uuid import UUID
+
+import trio
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from .._clock import utc_now
+from .._watch import PlanSnapshot, StateChange, WatchEvent
+from ._live import layout
+from ._narration import Narrator
+from ._plan_ids import short_id
+from ._progress import Progress
+from ._screen import Screen, joined, plain
+from ._times import clock
+
+__all__ = ["LiveView", "PlainView", "View", "view_on"]
+
+_REDRAW_EVERY = 0.125
+_TICK_EVERY = 0.5
+"""Seconds after which the clocks on the screen go on, when nothing else changes."""
+
+
+class View(Protocol):
+    """Where the plans that are followed are shown."""
+
+    def __enter__(self) -> View:
+        """Begin."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        """Leave the screen as it should stay."""
+        ...
+
+    def see(self, plan_id: UUID, event: WatchEvent) -> None:
+        """Take in what a watcher of the plan saw."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Show a sentence."""
+        ...
+
+    async def keep_up(self) -> None:
+        """Show how time goes by, until cancelled."""
+        ...
+
+
+def view_on(screen: Screen, *, several: bool) -> View:
+    """The view that fits the screen.
+
+    Args:
+        screen: Where to show it.
+        several: Whether several plans are followed, so that lines must say which.
+    """
+    return LiveView(screen) if screen.is_live else PlainView(screen, several=several)
+
+
+class PlainView:
+    """A line for each thing worth one."""
+
+    def __init__(self, screen: Screen, *, several: bool) -> None:
+        """Write to a screen; with several plans each line says which it tells of."""
+        self._screen = screen
+        self._several = several
+        self._plans: dict[UUID, tuple[Progress, Narrator]] = {}
+
+    def __enter__(self) -> PlainView:
+        """See ``View``."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        """See ``View``."""
+        self._screen.flush()
+
+    def see(self, plan_id: UUID, event: WatchEvent) -> None:
+        """See ``View``."""
+        if isinstance(event, PlanSnapshot):
+            if plan_id in self._plans:
+                self._plans[plan_id][0].see(event)
+                self._write(plan_id, utc_now(), plain("… some changes were missed"))
+                return
+            progress = Progress(event)
+            self._plans[plan_id] = progress, Narrator(progress, self._screen.signs)
+            return
+        progress, narrator = self._plans[plan_id]
+        if not isinstance(event, StateChange):
+            return
+        before = progress.status_of(event.object_id)
+        progress.see(event)
+        line = narrator.line(event, before)
+        if line is not None:
+            state = event.state
+            self._write(plan_id, state.ended or state.started or utc_now(), line)
+
+    def notice(self, text: str) -> None:
+        """See ``View``."""
+        self._screen.line(text)
+        self._screen.flush()
+
+    async def keep_up(self) -> None:
+        """See ``View``: lines stay as they are."""
+        await trio.sleep_forever()
+
+    def _write(self, plan_id: UUID, time: datetime, line: Text) -> None:
+        which = f"{short_id(plan_id)}  " if self._several else ""
+        self._screen.line(joined((f"{clock(time)}  {which}", "dim"), line))
+        self._screen.flush()
+
+
+class LiveView:
+    """A few lines at the bottom of the terminal, written over as things change."""
+
+    def __init__(self, screen: Screen, now: Callable[[], datetime] = utc_now) -> None:
+        """Show on a screen that ``is_live``."""
+        self._screen = screen
+        self._now = now
+        self._plans: dict[UUID, Progress] = {}
+        self._changed = True
+        self._live = Live(
+            console=screen.console,
+            auto_refresh=False,
+            transient=True,
+            vertical_overflow="crop",
+        )
+
+    def __enter__(self) -> LiveView:
+        """See ``View``."""
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        """See ``View``."""
+        self._live.stop()
+
+    def see(self, plan_id: UUID, event: WatchEvent) -> None:
+        """See ``View``."""
+        progress = self._plans.get(plan_id)
+        if progress is not None:
+            progress.see(event)
+        elif isinstance(event, PlanSnapshot):
+            self._plans[plan_id] = Progress(event)
+        self._changed = True
+
+    def notice(self, text: str) -> None:
+        """See ``View``: it stays, above what is written over."""
+        self._screen.line(plain(text, "yellow"))
+
+    async def keep_up(self) -> None:
+        """See ``View``."""
+        drawn = -_TICK_EVERY
+        while True:
+            if self._changed or trio.current_time() - drawn >= _TICK_EVERY:
+                self._changed = False
+                drawn = trio.current_time()
+                self._draw()
+            await trio.sleep(_REDRAW_EVERY)
+
+    def _draw(self) -> None:
+        size = self._screen.console.size
+        lines = layout(
+            list(self._plans.values()),
+            self._now(),
+            size.width,
+            size.height,
+            self._screen.signs,
+        )
+        self._live.update(Group(*lines), refresh=True)
