@@ -17,12 +17,12 @@ import attrs
 import pytest
 import trio
 
-from _workstream_testing.vault_kit import check_vault
 from workstream._errors import NotFoundError, StorageError, StoreFormatError
 from workstream._lmdb_vault import LmdbVault
 from workstream._state import Status
 from workstream._vault import NodeRecord, PlanRow, Write
 from workstream._walk import new_plan_id
+from workstream.testing import check_vault
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SMALL = 2**20

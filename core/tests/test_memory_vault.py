@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import pytest
 import trio
 
-from _workstream_testing.vault_kit import check_vault
 from workstream._memory_vault import MemoryVault
 from workstream._state import Status
 from workstream._vault import LineRecord, NodeRecord, PlanRow, Write
 from workstream._walk import new_plan_id
+from workstream.testing import check_vault
 
 T = TypeVar("T")
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from typing import Any
 
 import cattrs
 
-from ._forms import Form, Hook, StructureHook, opened, shown, wrong
+from ._forms import Form, StructureHook, opened, shown, wrong
 from ._leaves import LEAVES, LEAVES_BY_NAME, leaf_from, leaf_of
 from ._secrets import SecretRef
 
@@ -33,8 +33,10 @@ def register_single_values(made: cattrs.Converter, form: Form) -> None:
         )
     made.register_unstructure_hook(SecretRef, lambda reference: reference.reference)
     made.register_structure_hook(SecretRef, _structure_reference)
-    made.register_unstructure_hook_factory(_is_plain_enum, _enum_unstructure)
-    made.register_structure_hook_func(_is_plain_enum, _structure_enum)
+    # By class, as older versions of cattrs find their own hook for enums by class too;
+    # so these see the enums that are also texts or numbers, where that comes second.
+    made.register_unstructure_hook(enum.Enum, _enum_data)
+    made.register_structure_hook(enum.Enum, _structure_enum)
 
 
 def is_key(wanted: Any) -> bool:
@@ -122,20 +124,13 @@ def _is_flag(cls: type) -> bool:
     return issubclass(cls, enum.Flag)
 
 
-def _enum_unstructure(cls: Any) -> Hook:
-    return _flag_value if _is_flag(cls) else _enum_name
-
-
-def _enum_name(member: enum.Enum) -> str:
-    return member.name
-
-
-def _flag_value(member: enum.Flag) -> Any:
-    return member.value
+def _enum_data(member: enum.Enum) -> Any:
+    by_value = isinstance(member, str | int | float | bytes | enum.Flag)
+    return member.value if by_value else member.name
 
 
 def _structure_enum(value: Any, cls: Any) -> Any:
-    if _is_flag(cls):
+    if not _is_plain_enum(cls) or _is_flag(cls):
         return cls(value)
     members = cls.__members__
     if not isinstance(value, str) or value not in members:

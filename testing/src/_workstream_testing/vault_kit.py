@@ -13,6 +13,7 @@ was expected. All run in the caller's event loop.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -56,7 +57,10 @@ async def check_vault(factory: Callable[[], Vault]) -> None:
         try:
             await check(vault)
         except Exception as error:
-            message = f"a vault {check.__name__.strip('_').replace('_', ' ')}: {error}"
+            demand = check.__name__.strip("_").replace("_", " ")
+            # Where nothing more is said, the line itself says what was expected.
+            reason = str(error) or traceback.extract_tb(error.__traceback__)[-1].line
+            message = f"a vault {demand}: {reason}"
             raise AssertionError(message) from error
         finally:
             await vault.close()
