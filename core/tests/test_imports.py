@@ -40,7 +40,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "validation": ("_validation", "_requests"),
     "interpreter": ("_judgement", "_interpreter", "_recovery"),
     "codec": (
-        *("_codec", "_json", "_converter", "_forms", "_any", "_unions"),
+        *("_codec", "_json*", "_converter", "_forms", "_any", "_unions"),
         *("_containers", "_single_values", "_value_codec", "_records", "_output"),
     ),
     "vaults": (
