@@ -15,7 +15,7 @@ import builtins
 import contextvars
 import logging
 import random as random_module
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -370,7 +370,7 @@ class Workstream:
 
     def watch(
         self, plan_id: UUID, *, after: int | None = None
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent]:
         """Follow the plan: first as it is, then every change, as it becomes durable (WA-1).
 
         Ends after the plan's terminal change. Use it as ``async for event in
@@ -389,7 +389,7 @@ class Workstream:
         )
         return watcher.events(after)
 
-    async def status(self, plan_id: UUID, interval: float) -> AsyncIterator[Plan]:
+    async def status(self, plan_id: UUID, interval: float) -> AsyncGenerator[Plan]:
         """The stored plan at once, then every so many seconds, at last as it ended (ST-8).
 
         Args:

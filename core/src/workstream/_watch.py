@@ -8,7 +8,7 @@ keeps is told so and gets the plan as it is.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
@@ -120,7 +120,7 @@ class Watcher:
         self._draw_ticket = draw_ticket
         self._items: list[tuple[str, Item]] = []
 
-    async def events(self, after: int | None) -> AsyncIterator[WatchEvent]:
+    async def events(self, after: int | None) -> AsyncGenerator[WatchEvent]:
         """The events after a position; with None the plan as it is comes first."""
         stored, plan = await self._read()
         if after is None:
