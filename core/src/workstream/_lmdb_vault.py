@@ -32,18 +32,18 @@ descriptor of ``owners``. Both are noticed and refused.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from . import _lmdb_layout as layout
-from ._errors import PlanCorruptError, PlanExistsError, StorageError, StoreFormatError
-from ._records import decode_row, encode_row, row_prefix
+from ._errors import PlanExistsError, StorageError
+from ._lmdb_reader import Reader, lmdb, row_in, storage_errors
+from ._records import encode_row, row_prefix
 from ._state import Status
 from ._store_marker import check_directory
 from ._vault import (
@@ -53,7 +53,6 @@ from ._vault import (
     StoredPlan,
     Write,
     newest_first,
-    not_found,
     refusal,
     refuse_delete,
 )
@@ -142,7 +141,7 @@ class LmdbVault:
                 "one vault, or the one engine"
             )
             raise StorageError(message)
-        with _storage_errors(self._path):
+        with storage_errors(self._path):
             env = self._open_env()
             try:
                 owners = Owners(self._path / "owners")
@@ -155,11 +154,11 @@ class LmdbVault:
         self._env, self._owners, self._key = env, owners, key
 
     def _open_env(self) -> Any:
-        lmdb = _lmdb()
+        library = lmdb()
         size = self._map_size
         while True:
             try:
-                return lmdb.open(
+                return library.open(
                     os.fspath(self._path),
                     map_size=size,
                     mode=0o600,
@@ -167,7 +166,7 @@ class LmdbVault:
                     sync=self._sync,
                     metasync=self._sync,
                 )
-            except lmdb.MemoryError:
+            except library.MemoryError:
                 if size <= _SMALLEST_MAP:
                     raise
                 size //= 2
@@ -190,7 +189,7 @@ class LmdbVault:
         if env is None or owners is None or os.getpid() != self._pid:
             return
         if not self._sync:
-            with _storage_errors(self._path):
+            with storage_errors(self._path):
                 env.sync(True)
         env.close()
         owners.close()
@@ -200,10 +199,10 @@ class LmdbVault:
     # -- Reading -----------------------------------------------------------------------
 
     @contextmanager
-    def _reading(self) -> Generator[_Reader, None, None]:
+    def _reading(self) -> Generator[Reader, None, None]:
         env = self._environment()
-        with _storage_errors(self._path), env.begin() as transaction:
-            yield _Reader(transaction)
+        with storage_errors(self._path), env.begin() as transaction:
+            yield Reader(transaction)
 
     def _environment(self) -> Any:
         if self._env is None:
@@ -256,7 +255,7 @@ class LmdbVault:
         with self._reading() as reader:
             found = reader.all_of(layout.ROW) if ids is None else reader.rows_of(ids)
             rows = (
-                _row(UUID(bytes=key[1:]), data)
+                row_in(UUID(bytes=key[1:]), data)
                 for key, data in found
                 if data.startswith(starts)
             )
@@ -314,7 +313,7 @@ class LmdbVault:
 
     def _transact(self, function: Callable[[Any], T]) -> T:
         env = self._environment()
-        with _storage_errors(self._path), env.begin(write=True) as transaction:
+        with storage_errors(self._path), env.begin(write=True) as transaction:
             return function(transaction)
 
     async def create(self, row: PlanRow, definition: bytes) -> None:
@@ -354,7 +353,7 @@ class LmdbVault:
         """See ``Vault.delete``."""
 
         def delete(transaction: Any) -> None:
-            refuse_delete(plan_id, _Reader(transaction).row(plan_id).status)
+            refuse_delete(plan_id, Reader(transaction).row(plan_id).status)
             cursor = transaction.cursor()
             for purpose in layout.PURPOSES:
                 prefix = purpose + plan_id.bytes
@@ -367,7 +366,7 @@ class LmdbVault:
         """See ``Vault.request_stop``."""
 
         def request_stop(transaction: Any) -> Status:
-            reader = _Reader(transaction)
+            reader = Reader(transaction)
             found = reader.row(plan_id).status
             if found is Status.NOT_STARTED:
                 write = Write(
@@ -426,102 +425,3 @@ def _delete_up_to(cursor: Any, end: bytes) -> None:
     # A cursor that has run off the end stands at the empty key.
     while b"" < cursor.key() <= end:
         cursor.delete()
-
-
-class _Reader:
-    """What the vault asks of one transaction."""
-
-    def __init__(self, transaction: Any) -> None:
-        self._transaction = transaction
-
-    def get(self, purpose: bytes, plan_id: UUID) -> bytes | None:
-        value: bytes | None = self._transaction.get(purpose + plan_id.bytes)
-        return value
-
-    def row(self, plan_id: UUID) -> PlanRow:
-        data = self.get(layout.ROW, plan_id)
-        if data is None:
-            raise not_found(plan_id)
-        return _row(plan_id, data)
-
-    def rows_of(self, ids: Collection[UUID]) -> Iterator[tuple[bytes, bytes]]:
-        for plan_id in set(ids):
-            data = self.get(layout.ROW, plan_id)
-            if data is not None:
-                yield layout.ROW + plan_id.bytes, data
-
-    def all_of(
-        self, purpose: bytes, plan_id: UUID | None = None, *, start: bytes | None = None
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """The keys and values of one purpose, of one plan or all, in order."""
-        prefix = purpose if plan_id is None else purpose + plan_id.bytes
-        cursor = self._transaction.cursor()
-        if cursor.set_range(start or prefix):
-            for key, value in cursor:
-                if not key.startswith(prefix):
-                    return
-                yield key, value
-
-    def log_position(self, plan_id: UUID) -> int:
-        key = self._last_before(layout.log_key(plan_id, 2**64 - 1), 17)
-        return 0 if key is None else layout.log_position(key)
-
-    def line_counts(self, plan_id: UUID) -> dict[int, int]:
-        counts: dict[int, int] = {}
-        cursor = self._transaction.cursor()
-        prefix = layout.LINE + plan_id.bytes
-        found = cursor.set_range(prefix)
-        while found and cursor.key().startswith(prefix):
-            position, _ = layout.line_place(cursor.key())
-            end = layout.line_key(plan_id, position, 2**64 - 1)
-            last = self._last_before(end, 21)
-            assert last is not None
-            counts[position] = layout.line_place(last)[1]
-            found = cursor.set_range(end)
-        return counts
-
-    def _last_before(self, end: bytes, shared: int) -> bytes | None:
-        """The last key before this one that shares so many bytes with it."""
-        cursor = self._transaction.cursor()
-        found = cursor.prev() if cursor.set_range(end) else cursor.last()
-        key: bytes = cursor.key()
-        return key if found and key[:shared] == end[:shared] else None
-
-
-def _row(plan_id: UUID, data: bytes) -> PlanRow:
-    try:
-        return decode_row(plan_id, data)
-    except Exception as error:
-        message = f"plan {plan_id} cannot be read, all others can: its row: {error}"
-        raise PlanCorruptError(message, plan_id) from error
-
-
-def _lmdb() -> Any:
-    # It brings no types; as ``Any`` it says so once, here.
-    return importlib.import_module("lmdb")
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Generator[None, None, None]:
-    """Say in our words what LMDB and the system say in theirs."""
-    lmdb = _lmdb()
-    try:
-        yield
-    except lmdb.MapFullError as error:
-        message = (
-            f"the store at {path} is full: delete finished plans, or open it with a "
-            "larger map_size"
-        )
-        raise StorageError(message) from error
-    except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError) as error:
-        message = f"the store at {path} is damaged: {error}; restore it from a backup"
-        raise StoreFormatError(message) from error
-    except lmdb.VersionMismatchError as error:
-        message = f"the store at {path} is of another version of LMDB: {error}"
-        raise StoreFormatError(message) from error
-    except lmdb.ReadonlyError as error:
-        message = f"the store at {path} cannot be written: it is read-only"
-        raise StorageError(message) from error
-    except (lmdb.Error, OSError) as error:
-        message = f"the store at {path} failed: {error}"
-        raise StorageError(message) from error

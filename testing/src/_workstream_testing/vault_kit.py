@@ -6,7 +6,7 @@
         stores = itertools.count()
         trio.run(check_vault, lambda: MyVault(tmp_path / str(next(stores))))
 
-It needs no pytest and no fixtures. Each demand is a function of its own below, with the
+It needs no pytest. Each demand is a function of its own below, with the
 rules that it comes from; the first that is not met raises AssertionError and says what
 was expected. All run in the caller's event loop.
 """
@@ -230,12 +230,9 @@ async def _finds_plans(vault: Vault) -> None:
     assert await vault.search(
         group_ids=[groups[0]], statuses=[Status.COMPLETED, Status.FAILED]
     ) == [rows[2], rows[1]], "between kinds: all; within a kind: any of"
-    assert await vault.search(ids=[rows[0].id, rows[4].id, rows[0].id, uuid4()]) == [
-        rows[4],
-        rows[0],
-    ]
+    some = [rows[0].id, rows[4].id, rows[0].id, uuid4()]
+    assert await vault.search(ids=some) == [rows[4], rows[0]], "those that there are"
     assert await vault.search(ids=[rows[0].id], statuses=[Status.FAILED]) == []
-    assert await vault.search(statuses=[Status.RUNNING]) == []
     assert await vault.search(ids=[]) == [], "none of no ids"
     assert await vault.search(group_ids=[]) == [], "none of no groups"
     assert await vault.search(statuses=[]) == [], "none of no statuses"
@@ -367,9 +364,6 @@ async def _is_durable(vault: Vault) -> None:
     assert await vault.owner(row.id) is None, "closing lets go of the claims"
 
 
-# -- The log and the lines -------------------------------------------------------------
-
-
 async def _logs_changes_in_order(vault: Vault) -> None:
     """WA-1: every change once, each with its position."""
     row = await _created(vault)
@@ -384,8 +378,7 @@ async def _logs_changes_in_order(vault: Vault) -> None:
     log = await vault.log(row.id, 1, 2)
     assert log.changes == ((2, _node(1)), (3, _node(2, 1))), "after a position, limited"
     assert (await vault.log(row.id, 4)).changes == (), "nothing follows the last"
-    log = await vault.log(row.id, 400)
-    assert (log.missed, log.changes) == (False, ()), "nor a position still to come"
+    assert not (await vault.log(row.id, 400)).missed, "nor a position still to come"
 
 
 async def _bounds_the_log(vault: Vault) -> None:
