@@ -45,7 +45,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "vaults": (
         *("_memory_vault", "_null_vault"),
-        *("_lmdb_vault", "_lmdb_layout", "_store_marker", "_owners"),
+        *("_lmdb_*", "_store_marker", "_owners"),
     ),
     "runtime": ("_clock", "_context", "_attempts", "_trio_runtime", "_journal"),
     "engine": ("_engine", "_runs", "_stores", "_watch"),
