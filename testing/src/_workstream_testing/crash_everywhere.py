@@ -1,0 +1,359 @@
+"""``crash_everywhere``: does the plan end as it would have, wherever the engine dies?
+
+The plan is run once as it is, and then again and again, each time with a crash right
+before or right after one of its durable writes, and recovered. The simulation repeats
+exactly up to the crash, so every difference at the end comes from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypeAlias, cast
+
+import attrs
+
+from workstream._clone import clone
+from workstream._codec import Codec
+from workstream._memory_vault import MemoryVault
+from workstream._plan import Plan
+from workstream._registry import Registry
+from workstream._vault import Vault, Write
+from workstream._walk import give_ids
+
+from .crash_stories import CalledTwice, called_twice, differences, story
+from .loop import Abandon
+from .problems import CrashError, SimulationError
+from .schedules import Seed, chooser
+from .simulation import Simulation, check_scripts
+from .simulator import (
+    MONTH,
+    PLAN_ID,
+    Plugins,
+    Simulator,
+    finish,
+    fresh,
+    given,
+    registry_for,
+)
+
+__all__ = ["CrashReport", "crash_everywhere"]
+
+SECOND_CRASHES = 3
+"""At how many of a recovery's first writes it is crashed once more."""
+
+_POINT = re.compile(r"(before|after) write (\d+)")
+
+Equal: TypeAlias = Callable[[Simulation, Simulation], bool]
+
+
+@attrs.frozen
+class Point:
+    """Where the engine dies: at which write of its life, counted from 1."""
+
+    side: Literal["before", "after"]
+    write: int
+
+    def __str__(self) -> str:
+        return f"{self.side} write {self.write}"
+
+
+@attrs.frozen
+class CrashReport:
+    """What ``crash_everywhere`` found when every crash ended well.
+
+    Attributes:
+        writes: How many durable writes the plan takes.
+        crashes: How many crashes were tried.
+        called_twice: The actions that were called again after a crash, without their
+            first call having failed: their plugins must be idempotent, or reconcile.
+        result: How the plan ends without a crash.
+    """
+
+    writes: int
+    crashes: int
+    called_twice: tuple[CalledTwice, ...]
+    result: Simulation
+
+    def __str__(self) -> str:
+        lines = [
+            f"plan {self.result.plan.name!r}: {self.writes:,} writes, "
+            f"{self.crashes:,} crashes, and each ended as the run without one"
+        ]
+        if self.called_twice:
+            lines.append(
+                "called twice; their plugins must be idempotent, or reconcile:"
+            )
+            lines += _by_plugin(self.called_twice)
+        return "\n".join(lines)
+
+
+def crash_everywhere(
+    plan: Plan,
+    plugins: Plugins = (),
+    *,
+    seed: Seed = 0,
+    second_crash: bool = False,
+    equal: Equal | None = None,
+    stop_at: float | None = None,
+    max_time: float = MONTH,
+    vault: Callable[[], MemoryVault] = MemoryVault,
+    only: str | None = None,
+) -> CrashReport:
+    """Crash the engine at each of a plan's durable writes, and see how the plan ends.
+
+    ::
+
+        report = crash_everywhere(rollout(hosts=20), [deploy])
+        assert not report.called_twice
+
+    Each crash leaves what was stored; the plan is recovered at once, and what it ends as
+    is compared with the run without a crash: the status of every object, the plan's
+    reasons, the actions' responses and errors. Times are not compared, nor how often
+    something was tried. What plugins do when they are called again, a fake says
+    (``FakePlugin.again``, ``FakePlugin.reconciles``).
+
+    Args:
+        plan: The plan.
+        plugins: A fake for each of its plugins, or a function that makes them: for
+            fakes whose functions (``does``) have a memory.
+        seed: The order of simultaneous events; see ``simulate``.
+        second_crash: Whether to crash each recovery, too, at each of its first three
+            writes.
+        equal: Tells whether two ends are the same: that without a crash and that with
+            one. For plans in which something races with a clock (R-2).
+        stop_at: When the plan is asked to stop, in seconds.
+        max_time: Seconds of virtual time after which a run is given up.
+        vault: Makes the store: MemoryVault, or a class derived from it that is under
+            test. A crash keeps its ``snapshot``.
+        only: One crash alone, as a failure has printed it: ``"after write 7"``.
+
+    Returns:
+        How much was tried, and what was called twice.
+
+    Raises:
+        CrashError: A crash changes the end; the message tells the story.
+        SimulationError: The plan cannot be simulated at all; see ``simulate``.
+        ValidationError: The plan could not be submitted.
+    """
+    crashes = _Crashes(plan, plugins, seed, stop_at, max_time, vault)
+    without, writes = crashes.without()
+    points = [[*_parsed(only)]] if only is not None else list(_points(writes))
+    twice: dict[str, CalledTwice] = {}
+    broken: list[tuple[list[Point], _Run]] = []
+    tried = 0
+    while points:
+        chosen = points.pop(0)
+        run = crashes.run(chosen)
+        if not run.reached:
+            continue
+        tried += 1
+        if second_crash and only is None and len(chosen) == 1:
+            # What was stored before the crash is the same; so these follow it at once.
+            points[:0] = [[*chosen, *second] for second in _points(SECOND_CRASHES)]
+        run.differences = run.problem or _judged(without, run.result, equal)
+        if run.differences:
+            broken.append((chosen, run))
+        for called in called_twice(run.result):
+            known = twice.get(called.path)
+            if known is None or (called.was_done and not known.was_done):
+                twice[called.path] = called
+    if broken:
+        raise CrashError(_told(broken, without, writes, seed))
+    found = tuple(called for _, called in sorted(twice.items()))
+    return CrashReport(writes, tried, found, without)
+
+
+def _by_plugin(found: tuple[CalledTwice, ...]) -> Iterator[str]:
+    for name in dict.fromkeys(called.plugin for called in found):
+        paths = [called.path for called in found if called.plugin == name]
+        more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
+        yield f"  {name}: {', '.join(paths[:3])}{more}"
+
+
+def _points(writes: int) -> Iterator[list[Point]]:
+    # The first write of a plan's run is its start: before it nothing was begun.
+    yield [Point("after", 1)]
+    for write in range(2, writes + 1):
+        yield [Point("before", write)]
+        yield [Point("after", write)]
+
+
+def _parsed(only: str) -> Iterator[Point]:
+    for part in only.split(","):
+        match = _POINT.fullmatch(part.strip())
+        if match is None:
+            message = (
+                f"only={only!r} names no crash: write it as a failure has printed it, "
+                "for example 'after write 7' or 'before write 7, after write 2'"
+            )
+            raise SimulationError(message)
+        yield Point(cast("Any", match[1]), int(match[2]))
+
+
+@attrs.define
+class _Run:
+    """A run with crashes.
+
+    Attributes:
+        result: How it ended.
+        reached: Whether it came to each of its crashes.
+        stored: What was stored at the last crash.
+        problem: What is wrong with it whatever its end.
+        differences: How its end differs from the one without a crash.
+    """
+
+    result: Simulation
+    reached: bool
+    stored: Plan | None
+    problem: list[str] = attrs.Factory(list[str])
+    differences: list[str] = attrs.Factory(list[str])
+
+
+class _Crashes:
+    """Runs one plan again and again, with crashes."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        plugins: Plugins,
+        seed: Seed,
+        stop_at: float | None,
+        max_time: float,
+        vault: Callable[[], MemoryVault],
+    ) -> None:
+        self._plugins = plugins
+        self._seed = seed
+        self._stop_at = stop_at
+        self._max_time = max_time
+        self._vault = vault
+        self._made = given(plugins)
+        self._registry = registry_for(plan, self._made)
+        self._plan = fresh(plan, self._registry)
+
+    def _simulator(self) -> Simulator:
+        if callable(self._plugins):
+            self._made = given(self._plugins)
+            self._registry = Registry(self._made)
+        else:
+            given(self._made)
+        plan = clone(self._plan)
+        give_ids(plan, PLAN_ID)
+        return Simulator(
+            plan,
+            self._registry,
+            choose=chooser(self._seed),
+            max_time=self._max_time,
+            stop_at=self._stop_at,
+        )
+
+    def _result(self, simulator: Simulator) -> Simulation:
+        return Simulation(simulator.plan, simulator.history, self._seed)
+
+    def without(self) -> tuple[Simulation, int]:
+        """The run without a crash, and how many writes it takes."""
+        simulator = self._simulator()
+        wire = _Wire(self._vault(), None)
+        simulator.start(cast("Vault", wire))
+        check_scripts(self._made)
+        return self._result(simulator), wire.writes
+
+    def run(self, points: list[Point]) -> _Run:
+        """The run with a crash at each of these points, one after the other."""
+        simulator = self._simulator()
+        vault = self._vault()
+        wire = _Wire(vault, points[0])
+        try:
+            simulator.start(cast("Vault", wire))
+        except Abandon:
+            pass
+        else:
+            return _Run(self._result(simulator), False, None)
+        for point in [*points[1:], None]:
+            simulator.history.crashed(simulator.time)
+            vault = type(vault).restored(vault.snapshot())
+            lost = self._lost(wire, vault)
+            stored = None
+            if not lost:
+                stored = Codec(self._registry).load(finish(vault.read(PLAN_ID)))
+            wire = _Wire(vault, point, wire.acknowledged)
+            try:
+                simulator.recover_from(cast("Vault", wire))
+            except Abandon:
+                continue
+            except Exception as error:
+                lost = lost or [f"recovery fails: {type(error).__name__}: {error}"]
+            result = self._result(simulator)
+            return _Run(result, point is None, stored, lost)
+        message = "the last life has no crash to end it"
+        raise AssertionError(message)
+
+    def _lost(self, wire: _Wire, vault: MemoryVault) -> list[str]:
+        """What a vault acknowledged and does not hold after the crash."""
+        try:
+            position = finish(vault.read(PLAN_ID)).position
+        except Exception as error:
+            return [f"the plan cannot be read after the crash: {error}"]
+        missing = wire.acknowledged - position
+        if missing <= 0:
+            return []
+        return [
+            f"the vault ({type(vault).__name__}) lost {missing:,} of "
+            f"{wire.acknowledged:,} changes that it had acknowledged as durable"
+        ]
+
+
+class _Wire:
+    """The way to the store: it counts the writes, and dies at one of them."""
+
+    def __init__(
+        self, vault: MemoryVault, crash: Point | None, acknowledged: int = 0
+    ) -> None:
+        self.writes = 0
+        self.acknowledged = acknowledged
+        self.create = vault.create
+        self.read = vault.read
+        self.request_stop = vault.request_stop
+        self._vault = vault
+        self._crash = crash
+
+    async def write(self, writes: list[Write]) -> Any:
+        """See ``Vault.write``."""
+        self.writes += 1
+        if self._crash == Point("before", self.writes):
+            raise Abandon
+        answers = await self._vault.write(writes)
+        if not any(answers):
+            for write in writes:
+                self.acknowledged = write.first + len(write.changes) - 1
+        if self._crash == Point("after", self.writes):
+            raise Abandon
+        return answers
+
+
+def _judged(without: Simulation, end: Simulation, equal: Equal | None) -> list[str]:
+    found = differences(without.plan, end.plan)
+    if equal is None:
+        return found
+    return [] if equal(without, end) else (found or ["equal() says that they differ"])
+
+
+def _told(
+    broken: list[tuple[list[Point], _Run]],
+    without: Simulation,
+    writes: int,
+    seed: Seed,
+) -> str:
+    points, run = broken[0]
+    others = [", ".join(map(str, each)) for each, _ in broken[1:]]
+    only = ", ".join(map(str, points))
+    where = ", and once more, ".join(f"right {point}" for point in points)
+    return story(
+        title=f"a crash changes how plan {without.plan.name!r} ends",
+        where=f"{where} (of {writes:,})",
+        result=run.result,
+        stored=run.stored,
+        differences=run.differences,
+        others=others,
+        replay=f"crash_everywhere(plan, plugins, seed={seed!r}, only={only!r})",
+    )

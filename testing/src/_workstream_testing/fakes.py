@@ -1,0 +1,584 @@
+"""Fakes: plugins that do what a test says.
+
+::
+
+    deploy = (
+        FakePlugin(Copy)
+        .when(host="web-3", fails="disk full", permanent=True)
+        .when(host="web-4", attempt=1, hangs=True)
+        .otherwise(takes=60, gives=CopyResponse(bytes_sent=1))
+    )
+
+A fake has the name of the plugin that it stands for, and takes and gives what that one
+does. It works inside ``simulate``, and in a ``Registry`` of an engine on trio.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self, TypeVar, cast, overload
+from uuid import UUID
+
+import attrs
+
+from workstream._plugin import (
+    NOT_DONE,
+    ActionPlugin,
+    BasePlugin,
+    CheckPlugin,
+    Context,
+    NotDone,
+    can_reconcile,
+)
+from workstream._state import OnInterrupt, PluginError
+
+from .fake_scripts import (
+    UNSET,
+    Act,
+    Attempts,
+    Fields,
+    Function,
+    Line,
+    Unset,
+    field_faults,
+    made_by_default,
+)
+from .history import Call
+from .problems import ScriptError
+from .waiting import is_cancellation, linger, sleep, time
+
+__all__ = ["FakeAction", "FakeCheck", "FakePlugin"]
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class FakePlugin(BasePlugin[Request, Response]):
+    """Stands in for a plugin: it does what a script says, and notes its calls.
+
+    What is made is a ``FakeAction`` or a ``FakeCheck``, after the plugin's kind. Without
+    a script every call succeeds at once, if a response can be made without arguments.
+
+    A script is made of lines. A call that fits one does what it says; a call that fits
+    two is an error, and so is a line that no call fits; what fits none does what
+    ``otherwise`` says.
+    """
+
+    is_check: ClassVar[bool] = False
+
+    @overload
+    def __new__(
+        cls,
+        plugin: type[ActionPlugin[Request, Response]] | ActionPlugin[Request, Response],
+        *,
+        strict: bool = True,
+    ) -> FakeAction[Request, Response]: ...
+
+    @overload
+    def __new__(
+        cls,
+        plugin: type[CheckPlugin[Request, Response]] | CheckPlugin[Request, Response],
+        *,
+        strict: bool = True,
+    ) -> FakeCheck[Request, Response]: ...
+
+    @overload
+    def __new__(cls, plugin: str, *, strict: bool = True) -> FakeAction[Any, Any]: ...
+
+    def __new__(cls, plugin: Any, *, strict: bool = True) -> Any:
+        """Make a fake of the plugin's kind."""
+        if cls is not FakePlugin:
+            return super().__new__(cls)
+        original = _original(plugin)
+        kind: type[FakePlugin[Any, Any]]
+        real: Any = original if isinstance(original, type) else type(original)
+        if issubclass(real, CheckPlugin):
+            kind = FakeCheck
+        elif real.reconcile is not ActionPlugin.reconcile:
+            kind = _ReconcilingFakeAction
+        else:
+            kind = FakeAction
+        return object.__new__(kind)
+
+    def __init__(self, plugin: Any, *, strict: bool = True) -> None:
+        """Make a fake.
+
+        Args:
+            plugin: What it stands for: a plugin's class, a plugin, or the name of one
+                that is installed.
+            strict: Whether a line that no call fits is an error.
+
+        Raises:
+            TypeError: It is no plugin.
+            ScriptError: No plugin of that name is installed.
+        """
+        original = _original(plugin)
+        self.name = original.name
+        self.retry = original.retry
+        self.request_type = original.request_type
+        self.response_type = original.response_type
+        self._original = original
+        self._strict = strict
+        self._default = made_by_default(self)
+        self._lines: list[Line] = []
+        self._otherwise: Act | None = None
+        self._again: Act | None = None
+        self._reconciles: Act | None = None
+        self.reset()
+
+    # --- the script ---------------------------------------------------------------
+
+    def when(
+        self,
+        *,
+        request: Fields | None = None,
+        path: str | None = None,
+        attempt: Attempts | None = None,
+        gives: Response | Unset = UNSET,
+        returns: object = UNSET,
+        fails: str | None = None,
+        permanent: bool = False,
+        code: int = 0,
+        takes: float = 0.0,
+        hangs: bool = False,
+        ignores_cancellation: float = 0.0,
+        raises: BaseException | type[BaseException] | None = None,
+        does: Function | None = None,
+        **fields: object,
+    ) -> Self:
+        """Say what some calls do. The first three arguments and ``fields`` say which.
+
+        Args:
+            request: Fields of the request, as ``fields``, where their names are taken;
+                or a function that is given the request and tells whether it is meant.
+            path: The action's path in the plan, or the end of it.
+            attempt: The number of the attempt, counted from 1, or several.
+            gives: The response; by default one made without arguments. Beside
+                ``fails``, what the plugin got all the same (A-3).
+            returns: Anything: to test what a wrong answer leads to (A-6, A-7).
+            fails: The text of the error that it fails with.
+            permanent: Whether trying again is of no use (A-9).
+            code: The error's code.
+            takes: For how many seconds it runs.
+            hangs: Whether it runs until it is cancelled.
+            ignores_cancellation: For how many seconds it goes on after it was
+                cancelled (A-5); what would have ended by then, ends.
+            raises: An exception that it raises (A-8).
+            does: A function, async or not, that is called with the context and the
+                request and does as a plugin would.
+            fields: Fields of the request: what they equal, or a function of the
+                field's value that tells whether it is meant.
+
+        Returns:
+            The fake.
+
+        Raises:
+            ScriptError: The arguments make no sense together, or the request has no
+                such field.
+        """
+        act = Act(
+            gives=gives,
+            returns=returns,
+            fails=fails,
+            permanent=permanent,
+            code=code,
+            takes=takes,
+            hangs=hangs,
+            ignores_cancellation=ignores_cancellation,
+            raises=raises,
+            does=does,
+        )
+        asked = {"request": request, "path": path, "attempt": attempt}
+        told = {name: value for name, value in asked.items() if value is not None}
+        shown = {**fields, **told}
+        text = f"when({', '.join(f'{n}={_shown(v)}' for n, v in shown.items())})"
+        named = dict(fields)
+        if request is not None and not callable(request):
+            named.update(request)
+            request = None
+        faults = field_faults(self, named)
+        if not shown:
+            faults.append("it says of no call what it does: write otherwise(...)")
+        self._accept(text, act, faults)
+        line = Line(
+            text=text,
+            fields=tuple(named.items()),
+            request=request,
+            path=path,
+            attempt=attempt,
+            act=act,
+        )
+        self._lines.append(line)
+        return self
+
+    def otherwise(
+        self,
+        *,
+        gives: Response | Unset = UNSET,
+        returns: object = UNSET,
+        fails: str | None = None,
+        permanent: bool = False,
+        code: int = 0,
+        takes: float = 0.0,
+        hangs: bool = False,
+        ignores_cancellation: float = 0.0,
+        raises: BaseException | type[BaseException] | None = None,
+        does: Function | None = None,
+    ) -> Self:
+        """Say what all other calls do; the arguments are those of ``when``.
+
+        Raises:
+            ScriptError: The arguments make no sense together, or it was said before.
+        """
+        act = Act(
+            gives=gives,
+            returns=returns,
+            fails=fails,
+            permanent=permanent,
+            code=code,
+            takes=takes,
+            hangs=hangs,
+            ignores_cancellation=ignores_cancellation,
+            raises=raises,
+            does=does,
+        )
+        twice = [] if self._otherwise is None else ["it was said before"]
+        self._accept("otherwise(...)", act, twice)
+        self._otherwise = act
+        return self
+
+    def does(self, function: Function) -> Self:
+        """Let a function do all other calls: short for ``otherwise(does=function)``."""
+        return self.otherwise(does=function)
+
+    def check_script(self) -> None:
+        """See that every line was used, and that no call fitted two.
+
+        ``simulate`` does this by itself; call it in a test of your own on trio.
+
+        Raises:
+            ScriptError: It lists what is wrong with the script.
+        """
+        unused = (f"{text} was never used: no call fits it" for text in self.unused)
+        problems = [*self._problems, *unused]
+        if problems:
+            raise self._error(problems)
+
+    # --- what was seen ------------------------------------------------------------
+
+    @property
+    def calls(self) -> list[Call]:
+        """The calls so far, in the order in which they began.
+
+        Of the last simulation, if there were several. Times are in seconds: since a
+        simulation began, or by trio's clock, which begins at 0 for a ``FakeClock``.
+        """
+        return [
+            Call(
+                plugin=self.name,
+                path=noted.context.path,
+                request=noted.request,
+                attempt=noted.context.attempt,
+                started=noted.started,
+                ended=noted.ended,
+                response=noted.response,
+                error=noted.error,
+                reconciles=noted.reconciles,
+            )
+            for noted in self._noted
+        ]
+
+    @property
+    def unused(self) -> list[str]:
+        """The lines that no call has fitted so far, if that is an error."""
+        return [line.text for line in self._lines if self._strict and not line.uses]
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether there may be calls of which nothing says what they give."""
+        return self._otherwise is None and self._default is UNSET
+
+    def reset(self) -> None:
+        """Forget all calls; the script stays. Each simulation begins with this."""
+        self._noted: list[_Noted] = []
+        self._problems: list[str] = []
+        self._done: dict[UUID, Any] = {}
+        for line in self._lines:
+            line.uses = 0
+
+    # --- being a plugin -------------------------------------------------------------
+
+    async def execute(self, context: Context, request: Request, /) -> Response:
+        """Do what the script says of this call."""
+        noted = _Noted(context, request, time())
+        self._noted.append(noted)
+        response = await self._do(noted, self._act_for(context, request))
+        self._done[context.action_id] = response
+        return cast("Response", response)  # or not: that may be what is tested
+
+    def validate(self, request: Request, /) -> None:
+        """Refuse what the plugin refuses."""
+        if isinstance(self._original, BasePlugin):
+            self._original.validate(request)
+            return
+        if self._original.validate is BasePlugin.validate:
+            return
+        try:
+            plugin = self._original()
+        except Exception as error:
+            message = (
+                f"{self._original.__name__}() cannot be made without arguments, which "
+                "its validate() needs: give FakePlugin a plugin instead of its class"
+            )
+            raise TypeError(message) from error
+        plugin.validate(request)
+
+    def __repr__(self) -> str:
+        return f"<fake of {self.name}, {len(self._noted)} calls>"
+
+    # --- inside -------------------------------------------------------------------
+
+    async def _do(self, noted: _Noted, act: Act) -> object:
+        try:
+            response = await self._perform(act, noted)
+        except GeneratorExit:
+            raise  # a crash: nobody sees the end of this
+        except BaseException as error:
+            noted.ended, noted.error = time(), error
+            raise
+        noted.ended, noted.response = time(), response
+        return response
+
+    async def _perform(self, act: Act, noted: _Noted) -> object:
+        if act.does is not None:
+            answer: object = act.does(noted.context, noted.request)
+            return await answer if inspect.isawaitable(answer) else answer
+        if act.lasts:
+            await _last(act)
+        if act.raises is not None:
+            raise act.raises
+        if act.fails is not None:
+            response = None if act.gives is UNSET else act.gives
+            raise PluginError(
+                act.fails, code=act.code, permanent=act.permanent, response=response
+            )
+        if act.returns is not UNSET:
+            return act.returns
+        return self._default if act.gives is UNSET else act.gives
+
+    def _act_for(self, context: Context, request: Request) -> Act:
+        if self._again is not None and context.action_id in self._done:
+            return self._again
+        lines = [line for line in self._lines if line.is_for(context, request)]
+        if len(lines) == 1:
+            lines[0].uses += 1
+            return lines[0].act
+        if not lines and self._otherwise is not None:
+            return self._otherwise
+        call = f"attempt {context.attempt} of {context.path} ({request})"
+        if lines:
+            texts = " and ".join(line.text for line in lines)
+            problem = f"{texts} both fit {call}: let them exclude each other"
+            raise self._failed(problem)
+        if self._default is UNSET:
+            problem = (
+                f"nothing is said of {call}, and no response can be made without "
+                "arguments: write otherwise(gives=...)"
+            )
+            raise self._failed(problem)
+        return _DEFAULT
+
+    def _failed(self, problem: str) -> ScriptError:
+        # On trio it becomes the error of an attempt, so it is kept to be told again.
+        self._problems.append(problem)
+        return self._error([problem])
+
+    def _accept(self, text: str, act: Act, faults: Iterable[str]) -> None:
+        problems = [*faults, *act.faults(self)]
+        ends = act.fails is not None or act.raises is not None or act.does is not None
+        silent = act.gives is UNSET and act.returns is UNSET
+        if silent and not ends and not act.hangs and self._default is UNSET:
+            problems.append(
+                "it does not say what it gives, and no response can be made without "
+                "arguments: write gives=..."
+            )
+        if problems:
+            raise self._error(f"{text}: {problem}" for problem in problems)
+
+    def _error(self, problems: Iterable[str]) -> ScriptError:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        return ScriptError(f"the script of the fake of {self.name}:\n{lines}")
+
+
+class FakeAction(FakePlugin[Request, Response], ActionPlugin[Request, Response]):
+    """A fake of an action plugin; made by ``FakePlugin(SomePlugin)``."""
+
+    is_check: ClassVar[bool] = False
+
+    def __init__(self, plugin: Any, *, strict: bool = True) -> None:
+        """Make a fake; see ``FakePlugin``."""
+        super().__init__(plugin, strict=strict)
+        self.on_interrupt: OnInterrupt = self._original.on_interrupt
+
+    def again(
+        self,
+        *,
+        gives: Response | Unset = UNSET,
+        fails: str | None = None,
+        permanent: bool = False,
+        code: int = 0,
+        takes: float = 0.0,
+        raises: BaseException | type[BaseException] | None = None,
+        does: Function | None = None,
+    ) -> Self:
+        """Say what a call does when the action's work was done by an earlier one.
+
+        That happens only after a crash that came before the outcome was stored. By
+        default the work is simply done again. ``again(fails="exists already")`` is a
+        plugin that is not idempotent; the arguments are those of ``when``.
+
+        Raises:
+            ScriptError: The arguments make no sense together.
+        """
+        act = Act(
+            gives=gives,
+            fails=fails,
+            permanent=permanent,
+            code=code,
+            takes=takes,
+            raises=raises,
+            does=does,
+        )
+        self._accept("again(...)", act, ())
+        self._again = act
+        return self
+
+    def reconciles(
+        self,
+        *,
+        not_done: bool = False,
+        gives: Response | Unset = UNSET,
+        fails: str | None = None,
+        takes: float = 0.0,
+        hangs: bool = False,
+        raises: BaseException | type[BaseException] | None = None,
+        does: Function | None = None,
+    ) -> Self:
+        """Say what ``reconcile`` finds (R-7).
+
+        By default it finds the truth: the response of the work, if it was done.
+
+        Args:
+            not_done: Whether it finds that the work was not done.
+            gives: The response; for the other arguments see ``when``.
+            fails: See ``when``.
+            takes: See ``when``.
+            hangs: See ``when``.
+            raises: See ``when``.
+            does: See ``when``.
+
+        Raises:
+            ScriptError: The arguments make no sense together, or the plugin has no
+                ``reconcile``.
+        """
+        act = Act(
+            gives=gives,
+            returns=NOT_DONE if not_done else UNSET,
+            fails=fails,
+            takes=takes,
+            hangs=hangs,
+            raises=raises,
+            does=does,
+        )
+        unable = [] if can_reconcile(self) else [f"{self.name} does not define it"]
+        self._accept("reconciles(...)", act, unable)
+        self._reconciles = act
+        return self
+
+
+class _ReconcilingFakeAction(FakeAction[Request, Response]):
+    """A fake of an action plugin that can find out what became of its work."""
+
+    async def reconcile(
+        self, context: Context, request: Request, /
+    ) -> Response | NotDone:
+        """Do what the script says, or tell the truth."""
+        noted = _Noted(context, request, time(), reconciles=True)
+        self._noted.append(noted)
+        act = self._reconciles
+        if act is None:
+            act = Act(returns=self._done.get(context.action_id, NOT_DONE))
+        return cast("Response | NotDone", await self._do(noted, act))
+
+
+class FakeCheck(FakePlugin[Request, Response], CheckPlugin[Request, Response]):
+    """A fake of a check plugin; made by ``FakePlugin(SomePlugin)``."""
+
+    is_check: ClassVar[bool] = True
+
+
+@attrs.define(eq=False)
+class _Noted:
+    """A call, as it is noted while it runs."""
+
+    context: Context
+    request: object
+    started: float
+    ended: float | None = None
+    response: object = None
+    error: BaseException | None = None
+    reconciles: bool = False
+
+
+_DEFAULT = Act()
+
+
+async def _last(act: Act) -> None:
+    """Take the time that the call takes, for which cancelling it may be of no use."""
+    began = time()
+    try:
+        await sleep(act.lasts)
+    except BaseException as error:
+        if not act.ignores_cancellation or not is_cancellation(error):
+            raise
+        left = act.lasts - (time() - began)
+        await linger(min(left, act.ignores_cancellation))
+        if left > act.ignores_cancellation:
+            raise
+
+
+def _original(plugin: Any) -> Any:
+    """What a fake stands for: a plugin, or a plugin's class."""
+    if isinstance(plugin, str):
+        return _installed(plugin)
+    cls = plugin if isinstance(plugin, type) else type(plugin)
+    if not issubclass(cls, ActionPlugin | CheckPlugin):
+        message = (
+            f"FakePlugin({plugin!r}): give a class derived from ActionPlugin or "
+            "CheckPlugin, an instance of one, or the name of an installed plugin"
+        )
+        raise TypeError(message)
+    if not hasattr(plugin, "name"):
+        message = (
+            f"{cls.__name__} has no name: give its class one, or an instance that has"
+        )
+        raise TypeError(message)
+    return plugin
+
+
+def _installed(name: str) -> BasePlugin[Any, Any]:
+    from workstream._registry import Registry
+
+    registry = Registry.installed()
+    plugin = registry.get(name)
+    if plugin is None:
+        near = registry.nearest(name)
+        hint = f"did you mean {' or '.join(near)}?" if near else "give its class"
+        message = f"FakePlugin({name!r}): no plugin of that name is installed: {hint}"
+        raise ScriptError(message)
+    return plugin
+
+
+def _shown(value: object) -> str:
+    return getattr(value, "__name__", None) or repr(value)

@@ -1,0 +1,168 @@
+"""What happens in a simulation, noted as it happens and read when it is over.
+
+Noting is done for every change of every object, so it keeps what is at hand and thinks
+later. A history outlives a crash: a **life** is one run of the engine, and the next one
+goes on in the same history with objects that were read from the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TypeAlias
+
+import attrs
+
+from workstream._paths import paths
+from workstream._plan import BaseAction, Node, Plan
+from workstream._state import Attempt, Status
+from workstream._walk import position_of
+
+__all__ = ["Call", "Entry", "History", "Life", "Report"]
+
+Entry: TypeAlias = tuple[float, Node, Status, Attempt | None, int, bool]
+"""One change: when, of what, its status; of an action its latest attempt, the number of
+that, and whether it was still open."""
+
+
+@attrs.frozen
+class Report:
+    """What a plugin reported about its progress.
+
+    Attributes:
+        time: When, in seconds since the simulation began.
+        path: The action's path.
+        attempt: Of which attempt.
+        message: What it said.
+        done: How much is done, where it said so.
+        total: Of how much.
+    """
+
+    time: float
+    path: str
+    attempt: int
+    message: str
+    done: float | None = None
+    total: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """One call of a plugin, its times in seconds since the simulation began.
+
+    Attributes:
+        plugin: The plugin's name.
+        path: The action's path in the plan.
+        request: What the plan asks.
+        attempt: Which attempt it was, counted from 1.
+        started: When it began.
+        ended: When it ended; None: a crash cut it short.
+        response: What it gave.
+        error: How it failed.
+        reconciles: Whether it was a call of ``reconcile``; otherwise, of ``execute``.
+        position: The action's place in walk order.
+    """
+
+    plugin: str
+    path: str
+    request: object
+    attempt: int
+    started: float
+    ended: float | None
+    response: object = None
+    error: BaseException | None = None
+    reconciles: bool = False
+    position: int = attrs.field(default=0, repr=False)
+
+
+@attrs.frozen
+class Life:
+    """One run of the engine: its number, when it began, what happened, what was called."""
+
+    number: int
+    began: float
+    entries: list[Entry]
+    calls: list[Call]
+
+
+class History:
+    """All that happened, in its order.
+
+    Attributes:
+        entries: The changes; those of a later life follow those of an earlier one.
+        called: The calls of ``execute``: action, attempt, its number, and when.
+        reports: What plugins reported.
+        plan: The plan as it was at first.
+        start: What the clock told at 0 seconds.
+        end: How far the clock has come, in seconds.
+    """
+
+    def __init__(self, plan: Plan, start: datetime) -> None:
+        """Begin a history.
+
+        Args:
+            plan: The plan; it has its ids.
+            start: What the clock told at 0 seconds.
+        """
+        self.entries: list[Entry] = []
+        self.called: list[tuple[BaseAction, Attempt, int, float]] = []
+        self.reports: list[Report] = []
+        self.start = start
+        self.end = 0.0
+        self.plan = plan
+        self._paths: list[str] = []
+        self._crashes: list[tuple[int, int, float]] = []
+
+    def crashed(self, time: float) -> None:
+        """The engine died; another life begins."""
+        self._crashes.append((len(self.entries), len(self.called), time))
+
+    @property
+    def crashes(self) -> list[float]:
+        """When the engine died, in seconds."""
+        return [time for _, _, time in self._crashes]
+
+    def path_of(self, node: Node) -> str:
+        """The path of an object of the plan, of whatever life (OM-15)."""
+        if not self._paths:  # many simulations never ask for one
+            self._paths = [path for path, _ in paths(self.plan)]
+        return self._paths[position_of(node)]
+
+    def seconds(self, time: datetime) -> float:
+        """A recorded time in seconds since the beginning."""
+        return (time - self.start).total_seconds()
+
+    def lives(self) -> Iterator[Life]:
+        """Each run of the engine."""
+        entry, call, began = 0, 0, 0.0
+        for number, (entries, calls, time) in enumerate(self._crashes):
+            yield Life(
+                number, began, self.entries[entry:entries], self._told(call, calls)
+            )
+            entry, call, began = entries, calls, time
+        yield Life(
+            len(self._crashes), began, self.entries[entry:], self._told(call, None)
+        )
+
+    def calls(self) -> list[Call]:
+        """The calls of ``execute``, in the order in which they were made."""
+        return self._told(0, None)
+
+    def _told(self, first: int, last: int | None) -> list[Call]:
+        found: list[Call] = []
+        for action, attempt, number, started in self.called[first:last]:
+            ended = attempt.ended
+            found.append(
+                Call(
+                    plugin=action.plugin,
+                    path=self.path_of(action),
+                    request=action.request,
+                    attempt=number,
+                    started=started,
+                    ended=None if ended is None else self.seconds(ended),
+                    response=attempt.response,
+                    error=attempt.error,
+                    position=position_of(action),
+                )
+            )
+        return found

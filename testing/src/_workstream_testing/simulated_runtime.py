@@ -1,0 +1,411 @@
+"""The simulated runtime: what the interpreter asks, carried out in virtual time.
+
+It keeps the same rules as the trio runtime, verb by verb, and shares with it what an
+attempt's end means (``_attempts``) and what a plugin is handed (``_context``). Without a
+store nothing is encoded: that is what makes a simulation fast. With one, every commit
+goes through the codec into it, and a crash can be made of it.
+
+Two things are left out, as nobody looks at them here: heartbeats (E-11), and the storing
+of what plugins report (WA-3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from workstream._attempts import (
+    DEAF_AFTER,
+    after,
+    check_outcome,
+    hide_secrets,
+    not_installed,
+    outcome_of_exception,
+    outcome_of_response,
+    time_left,
+    timed_out,
+)
+from workstream._codec import Codec
+from workstream._context import AttemptContext
+from workstream._interpreter import Interpreter, Plugins
+from workstream._plan import BaseAction, Node, Plan
+from workstream._plugin import ActionPlugin, NotDone
+from workstream._records import row_of
+from workstream._runtime import Outcome
+from workstream._scrubbing import resolve
+from workstream._state import Attempt
+from workstream._vault import Change, Vault, Write
+
+from .history import History, Report
+from .loop import Abandon, CallScope, Cancelled, ForeignAwait, Loop, Nursery, Task
+from .problems import SimulationError
+
+__all__ = ["SimulatedRuntime", "SimulationSettings", "Store"]
+
+EVENT_LOOPS = ("trio", "asyncio", "anyio", "sniffio", "curio")
+
+
+@attrs.frozen(kw_only=True)
+class SimulationSettings:
+    """What all lives of one simulation have in common.
+
+    Attributes:
+        plugins: The plugins.
+        codec: Says what can be stored, and encodes what is.
+        history: Where everything is noted.
+        random: Draws jitter.
+    """
+
+    plugins: Plugins
+    codec: Codec
+    history: History
+    random: Callable[[], float]
+    storable: Storable
+
+
+class Storable:
+    """Remembers which responses can be stored: a fake gives the same one many times."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._known: dict[tuple[str, int], object] = {}
+
+    def check_storable(self, action: BaseAction, value: object, /) -> None:
+        """Raise an exception that says why the value cannot be stored."""
+        if value is None:
+            return
+        key = (action.plugin, id(value))
+        if self._known.get(key) is not value:
+            self._codec.check_storable(action, value)
+            self._known[key] = value
+
+
+@attrs.define
+class Store:
+    """Where the changes of one run go, if they are stored at all.
+
+    Attributes:
+        vault: The vault.
+        plan_id: Whose changes they are.
+        position: The log position of the latest durable one.
+    """
+
+    vault: Vault
+    plan_id: UUID
+    position: int
+
+
+class SimulatedRuntime:
+    """Runs one plan in virtual time; see ``_runtime.Runtime`` for the verbs."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        loop: Loop,
+        settings: SimulationSettings,
+        store: Store | None = None,
+    ) -> None:
+        """Make a runtime.
+
+        Args:
+            plan: The plan, from wherever it stands; the run changes it.
+            loop: Drives the run.
+            settings: What it shares with other lives of the simulation.
+            store: Where changes become durable; None: nowhere.
+        """
+        self._plan = plan
+        self._loop = loop
+        self._settings = settings
+        self._history = settings.history
+        self._note = settings.history.entries.append
+        self._start = settings.history.start
+        self._moment = (math.nan, self._start)
+        self._journal = None if store is None else _Journal(loop, store)
+        self._waiting: dict[Task, None] = {}
+        self._interpreter = Interpreter(plan, self, settings.plugins)
+        self.random = settings.random
+        self.stop = self._interpreter.stop
+
+    async def run(self) -> None:
+        """Run the plan to its end. What is raised broke the run off."""
+        if self._journal is None:
+            await self._interpreter.run()
+            return
+        async with self._loop.nursery() as nursery:
+            self._journal.open(nursery.start_soon)
+            await self._interpreter.run()
+
+    # --- the verbs that remember ------------------------------------------------
+
+    def now(self) -> datetime:
+        """The date and time, as ``FakeClock`` would tell it."""
+        time = self._loop.time
+        known, moment = self._moment
+        if known != time:
+            moment = self._start + timedelta(seconds=time)
+            self._moment = (time, moment)
+        return moment
+
+    def record(self, *nodes: Node) -> None:
+        """Note what these objects are now, and store it where there is a store."""
+        time = self._loop.time
+        for node in nodes:
+            if isinstance(node, BaseAction) and node.attempts:
+                last = node.attempts[-1]
+                number, is_open = len(node.attempts), last.ended is None
+                self._note((time, node, node.state.status, last, number, is_open))
+            else:
+                self._note((time, node, node.state.status, None, 0, False))
+        if self._journal is not None:
+            codec = self._settings.codec
+            for node in nodes:
+                is_plan = node is self._plan
+                change = row_of(self._plan) if is_plan else codec.record_of(node)
+                self._journal.add(change)
+
+    async def durable(self) -> None:
+        """Return when everything recorded so far is durable; others may go first."""
+        if self._journal is None:
+            await self._loop.checkpoint()
+        else:
+            await self._journal.durable()
+
+    # --- the verbs that wait ----------------------------------------------------
+
+    async def wait(self, seconds: float, until: Callable[[], bool]) -> None:
+        """Sleep in virtual time."""
+        loop = self._loop
+        end = loop.time + max(seconds, 0)
+        while not until():
+            task = loop.task
+            self._waiting[task] = None
+            try:
+                await loop.sleep_until(end)
+            finally:
+                del self._waiting[task]
+            if loop.time >= end:
+                return
+
+    def wake(self) -> None:
+        """Let every wait look at its condition again."""
+        for task in list(self._waiting):
+            self._loop.wake(task)
+
+    def nursery(self) -> Nursery:
+        """A nursery of the loop."""
+        return self._loop.nursery()
+
+    # --- the verbs that call a plugin ---------------------------------------------
+
+    async def execute(self, action: BaseAction, attempt: Attempt) -> Outcome:
+        """One attempt: secrets made up, timeout kept, outcome returned (A-3)."""
+        plugin = self._settings.plugins.get(action.plugin)
+        if plugin is None:
+            return not_installed(action)
+        seconds = time_left(action, self.now())
+        number = len(action.attempts)
+        self._history.called.append((action, attempt, number, self._loop.time))
+        outcome = await self._call(plugin.execute, action, attempt, seconds)
+        return check_outcome(outcome, action, plugin, self._settings.storable)
+
+    async def reconcile(self, action: BaseAction) -> Outcome | NotDone:
+        """Ask what became of the interrupted attempt: within the timeout (R-7)."""
+        plugin = self._settings.plugins.get(action.plugin)
+        if not isinstance(plugin, ActionPlugin):
+            return not_installed(action)
+        interrupted = action.attempts[-1]
+        outcome = await self._call(
+            plugin.reconcile, action, interrupted, action.timeout
+        )
+        if isinstance(outcome.response, NotDone):
+            return outcome.response
+        return check_outcome(outcome, action, plugin, self._settings.storable)
+
+    async def _call(
+        self,
+        function: Callable[[Any, Any], Awaitable[object]],
+        action: BaseAction,
+        attempt: Attempt,
+        seconds: float,
+    ) -> Outcome:
+        """Call the plugin; what it did becomes an outcome, whatever it did."""
+        loop = self._loop
+        request, secrets = resolve(action.request, _MADE_UP)
+        context = AttemptContext(
+            action=action,
+            current=attempt,
+            deadline=after(self.now(), seconds),
+            secrets=secrets,
+            host=self,
+        )
+        deafness = _Deafness(self, action, attempt)
+        scope = CallScope(loop, seconds, deafness.begin)
+        try:
+            response = await function(context, request)
+        except Cancelled:
+            if loop.is_cancelled(scope.parent):
+                raise  # nobody's failure: the run breaks off (T-3)
+            outcome = timed_out()
+        except ForeignAwait as error:
+            raise Abandon(self._foreign(action, error.library)) from None
+        except SimulationError as error:
+            raise Abandon(error) from error
+        except (Exception, SystemExit) as error:
+            library = _refused_by(error)
+            if library:
+                raise Abandon(self._foreign(action, library)) from error
+            if loop.is_cancelled(scope.parent):
+                raise Cancelled from None
+            outcome = outcome_of_exception(error)
+            if scope.cancelled:  # it was told to end, and said so in its own way
+                outcome = timed_out(outcome.error)
+        else:
+            outcome = timed_out() if scope.late else outcome_of_response(response)
+        finally:
+            context.close()
+            scope.close()
+            deafness.end()
+        return hide_secrets(outcome, secrets)
+
+    def _foreign(self, action: BaseAction, library: str) -> SimulationError:
+        what = library or "an event loop"
+        message = (
+            f"{self.path_of(action)}: plugin {action.plugin!r} awaits {what}, and a "
+            "simulation has no event loop: give FakePlugin(...) in its place; sleep "
+            "with `await workstream.testing.sleep(seconds)`; or run the real plugin "
+            "with open_workstream() under workstream.testing.FakeClock"
+        )
+        return SimulationError(message)
+
+    # --- what a context asks ------------------------------------------------------
+
+    def path_of(self, action: BaseAction) -> str:
+        """The action's address, for messages (OM-15)."""
+        return self._history.path_of(action)
+
+    def report(
+        self,
+        action: BaseAction,
+        attempt: int,
+        text: str,
+        done: float | None,
+        total: float | None,
+    ) -> None:
+        """Note what a plugin reports (WA-3)."""
+        path = self.path_of(action)
+        report = Report(self._loop.time, path, attempt, text, done, total)
+        self._history.reports.append(report)
+
+    # --- plugins that do not hear (A-16) ------------------------------------------
+
+    def later(self, seconds: float, function: Callable[[], None]) -> Callable[[], None]:
+        """Call a function after so many seconds, unless what is returned is called."""
+        callback = self._loop.call_at(self._loop.time + seconds, function)
+
+        def forget() -> None:
+            callback.over = True
+
+        return forget
+
+
+class _Deafness:
+    """Marks an attempt whose plugin goes on long after it was cancelled."""
+
+    __slots__ = ("_action", "_attempt", "_forget", "_runtime")
+
+    def __init__(
+        self, runtime: SimulatedRuntime, action: BaseAction, attempt: Attempt
+    ) -> None:
+        self._runtime = runtime
+        self._action = action
+        self._attempt = attempt
+        self._forget: Callable[[], None] | None = None
+
+    def begin(self) -> None:
+        """The plugin is cancelled."""
+        self._forget = self._runtime.later(DEAF_AFTER, self._mark)
+
+    def _mark(self) -> None:
+        self._attempt.unresponsive = True
+        self._runtime.record(self._action)
+
+    def end(self) -> None:
+        """The plugin has ended."""
+        if self._forget is not None:
+            self._forget()
+
+
+class _Journal:
+    """One run's changes on their way to the vault, grouped as the engine groups them."""
+
+    def __init__(self, loop: Loop, store: Store) -> None:
+        self._loop = loop
+        self._store = store
+        self._queue: list[Change] = []
+        self._waiting: list[tuple[Task, int]] = []
+        self._start_soon: Callable[[Callable[[], Awaitable[None]]], None] | None = None
+
+    def open(self, start_soon: Callable[[Callable[[], Awaitable[None]]], None]) -> None:
+        """Say how a commit is begun."""
+        self._start_soon = start_soon
+
+    def add(self, change: Change) -> None:
+        """Queue a change; what is ready to run goes before its commit."""
+        if not self._queue:
+            assert self._start_soon is not None
+            self._start_soon(self._commit)
+        self._queue.append(change)
+
+    async def durable(self) -> None:
+        """Return when all that is queued is durable."""
+        if self._queue:
+            task = self._loop.task
+            self._waiting.append((task, task.ticket))
+            await self._loop.park()
+        else:
+            await self._loop.checkpoint()
+
+    async def _commit(self) -> None:
+        changes, self._queue = tuple(self._queue), []
+        waiting, self._waiting = self._waiting, []
+        store = self._store
+        write = Write(plan_id=store.plan_id, first=store.position + 1, changes=changes)
+        [answer] = await store.vault.write([write])
+        if answer is not None:
+            raise answer
+        store.position += len(changes)
+        for task, ticket in waiting:
+            if task.ticket == ticket:  # otherwise it was cancelled meanwhile
+                self._loop.wake(task)
+
+
+class _MadeUpSecrets(Mapping[str, Callable[[str], str]]):
+    """Secrets for a simulation: no real one is ever looked up."""
+
+    def __getitem__(self, scheme: str) -> Callable[[str], str]:
+        return lambda rest: f"made-up secret {scheme}:{rest}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+_MADE_UP = _MadeUpSecrets()
+
+
+def _refused_by(error: BaseException) -> str:
+    """The event loop's library that raised an error, as it was not running; or ""."""
+    traceback = error.__traceback__
+    if not isinstance(error, RuntimeError) or traceback is None:
+        return ""
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+    return module if module in EVENT_LOOPS else ""

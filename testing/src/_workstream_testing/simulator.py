@@ -1,0 +1,315 @@
+"""Running a plan in virtual time, life after life: what ``simulate`` and its kin share.
+
+A ``Simulator`` is one world: its clock goes on through crashes of the engine, and so do
+its plugins and its history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
+
+from workstream import _recovery as recovery
+from workstream._clone import clone
+from workstream._codec import Codec
+from workstream._plan import Node, Plan
+from workstream._plugin import AnyPlugin
+from workstream._registry import Registry
+from workstream._state import State, Status
+from workstream._validation import check_resumable, prepared
+from workstream._vault import Change, Vault, Write
+from workstream._walk import actions, give_ids
+
+from .fakes import FakePlugin
+from .history import History
+from .loop import Abandon, EndlessError, ForeignAwait, Loop
+from .problems import SimulationError
+from .simulated_runtime import SimulatedRuntime, SimulationSettings, Storable, Store
+from .timeline import Timeline
+from .virtual_time import START
+
+__all__ = [
+    "HALF",
+    "MONTH",
+    "PLAN_ID",
+    "Plugins",
+    "Simulator",
+    "finish",
+    "found",
+    "fresh",
+    "given",
+    "registry_for",
+]
+
+T = TypeVar("T")
+
+Plugins: TypeAlias = Iterable[AnyPlugin] | Callable[[], Iterable[AnyPlugin]]
+"""Plugins, or a function that makes them anew for each run: for those with a memory."""
+
+MONTH = 30 * 24 * 3600.0
+"""Seconds of virtual time after which a simulation is given up."""
+
+HALF = 0.5
+"""Jitter that is none: the middle of what may be drawn."""
+
+
+class Simulator:
+    """One plan in a world of its own.
+
+    Attributes:
+        plan: The plan as it is now.
+        history: All that happened.
+        time: Seconds since it began.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        registry: Registry,
+        *,
+        choose: Callable[[int], int] | None = None,
+        random: Callable[[], float] = lambda: HALF,
+        max_time: float = MONTH,
+        stop_at: float | None = None,
+    ) -> None:
+        """Make a world.
+
+        Args:
+            plan: The plan; it has its ids, and is changed.
+            registry: The plugins.
+            choose: Chooses among the tasks that are ready at one instant.
+            random: Draws jitter.
+            max_time: The bound of virtual time, in seconds.
+            stop_at: When a stop is asked for, in seconds.
+        """
+        self.plan = plan
+        self.history = History(plan, START)
+        self.time = 0.0
+        codec = Codec(registry)
+        self._registry = registry
+        self._choose = choose
+        self._max_time = max_time
+        self._stop_at = stop_at
+        self._codec = codec
+        self._settings = SimulationSettings(
+            plugins=registry,
+            codec=codec,
+            history=self.history,
+            random=random,
+            storable=Storable(codec),
+        )
+
+    @property
+    def now(self) -> datetime:
+        """The date and time."""
+        return self.history.start + timedelta(seconds=self.time)
+
+    def start(self, vault: Vault | None = None) -> None:
+        """Run the plan from its beginning to its end.
+
+        Args:
+            vault: Where every change is stored; None: nowhere.
+
+        Raises:
+            SimulationError: It cannot be run to its end.
+        """
+        plan = self.plan
+        plan.submitted = START
+        store = None
+        if vault is not None:
+            definition = self._codec.encode_definition(plan)
+            finish(vault.create(self._codec.row_of(plan), definition))
+            store = Store(vault, _given(plan.id), 0)
+        self._begin(store)
+        self._live(store)
+
+    def _begin(self, store: Store | None) -> None:
+        plan = self.plan
+        plan.state = State(Status.RUNNING, self.now)
+        self._note([plan])
+        self._store(store, [plan])
+
+    def recover(self, *, max_last_update: float | None, stop_requested: bool) -> None:
+        """Bring a plan to its end that is as a crash left it.
+
+        Args:
+            max_last_update: Seconds after which it is given up (R-3); None: never.
+            stop_requested: Whether a stop was asked for that it may not have seen.
+        """
+        self._put_in_order(None, max_last_update, stop_requested)
+
+    def recover_from(self, vault: Vault) -> None:
+        """Read the plan from a store, and bring it to its end after a crash."""
+        stored = finish(vault.read(_given(self.plan.id)))
+        self.plan = self._codec.load(stored)
+        if self.plan.state.status is Status.RUNNING:
+            store = Store(vault, stored.row.id, stored.position)
+            self._put_in_order(store, None, stored.stop_requested)
+
+    def _put_in_order(
+        self, store: Store | None, max_last_update: float | None, stop_requested: bool
+    ) -> None:
+        plan = self.plan
+        if recovery.is_too_old(plan, self.now, max_last_update):
+            changed = recovery.age_out(plan, self.now)
+        else:
+            changed = recovery.put_in_order(
+                plan, self._registry, self.now, stop_requested=stop_requested
+            )
+        self._note(changed)
+        self._store(store, changed)
+        if not plan.state.status.is_terminal:
+            self._live(store)
+
+    def _note(self, nodes: Iterable[Node]) -> None:
+        note = self.history.entries.append
+        for node in nodes:
+            note((self.time, node, node.state.status, None, 0, False))
+
+    def _store(self, store: Store | None, nodes: list[Node]) -> None:
+        if store is None or not nodes:
+            return
+        changes: list[Change] = [
+            self._codec.row_of(self.plan)
+            if node is self.plan
+            else self._codec.record_of(node)
+            for node in nodes
+        ]
+        first = store.position + 1
+        write = Write(plan_id=store.plan_id, first=first, changes=tuple(changes))
+        [answer] = finish(store.vault.write([write]))
+        if answer is not None:
+            raise answer
+        store.position += len(changes)
+
+    def _live(self, store: Store | None) -> None:
+        """Let the interpreter run, until the plan's end or a crash."""
+        loop = Loop(time=self.time, choose=self._choose, max_time=self._max_time)
+        runtime = SimulatedRuntime(self.plan, loop, self._settings, store)
+        if self._stop_at is not None:
+
+            def stop() -> None:
+                if store is not None:
+                    row = self._codec.row_of(self.plan)
+                    finish(store.vault.request_stop(store.plan_id, row))
+                self._stop_at = None
+                runtime.stop()
+
+            loop.call_at(max(self._stop_at, loop.time), stop)
+        try:
+            loop.run(runtime.run)
+        except EndlessError as error:
+            self.history.end = loop.time
+            timeline = Timeline(self.history)
+            message = f"plan {self.plan.name!r} does not end: {error}\n\n{timeline}"
+            raise SimulationError(message) from None
+        except Abandon as error:
+            if error.reason is None:
+                raise
+            raise error.reason from error.reason.__cause__
+        except ForeignAwait as error:
+            message = f"something awaits {error.library or 'an event loop'}"
+            raise SimulationError(message) from None
+        finally:
+            self.time = self.history.end = loop.time
+
+
+def given(plugins: Plugins) -> list[AnyPlugin]:
+    """The plugins for one run, their fakes as if they had never been called."""
+    made = list(plugins() if callable(plugins) else plugins)
+    for plugin in made:
+        if isinstance(plugin, FakePlugin):
+            plugin.reset()
+    return made
+
+
+def registry_for(plan: Plan, plugins: list[AnyPlugin]) -> Registry:
+    """A registry of these plugins, if they are all that the plan needs.
+
+    Raises:
+        SimulationError: The plan uses others; all are listed.
+        RegistrationError: One of them cannot be registered.
+    """
+    registry = Registry(plugins)
+    try:
+        wanted = list(dict.fromkeys(action.plugin for action in actions(plan)))
+    except Exception:
+        return registry  # what is wrong with the plan, validation tells better
+    missing = [
+        name for name in wanted if isinstance(name, str) and name not in registry
+    ]
+    if missing:
+        message = (
+            f"plan {plan.name!r} uses plugins that were not given: "
+            f"{', '.join(missing)}. Nothing real runs by accident: give each a "
+            "FakePlugin(...), or all of them fake_all(plan)"
+        )
+        raise SimulationError(message)
+    return registry
+
+
+def fresh(plan: Plan, registry: Registry) -> Plan:
+    """A copy of the plan, validated and given ids as by submit (SUB-1).
+
+    Raises:
+        ValidationError: It lists all that is wrong with the plan.
+    """
+    copy, _ = prepared(plan, registry)
+    give_ids(copy, PLAN_ID)
+    return copy
+
+
+def found(plan: Plan, registry: Registry) -> Plan:
+    """A copy of a plan as a crash left it.
+
+    Raises:
+        SimulationError: It was not running, or does not fit the plugins.
+    """
+    copy = clone(plan, keep_state=True)
+    give_ids(copy, PLAN_ID if plan.id is None else plan.id)
+    faults = [str(fault) for fault in check_resumable(copy, registry)]
+    if plan.state.status is not Status.RUNNING:
+        faults.append(
+            f"it is {plan.state.status.name}: only a RUNNING plan is recovered"
+        )
+    if faults:
+        lines = "\n".join(f"  {fault}" for fault in faults)
+        message = f"plan {plan.name!r} cannot be recovered:\n{lines}"
+        raise SimulationError(message)
+    return copy
+
+
+def finish(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine returns that waits for nothing.
+
+    Raises:
+        SimulationError: It waits for something.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    coroutine.close()
+    message = (
+        "the vault waits for an event loop, and a simulation has none: give a "
+        "MemoryVault, or one derived from it"
+    )
+    raise SimulationError(message)
+
+
+def _given(plan_id: UUID | None) -> UUID:
+    assert plan_id is not None, "the plan has its ids"
+    return plan_id
+
+
+def _plan_id() -> UUID:
+    """A UUID version 7 of the time at which every simulation begins."""
+    milliseconds = int(START.timestamp() * 1000)
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | 0b10 << 62)
+
+
+PLAN_ID = _plan_id()
+"""The plan's id in every simulation, so that nothing differs from run to run."""
