@@ -42,6 +42,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "codec": (
         *("_codec", "_json*", "_converter", "_forms", "_any", "_unions"),
         *("_containers", "_single_values", "_value_codec", "_records", "_output"),
+        "_plain_records",
     ),
     "vaults": (
         *("_memory_vault", "_null_vault"),

@@ -46,6 +46,7 @@ __all__ = ["Codec", "Plugins"]
 
 _DEFINITION = b"\x01"
 _RECORD = b"\x01"
+_NOTHING = (None, None, None)
 _LONGEST_CHAIN = 1_000
 """How many wrapped errors are kept; one that wraps itself would never end."""
 
@@ -61,6 +62,8 @@ class Codec:
                 of them become ``StoredValue``.
         """
         self._values = ValueCodec(plugins)
+        # What was checked last: as a rule it is recorded next, with no ``await`` between.
+        self._checked: tuple[object, object, Any] = _NOTHING
 
     row_of = staticmethod(_records.row_of)
     apply_row = staticmethod(_records.apply_row)
@@ -150,30 +153,36 @@ class Codec:
         ends, before the next one is added.
         """
         state = node.state
-        status = state.status.name
         started, ended = to_micros(state.started), to_micros(state.ended)
         if not isinstance(node, BaseAction) or not node.attempts:
-            data = pack(_RECORD, (status, started, ended))
+            data = pack(_RECORD, (state.status.name, started, ended))
             return NodeRecord(position_of(node), 0, data)
         attempt = node.attempts[-1]
-        response, error, notes = attempt.response, attempt.error, attempt.notes
         data = pack(
             _RECORD,
             (
-                status,
+                state.status.name,
                 started,
                 ended,
-                to_micros(attempt.started),
-                to_micros(attempt.ended),
-                None
-                if response is None
-                else self._values.encode(node.plugin, Side.RESPONSE, response),
-                None if error is None else _chain_of(error),
+                # An action's only attempt begins and ends with it: in the same objects.
+                started
+                if attempt.started is state.started
+                else to_micros(attempt.started),
+                ended if attempt.ended is state.ended else to_micros(attempt.ended),
+                None if attempt.response is None else self._form_of(node, attempt),
+                None if attempt.error is None else _chain_of(attempt.error),
                 attempt.interrupted | attempt.unresponsive << 1,
-                notes or None,
+                attempt.notes or None,
             ),
         )
         return NodeRecord(position_of(node), len(node.attempts), data)
+
+    def _form_of(self, action: BaseAction, attempt: Attempt) -> Any:
+        of, value, form = self._checked
+        if of is action and value is attempt.response:
+            self._checked = _NOTHING
+            return form
+        return self._values.encode(action.plugin, Side.RESPONSE, attempt.response)
 
     def apply_record(self, node: Node, record: NodeRecord) -> None:
         """Give the object the state, and the latest attempt, that the record holds.
@@ -244,7 +253,8 @@ class Codec:
             TypeError: It holds what cannot be stored, or what would come back as
                 something else; the message says where in it, and what to do.
         """
-        self._values.checked(action.plugin, Side.RESPONSE, value)
+        form = self._values.checked(action.plugin, Side.RESPONSE, value)
+        self._checked = (action, value, form)
 
 
 def _corrupt(plan_id: UUID, what: str, error: Exception | None) -> PlanCorruptError:

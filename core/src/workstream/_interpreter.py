@@ -350,15 +350,14 @@ class Interpreter:
             if main and self._plan.stopping:
                 return self._decide(action, S, now)
             if rested:
-                now = await self._attempt(action)
+                now = await self._attempt(action, now)
             else:
                 await self._back_off(action, seconds, main)
                 now = self._runtime.now()
             rested = not rested
 
-    async def _attempt(self, action: BaseAction) -> datetime:
+    async def _attempt(self, action: BaseAction, now: datetime) -> datetime:
         """Make one attempt; returns when it ended."""
-        now = self._runtime.now()
         if action.state.status is N:
             action.state = State(R, now)
         attempt = Attempt(started=now, notes=self._notes.pop(id(action), {}))

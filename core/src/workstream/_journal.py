@@ -117,8 +117,9 @@ class Journal:
     def add(self, change: Change) -> None:
         """Queue one change."""
         if self.error is None:
+            if not self._queue:
+                self._batch = self._committer.join(self)
             self._queue.append(change)
-            self._batch = self._committer.join(self)
 
     async def durable(self) -> None:
         """Return when every change queued so far is durable.

@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -102,7 +102,7 @@ class TrioRuntime:
         self._calls: dict[int, _Call] = {}
         self._calls_changed = trio.Event()
         self._deaf_due = math.inf
-        self._last_record = settings.now()
+        self._recorded = False
         self.now = settings.now
         self.random = settings.random
         self.stop = self._interpreter.stop
@@ -120,15 +120,14 @@ class TrioRuntime:
 
     def record(self, *nodes: Node) -> None:
         """Queue what these objects are now."""
-        codec = self._settings.codec
         for node in nodes:
             if node is self._plan:
                 if node.state.status.is_terminal:
                     self._queue_lines()  # nothing follows the plan's end (WA-1)
                 self._journal.add(row_of(self._plan))
             else:
-                self._journal.add(codec.record_of(node))
-        self._last_record = self.now()
+                self._journal.add(self._settings.codec.record_of(node))
+        self._recorded = True
 
     async def durable(self) -> None:
         """Return when everything recorded so far is durable."""
@@ -160,7 +159,9 @@ class TrioRuntime:
         plugin = self._settings.plugins.get(action.plugin)
         if plugin is None:
             return not_installed(action)
-        seconds = time_left(action, self.now())
+        seconds = action.timeout
+        if action.deadline is not None:
+            seconds = time_left(action, self.now())
         outcome = await self._call(plugin.execute, action, attempt, seconds)
         return check_outcome(outcome, action, plugin, self._settings.codec)
 
@@ -196,8 +197,9 @@ class TrioRuntime:
             secrets=secrets,
             host=self,
         )
-        scope = trio.move_on_after(seconds)
-        self._enter(action, attempt, seconds)
+        scope = trio.CancelScope(deadline=trio.current_time() + seconds)
+        self._enter(_Call(action, attempt, scope.deadline + DEAF_AFTER))
+        response: object = None
         try:
             with scope:
                 response = await function(context, request)
@@ -209,9 +211,8 @@ class TrioRuntime:
             if scope.cancel_called:  # it was told to end, and said so in its own way
                 outcome = timed_out(outcome.error)
         else:
-            outcome = timed_out()
-            if not scope.cancelled_caught and not _late(scope):
-                outcome = outcome_of_response(response)
+            too_late = scope.cancelled_caught or _late(scope)
+            outcome = timed_out() if too_late else outcome_of_response(response)
         finally:
             context.close()
             self._leave(attempt)
@@ -252,8 +253,9 @@ class TrioRuntime:
         """Give a sign of life when nothing was recorded for a while (E-11)."""
         period = self._settings.heartbeat
         while True:
+            self._recorded = False
             await trio.sleep(period)
-            if self.now() - self._last_record >= timedelta(seconds=period):
+            if not self._recorded:
                 self._plan.runtime_update = self.now()
                 self.record(self._plan)
 
@@ -270,9 +272,8 @@ class TrioRuntime:
 
     # --- plugins that do not hear (A-16) ------------------------------------------
 
-    def _enter(self, action: BaseAction, attempt: Attempt, seconds: float) -> None:
-        call = _Call(action, attempt, trio.current_time() + seconds + DEAF_AFTER)
-        self._calls[id(attempt)] = call
+    def _enter(self, call: _Call) -> None:
+        self._calls[id(call.attempt)] = call
         if call.deaf_at < self._deaf_due:
             self._calls_changed.set()
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from ._plain_records import plain_form_of
 from ._plugin import AnyPlugin
 from ._secret_scan import facts_of
 from ._secrets import DataPath, StoredValue
@@ -78,6 +79,10 @@ class ValueCodec:
         if value is None or isinstance(value, StoredValue):
             return self.encode(plugin, side, value)
         wanted = self._type_of(plugin, side, value)
+        if wanted.plain_form is not None:
+            data = wanted.plain_form(value)
+            if data is not None:
+                return [data]
         try:
             form = wanted.encode(value)
             packed = pack(_TRIAL, form)
@@ -123,6 +128,7 @@ class _Type:
 
         stored = converter(Form.STORED)
         self.wanted = wanted
+        self.plain_form = plain_form_of(wanted)
         self._write: Callable[[Any], Any] = stored.get_unstructure_hook(wanted)
         self.read: Callable[[Any, Any], Any] = stored.get_structure_hook(wanted)
 

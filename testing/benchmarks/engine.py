@@ -1,0 +1,118 @@
+"""The engine itself: on LMDB with synchronous commits, and without any store."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import trio
+
+from workstream import LmdbVault, Plan, Workstream, open_workstream
+from workstream._clock import Clock
+from workstream._codec import Codec
+from workstream._journal import Committer, Journal
+from workstream._output import OutputBuffer
+from workstream._state import State, Status
+from workstream._trio_runtime import RunSettings, TrioRuntime
+from workstream._vault import Change, Vault
+from workstream._walk import give_ids, new_plan_id
+
+from .work import registry
+
+__all__ = ["opened", "run_engine", "run_without_store", "timed"]
+
+
+@asynccontextmanager
+async def opened(vault: Vault) -> AsyncGenerator[Workstream, None]:
+    """An engine on this vault, with the plugins of the bench."""
+    async with open_workstream(vault, registry=registry()) as ws:
+        yield ws
+
+
+async def timed(ws: Workstream, plan: Plan, *, watchers: int = 0) -> float:
+    """The seconds from the plan's start to its durable end; submit is not part."""
+    plan_id = await ws.submit(plan)
+    async with trio.open_nursery() as nursery:
+        for _ in range(watchers):
+            await nursery.start(_watch, ws, plan_id)
+        start = time.perf_counter()
+        await ws.start(plan_id)
+        ended = await _ended(ws, plan_id)
+        seconds = ended - start
+    assert (await ws.plan(plan_id)).state.status is Status.COMPLETED
+    return seconds
+
+
+async def _ended(ws: Workstream, plan_id: UUID) -> float:
+    """Wait without reading the plan once more, as ``wait`` would."""
+    run = ws._runs.get(plan_id)  # pyright: ignore[reportPrivateUsage]
+    if run is not None:
+        await run.finished.wait()
+    return time.perf_counter()
+
+
+async def _watch(
+    ws: Workstream,
+    plan_id: UUID,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    task_status.started()
+    async for _ in ws.watch(plan_id):
+        pass
+
+
+async def run_engine(plan: Plan, path: Path, *, watchers: int = 0) -> float:
+    """Run the plan in a new LMDB store at this path; the seconds that it took."""
+    async with opened(LmdbVault(path / "store")) as ws:
+        return await timed(ws, plan, watchers=watchers)
+
+
+class _NoJournal(Journal):
+    """Drops what it is given; nothing ever has to be waited for."""
+
+    def add(self, change: Change) -> None:
+        """Drop it."""
+
+    async def durable(self) -> None:
+        """Return at once, but let others run, as a store would."""
+        await trio.lowlevel.checkpoint()
+
+
+async def run_without_store(plan: Plan) -> float:
+    """Run the plan by the interpreter on the trio runtime; the seconds that it took."""
+    plugins = registry()
+    give_ids(plan, new_plan_id())
+    assert plan.id is not None
+    plan.state = State(Status.RUNNING)
+    journal = _NoJournal(
+        Committer(_no_vault()), plan.id, 0, on_durable=_nothing, on_error=_nothing
+    )
+    settings = RunSettings(
+        plugins=plugins,
+        resolvers=plugins.resolvers,
+        codec=Codec(plugins),
+        now=Clock(),
+        random=random.random,
+        heartbeat=300,
+    )
+    runtime = TrioRuntime(plan, journal, OutputBuffer({}), settings)
+    start = time.perf_counter()
+    await runtime.run()
+    seconds = time.perf_counter() - start
+    assert plan.state.status is Status.COMPLETED
+    return seconds
+
+
+def _no_vault() -> Vault:
+    from workstream import NullVault
+
+    return NullVault()
+
+
+def _nothing() -> None:
+    pass
