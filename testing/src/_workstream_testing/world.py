@@ -61,7 +61,7 @@ class World:
             options: Arguments of ``open_workstream``, in place of the usual ones.
         """
         usual: dict[str, Any] = {"now": self.clock.now, "random": lambda: 0.5}
-        arguments = {"registry": self.registry(), **usual, **options}
+        arguments: dict[str, Any] = {"registry": self.registry(), **usual, **options}
         async with open_workstream(self.vault, **arguments) as ws:
             yield ws
 

@@ -1,0 +1,409 @@
+"""Engines that open on what another one left: sections 14 to 16, beyond the table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+import trio
+
+from _workstream_testing.expectations import kind_of
+from _workstream_testing.held_vault import HeldVault
+from _workstream_testing.notation import parse
+from _workstream_testing.virtual_time import FakeClock
+from _workstream_testing.world import World
+from workstream._codec import Codec
+from workstream._errors import (
+    NotRunningHereError,
+    NotStartedError,
+    PlanRefusedError,
+    StorageError,
+)
+from workstream._memory_vault import MemoryVault
+from workstream._plan import BaseAction, Plan
+from workstream._state import FailureReason, NoteValue, PluginError, Status
+from workstream._vault import Change, Vault, Write
+from workstream._walk import actions, new_plan_id, walk
+
+
+@pytest.fixture(autouse=True)
+def quiet_engine(caplog: pytest.LogCaptureFixture) -> None:
+    """Plans that fail are what these tests are about: no news of them."""
+    caplog.set_level(logging.CRITICAL, "workstream")
+
+
+def action_of(plan: Plan, name: str) -> BaseAction:
+    """The action of this name."""
+    return next(action for action in actions(plan) if action.name == name)
+
+
+async def remembered(world: World, text: str, **notes: NoteValue) -> UUID:
+    """Store a plan as a crash left it, its action ``a`` with notes of its attempt."""
+    plan = parse(text).stored(new_plan_id(), world.clock.now())
+    action = action_of(plan, "a")
+    action.attempts[-1].notes.update(notes)
+    codec = Codec(world.registry())
+    changes: list[Change] = [codec.row_of(plan)]
+    changes += [
+        codec.record_of(item.node)
+        for item in walk(plan)
+        if item.node is not plan and item.node.state.status is not Status.NOT_STARTED
+    ]
+    row = codec.row_of(plan)
+    await world.vault.create(row, codec.encode_definition(plan))
+    await world.vault.write([Write(plan_id=row.id, first=1, changes=tuple(changes))])
+    return row.id
+
+
+@pytest.mark.parametrize("on_interrupt", ["rerun", "fail", "reconcile"])
+def test_notes_reach_the_next_attempt(on_interrupt: str) -> None:
+    """A rerun and ``reconcile`` see what the interrupted attempt remembered (X-83, REG-11).
+
+    With FAIL nothing is called (R-7); the notes are kept in any case (OM-9).
+    """
+    world = World()
+
+    async def scenario() -> None:
+        plan_id = await remembered(
+            world,
+            f"plan=R: B1=R: s1=R[a=R{{open}}(on_interrupt={on_interrupt})]",
+            pid=7,
+        )
+        async with world.engine() as ws:
+            action = action_of(await ws.wait(plan_id), "a")
+        assert action.attempts[0].notes == {"pid": 7}
+        kinds = [kind_of(attempt) for attempt in action.attempts]
+        if on_interrupt == "fail":
+            assert world.stage.calls == []
+            assert kinds == ["int"]
+            return
+        [call] = world.stage.calls
+        assert call.of == ("execute" if on_interrupt == "rerun" else "reconcile")
+        assert call.notes == {"pid": 7}
+        assert kinds == ["int", "ok"]
+        assert call.attempt == (2 if on_interrupt == "rerun" else 1)
+
+    world.clock.run(scenario)
+
+
+def test_leaving_is_a_crash() -> None:
+    """Leaving the engine writes no verdict; the next one goes on (T-3, R-1, R-7)."""
+    world = World()
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan_id = await world.start(ws, "cont(d=1)[k] B1: s1[a ok@5; b] s2")
+            await trio.sleep(2.5)
+        left = await world.stored(plan_id)
+        assert left.state.status is Status.RUNNING
+        assert [kind_of(attempt) for attempt in action_of(left, "a").attempts] == [
+            "open"
+        ]
+        assert await world.vault.owner(plan_id) is None
+        await trio.sleep(60)
+        async with world.engine() as ws:
+            result = await ws.wait(plan_id)
+        assert result.state.status is Status.COMPLETED
+        kinds = [kind_of(attempt) for attempt in action_of(result, "a").attempts]
+        assert kinds == ["int", "ok"]
+
+    world.clock.run(scenario)
+
+
+def test_without_recovery() -> None:
+    """An engine that does not recover leaves plans alone, until ``resume`` (R-18)."""
+    world = World()
+
+    async def scenario() -> None:
+        plan_id = await world.crashed("plan=R: B1=R: s1=R[a=R{open}]")
+        async with world.engine(recover=False) as ws:
+            await ws.start(plan_id)
+            assert world.stage.calls == []
+            with pytest.raises(NotRunningHereError, match="resume"):
+                await ws.wait(plan_id)
+            await ws.resume(plan_id)
+            await ws.resume(plan_id)  # it runs here: left alone
+            assert (await ws.wait(plan_id)).state.status is Status.COMPLETED
+            await ws.resume(plan_id)  # it has ended: left alone
+            fresh = await ws.submit(parse("B1").plan)
+            with pytest.raises(NotStartedError):
+                await ws.resume(fresh)
+        assert world.stage.trace == ["a"]
+
+    world.clock.run(scenario)
+
+
+def test_only_one_engine_recovers() -> None:
+    """A plan that another engine runs is neither recovered nor resumed (R-1, ST-2)."""
+    world = World()
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan_id = await world.start(ws, "B1: s1[a ok@5]")
+            async with world.engine() as other:
+                assert other.recovery_errors == {}
+                with pytest.raises(NotRunningHereError, match="process"):
+                    await other.resume(plan_id)
+                await ws.wait(plan_id)
+        assert world.stage.trace == ["a"]
+
+    world.clock.run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("limit", "age", "aged_out"),
+    [(60.0, 50.0, False), (60.0, 50.1, True), (None, 1e7, False)],
+)
+def test_age(limit: float | None, age: float, aged_out: bool) -> None:
+    """Age counts from the last sign of life, and more than the limit is too old (R-3)."""
+    world = World()
+
+    async def scenario() -> None:
+        # Its last sign of life is the beginning of the attempt, 9 seconds before.
+        plan_id = await world.crashed("plan=R: def[w] B1=R: s1=R[a=R{err}(retries=1)]")
+        await trio.sleep(age + 1.5)
+        async with world.engine(max_last_update=limit) as ws:
+            result = await ws.wait(plan_id)
+        assert (result.reason is FailureReason.EXCEED_RECOVERY) == aged_out
+        assert world.stage.trace == ([] if aged_out else ["a", "w"])
+
+    world.clock.run(scenario)
+
+
+def test_resume_looks_at_no_age() -> None:
+    """Whoever resumes a plan has looked at it: it is recovered whatever its age (R-3)."""
+    world = World()
+
+    async def scenario() -> None:
+        plan_id = await world.crashed("plan=R: B1=R: s1=R[a=R{open}]")
+        await trio.sleep(80_000)
+        async with world.engine(recover=False) as ws:
+            await ws.resume(plan_id)
+            assert (await ws.wait(plan_id)).state.status is Status.COMPLETED
+
+    world.clock.run(scenario)
+
+
+@pytest.mark.parametrize("recovered", [False, True])
+def test_heartbeat(recovered: bool) -> None:
+    """A run gives a stored sign of life when nothing else happens (E-11)."""
+    world = World()
+
+    async def scenario() -> None:
+        async with world.engine(max_last_update=400) as ws:
+            plan_id = await world.start(ws, "B1: s1[a(timeout=inf) ok@1050]")
+            if not recovered:
+                await beats(plan_id)
+                return
+            await trio.sleep(10)
+        async with world.engine(max_last_update=400) as ws:
+            await beats(plan_id)
+
+    async def beats(plan_id: UUID) -> None:
+        began = world.clock.time()
+        await trio.sleep(350)
+        update = (await world.stored(plan_id)).runtime_update
+        assert update is not None
+        assert (update - world.clock.start).total_seconds() == began + 300
+
+    world.clock.run(scenario)
+
+
+def test_long_action_does_not_age() -> None:
+    """A plan in the middle of a long action is recovered after a crash (E-11, R-3)."""
+    world = World()
+
+    async def scenario() -> None:
+        async with world.engine(max_last_update=400) as ws:
+            plan_id = await world.start(ws, "B1: s1[a(timeout=inf) ok@5000,ok]")
+            await trio.sleep(4000)
+        await trio.sleep(200)
+        async with world.engine(max_last_update=400) as ws:
+            assert (await ws.wait(plan_id)).state.status is Status.COMPLETED
+
+    world.clock.run(scenario)
+
+
+def test_plan_that_cannot_be_recovered() -> None:
+    """It is listed, stays R, and keeps no other plan from recovering (R-4)."""
+    world = World()
+
+    async def scenario() -> None:
+        lacking = parse("plan=R: B1=R: s1=R[a=R{open}]").stored(
+            new_plan_id(), world.clock.now()
+        )
+        action_of(lacking, "a").plugin = "case.gone"
+        codec = Codec(world.registry())
+        await world.vault.create(
+            codec.row_of(lacking), codec.encode_definition(lacking)
+        )
+        corrupt = await world.crashed("plan=R: B1=R: s1=R[a=R{open}]")
+        stored = await world.vault.read(corrupt)
+        broken = new_plan_id()
+        await world.vault.create(
+            codec.row_of(lacking).__class__(
+                id=broken, name="broken", status=Status.RUNNING
+            ),
+            stored.definition[:-5],
+        )
+        async with world.engine() as ws:
+            assert lacking.id is not None
+            assert set(ws.recovery_errors) == {lacking.id, broken}
+            assert isinstance(ws.recovery_errors[lacking.id], PlanRefusedError)
+            assert "case.gone" in str(ws.recovery_errors[lacking.id])
+            assert (await ws.wait(corrupt)).state.status is Status.COMPLETED
+            row = await world.vault.row(lacking.id)
+            assert row.status is Status.RUNNING
+            assert await world.vault.owner(lacking.id) is None
+            with pytest.raises(PlanRefusedError):
+                await ws.resume(lacking.id)
+
+    world.clock.run(scenario)
+
+
+# --- stop requests over a crash (SP-8, SP-9) ------------------------------------------
+
+
+async def requested(world: World, text: str) -> UUID:
+    """Store a plan as a crash left it, with a stop request that nobody saw."""
+    plan_id = await world.crashed(text)
+    row = await world.vault.row(plan_id)
+    assert await world.vault.request_stop(plan_id, row) is Status.RUNNING
+    return plan_id
+
+
+def test_request_that_was_not_seen() -> None:
+    """Recovery sees it, and goes on stopping (SP-9, R-17)."""
+    world = World()
+
+    async def scenario() -> None:
+        plan_id = await requested(
+            world, "plan=R: da[r(on_failure)] B1=R: s1=R[a=R{open}; b] s2"
+        )
+        async with world.engine() as ws:
+            result = await ws.wait(plan_id)
+        assert result.state.status is Status.STOPPED
+        assert result.reasons == (FailureReason.STOPPED,)
+        assert world.stage.trace == ["r"]
+        assert await world.vault.stop_requests() == frozenset()
+
+    world.clock.run(scenario)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plan=R: da=R[b(on_success) r(on_failure)] B1=C",
+        "plan=R: def=R[w=R{open}] B1=C",
+        "plan=R: da=C[b(on_success)] def[w] B1=C",
+    ],
+)
+def test_request_that_came_too_late(text: str) -> None:
+    """Once deferred work has begun, a request changes nothing, then and later (SP-8)."""
+    world = World()
+
+    async def scenario() -> None:
+        plan_id = await requested(world, text)
+        async with world.engine() as ws:
+            result = await ws.wait(plan_id)
+        assert result.state.status is Status.COMPLETED
+        assert result.reasons == ()
+        assert not result.stopping
+        assert "r" not in world.stage.trace
+
+    world.clock.run(scenario)
+
+
+def test_request_for_an_aged_out_plan() -> None:
+    """A plan that is given up is F, whatever was asked (SP-9, R-3)."""
+    world = World()
+
+    async def scenario() -> None:
+        plan_id = await requested(world, "plan=R: B1=R: s1=R[a=R{open}]")
+        await trio.sleep(3600)
+        async with world.engine() as ws:
+            result = await ws.wait(plan_id)
+        assert result.reasons == (FailureReason.EXCEED_RECOVERY,)
+
+    world.clock.run(scenario)
+
+
+# --- a store that fails (STO-6) --------------------------------------------------------
+
+
+class FailingVault(HeldVault):
+    """A vault in which the writes of one plan begin to fail."""
+
+    def __init__(self, vault: Vault, clock: FakeClock) -> None:
+        super().__init__(vault, clock)
+        self.failing: UUID | None = None
+        self.refused = 0
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
+        """Refuse the writes of one plan, commit the others."""
+        good = [write for write in writes if write.plan_id != self.failing]
+        answers = iter(await super().write(good))
+        self.refused += len(writes) - len(good)
+        return [
+            next(answers) if write in good else StorageError("disk full")
+            for write in writes
+        ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_store_that_fails(seed: int) -> None:
+    """One plan's run breaks off and can be resumed; the others go on (STO-6)."""
+    clock_vault: list[FailingVault] = []
+
+    def failing(clock: FakeClock) -> Vault:
+        clock_vault.append(FailingVault(MemoryVault(), clock))
+        return clock_vault[0]
+
+    world = World(failing)
+    [vault] = clock_vault
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            bad = await world.start(ws, "B1(conc=2): s1[a ok@1; b] s2[c hang]")
+            good = await world.start(ws, "B1: s1[d ok@5]")
+            await trio.sleep(0.5)
+            vault.failing = bad
+            with pytest.raises(StorageError, match="disk full"):
+                await ws.wait(bad)
+            assert world.clock.time() == 1
+            assert world.stage.executed("b") == []
+            [hanging] = world.stage.executed("c")
+            assert hanging.cancelled
+            assert vault.refused == 1
+            assert await vault.owner(bad) is None
+            assert (await ws.wait(good)).state.status is Status.COMPLETED
+            assert (await ws.plan(bad)).state.status is Status.RUNNING
+            assert action_of(await ws.plan(bad), "a").state.status is Status.RUNNING
+            vault.failing = None
+            await ws.stop(bad)
+            await ws.resume(bad)
+            assert (await ws.wait(bad)).state.status is Status.STOPPED
+
+    world.clock.run(scenario, seed=seed)
+
+
+def test_interrupted_attempt_is_told_as_such() -> None:
+    """Its error says what happened, and is one that may be retried (R-7)."""
+    world = World()
+
+    async def scenario() -> None:
+        plan_id = await world.crashed(
+            "plan=R: B1=R: s1=R[a=R{open}(on_interrupt=reconcile reconcile=boom)]"
+        )
+        async with world.engine() as ws:
+            first, second = action_of(await ws.wait(plan_id), "a").attempts
+        assert isinstance(first.error, PluginError)
+        assert "interrupted" in first.error.message
+        assert not first.error.permanent
+        assert second.error is not None
+        assert second.error.permanent
+        assert second.error.wrapped == PluginError("RuntimeError: a: boom")
+
+    world.clock.run(scenario)
