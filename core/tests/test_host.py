@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from workstream._cli._table import COMMANDS
 from workstream._host import ALLOW_LIST, Host, discover
 from workstream._listing import LeftOut
 from workstream._registry import Registry
@@ -72,11 +73,11 @@ def test_an_installed_package_brings_all_that_its_hooks_return(
     made: object = host.vaults()["acme"]("there")
     assert made == ("vault", "there")
     assert host.secret_resolvers()["acme_safe"]("x") == "X"
-    assert list(host.commands()) == ["inventory"]
+    assert [name for name in host.commands() if name not in COMMANDS] == ["inventory"]
 
 
 def test_the_core_comes_through_the_same_hooks(find_packages: Find) -> None:
-    """workstream's own stores and secret resolvers are there with no package at all."""
+    """workstream's own stores, resolvers and commands are there with no package at all."""
     host = find_packages()
     [core] = host.listing().packages
 
@@ -84,7 +85,12 @@ def test_the_core_comes_through_the_same_hooks(find_packages: Find) -> None:
     assert sorted(host.secret_resolvers()) == ["env", "file"]
     assert host.plugins() == []
     assert core.package == "workstream-engine"
-    assert core.hooks == ("workstream_secret_resolvers", "workstream_vaults")
+    assert list(host.commands()) == list(COMMANDS)
+    assert core.hooks == (
+        "workstream_commands",
+        "workstream_secret_resolvers",
+        "workstream_vaults",
+    )
 
 
 def test_the_core_makes_its_vaults(find_packages: Find, tmp_path: Path) -> None:
@@ -495,7 +501,7 @@ def test_of_two_schemes_or_commands_of_one_name_neither_is_usable(
 
     assert sorted(host.vaults()) == ["lmdb", "memory", "one", "two"]
     assert sorted(host.secret_resolvers()) == ["env", "file", "one", "two"]
-    assert host.commands() == {}
+    assert list(host.commands()) == list(COMMANDS)
     assert sorted({left_out.item for left_out in troubles(host)}) == [
         "command shared",
         "vault shared",
@@ -741,10 +747,10 @@ def test_each_discovery_asks_once(
 
 
 def test_discovery_needs_no_loop_and_no_store() -> None:
-    """Finding what is installed works where trio, LMDB and click cannot be imported."""
+    """Finding what is installed works where trio, LMDB and rich cannot be imported."""
     code = (
         "import sys\n"
-        "for name in ('trio', 'lmdb', 'click', 'rich'): sys.modules[name] = None\n"
+        "for name in ('trio', 'lmdb', 'cattrs', 'rich'): sys.modules[name] = None\n"
         "from workstream._host import discover\n"
         "print(*sorted(discover(packages=False).listing().packages[0].vaults))"
     )

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from .._display import shorten
 from .._errors import InternalError, WorkstreamError
 from ._exit_codes import ExitCode
 from ._refusal import complain
@@ -53,7 +54,7 @@ class CommandLine(click.Group):
             near = difflib.get_close_matches(name, COMMANDS)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             message = (
-                f"no command {name!r}.{hint} `workstream --help` lists the commands; "
+                f"no command '{shorten(name)}'.{hint} `workstream --help` lists the commands; "
                 "`workstream plugins` those that packages add, and what was left out."
             )
             raise click.UsageError(message, ctx)

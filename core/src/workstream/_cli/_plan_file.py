@@ -63,11 +63,13 @@ class PlanFile:
             made.close()  # or Python warns that nobody awaited it
             raise _asynchronous(self.path)
         if not isinstance(made, Plan):
-            kind = type(made).__name__
+            kind = (
+                "None" if made is None else f"an object of type {type(made).__name__}"
+            )
             forgotten = ": is a `return` missing?" if made is None else ""
             message = (
                 f"{_shown(self.path)}: its plan function returned "
-                f"{'None' if made is None else f'a {kind}'}, not a Plan{forgotten}"
+                f"{kind}, not a Plan{forgotten}"
             )
             raise Refusal(message)
         return made
@@ -158,8 +160,9 @@ def _plan_function(path: Path, names: dict[str, Any]) -> Callable[..., Any]:
         raise Refusal(message)
     function = names[_FUNCTION]
     if isinstance(function, type) or not callable(function):
-        kind = "class" if isinstance(function, type) else type(function).__name__
-        message = f"{_shown(path)}: `plan` is a {kind}, not a function: {_EXAMPLE}"
+        is_class = isinstance(function, type)
+        kind = "a class" if is_class else f"of type {type(function).__name__}"
+        message = f"{_shown(path)}: `plan` is {kind}, not a function: {_EXAMPLE}"
         raise Refusal(message)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise _asynchronous(path)

@@ -48,7 +48,7 @@ async def find_plan(vault: Vault, text: str) -> PlanRow:
     digits = text.strip().lower().replace("-", "")
     if not _HEX.fullmatch(digits):
         message = (
-            f"{shorten(text)!r} is no plan: give an id as `workstream list` shows it, "
+            f"'{shorten(text)}' is no plan: give an id as `workstream list` shows it, "
             f"or its first digits (at least four), or {LAST!r} for the newest"
         )
         raise Refusal(message)
@@ -57,7 +57,7 @@ async def find_plan(vault: Vault, text: str) -> PlanRow:
         return found[0]
     if not found:
         message = (
-            f"the store holds no plan {shorten(text)!r}: `workstream list` shows those "
+            f"the store holds no plan '{shorten(text)}': `workstream list` shows those "
             "that it holds"
         )
         raise Refusal(message)
@@ -69,7 +69,7 @@ def _means(digits: str, plan_id: UUID) -> bool:
 
 
 def _several(text: str, found: list[PlanRow]) -> str:
-    lines = [f"{shorten(text)!r} may be any of {len(found):,} plans: type more of it"]
+    lines = [f"'{shorten(text)}' may be any of {len(found):,} plans: type more of it"]
     lines += [f"  {short_id(row.id)}  {shorten(row.name)}" for row in found[:_SHOWN]]
     if len(found) > _SHOWN:
         lines.append(f"  … and {len(found) - _SHOWN:,} more")

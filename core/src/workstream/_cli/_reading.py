@@ -68,7 +68,7 @@ def run_async(function: Callable[[], Awaitable[T]]) -> T:
     except BaseExceptionGroup as group:
         error: Any = group
         while isinstance(error, BaseExceptionGroup):
-            inner: tuple[Any, ...] = error.exceptions  # pyright: ignore[reportUnknownMemberType]
+            inner: list[Any] = list(cast("Any", error).exceptions)
             if len(inner) > 1:
                 break
             error = inner[0]

@@ -32,11 +32,12 @@ def command(plan: str | None, store: str | None, as_json: bool) -> int:
     from ._reading import run_async
     from ._resuming import Resuming
     from ._screen import Screen
+    from ._streams import stdout_kept_clear
 
     hints = Hints(store)
     screen = Screen(sys.stderr if as_json else sys.stdout)
     resuming = Resuming(store, plan, screen, hints)
-    with resuming.interrupts:
+    with resuming.interrupts, stdout_kept_clear(as_json):
         results = run_async(resuming.run)
     if not results and not resuming.refused:
         screen.line("nothing to resume: no plan was left behind by a crash")

@@ -49,6 +49,7 @@ def command(
     5 broken off and resumable, 2 nothing was run.
     """
     from .._engine import open_workstream
+    from .._errors import WorkstreamError
     from .._registry import Registry
     from .._stores import open_store
     from ._data import print_json
@@ -58,7 +59,9 @@ def command(
     from ._outcome import Result, result_of, tell
     from ._plan_file import read_plan_file
     from ._reading import run_async
+    from ._refusal import complain
     from ._screen import Screen, joined
+    from ._streams import stdout_kept_clear
     from ._views import view_on
 
     registry = functools.cache(Registry.installed)
@@ -69,6 +72,8 @@ def command(
     # What is printed for programs has standard output for itself.
     screen = Screen(sys.stderr if as_json else sys.stdout)
     interrupts = Interrupts()
+
+    begun: list[UUID] = []
 
     async def run() -> Result | None:
         vault = open_store(store)
@@ -82,16 +87,25 @@ def command(
                 show = hints.command("show", plan_id)
                 screen.line(joined((plan.name, "bold"), (f"  ({show})", "dim")))
             await ws.start(plan_id)
+            begun.append(plan_id)
             endings = await follow(
                 ws, [plan_id], view_on(screen, several=False), interrupts
             )
             return await result_of(vault, await vault.row(plan_id), endings[plan_id])
 
-    with interrupts:
-        result = run_async(run)
+    try:
+        with interrupts, stdout_kept_clear(as_json):
+            result = run_async(run)
+    except WorkstreamError as error:
+        if not begun:
+            raise
+        complain(error)
+        resume = hints.command("resume", begun[0])
+        screen.line(joined(("go on with it:  ", "dim"), resume))
+        return ExitCode.BROKEN_OFF
     if result is None:
         raise click.Abort
     tell(screen, [result], hints)
     if as_json:
         print_json(result.data())
-    return ExitCode(result.code)
+    return result.code

@@ -17,7 +17,7 @@ from typing import TextIO
 
 from .._display import display_lines
 
-__all__ = ["Forgiving", "flush_all", "log_to_stderr"]
+__all__ = ["Forgiving", "flush_all", "log_to_stderr", "stdout_kept_clear"]
 
 
 class Forgiving(io.TextIOBase):
@@ -109,3 +109,17 @@ def log_to_stderr() -> Generator[None, None, None]:
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagates
+
+
+@contextlib.contextmanager
+def stdout_kept_clear(is_wanted: bool) -> Generator[None, None, None]:
+    """Let what plan files and plugins print go to standard error.
+
+    Args:
+        is_wanted: Whether standard output is for a JSON document alone.
+    """
+    if not is_wanted:
+        yield
+        return
+    with contextlib.redirect_stdout(sys.stderr):
+        yield

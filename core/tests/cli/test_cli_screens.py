@@ -1,0 +1,316 @@
+"""What the screen shows while plans run: everything that matters, and only what fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rich.cells import cell_len
+
+from workstream import (
+    Action,
+    Attempt,
+    Block,
+    CheckAction,
+    Checks,
+    DeferBatch,
+    DeferredActions,
+    Node,
+    OutputLine,
+    Plan,
+    PlanSnapshot,
+    PluginError,
+    Sequence,
+    State,
+    StateChange,
+    Status,
+    WhenDeferred,
+)
+from workstream._cli._live import layout
+from workstream._cli._narration import Narrator
+from workstream._cli._progress import Progress
+from workstream._cli._screen import Signs
+from workstream._walk import give_ids, new_plan_id
+
+BEGIN = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
+N, R, C, F, S = Status
+
+
+def at(seconds: float) -> datetime:
+    """A moment after the beginning."""
+    return BEGIN + timedelta(seconds=seconds)
+
+
+def plan_of(hosts: int = 3, **settings: object) -> Plan:
+    """A deploy to so many hosts."""
+    plan = Plan(
+        name="Deploy",
+        pre_checks=Checks(actions=[CheckAction(name="ready", plugin="x.look")]),
+        cont_checks=Checks(actions=[CheckAction(name="well", plugin="x.look")]),
+        blocks=[
+            Block(
+                name="Tier",
+                sequences=[
+                    Sequence(
+                        name=f"web-{n}",
+                        actions=[
+                            Action(name="copy", plugin="x.act"),
+                            Action(name="start", plugin="x.act"),
+                        ],
+                    )
+                    for n in range(hosts)
+                ],
+                **settings,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            ),
+            Block(
+                name="Bake",
+                entrance_delay=600,
+                sequences=[
+                    Sequence(name="s", actions=[Action(name="a", plugin="x.act")])
+                ],
+            ),
+        ],
+        deferred_actions=DeferredActions(
+            batches=[
+                DeferBatch(
+                    name="Tidy",
+                    when=WhenDeferred.ALWAYS,
+                    actions=[Action(name="up", plugin="x.act")],
+                )
+            ]
+        ),
+    )
+    give_ids(plan, new_plan_id())
+    return plan
+
+
+class Story:
+    """A plan whose changes are seen one after the other."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Begin with the plan as it is."""
+        self.plan = plan
+        self.progress = Progress(PlanSnapshot(position=0, plan=plan))
+        self.narrator = Narrator(self.progress, Signs())
+        self.told: list[str] = []
+
+    def see(
+        self, node: Node, status: Status, attempt: Attempt | None = None, count: int = 0
+    ) -> None:
+        """The object has this status now."""
+        assert node.id is not None
+        ended = at(1) if status.is_terminal else None
+        change = StateChange(
+            position=1,
+            path="",
+            object_id=node.id,
+            object_type=node.object_type,
+            state=State(status, BEGIN, ended),
+            attempts=count,
+            attempt=attempt,
+        )
+        before = self.progress.status_of(node.id)
+        self.progress.see(change)
+        line = self.narrator.line(change, before)
+        if line is not None:
+            self.told.append(line.plain)
+
+    def begin(self, *nodes: Node) -> None:
+        """These run now, actions in their first attempt."""
+        for node in nodes:
+            is_action = isinstance(node, Action | CheckAction)
+            self.see(node, R, Attempt(started=BEGIN) if is_action else None, is_action)
+
+    def fail(
+        self, node: Node, message: str, status: Status = F, count: int = 1
+    ) -> None:
+        """The action's attempt has failed, and with it the action, or not yet."""
+        error = PluginError(message)
+        self.see(node, status, Attempt(started=BEGIN, ended=at(1), error=error), count)
+
+    def say(self, node: Node, text: str, *progress: float) -> None:
+        """The action reports."""
+        assert node.id is not None
+        done, total = progress or (None, None)
+        self.progress.see(
+            OutputLine(
+                position=1,
+                path="",
+                action_id=node.id,
+                attempt=1,
+                number=1,
+                time=BEGIN,
+                text=text,
+                done=done,
+                total=total,
+            )
+        )
+
+    def screen(
+        self, width: int = 80, height: int = 24, seconds: float = 5
+    ) -> list[str]:
+        """What is shown so many seconds after the beginning."""
+        lines = layout([self.progress], at(seconds), width, height, Signs())
+        return [line.plain for line in lines]
+
+
+def text_of(lines: Iterable[str]) -> str:
+    """All lines as one text."""
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def story() -> Story:
+    """A plan that runs: one host is done, one failed, one works."""
+    plan = plan_of(tolerated_failures=1)
+    tier = plan.blocks[0]
+    story = Story(plan)
+    story.begin(plan, tier, *tier.sequences, *(s.actions[0] for s in tier.sequences))
+    story.see(tier.sequences[0], C)
+    story.see(tier.sequences[0].actions[0], C, Attempt(started=BEGIN, ended=at(1)), 1)
+    story.fail(tier.sequences[1].actions[0], "no space left")
+    story.see(tier.sequences[1], F)
+    story.say(tier.sequences[2].actions[0], "copied a.txt", 3, 4)
+    return story
+
+
+def test_the_screen_shows_what_matters(story: Story) -> None:
+    """Blocks with their counts, what runs with its latest line, what has failed."""
+    lines = story.screen()
+
+    assert lines[0].startswith("Deploy  ")
+    assert lines[0].endswith("running 5.0s, 1 failed")
+    page = text_of(lines)
+    assert "▶ Tier" in page
+    assert "2 of 3, 1 failed (1 may)" in page
+    assert "Tier / web-2 / copy    5.0s  3 of 4 (75%)  copied a.txt" in page
+    assert "✗ Tier / web-1 / copy (tolerated): no space left" in page
+    assert "· deferred_actions" in page
+
+
+@pytest.mark.parametrize("width", [10, 25, 40, 80, 200])
+@pytest.mark.parametrize("height", [2, 5, 10, 24, 60])
+def test_the_screen_is_never_overrun(width: int, height: int) -> None:
+    """With thousands of sequences at work, wide letters and long lines, it fits."""
+    plan = plan_of(3000)
+    for sequence in plan.blocks[0].sequences:
+        sequence.name = "日本語" * 20
+    tier = plan.blocks[0]
+    story = Story(plan)
+    story.begin(plan, tier, *tier.sequences, *(s.actions[0] for s in tier.sequences))
+    for sequence in tier.sequences[:50]:
+        story.fail(sequence.actions[0], "wrong " * 100)
+    story.say(tier.sequences[99].actions[0], "x" * 5000)
+
+    lines = story.screen(width, height)
+
+    assert len(lines) < height or height == 2
+    assert all(cell_len(line) < width for line in lines)
+    if height >= 24 and width >= 80:
+        assert "2,9" in text_of(lines)  # so many more run now
+        assert "failed before" in text_of(lines)
+
+
+def test_several_plans_share_the_screen() -> None:
+    """Where there is no room for all, each has its headline."""
+    plans = [Story(plan_of()) for _ in range(10)]
+    for each in plans:
+        each.begin(each.plan)
+
+    lines = layout([each.progress for each in plans], at(1), 80, 24, Signs())
+
+    assert len(lines) == 10
+    assert all("Deploy" in line.plain for line in lines)
+
+
+def test_many_blocks_are_shown_around_the_one_that_runs() -> None:
+    """What is under way stays on the screen."""
+    block = Block(name="", sequences=[Sequence(name="s", actions=[])])
+    plan = Plan(
+        name="Long",
+        blocks=[Block(name=f"step {n}", sequences=block.sequences) for n in range(100)],
+    )
+    give_ids(plan, new_plan_id())
+    story = Story(plan)
+    for each in plan.blocks[:50]:
+        story.see(each, C)
+    story.begin(plan, plan.blocks[50])
+
+    page = text_of(story.screen())
+
+    assert "▶ step 50" in page
+    assert "before" in page
+    assert "more" in page
+
+
+def test_a_delay_is_told() -> None:
+    """While nothing runs, the screen says what is waited for (B-2)."""
+    plan = plan_of()
+    story = Story(plan)
+    story.begin(plan)
+    assert plan.pre_checks is not None
+    story.see(plan.pre_checks, C)
+    story.see(plan.blocks[0], C)
+
+    assert "waits its entrance_delay of 10m 00s" in text_of(story.screen())
+
+
+def test_a_retry_and_a_deaf_plugin_are_told() -> None:
+    """An action that waits for its next attempt, and one that ignores its end (A-16)."""
+    plan = plan_of()
+    first, second = (s.actions[0] for s in plan.blocks[0].sequences[:2])
+    story = Story(plan)
+    story.begin(plan, plan.blocks[0], first, second)
+    story.fail(first, "busy", R)
+    story.see(second, R, Attempt(started=BEGIN, unresponsive=True), 1)
+    story.see(second, R, Attempt(started=BEGIN, unresponsive=True), 1)
+
+    page = text_of(story.screen(120))
+    assert "attempt 1 failed, retries: busy" in page
+    assert "goes on although it was cancelled" in page
+    assert story.told == [
+        "▶ Tier: begins, 3 sequences, 1 at a time",
+        "↻ Tier / web-0 / copy: attempt 1 failed, retries: busy",
+        "■ Tier / web-1 / copy: goes on although it was cancelled; wait, or leave and"
+        " resume",
+    ]
+
+
+def test_continuous_checks_are_news_only_when_they_fail() -> None:
+    """They pass time and again; neither lines nor the list of what runs flicker."""
+    plan = plan_of()
+    checks = plan.cont_checks
+    assert checks is not None
+    story = Story(plan)
+    story.begin(plan)
+    for _ in range(3):
+        story.begin(checks, checks.actions[0])
+        assert "well" not in text_of(story.screen(seconds=1))
+        assert "well" in text_of(story.screen(seconds=10))
+        story.see(checks.actions[0], C, Attempt(started=BEGIN, ended=at(1)), 1)
+        story.see(checks, C)
+    assert story.told == []
+    story.begin(checks, checks.actions[0])
+    story.fail(checks.actions[0], "tier is down")
+    story.see(checks, F)
+
+    assert story.told == [
+        "✗ cont_checks / well: failed: tier is down",
+        "✗ cont_checks: failed",
+    ]
+
+
+def test_a_snapshot_sets_things_right() -> None:
+    """A watcher that missed changes goes on from the plan as it is (WA-2)."""
+    plan = plan_of()
+    story = Story(plan)
+    story.begin(plan, plan.blocks[0], plan.blocks[0].sequences[0].actions[0])
+    for node in (plan, *plan.blocks[0].sequences, plan.blocks[0]):
+        node.state = State(C, BEGIN, at(3))
+    story.progress.see(PlanSnapshot(position=9, plan=plan, missed=True))
+
+    page = text_of(story.screen())
+    assert "completed 3.0s" in page
+    assert "3 of 3 sequences completed" in page
+    assert "web-0 / copy" not in page
