@@ -7,7 +7,8 @@ order that makes the check fail is made shorter until nothing more can be left o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 
 import attrs
@@ -106,11 +107,8 @@ def explore(
         raise _usual_fails(usual)
     seen = {_key(usual.choices)}
     tried = 1
-    for number in range(seed, seed + runs - 1):
-        if not usual.branches:
-            break  # nothing ever happens at the same instant
-        draw = randomly(number)
-        run = orders.run(lambda _, ready, draw=draw: draw(ready))
+    for choose in _others(usual.ready, runs - 1, seed):
+        run = orders.run(choose)
         tried += 1
         seen.add(_key(run.choices))
         if run.failure is not None:
@@ -122,13 +120,46 @@ def explore(
     return Exploration(tried, len(seen), usual.result)
 
 
+def _others(
+    ready: Sequence[int], runs: int, seed: int
+) -> Iterator[Callable[[int, int], int]]:
+    """Other orders than the usual one.
+
+    First those that differ from it by one choice, as most faults need no more, and
+    their stories are the shortest; then random ones.
+
+    Args:
+        ready: How many tasks were ready at each choice of the usual order.
+        runs: How many orders.
+        seed: Draws the random ones.
+    """
+    singles = [(n, c) for n, count in enumerate(ready, 1) for c in range(1, count)]
+    if not singles:
+        return  # nothing ever happens at the same instant
+    step = max(1, math.ceil(len(singles) / max(runs // 2, 1)))
+    some = singles[::step][:runs]
+    for number, chosen in some:
+        yield following({number: chosen})
+    for number in range(seed, seed + runs - len(some)):
+        yield _random_order(number)
+
+
+def _random_order(seed: int) -> Callable[[int, int], int]:
+    draw = randomly(seed)
+
+    def choose(_number: int, ready: int) -> int:
+        return draw(ready)
+
+    return choose
+
+
 @attrs.frozen
 class _Run:
     """One run in one order."""
 
     result: Simulation
     choices: dict[int, int]
-    branches: int
+    ready: Sequence[int]
     failure: Exception | None
 
 
@@ -181,7 +212,7 @@ class _Orders:
         self._note_unused()
         if failure is None:
             failure = self._checked(result)
-        return _Run(result, recorder.choices, recorder.count, failure)
+        return _Run(result, recorder.choices, recorder.ready, failure)
 
     def _checked(self, result: Simulation) -> Exception | None:
         try:
@@ -267,7 +298,7 @@ def _order_fails(usual: _Run, failing: _Run, runs: int, before: int) -> OrderErr
         f"the check fails for plan {result.plan.name!r} in another order of "
         "simultaneous events:",
         f"  {_text(failing.failure)}",
-        f"found in run {runs:,}; of {failing.branches:,} choices {choices} "
+        f"found in run {runs:,}; of {len(failing.ready):,} choices {choices} "
         f"({before:,} at first)",
         "",
         *_compared(usual.result.timeline.events, result.timeline.events),
@@ -285,7 +316,7 @@ def _compared(usual: tuple[Event, ...], failing: tuple[Event, ...]) -> list[str]
     if at is None:
         return ["what happens is the same as in the usual order"]
     time = failing[at].time if at < len(failing) else usual[at].time
-    lines = [f"both go the same way until {duration(time)}; then"]
+    lines = [f"from {duration(time)} on it goes another way than usual"]
     for title, events in (("usually", usual), ("here", failing)):
         lines.append(f"  {title}:")
         lines += [f"    {event}" for event in events[at : at + SHOWN]]

@@ -63,5 +63,6 @@ def fake_all(
     return list(fakes.values())
 
 
-def _faked(plugin: Any) -> AnyPlugin:
-    return plugin if isinstance(plugin, FakePlugin) else FakePlugin(plugin)
+def _faked(plugin: Any) -> Any:
+    fake: Any = FakePlugin
+    return plugin if isinstance(plugin, fake) else fake(plugin)

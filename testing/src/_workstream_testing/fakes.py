@@ -50,6 +50,9 @@ from .waiting import is_cancellation, linger, sleep, time
 
 __all__ = ["FakeAction", "FakeCheck", "FakePlugin"]
 
+# Of which only the methods are looked at, whatever their types are.
+_ACTION: Any = ActionPlugin
+
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
@@ -91,11 +94,11 @@ class FakePlugin(BasePlugin[Request, Response]):
         if cls is not FakePlugin:
             return super().__new__(cls)
         original = _original(plugin)
-        kind: type[FakePlugin[Any, Any]]
+        kind: Any
         real: Any = original if isinstance(original, type) else type(original)
         if issubclass(real, CheckPlugin):
             kind = FakeCheck
-        elif real.reconcile is not ActionPlugin.reconcile:
+        elif real.reconcile is not _ACTION.reconcile:
             kind = _ReconcilingFakeAction
         else:
             kind = FakeAction
@@ -118,7 +121,7 @@ class FakePlugin(BasePlugin[Request, Response]):
         self.retry = original.retry
         self.request_type = original.request_type
         self.response_type = original.response_type
-        self._original = original
+        self._original: Any = original
         self._strict = strict
         self._default = made_by_default(self)
         self._lines: list[Line] = []
@@ -319,10 +322,11 @@ class FakePlugin(BasePlugin[Request, Response]):
 
     def validate(self, request: Request, /) -> None:
         """Refuse what the plugin refuses."""
-        if isinstance(self._original, BasePlugin):
-            self._original.validate(request)
+        plugin = self._original
+        if not isinstance(plugin, type):
+            plugin.validate(request)
             return
-        if self._original.validate is BasePlugin.validate:
+        if self._original.validate is _ACTION.validate:
             return
         try:
             plugin = self._original()

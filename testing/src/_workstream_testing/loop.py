@@ -103,6 +103,9 @@ class Scope:
         self.parent = parent
         self.cancelled = False
 
+    def arm(self) -> None:
+        """A task inside begins to wait; only calls have a time to look after."""
+
 
 class Task:
     """A coroutine on its way."""
@@ -301,8 +304,8 @@ class Loop:
         if self._cancels and not shielded:
             self.raise_if_cancelled()
         scope = task.scope
-        if scope is not None and scope.__class__ is CallScope:
-            cast("CallScope", scope).arm()
+        if scope is not None:
+            scope.arm()
         task.parked = True
         task.shielded = shielded
         await _park()
@@ -508,7 +511,7 @@ class Nursery:
 
 def _is_stale(entry: tuple[float, int, int, Any, int]) -> bool:
     _, kind, _, what, ticket = entry
-    return what.ticket != ticket if kind == _SLEEP else what.over
+    return bool(what.ticket != ticket if kind == _SLEEP else what.over)
 
 
 def _too_many_steps(most: int) -> str:

@@ -30,7 +30,7 @@ class Recorder:
 
     Attributes:
         choices: What it chose, where that was not the first.
-        count: How many choices there were.
+        ready: How many tasks were ready at each choice.
     """
 
     def __init__(self, choose: Callable[[int, int], int]) -> None:
@@ -41,15 +41,16 @@ class Recorder:
                 the index of the one to go first.
         """
         self.choices: dict[int, int] = {}
-        self.count = 0
+        self.ready: list[int] = []
         self._choose = choose
 
     def __call__(self, ready: int) -> int:
         """The index of the task that goes first."""
-        self.count += 1
-        chosen = self._choose(self.count, ready)
+        self.ready.append(ready)
+        number = len(self.ready)
+        chosen = self._choose(number, ready)
         if chosen:
-            self.choices[self.count] = chosen
+            self.choices[number] = chosen
         return chosen
 
 

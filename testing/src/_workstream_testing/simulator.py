@@ -237,13 +237,11 @@ def registry_for(plan: Plan, plugins: list[AnyPlugin]) -> Registry:
         wanted = list(dict.fromkeys(action.plugin for action in actions(plan)))
     except Exception:
         return registry  # what is wrong with the plan, validation tells better
-    missing = [
-        name for name in wanted if isinstance(name, str) and name not in registry
-    ]
+    missing = [name for name in wanted if name not in registry]
     if missing:
         message = (
             f"plan {plan.name!r} uses plugins that were not given: "
-            f"{', '.join(missing)}. Nothing real runs by accident: give each a "
+            f"{', '.join(map(str, missing))}. Nothing real runs by accident: give each a "
             "FakePlugin(...), or all of them fake_all(plan)"
         )
         raise SimulationError(message)
