@@ -132,6 +132,30 @@ def _closes_the_interrupted_attempt(run: CaseRun) -> None:
     assert not attempt.error.permanent
 
 
+def _wraps_the_plugins_own_error(run: CaseRun) -> None:
+    error = last_error(run)
+    assert "WrongResponse" in error.message
+    assert error.wrapped == PluginError("a: badboth at call 1", code=1)
+
+
+def _marks_the_deaf_attempt(run: CaseRun) -> None:
+    assert [a.unresponsive for a in run.action("a").attempts] == [True, False]
+
+
+def _gave_signs_of_life(run: CaseRun) -> None:
+    assert run.seconds(run.plan.runtime_update) == 900
+
+
+def _wraps_what_reconcile_raised(run: CaseRun) -> None:
+    wrapped = last_error(run).wrapped
+    assert wrapped == PluginError("RuntimeError: a: boom")
+
+
+def _wraps_the_timeout(run: CaseRun) -> None:
+    wrapped = last_error(run).wrapped
+    assert wrapped == PluginError("plugin execution timed out")
+
+
 ALSO: dict[str, Callable[[CaseRun], None]] = {
     "X-22": _launched_in_list_order,
     "X-46": _keeps_the_last_error,
@@ -142,6 +166,11 @@ ALSO: dict[str, Callable[[CaseRun], None]] = {
     "X-53": _keeps_response_and_error,
     "X-67": _closes_the_interrupted_attempt,
     "X-73": _closes_the_interrupted_attempt,
+    "Y-17": _wraps_the_plugins_own_error,
+    "Y-19": _marks_the_deaf_attempt,
+    "Y-21": _gave_signs_of_life,
+    "Y-52": _wraps_what_reconcile_raised,
+    "Y-53": _wraps_the_timeout,
 }
 
 

@@ -23,6 +23,8 @@ from workstream._errors import (
 )
 from workstream._memory_vault import MemoryVault
 from workstream._plan import BaseAction, Plan
+from workstream._plugin import AnyPlugin
+from workstream._registry import Registry
 from workstream._state import FailureReason, NoteValue, PluginError, Status
 from workstream._vault import Change, Vault, Write
 from workstream._walk import actions, new_plan_id, walk
@@ -387,6 +389,38 @@ def test_store_that_fails(seed: int) -> None:
             assert (await ws.wait(bad)).state.status is Status.STOPPED
 
     world.clock.run(scenario, seed=seed)
+
+
+class Vanishing(Registry):
+    """A registry that loses its plugins while plans run."""
+
+    gone = False
+
+    def get(self, name: str) -> AnyPlugin | None:
+        """The plugin, as long as it is there."""
+        return None if self.gone else super().get(name)
+
+
+def test_plugin_that_vanishes() -> None:
+    """Its action fails for good, with an attempt that says so (A-12)."""
+    world = World()
+    registry = Vanishing(world.registry())
+
+    async def scenario() -> None:
+        async with world.engine(registry=registry) as ws:
+            plan_id = await world.start(ws, "B1: s1[a ok@1; b(retries=3)]")
+            await trio.sleep(0.5)
+            registry.gone = True
+            await trio.sleep(1)
+            registry.gone = False
+            action = action_of(await ws.wait(plan_id), "b")
+        assert action.state.status is Status.FAILED
+        [attempt] = action.attempts
+        assert attempt.error is not None
+        assert attempt.error.permanent
+        assert "case.act" in attempt.error.message
+
+    world.clock.run(scenario)
 
 
 def test_interrupted_attempt_is_told_as_such() -> None:
