@@ -1,0 +1,168 @@
+"""A directory that is being changed: held open, told to the disk, cleared of leftovers.
+
+All that is done in it goes by its descriptor, so that it is done in one and the same
+directory even if somebody renames it meanwhile.
+
+Whatever takes time is made under a temporary name in the same directory and renamed
+when it is whole; renaming is the one step in which a file system lets nobody see a
+middle. The temporary name is made from the action's idempotency key. So the next
+attempt of the action knows what a killed one has left, removes that, and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Generator
+
+import attrs
+
+from workstream import PluginError
+
+from ._threads import look_up, plugin_error
+
+__all__ = ["Directory", "opened", "remove_tree", "temporary_name"]
+
+PARENT_MODE = 0o755
+
+
+def temporary_name(idempotency_key: str) -> str:
+    """The name under which an action makes what it then renames."""
+    digest = hashlib.sha256(idempotency_key.encode()).hexdigest()[:24]
+    return f".workstream-{digest}.tmp"
+
+
+@attrs.frozen
+class Directory:
+    """A directory, open.
+
+    Attributes:
+        path: Where it is, for messages.
+        fd: Its descriptor.
+    """
+
+    path: str
+    fd: int
+
+    def look(self, name: str) -> os.stat_result | None:
+        """What is there under a name, links not followed; None: nothing."""
+        try:
+            return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def open(self, name: str, flags: int, mode: int = 0o600) -> int:
+        """Open something in it; a link is refused."""
+        flags |= os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(name, flags, mode, dir_fd=self.fd)
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename, durably; what has the new name is replaced."""
+        os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+        self.sync()
+
+    def unlink(self, name: str) -> None:
+        """Remove a file or a link, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self.fd)
+
+    def clear(self, name: str) -> bool:
+        """Remove what a killed attempt has left under its temporary name, if anything."""
+        found = self.look(name)
+        if found is None:
+            return False
+        if stat.S_ISDIR(found.st_mode):
+            remove_tree(self.fd, name)
+        else:
+            self.unlink(name)
+        return True
+
+    def sync(self) -> None:
+        """Tell the disk which names are in it."""
+        try:
+            os.fsync(self.fd)
+        except OSError as error:
+            # Some network file systems have no such thing for directories.
+            if error.errno != errno.EINVAL:
+                raise
+
+
+@contextlib.contextmanager
+def opened(path: str, *, parents: bool = False) -> Generator[Directory]:
+    """Open a directory.
+
+    Args:
+        path: Where it is; links on the way to it are followed.
+        parents: Whether to make it, and those it is in, where they are missing.
+
+    Raises:
+        PluginError: It is not there, or no directory; it names it. For every
+            ``OSError`` of the block that names a file by its name in the directory
+            alone, too: with the whole path.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    if parents:
+        _make(path)
+    try:
+        fd = os.open(path, flags)
+    except FileNotFoundError as error:
+        message = (
+            f"the directory {path} does not exist: make it first, or say parents=True "
+            "where the request has it"
+        )
+        raise PluginError(message) from error
+    try:
+        yield Directory(path, fd)
+    except OSError as error:
+        name: object = error.filename
+        where = os.path.join(path, name) if isinstance(name, str) else path
+        raise plugin_error(error, where) from error
+    finally:
+        os.close(fd)
+
+
+def _make(path: str) -> None:
+    """Make a directory and those it is in, each known to the disk before the next."""
+    missing: list[str] = []
+    at = path
+    while not os.path.isdir(at) and at != os.path.dirname(at):
+        missing.append(at)
+        at = os.path.dirname(at)
+    for directory in reversed(missing):
+        try:
+            os.mkdir(directory, PARENT_MODE)
+        except FileExistsError:
+            # Another sequence may want the same one at the same time.
+            if not os.path.isdir(directory):
+                raise
+        with opened(os.path.dirname(directory)) as parent:
+            parent.sync()
+
+
+def remove_tree(at: int, name: str) -> None:
+    """Remove a directory with all that is in it; links are removed, never followed.
+
+    Args:
+        at: The descriptor of the directory that it is in.
+        name: Its name there.
+    """
+    fd = os.open(
+        name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at
+    )
+    try:
+        with os.scandir(fd) as entries:
+            found = list(entries)
+        for entry in found:
+            look_up()
+            if entry.is_dir(follow_symlinks=False):
+                remove_tree(fd, entry.name)
+            else:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(entry.name, dir_fd=fd)
+    finally:
+        os.close(fd)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(name, dir_fd=at)

@@ -1,0 +1,240 @@
+"""A file put in place whole: written beside, told to the disk, renamed.
+
+At every moment, a power cut included, there is either what was there before or all of
+what is wanted, with its owner and permissions. A killed attempt can leave a temporary
+file behind, which its next attempt removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+
+import attrs
+
+from workstream import PluginError
+
+from ._attributes import (
+    group_id,
+    group_name,
+    mode_bits,
+    mode_text,
+    user_id,
+    user_name,
+)
+from ._directory import Directory, opened, temporary_name
+from ._requests import FileChange
+from ._sources import Source
+from ._threads import look_up
+
+__all__ = ["Comparison", "Wanted", "compare", "replace"]
+
+
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """A file as it is to be.
+
+    Attributes:
+        path: Where.
+        source: Its content.
+        mode: Its permissions, in octal; None: as they are.
+        new_mode: The permissions of one that is not there yet, if ``mode`` is None.
+        owner: Its user; None: as it is.
+        group: Its group; None: as it is.
+        parents: Whether to make the directories it is in.
+    """
+
+    path: str
+    source: Source
+    mode: str | None
+    new_mode: int
+    owner: str | None
+    group: str | None
+    parents: bool
+
+
+@attrs.frozen(kw_only=True)
+class Comparison:
+    """How a file differs from what is wanted.
+
+    Attributes:
+        found: What there is; None: nothing.
+        same_content: Whether its content is as wanted.
+        mode: The permissions it is to have.
+        user: The user it is to belong to; None: whoever makes it.
+        group: The group, likewise.
+        details: The differences, a clause each; none: it is as wanted.
+    """
+
+    found: os.stat_result | None
+    same_content: bool
+    mode: int
+    user: int | None
+    group: int | None
+    details: tuple[str, ...]
+
+
+def replace(wanted: Wanted, idempotency_key: str) -> FileChange:
+    """Make a file what it is to be, unless it is. For use in a thread.
+
+    Raises:
+        PluginError: It cannot be; then it is as it was before.
+    """
+    folder, name = os.path.split(wanted.path)
+    temporary = temporary_name(idempotency_key)
+    with opened(folder, parents=wanted.parents) as directory:
+        directory.clear(temporary)
+        comparison = _compared(wanted, directory, name)
+        if not comparison.details:
+            return FileChange(path=wanted.path, changed=False)
+        if comparison.same_content:
+            fd = directory.open(name, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                _set_attributes(wanted, comparison, fd)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        else:
+            _write(wanted, comparison, directory, temporary)
+            directory.rename(temporary, name)
+    return FileChange(path=wanted.path, changed=True, details=comparison.details)
+
+
+def compare(wanted: Wanted) -> Comparison:
+    """How a file differs from what is wanted; nothing is changed.
+
+    Raises:
+        PluginError: It can never be, or not be told.
+    """
+    folder, name = os.path.split(wanted.path)
+    if wanted.parents and not os.path.lexists(folder):
+        made = _comparison(wanted, None, same_content=False)
+        details = (f"directory {folder}: created", *made.details)
+        return attrs.evolve(made, details=details)
+    with opened(folder) as directory:
+        return _compared(wanted, directory, name)
+
+
+def _compared(wanted: Wanted, directory: Directory, name: str) -> Comparison:
+    found = directory.look(name)
+    if found is None:
+        return _comparison(wanted, None, same_content=False)
+    if stat.S_ISLNK(found.st_mode):
+        target = os.readlink(name, dir_fd=directory.fd)
+        message = (
+            f"{wanted.path} is a symbolic link to {target}: name that file instead, or "
+            "remove the link first"
+        )
+        raise PluginError(message, permanent=True)
+    if not stat.S_ISREG(found.st_mode):
+        what = "a directory" if stat.S_ISDIR(found.st_mode) else "a special file"
+        message = f"{wanted.path} is {what}: remove it first, or name another path"
+        raise PluginError(message, permanent=True)
+    same = found.st_size == wanted.source.size and _same(wanted, directory, name)
+    return _comparison(wanted, found, same_content=same)
+
+
+def _same(wanted: Wanted, directory: Directory, name: str) -> bool:
+    fd = directory.open(name, os.O_RDONLY | os.O_NONBLOCK)
+    place = 0
+    try:
+        for data in wanted.source.chunks():
+            if os.pread(fd, len(data), place) != data:
+                return False
+            place += len(data)
+    finally:
+        os.close(fd)
+    return True
+
+
+def _comparison(
+    wanted: Wanted, found: os.stat_result | None, *, same_content: bool
+) -> Comparison:
+    user = None if wanted.owner is None else user_id(wanted.owner)
+    group = None if wanted.group is None else group_id(wanted.group)
+    details: list[str] = []
+    if found is None:
+        mode = wanted.new_mode if wanted.mode is None else mode_bits(wanted.mode)
+        created = f"created: {wanted.source.size:,} bytes, mode {mode_text(mode)}"
+        if wanted.owner is not None:
+            created += f", owner {wanted.owner}"
+        if wanted.group is not None:
+            created += f", group {wanted.group}"
+        details.append(created)
+    else:
+        old = stat.S_IMODE(found.st_mode)
+        mode = old if wanted.mode is None else mode_bits(wanted.mode)
+        # The new file is another one, so it must be told to be the old one's owner's.
+        user = found.st_uid if user is None else user
+        group = found.st_gid if group is None else group
+        if not same_content:
+            details.append(
+                f"content: {found.st_size:,} bytes -> {wanted.source.size:,} bytes"
+            )
+        if mode != old:
+            details.append(f"mode: {mode_text(old)} -> {mode_text(mode)}")
+        if user != found.st_uid:
+            details.append(f"owner: {user_name(found.st_uid)} -> {user_name(user)}")
+        if group != found.st_gid:
+            details.append(f"group: {group_name(found.st_gid)} -> {group_name(group)}")
+    return Comparison(
+        found=found,
+        same_content=same_content,
+        mode=mode,
+        user=user,
+        group=group,
+        details=tuple(details),
+    )
+
+
+def _write(
+    wanted: Wanted, comparison: Comparison, directory: Directory, temporary: str
+) -> None:
+    """Write the temporary file, to the disk; or leave none."""
+    fd = directory.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        try:
+            for data in wanted.source.chunks():
+                _write_all(fd, data)
+            _set_attributes(wanted, comparison, fd)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        look_up()
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            directory.unlink(temporary)
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            message = (
+                f"{wanted.path} could not be written: {reason} (with "
+                f"{wanted.source.size:,} bytes to write); nothing was changed"
+            )
+            raise PluginError(message) from error
+        raise
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _set_attributes(wanted: Wanted, comparison: Comparison, fd: int) -> None:
+    now = os.fstat(fd)
+    user = now.st_uid if comparison.user is None else comparison.user
+    group = now.st_gid if comparison.group is None else comparison.group
+    if (user, group) != (now.st_uid, now.st_gid):
+        try:
+            os.fchown(fd, user, group)
+        except PermissionError as error:
+            message = (
+                f"{wanted.path} cannot be made to belong to {user_name(user)}:"
+                f"{group_name(group)} by the engine's user, {user_name(os.geteuid())}: "
+                "run the engine as root, or say another owner and group"
+            )
+            raise PluginError(message, permanent=True) from error
+    # After the owner, as a change of that takes permissions away.
+    if stat.S_IMODE(os.fstat(fd).st_mode) != comparison.mode:
+        os.fchmod(fd, comparison.mode)

@@ -1,0 +1,83 @@
+"""Work on files happens in threads: that of the event loop must never wait for a disk.
+
+A thread cannot be cancelled, and none is ever left to itself: whoever is cancelled
+waits for it, so that no file changes behind the back of what comes next (A-5). The work
+looks for the cancellation itself, between one piece and the next (``look_up``), and
+leaves by way of its own clearing up.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import trio
+
+from workstream import PluginError
+
+__all__ = ["in_thread", "look_up", "plugin_error"]
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+MOST_THREADS = 20
+"""Kept apart from trio's own, in which a store may want to write: a disk that hangs
+then holds up what is done with files, and no more."""
+
+STAYS = {
+    errno.EACCES,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+"""What does not go by itself; anything else may be tried again."""
+
+_limiter: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("files")
+
+
+async def in_thread(
+    function: Callable[Parameters, Result],
+    /,
+    *args: Parameters.args,
+    **kwargs: Parameters.kwargs,
+) -> Result:
+    """Call a function in a thread, and wait for it, cancelled or not.
+
+    Raises:
+        PluginError: For every ``OSError`` of the function, with the file's name.
+    """
+    try:
+        limiter = _limiter.get()
+    except LookupError:
+        limiter = trio.CapacityLimiter(MOST_THREADS)
+        _limiter.set(limiter)
+    call = functools.partial(function, *args, **kwargs)
+    try:
+        return await trio.to_thread.run_sync(call, limiter=limiter)
+    except OSError as error:
+        raise plugin_error(error) from error
+
+
+def look_up() -> None:
+    """Leave the work by an exception if its task is cancelled. For use in threads."""
+    trio.from_thread.check_cancelled()
+
+
+def plugin_error(error: OSError, path: str | None = None) -> PluginError:
+    """What went wrong with a file, as a sentence that names it."""
+    where = path if path is not None else _name_of(error)
+    reason = error.strerror or str(error)
+    return PluginError(f"{where}: {reason}", permanent=error.errno in STAYS)
+
+
+def _name_of(error: OSError) -> str:
+    name: object = error.filename
+    if isinstance(name, (str, bytes)):
+        return os.fsdecode(name)
+    return "the file"

@@ -1,0 +1,424 @@
+"""Files put in place whole: what is seen at any moment, and after any accident."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from workstream import PluginError, SecretRef
+from workstream_files import (
+    CopyFile,
+    CopyRequest,
+    FileChange,
+    WriteFile,
+    WriteRequest,
+)
+
+if TYPE_CHECKING:
+    from conftest import Attempt, Perform
+
+PROCESS = Path(__file__).with_name("file_process.py")
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+
+
+def mode_of(path: Path) -> str:
+    return f"{stat.S_IMODE(path.stat().st_mode):04o}"
+
+
+def command(mode: str, plugin: str, **keywords: object) -> list[str]:
+    """What starts ``file_process.py``."""
+    return [sys.executable, str(PROCESS), mode, plugin, json.dumps(keywords)]
+
+
+# --- what it makes ----------------------------------------------------------------
+
+
+def test_a_new_file_is_written(folder: Path, perform: Perform) -> None:
+    """Content and permissions are as asked for, and nothing else is in the directory."""
+    path = folder / "a.conf"
+
+    change = perform(
+        WriteFile(), WriteRequest(path=str(path), content="häuser\n", mode="0640")
+    )
+
+    assert change == FileChange(
+        path=str(path), changed=True, details=("created: 8 bytes, mode 0640",)
+    )
+    assert path.read_text(encoding="utf-8") == "häuser\n"
+    assert mode_of(path) == "0640"
+    assert os.listdir(folder) == ["a.conf"]
+
+
+def test_a_file_that_is_as_wanted_is_left_alone(folder: Path, perform: Perform) -> None:
+    """The second time nothing is changed, not even the time of change."""
+    request = WriteRequest(path=str(folder / "a"), content=b"\x00\xff" * 2_000_000)
+    perform(WriteFile(), request)
+    before = os.stat(request.path)
+
+    change = perform(WriteFile(), request)
+
+    assert change == FileChange(path=request.path, changed=False)
+    assert os.stat(request.path) == before
+
+
+@pytest.mark.parametrize("new", ["new", "longer than it was", "", "old!"])
+def test_another_content_takes_the_place(
+    new: str, folder: Path, perform: Perform
+) -> None:
+    """It is replaced as a whole, and keeps its permissions where none are asked for."""
+    path = folder / "a"
+    path.write_text("old.")
+    path.chmod(0o604)
+    before = path.stat().st_ino
+
+    change = perform(WriteFile(), WriteRequest(path=str(path), content=new))
+
+    assert change.details == (f"content: 4 bytes -> {len(new)} bytes",)
+    assert path.read_text() == new
+    assert mode_of(path) == "0604"
+    assert path.stat().st_ino != before
+
+
+def test_permissions_alone_are_changed_in_place(folder: Path, perform: Perform) -> None:
+    """With the right content the file stays the same one."""
+    path = folder / "a"
+    path.write_text("text")
+    path.chmod(0o644)
+    before = path.stat().st_ino
+
+    change = perform(
+        WriteFile(), WriteRequest(path=str(path), content="text", mode="600")
+    )
+
+    assert change.details == ("mode: 0644 -> 0600",)
+    assert mode_of(path) == "0600"
+    assert path.stat().st_ino == before
+
+
+def test_secrets_are_written_and_kept_from_others(
+    folder: Path, perform: Perform
+) -> None:
+    """Pieces are joined; a new file that holds a secret is readable by its owner only."""
+    path = folder / "a"
+    secret = SecretRef("env:TOKEN").resolved("abracadabra")
+    request = WriteRequest(path=str(path), content=("token=", secret, "\n"))
+
+    change = perform(WriteFile(), request)
+
+    assert path.read_text() == "token=abracadabra\n"
+    assert mode_of(path) == "0600"
+    assert "abracadabra" not in repr(change)
+
+
+@AS_ROOT
+def test_an_owner_is_given_and_kept(folder: Path, perform: Perform) -> None:
+    """A replaced file still belongs to whom it belonged to, or to whom is asked for."""
+    path = folder / "a"
+    request = WriteRequest(path=str(path), content="1", owner="1234", group="2345")
+    created = perform(WriteFile(), request)
+    kept = perform(WriteFile(), WriteRequest(path=str(path), content="2"))
+    found = path.stat()
+    moved = perform(
+        WriteFile(), WriteRequest(path=str(path), content="2", owner="root")
+    )
+
+    assert created.details == ("created: 1 bytes, mode 0644, owner 1234, group 2345",)
+    assert kept.details == ("content: 1 bytes -> 1 bytes",)
+    assert (found.st_uid, found.st_gid) == (1234, 2345)
+    assert moved.details == ("owner: 1234 -> root",)
+    assert (path.stat().st_uid, path.stat().st_gid) == (0, 2345)
+
+
+def test_an_owner_that_cannot_be_given_changes_nothing() -> None:
+    """Who may not give files away is told so, and nothing is left behind."""
+    with TemporaryDirectory() as folder:  # where any user may go
+        os.chmod(folder, 0o777)
+        path = f"{folder}/a"
+
+        done = subprocess.run(
+            command("user", "write", path=path, content="1", owner="0"),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+
+        assert done.stdout.startswith(
+            f"failed {path} cannot be made to belong to root:"
+        )
+        assert "run the engine as root, or say another owner" in done.stdout
+        assert os.listdir(folder) == []
+
+
+def test_an_unknown_owner_is_named(folder: Path, perform: Perform) -> None:
+    """A user that the machine does not have is an error, and nothing is written."""
+    request = WriteRequest(path=str(folder / "a"), content="1", owner="no-such-user")
+
+    with pytest.raises(PluginError, match="no user 'no-such-user' on this machine"):
+        perform(WriteFile(), request)
+
+    assert os.listdir(folder) == []
+
+
+def test_missing_directories_are_made_if_asked_for(
+    folder: Path, perform: Perform
+) -> None:
+    """Without ``parents`` the missing directory is named; with it, it is made."""
+    path = folder / "b" / "c" / "a"
+
+    with pytest.raises(PluginError, match=r"folder/b/c does not exist.*parents=True"):
+        perform(WriteFile(), WriteRequest(path=str(path), content=""))
+    perform(WriteFile(), WriteRequest(path=str(path), content="", parents=True))
+
+    assert path.read_text() == ""
+
+
+def test_links_are_not_followed(folder: Path, perform: Perform) -> None:
+    """A link is neither replaced by a file nor written through; the message says where it leads."""
+    (folder / "real").write_text("old")
+    (folder / "a").symlink_to("real")
+
+    with pytest.raises(PluginError, match="symbolic link to real") as caught:
+        perform(WriteFile(), WriteRequest(path=str(folder / "a"), content="new"))
+
+    assert caught.value.permanent
+    assert (folder / "real").read_text() == "old"
+
+
+def test_directories_and_pipes_are_not_replaced(folder: Path, perform: Perform) -> None:
+    """Only a regular file is ever replaced."""
+    (folder / "directory").mkdir()
+    os.mkfifo(folder / "pipe")
+
+    for name, what in (("directory", "a directory"), ("pipe", "a special file")):
+        request = WriteRequest(path=str(folder / name), content="new")
+        copy = CopyRequest(path=str(folder / "a"), source=request.path)
+        with pytest.raises(PluginError, match=f"{name} is {what}"):
+            perform(WriteFile(), request)
+        with pytest.raises(PluginError, match=f"{name} is not a regular|Is a dir"):
+            perform(CopyFile(), copy)
+
+
+# --- copies -------------------------------------------------------------------------
+
+
+def test_a_copy_has_the_permissions_of_its_source(
+    folder: Path, perform: Perform
+) -> None:
+    """A new copy can be run if its source can, but never with its owner's rights."""
+    source, path = folder / "source", folder / "a"
+    source.write_bytes(os.urandom(3_000_000))
+    source.chmod(0o4755)
+    request = CopyRequest(path=str(path), source=str(source))
+
+    first, second = perform(CopyFile(), request), perform(CopyFile(), request)
+
+    assert first.changed
+    assert not second.changed
+    assert path.read_bytes() == source.read_bytes()
+    assert mode_of(path) == "0755"
+
+
+def test_a_copy_with_the_wrong_checksum_is_never_seen(
+    folder: Path, perform: Perform
+) -> None:
+    """What is not what it should be takes no place, and stays where it was."""
+    source, path = folder / "source", folder / "a"
+    source.write_text("half an upload")
+    path.write_text("old")
+    checksum = "sha256:" + sha256(b"a whole upload").hexdigest()
+    request = CopyRequest(path=str(path), source=str(source), checksum=checksum)
+
+    with pytest.raises(PluginError, match=f"expected {checksum}") as caught:
+        perform(CopyFile(), request)
+    assert path.read_text() == "old"
+    assert sorted(os.listdir(folder)) == ["a", "source"]
+    assert not caught.value.permanent
+
+    source.write_text("a whole upload")
+    assert perform(CopyFile(), request).changed
+    path.write_text("half an upload")
+    source.write_text("half an upload")
+    with pytest.raises(PluginError, match="has the checksum"):
+        perform(CopyFile(), request)
+
+
+def test_a_source_that_changes_meanwhile_is_not_taken(
+    folder: Path, perform: Perform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy is never half the old and half the new."""
+    source = folder / "source"
+    source.write_bytes(b"1" * 3_000_000)
+    write = os.write
+
+    def write_and_change(fd: int, data: bytes) -> int:
+        with source.open("ab") as file:
+            file.write(b"2")
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", write_and_change)
+    request = CopyRequest(path=str(folder / "a"), source=str(source))
+
+    with pytest.raises(PluginError, match="source was changed while it was read"):
+        perform(CopyFile(), request)
+
+    assert os.listdir(folder) == ["source"]
+
+
+# --- accidents ----------------------------------------------------------------------
+
+
+def test_what_a_killed_attempt_left_is_removed_by_the_next(
+    folder: Path, context: Attempt
+) -> None:
+    """Killed before the rename the old file is whole, and the next attempt cleans up."""
+    path = folder / "a"
+    path.write_text("old")
+    content = "new" * 1_000_000
+    first = subprocess.Popen(
+        command("stall", "write", path=str(path), content=content[:90000]),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "stalled\n"
+        first.kill()
+    assert sorted(os.listdir(folder)) == [context.temporary, "a"]
+    assert path.read_text() == "old"
+
+    second = subprocess.run(
+        command("run", "write", path=str(path), content=content[:90000]),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+
+    assert "changed=True" in second.stdout
+    assert path.read_text() == content[:90000]
+    assert os.listdir(folder) == ["a"]
+
+
+def test_leftovers_of_others_are_left_alone(folder: Path, perform: Perform) -> None:
+    """Only what this action's own attempts can have left is removed."""
+    other = folder / ".workstream-0123456789abcdef01234567.tmp"
+    other.write_text("of an action that may still be at work")
+
+    perform(WriteFile(), WriteRequest(path=str(folder / "a"), content="1"))
+
+    assert other.exists()
+
+
+def test_a_file_that_may_not_grow_is_as_it_was(folder: Path) -> None:
+    """When a write fails in the middle, nothing is left of it and the old file is whole."""
+    path = folder / "a"
+    path.write_text("old")
+
+    done = subprocess.run(
+        command("small", "write", path=str(path), content="x" * 100_000),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.startswith(f"failed {path} could not be written: File too large")
+    assert "nothing was changed" in done.stdout
+    assert path.read_text() == "old"
+    assert os.listdir(folder) == ["a"]
+
+
+def can_mount() -> bool:
+    """Whether this user may mount a file system of its own."""
+    script = "mount -t tmpfs -o size=64k none /mnt"
+    try:
+        tried = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script], capture_output=True
+        )
+    except FileNotFoundError:
+        return False
+    return tried.returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs unshare and the right to mount")
+def test_a_full_disk_leaves_what_was_there(folder: Path) -> None:
+    """On a file system without room the old file stays whole, with nothing beside it."""
+    path = folder / "a"
+    big = folder.parent / "big"
+    big.write_bytes(b"x" * 300_000)
+    words = command("run", "copy", path=str(path), source=str(big))
+    script = (
+        'set -e; mount -t tmpfs -o size=128k none "$1"; printf old >"$1/a"; shift; '
+        'dir=$1; shift; "$@"; cat "$dir/a"; echo; ls -A "$dir"'
+    )
+
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", folder, folder, *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == (
+        f"failed {path} could not be written: No space left on device (with 300,000 "
+        "bytes to write); nothing was changed\nold\na\n"
+    )
+
+
+def cancelled_at(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[trio.CancelScope, Callable[..., object]]:
+    """A scope that is cancelled by the thread's first call of a function of ``os``."""
+    scope = trio.CancelScope()
+    real: Callable[..., object] = getattr(os, name)
+
+    def cancel(*args: object, **keywords: object) -> object:
+        trio.from_thread.run_sync(scope.cancel)
+        return real(*args, **keywords)
+
+    monkeypatch.setattr(os, name, cancel)
+    return scope, real
+
+
+@pytest.mark.parametrize("moment", ["write", "fsync"])
+def test_cancelled_in_the_middle_nothing_has_changed(
+    moment: str, folder: Path, context: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelling is waited for, and leaves the file as it was and nothing beside it (A-5)."""
+    path = folder / "a"
+    path.write_text("old")
+    scope, _ = cancelled_at(moment, monkeypatch)
+    request = WriteRequest(path=str(path), content=b"1" * 5_000_000)
+
+    async def main() -> None:
+        with scope:
+            await WriteFile().execute(context, request)
+
+    trio.run(main)
+
+    assert scope.cancelled_caught
+    assert path.read_text() == "old"
+    assert os.listdir(folder) == ["a"]
+
+
+def test_no_descriptor_is_left_open(folder: Path, perform: Perform) -> None:
+    """Whether it works or fails, all that was opened is closed."""
+    good = WriteRequest(path=str(folder / "a"), content="1")
+    bad = WriteRequest(path=str(folder), content="1")
+    perform(WriteFile(), good)
+    before = os.listdir("/proc/self/fd")
+
+    perform(WriteFile(), good)
+    with pytest.raises(PluginError):
+        perform(WriteFile(), bad)
+
+    assert len(os.listdir("/proc/self/fd")) == len(before)
