@@ -1,0 +1,168 @@
+"""What can never work in a request, found when the plan is submitted (V-19)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import cast
+
+from workstream import SecretRef
+
+from ._hosts import host_faults
+from ._requests import MOST_KEPT, CopyFrom, CopyTo, Options, RunOn, ShellOn
+
+__all__ = ["command_faults", "copy_faults"]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def command_faults(request: RunOn | ShellOn, *, is_check: bool = False) -> list[str]:
+    """All that is wrong with a command, a clause each; empty when it is valid."""
+    found = [*host_faults("host", request.host)]
+    if isinstance(request, RunOn):
+        found += _argv_faults("argv", request.argv)
+    else:
+        found += _text_faults("script", request.script)
+        if not found and not request.script.strip():
+            found.append("script is blank")
+        found += _argv_faults("interpreter", request.interpreter)
+        found += _words_faults("args", request.args)
+    if request.cwd is not None:
+        found += _remote_path_faults("cwd", request.cwd)
+    found += _remote_path_faults("directory", request.directory)
+    found += _input_faults(request)
+    found += _number_faults(request)
+    if not isinstance(cast("object", request.detached), bool):
+        found.append(f"detached must be True or False, not {request.detached!r}")
+    elif request.detached and is_check:
+        found.append("a check is run again as often as need be, and cannot be detached")
+    return found
+
+
+def copy_faults(request: CopyTo | CopyFrom) -> list[str]:
+    """All that is wrong with a copy, a clause each; empty when it is valid."""
+    found = [*host_faults("host", request.host)]
+    local, remote = ("source", "target")
+    if isinstance(request, CopyFrom):
+        local, remote = remote, local
+    found += _local_path_faults(local, getattr(request, local))
+    found += _remote_path_faults(remote, getattr(request, remote))
+    target = cast("object", request.target)
+    if isinstance(target, str) and target.rstrip("/").rpartition("/")[2] in (
+        "",
+        ".",
+        "..",
+    ):
+        found.append(
+            f"target must be the copy's own path, name included, not {target!r}"
+        )
+    mode = cast("object", request.mode)
+    if mode is not None and (type(mode) is not int or not 0 <= mode <= 0o777):
+        found.append(f"mode must be a number such as 0o644, not {mode!r}")
+    if not isinstance(cast("object", request.make_parents), bool):
+        found.append(
+            f"make_parents must be True or False, not {request.make_parents!r}"
+        )
+    return found
+
+
+def _text_faults(what: str, text: object) -> Iterator[str]:
+    if not isinstance(text, str):
+        yield f"{what} must be text, not {type(text).__name__}"
+    elif "\0" in text:
+        yield f"{what} holds a NUL character, which no command can be given"
+    else:
+        try:
+            text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            yield f"{what} holds characters that cannot be encoded"
+
+
+def _words_faults(field: str, words: object) -> Iterator[str]:
+    if not isinstance(words, tuple):
+        hint = ""
+        if isinstance(words, str):
+            hint = f" ({field}=({words!r},) is one word; for a whole line use ShellOn)"
+        yield f"{field} must be a tuple of words, not {type(words).__name__}{hint}"
+        return
+    for index, word in enumerate(cast("tuple[object, ...]", words)):
+        yield from _text_faults(f"{field}[{index}]", word)
+
+
+def _argv_faults(field: str, words: object) -> Iterator[str]:
+    wrong = list(_words_faults(field, words))
+    if wrong:
+        yield from wrong
+        return
+    argv = cast("tuple[str, ...]", words)
+    if not argv or not argv[0].strip():
+        yield f"{field} must begin with the program to start"
+    elif "/" not in argv[0] and any(c.isspace() for c in argv[0]):
+        yield (
+            f"{field}[0] is {argv[0]!r}: write each word by itself, "
+            f"{field}={tuple(argv[0].split())!r}, or use ShellOn"
+        )
+    elif argv[0].startswith("-"):
+        yield f"{field}[0] is {argv[0]!r}, which is an option and no program"
+
+
+def _remote_path_faults(field: str, path: object) -> Iterator[str]:
+    wrong = list(_text_faults(field, path))
+    if wrong:
+        yield from wrong
+    elif not str(path).startswith(("/", "~/")) and path != "~":
+        yield f"{field} must be an absolute path or begin with ~/, not {path!r}"
+    elif "\n" in str(path):
+        yield f"{field} holds a line break: {path!r}"
+
+
+def _local_path_faults(field: str, path: object) -> Iterator[str]:
+    wrong = list(_text_faults(field, path))
+    if wrong:
+        yield from wrong
+    elif not str(path).startswith("/"):
+        yield f"{field} must be an absolute path, not {path!r} (~ is not expanded here)"
+
+
+def _input_faults(request: Options) -> Iterator[str]:
+    env = cast("object", request.env)
+    if not isinstance(env, dict):
+        yield f"env must be a dict, not {type(env).__name__}"
+    else:
+        for name, value in cast("dict[object, object]", env).items():
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                yield (
+                    f"{name!r} in env is no name: it must have letters, digits and "
+                    "underscores only, and begin with no digit"
+                )
+            if not isinstance(value, SecretRef):
+                yield from _text_faults(f"env[{name!r}]", value)
+    stdin = cast("object", request.stdin)
+    if not isinstance(stdin, (str, SecretRef, type(None))):
+        yield f"stdin must be text or a SecretRef, not {type(stdin).__name__}"
+    elif isinstance(stdin, str):
+        try:
+            stdin.encode()
+        except UnicodeEncodeError:
+            yield "stdin holds characters that cannot be encoded as UTF-8"
+
+
+def _number_faults(request: Options) -> Iterator[str]:
+    codes = cast("object", request.expected_exit_codes)
+    if not isinstance(codes, tuple) or not codes:
+        yield "expected_exit_codes must be a tuple of at least one code, such as (0,)"
+    else:
+        for code in cast("tuple[object, ...]", codes):
+            if type(code) is not int or not 0 <= code <= 255:
+                yield f"{code!r} in expected_exit_codes must be a number from 0 to 255"
+    keep = cast("object", request.keep)
+    if type(keep) is not int or not 0 <= keep <= MOST_KEPT:
+        yield f"keep must be a whole number from 0 to {MOST_KEPT:,}, not {keep!r}"
+    grace = cast("object", request.grace)
+    if (
+        not isinstance(grace, (int, float))
+        or isinstance(grace, bool)
+        or not (math.isfinite(grace) and grace >= 0)
+    ):
+        yield f"grace must be a number of seconds, 0 or more, not {grace!r}"

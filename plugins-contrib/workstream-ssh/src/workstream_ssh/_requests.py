@@ -1,0 +1,205 @@
+"""What a plan asks of a host, and what it gets.
+
+There are two requests for commands and no ``shell=True``: whether a shell reads the
+words is seen at a glance, and a text cannot be handed to the one that wants words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import attrs
+
+from workstream import SecretRef
+
+from ._hosts import Host, as_host
+
+__all__ = [
+    "CopyFrom",
+    "CopyResult",
+    "CopyTo",
+    "Options",
+    "RunOn",
+    "RunResult",
+    "ShellOn",
+]
+
+KEEP = 64 * 1024
+MOST_KEPT = 4 * 1024 * 1024
+GRACE = 10.0
+
+
+def _words(value: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    # A text is left as it is, to be refused later: tuple("ls") is ("l", "s").
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _variables(value: Mapping[str, str | SecretRef]) -> dict[str, str | SecretRef]:
+    # Anything else is left as it is, to be refused later.
+    is_mapping = isinstance(cast("object", value), Mapping)
+    return dict(value) if is_mapping else cast("Any", value)
+
+
+@attrs.frozen
+class Options:
+    """What ``RunOn`` and ``ShellOn`` have in common; the fields are described there."""
+
+    host: Host = attrs.field(converter=as_host)
+    cwd: str | None = attrs.field(default=None, kw_only=True)
+    env: dict[str, str | SecretRef] = attrs.field(
+        default={}, converter=_variables, kw_only=True
+    )
+    stdin: str | SecretRef | None = attrs.field(default=None, kw_only=True)
+    expected_exit_codes: tuple[int, ...] = attrs.field(default=(0,), kw_only=True)
+    keep: int = attrs.field(default=KEEP, kw_only=True)
+    grace: float = attrs.field(default=GRACE, kw_only=True)
+    detached: bool = attrs.field(default=False, kw_only=True)
+    directory: str = attrs.field(default="~/.workstream", kw_only=True)
+
+
+@attrs.frozen
+class RunOn(Options):
+    """Start a program on a host with exactly these words; no shell reads them.
+
+    Attributes:
+        host: Where; a plain text is its address.
+        argv: The program and its arguments, one word each:
+            ``("tar", "-xf", archive)``. Anybody on the host can see these words: hand
+            secrets over in ``env`` or ``stdin``.
+        cwd: The directory to run in, an absolute path or one that begins with ``~/``;
+            None: the home directory.
+        env: Variables to set. A ``SecretRef`` is resolved just before the start; its
+            value is taken out of the output. No argument of any process shows them.
+        stdin: Text for its standard input, sent as UTF-8; None: nothing to read.
+        expected_exit_codes: The codes, 0 to 255, that count as success.
+        keep: How many characters of stdout, and of stderr, the response holds: half
+            from the beginning, half from the end. All of it goes to watchers.
+        grace: Seconds between TERM and KILL when it has to be ended; 0: KILL at once.
+        detached: Whether it goes on by itself when the connection, or the engine, is
+            lost, to be found again; otherwise it is then ended. A timeout ends it in
+            both cases. ``ssh.check`` takes none that is detached.
+        directory: Where the host keeps what it knows about commands, an absolute path
+            or one that begins with ``~/``.
+    """
+
+    argv: tuple[str, ...] = attrs.field(converter=_words)
+
+
+@attrs.frozen
+class ShellOn(Options):
+    """Have a shell on a host run a script.
+
+    Never put values into the script's text; give them as ``args`` and write ``"$1"``::
+
+        ShellOn("web-1", 'df -P "$1" | tail -n 1', args=(folder,))
+
+    Attributes:
+        host: Where; a plain text is its address.
+        script: The script's text.
+        args: What the script finds in ``$1``, ``$2`` and so on.
+        interpreter: The shell and its options, for example
+            ``("/bin/bash", "-euo", "pipefail")``.
+        cwd: As for ``RunOn``, and so are all that follow.
+        env: Variables to set.
+        stdin: Text for its standard input.
+        expected_exit_codes: The codes that count as success.
+        keep: How many characters of stdout, and of stderr, the response holds.
+        grace: Seconds between TERM and KILL.
+        detached: Whether it goes on by itself when the connection is lost.
+        directory: Where the host keeps what it knows about commands.
+    """
+
+    script: str
+    args: tuple[str, ...] = attrs.field(default=(), converter=_words, kw_only=True)
+    interpreter: tuple[str, ...] = attrs.field(
+        default=("/bin/sh",), converter=_words, kw_only=True
+    )
+
+
+@attrs.frozen(kw_only=True)
+class RunResult:
+    """How a command that succeeded ended.
+
+    Attributes:
+        exit_code: One of the expected ones.
+        stdout: What it wrote, or the head and tail of it with a line between them
+            that says how much was left out. What is not UTF-8 shows as U+FFFD.
+        stderr: Likewise.
+        stdout_left_out: How many characters ``stdout`` lacks; 0: it is all there.
+        stderr_left_out: Likewise.
+        output_lost: Whether nobody was there to read what it wrote: the engine died,
+            and the command, which was not detached, ended by itself at that moment.
+    """
+
+    exit_code: int
+    stdout: str = ""
+    stderr: str = ""
+    stdout_left_out: int = 0
+    stderr_left_out: int = 0
+    output_lost: bool = False
+
+
+@attrs.frozen
+class CopyTo:
+    """Copy a file, or a directory with all that is in it, to a host.
+
+    It gets a temporary name beside its place, and its own when its checksum is right.
+    A copy that is there already is not made again.
+
+    Attributes:
+        host: Where to; a plain text is its address.
+        source: What to copy: an absolute path on this machine. A symbolic link is
+            followed; those within a directory are copied as links.
+        target: Its place on the host, name included: an absolute path, or one that
+            begins with ``~/``. A file that is there is replaced. A directory that is
+            there is not: give every release a name of its own.
+        mode: The permissions of a file, for example ``0o644``; None: those of the
+            source, which files in a directory always keep.
+        make_parents: Whether to make the directories above the target.
+    """
+
+    host: Host = attrs.field(converter=as_host)
+    source: str
+    target: str
+    mode: int | None = attrs.field(default=None, kw_only=True)
+    make_parents: bool = attrs.field(default=False, kw_only=True)
+
+
+@attrs.frozen
+class CopyFrom:
+    """Copy a file from a host to this machine.
+
+    It gets a temporary name beside its place, and its own when its checksum is right.
+    A copy that is there already is not made again.
+
+    Attributes:
+        host: Where from; a plain text is its address.
+        source: The file on the host: an absolute path, or one that begins with ``~/``.
+        target: Its place on this machine, name included, an absolute path. A file that
+            is there is replaced.
+        mode: Its permissions, for example ``0o600``; None: those of the source.
+        make_parents: Whether to make the directories above the target.
+    """
+
+    host: Host = attrs.field(converter=as_host)
+    source: str
+    target: str
+    mode: int | None = attrs.field(default=None, kw_only=True)
+    make_parents: bool = attrs.field(default=False, kw_only=True)
+
+
+@attrs.frozen(kw_only=True)
+class CopyResult:
+    """What a copy came to.
+
+    Attributes:
+        changed: Whether a copy was made; False: it was there already.
+        size: How many bytes the copy has; of a directory, all of its files together.
+        checksum: How it was compared and the value, for example ``sha256:9f86...``.
+            Of a directory: the SHA-256 over the list of what is in it.
+    """
+
+    changed: bool
+    size: int
+    checksum: str

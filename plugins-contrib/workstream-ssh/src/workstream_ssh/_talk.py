@@ -1,0 +1,315 @@
+"""A program at work on a host, and we in talk with it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import subprocess
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import trio
+
+from workstream import PluginError
+
+from ._connections import Connections, Room
+from ._hosts import Host
+from ._options import SSH, environment, run_through
+from ._problems import SshError, SshProblem, problem_of
+from ._programs import BOOTSTRAP
+from ._wire import Data, Parser
+
+__all__ = ["Sink", "Talk", "discard", "talk"]
+
+Sink: TypeAlias = Callable[[bytes], Awaitable[None]]
+"""Takes the next piece of what comes from a host."""
+
+CHUNK = 64 * 1024
+END_PATIENCE = 5.0
+"""Seconds in which an ssh that has nothing more to do may end."""
+TRIES = 4
+
+_REFUSED = re.compile(
+    r"[Ss]ession open refused|administratively prohibited|open failed"
+)
+_NO_MASTER = re.compile(
+    r"UNKNOWN port 65535|Control socket connect|mux_client_hello|mux_client_request"
+    r"|read from master failed|Broken pipe"
+)
+
+
+async def discard(data: bytes) -> None:
+    """A sink for what nobody wants."""
+
+
+@asynccontextmanager
+async def talk(
+    connections: Connections,
+    host: Host,
+    program: bytes,
+    mark: str,
+    *,
+    stdout: Sink = discard,
+    stderr: Sink = discard,
+) -> AsyncGenerator[Talk, None]:
+    """Have a program run on a host; on the way out it is let go.
+
+    Args:
+        connections: Where to find the connection.
+        host: Where.
+        program: What to run, as ``_programs.program`` makes it.
+        mark: What the program begins its lines with.
+        stdout: Gets what it passes on.
+        stderr: Gets what it writes to stderr.
+
+    Raises:
+        SshError: It could not be started.
+    """
+    for left in reversed(range(TRIES)):
+        async with AsyncExitStack() as stack:
+            room = await stack.enter_async_context(connections.session(host))
+            socket = await room.connected()
+            command = BOOTSTRAP.format(size=len(program))
+            opened = _opened(room, socket, command, mark, stdout, stderr)
+            talk = await stack.enter_async_context(opened)
+            try:
+                await talk.begin(program)
+            except SshError:
+                if not left or talk.reached or not _try_again(room, socket, talk.log()):
+                    raise
+                continue
+            yield talk
+            return
+
+
+def _try_again(room: Room, socket: Path, log: str) -> bool:
+    """Whether what went wrong is known, and can be put right."""
+    if _REFUSED.search(log):
+        return room.narrow()
+    if _NO_MASTER.search(log):
+        room.gone(socket)
+        return True
+    return False
+
+
+class Talk:
+    """What one program on a host says, and what it is told.
+
+    Attributes:
+        host: Where it runs.
+        reached: Whether it has said anything yet.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        process: trio.Process,
+        log: Path,
+        mark: str,
+        stdout: Sink,
+        stderr: Sink,
+    ) -> None:
+        self.host = host
+        self.reached = False
+        self._process = process
+        self._log = log
+        self._out, self._err = Parser(mark), Parser(mark)
+        self._stdout, self._stderr = stdout, stderr
+        self._fault: Exception | None = None
+        # The last words of a command that is being ended are wanted as well.
+        self._reading = [trio.CancelScope(shield=True) for _ in range(2)]
+        self._say, self._lines = trio.open_memory_channel[tuple[str, ...]](math.inf)
+        self._first: tuple[str, ...] | None = None
+        self._stderr_ended = trio.Event()
+        self._feeding = trio.CancelScope()
+        self._nursery: trio.Nursery | None = None
+
+    async def begin(self, program: bytes) -> None:
+        """Send the program, and wait until it says something."""
+        await self.send(program)
+        self._first = await self._next_line()
+
+    async def line(self) -> tuple[str, ...]:
+        """The next line that the program says, as words.
+
+        Raises:
+            SshError: It will say nothing more.
+        """
+        first, self._first = self._first, None
+        return first or await self._next_line()
+
+    async def send(self, data: bytes) -> None:
+        """Tell it something. Whether that arrives is seen by what it says."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._process.stdin.send_all(data)
+
+    def feed(self, sender: Callable[[Talk], Awaitable[None]]) -> None:
+        """Send much, while listening: whatever reads it may end before it was all sent.
+
+        An error of the sender is raised by ``line``, as then nothing more will come.
+        """
+
+        async def send() -> None:
+            with self._feeding:
+                try:
+                    await sender(self)
+                except Exception as error:
+                    self._fault = error
+                    await self.hang_up()
+
+        assert self._nursery is not None
+        self._nursery.start_soon(send)
+
+    async def hang_up(self) -> None:
+        """Tell it nothing more; it still may say something."""
+        assert self._process.stdin is not None
+        await self._process.stdin.aclose()
+
+    async def all_read(self) -> None:
+        """Return when all that it wrote to stderr before its end has been seen."""
+        await self._stderr_ended.wait()
+
+    def log(self) -> str:
+        """What ssh itself has said."""
+        if not self._log.exists():
+            return ""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    async def _next_line(self) -> tuple[str, ...]:
+        try:
+            line = await self._lines.receive()
+        except trio.EndOfChannel:
+            raise await self._lost() from None
+        self.reached = True
+        if self._fault is not None:
+            raise self._fault
+        return line
+
+    async def _lost(self) -> Exception:
+        if self._fault is not None:
+            return self._fault
+        await self.hang_up()
+        with trio.move_on_after(END_PATIENCE):
+            await self._process.wait()
+        code = self._process.returncode
+        if self.reached or code is None or code == 255 or code < 0:
+            return problem_of(self.host, self.log(), reached=self.reached)
+        noise = (self._out.noise + b" " + self._err.noise).decode("utf-8", "replace")
+        said = f" and says: {' '.join(noise.split())}" if noise.strip() else ""
+        message = (
+            f"{self.host}: it lets us in, but runs no program for us: its shell ends "
+            f"with code {code}{said}"
+        )
+        return SshError(SshProblem.HOST_UNSUITED, message, permanent=True)
+
+    def start(self, nursery: trio.Nursery) -> None:
+        """Begin to read."""
+        self._nursery = nursery
+        nursery.start_soon(self._read_stdout)
+        nursery.start_soon(self._read_stderr)
+
+    async def _read_stdout(self) -> None:
+        """Read until the program has come to its end, or the stream."""
+        assert self._process.stdout is not None
+        with self._reading[0], self._say:
+            try:
+                while data := await self._process.stdout.receive_some(CHUNK):
+                    for item in self._out.feed(bytes(data)):
+                        if isinstance(item, Data):
+                            await self._stdout(item.data)
+                            continue
+                        self._say.send_nowait(item.words)
+                        if item.words[:1] == ("end",):
+                            return
+            except trio.BrokenResourceError:
+                pass
+            except Exception as error:  # a sink's: whoever waits for lines gets it
+                self._fault = error
+
+    async def _read_stderr(self) -> None:
+        """Likewise; the program says nothing here but where it begins and ends."""
+        assert self._process.stderr is not None
+        marks = 0
+        with self._reading[1], contextlib.suppress(trio.BrokenResourceError):
+            while marks < 2 and (
+                data := await self._process.stderr.receive_some(CHUNK)
+            ):
+                for item in self._err.feed(bytes(data)):
+                    if isinstance(item, Data):
+                        await self._stderr(item.data)
+                    else:
+                        marks += 1
+        self._stderr_ended.set()
+
+    async def aclose(self) -> None:
+        """Let go of the program; ssh has ended when this returns."""
+        for scope in self._reading:
+            scope.cancel()
+        self._feeding.cancel()
+        with trio.CancelScope(shield=True):
+            await self.hang_up()
+            with trio.move_on_after(0.2):
+                # It mostly is about to end by itself; the host then sees no broken pipe.
+                await self._process.wait()
+            if self._process.returncode is None:
+                self._process.kill()
+                await self._process.wait()
+            for stream in (self._process.stdout, self._process.stderr):
+                assert stream is not None
+                await stream.aclose()
+
+
+@asynccontextmanager
+async def _opened(
+    room: Room, socket: Path, command: str, mark: str, stdout: Sink, stderr: Sink
+) -> AsyncGenerator[Talk, None]:
+    log = room.connections.log()
+    try:
+        process = await trio.lowlevel.open_process(
+            run_through(room.host, socket, log, command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            start_new_session=True,  # no terminal: Ctrl-C is not for it
+        )
+    except OSError as error:
+        message = f"{SSH} cannot be started: {error.strerror}"
+        raise PluginError(message) from error
+    talk = Talk(room.host, process, log, mark, stdout, stderr)
+    try:
+        async with trio.open_nursery() as nursery:
+            talk.start(nursery)
+            try:
+                yield talk
+            finally:
+                await talk.aclose()
+    except BaseExceptionGroup as group:
+        raise _only(group) from None
+    finally:
+        log.unlink(missing_ok=True)
+
+
+def _only(group: BaseException) -> BaseException:
+    """The one error in a group: those that read raise none, so it is that of the talk.
+
+    A cancellation that came at the same moment is not lost: whoever asked for it knows.
+    """
+    leaves = list(_leaves(group))
+    errors = [leaf for leaf in leaves if not isinstance(leaf, trio.Cancelled)]
+    if len(errors) > 1:
+        return group
+    return errors[0] if errors else leaves[0]
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        for exception in inner:
+            yield from _leaves(exception)
+    else:
+        yield error

@@ -1,0 +1,236 @@
+# Runs a command as a job with a name, or finds the job of that name again.
+#
+# A job is a directory, and what is in it is its state. Each step is one file that is
+# renamed into place, or one directory that only one can make, so that whoever comes
+# later, after whatever has died in between, can tell what was done:
+#
+#   (the directory)  somebody has claimed the name
+#   supervisor       which process looks after the job: number, start time, boot
+#   begun/           the command may begin; who makes it first decides
+#   pid              the leader of the command's process group, before it begins
+#   cancelled/       it was told to end
+#   exit             its exit code
+#   done/            nothing of the job's process group is left
+#   out, err         what it wrote, if it is detached
+#
+# The caller has set:
+#   op         run, or settle: find out about a job and begin nothing
+#   name       the job's name
+#   root       the directory that holds the jobs
+#   detached   not empty: it goes on when the connection ends; otherwise it is ended
+#   transient  not empty: a check, of which nothing is kept
+#   grace      tenths of a second between TERM and KILL
+#   stdin_size bytes of input that follow this program; empty: none
+#   stored     bytes of the beginning, and of the end, that are kept of a long output
+#   days       days for which finished jobs are kept
+#   start      the program that becomes the command
+
+# Whether the process that is noted in this file of the job still runs.
+runs() {
+    [ -s "$job/$1" ] || return 1
+    read -r pid since on <"$job/$1" || return 1
+    set -- $(sed -n 's/^.*) //p' "/proc/$pid/stat" 2>/dev/null)
+    [ $# -ge 20 ] && [ "$1" != Z ] && [ "${20}" = "$since" ] && [ "$on" = "$(boot)" ]
+}
+
+# Ends the command's process group: TERM, then KILL. Of the ways to name a signal and
+# a group, this one is understood by all shells.
+end_group() {
+    [ -s "$job/pid" ] && read -r leader since on <"$job/pid" || return 0
+    kill -TERM "-$leader" 2>/dev/null || return 0
+    kill -CONT "-$leader" 2>/dev/null
+    naps=0
+    while kill -0 "-$leader" 2>/dev/null; do
+        [ "$naps" -lt $((grace * rate / 10)) ] || kill -KILL "-$leader" 2>/dev/null
+        # What cannot be killed, in a broken mount for example, is not waited for.
+        [ "$naps" -lt $((grace * rate / 10 + 10 * rate)) ] || return 1
+        nap
+        naps=$((naps + 1))
+    done
+}
+
+cancel() {
+    mkdir "$job/decided" 2>/dev/null || return
+    mkdir "$job/cancelled"
+    # Whoever makes this first decides whether the command begins at all.
+    mkdir "$job/begun" 2>/dev/null && return
+    naps=0
+    while [ ! -s "$job/pid" ] && [ "$naps" -lt $((3 * rate)) ]; do
+        nap
+        naps=$((naps + 1))
+    done
+    # The number of a process group is safe to use only as long as one of these runs.
+    if runs supervisor || runs pid; then end_group; fi
+}
+
+# The caller's end of the connection: a word, or its end, says what to do.
+watch() {
+    word=
+    read -r word <&3
+    if [ "$word" = end ] || [ -z "$detached" ]; then cancel; fi
+}
+
+# Passes on what the command writes to files, until the given test says it is over.
+# One open file goes on where it stopped, so nothing need be counted.
+follow() {
+    exec 4<"$job/out" 5<"$job/err" || return
+    while :; do
+        over=
+        "$@" && over=1
+        cat <&4 || return
+        cat <&5 >&2 || return
+        [ -z "$over" ] || return 0
+        nap
+    done
+}
+
+is_done() { [ -d "$job/done" ]; }
+
+# Whether nothing will happen any more to a job that another process looks after.
+looks=0
+is_settled() {
+    is_done && return
+    [ -d "$job" ] || return 0
+    looks=$((looks + 1))
+    [ $((looks % rate)) -eq 1 ] || [ "$rate" -eq 1 ] || return 1
+    runs supervisor && return 1
+    runs pid && return 1
+    is_done && return
+    # Nobody looks after it. If it was not begun, now it never will be.
+    mkdir "$job/begun" "$job/done" 2>/dev/null
+    return 0
+}
+
+shorten() {
+    size=$(wc -c <"$1") || return
+    [ "$size" -gt $((stored * 2 + 4096)) ] || return
+    {
+        head -c "$stored" "$1"
+        printf '\n[... %s bytes left out ...]\n' $((size - 2 * stored))
+        tail -c "$stored" "$1"
+    } >"$1.new" && mv -f "$1.new" "$1" || rm -f "$1.new"
+}
+
+# Tells how the job stands, for the last time.
+tell() {
+    set --
+    for word in cancelled no-directory no-program; do
+        [ -d "$job/$word" ] && set -- "$@" "$word"
+    done
+    if [ ! -d "$job" ]; then
+        set -- missing
+    elif [ ! -s "$job/pid" ]; then
+        set -- unbegun
+    elif [ -s "$job/exit" ]; then
+        read -r code <"$job/exit"
+        set -- exit "$code" "$@"
+    else
+        set -- lost
+    fi
+    [ -z "$transient" ] || rm -rf "$job"
+    finish "$@"
+}
+
+# Removes jobs that were finished long ago; once a day is enough.
+prune() {
+    [ -z "$(find "$root/.pruned" -mtime -1 2>/dev/null)" ] || return
+    : >"$root/.pruned"
+    find "$root" -name done -mtime "+$days" | while read -r old; do
+        rm -rf "${old%/done}"
+    done
+}
+
+fail() {
+    rm -rf "$job"
+    finish fault "$1"
+}
+
+launch() {
+    # The shell reads what to do from its input, so that no argument shows it.
+    setsid /bin/sh -c 'eval "$(cat)"' sh "$job" "$mask" 3<&- 6>&- <<END
+$start
+END
+}
+
+supervise() {
+    identity $$ >"$job/supervisor" || fail record
+    # Room for the exit code, should the disk be full by then.
+    printf '%4096s' '' >"$job/reserve" || fail record
+    if [ -n "$stdin_size" ]; then
+        head -c "$stdin_size" <&3 >"$job/stdin" || fail input
+        [ "$(wc -c <"$job/stdin")" -eq "$stdin_size" ] || fail input
+    fi
+    if [ -n "$detached" ]; then
+        : >"$job/out" && : >"$job/err" || fail record
+        follow is_done 3<&- &
+        follower=$!
+    fi
+    say running
+    watch &
+    watcher=$!
+    # What this shell itself has to say about how the command ended is for nobody.
+    exec 6>&2 2>/dev/null
+    if [ -n "$detached" ]; then
+        launch >>"$job/out" 2>>"$job/err"
+    else
+        launch 2>&6
+    fi
+    code=$?
+    exec 2>&6 6>&-
+    mkdir "$job/decided" 2>/dev/null
+    [ -s "$job/pid" ] && ended "$code"
+    rm -f "$job/reserve"
+    mkdir "$job/done" 2>/dev/null
+    kill "$watcher" 2>/dev/null
+    [ -z "$detached" ] || wait "$follower"
+    tell
+}
+
+ended() {
+    { printf '%s\n' "$1" >"$job/exit.new" && mv -f "$job/exit.new" "$job/exit"; } \
+        2>/dev/null || {
+        rm -f "$job/reserve"
+        printf '%s\n' "$1" >"$job/exit.new" && mv -f "$job/exit.new" "$job/exit"
+    }
+    # What the command has left behind may have something to finish.
+    read -r leader since on <"$job/pid"
+    naps=0
+    while [ $((naps * 2)) -lt "$rate" ] && kill -0 "-$leader" 2>/dev/null; do
+        nap
+        naps=$((naps + 1))
+    done
+    end_group
+    [ -z "$detached" ] || { shorten "$job/out"; shorten "$job/err"; }
+}
+
+if [ -n "$transient" ]; then
+    # A check must pass on a full disk too, so memory comes first.
+    for place in "${XDG_RUNTIME_DIR:-/dev/shm}" /dev/shm "${TMPDIR:-/tmp}" "$root"; do
+        job=$place/workstream-$name
+        mkdir "$job" 2>/dev/null && break
+        job=
+    done
+    [ -n "$job" ] || { job=$root/$name; mkdir -p "$job" || fail record; }
+else
+    job=$root/$name
+    mkdir -p "$root" || finish fault record
+    prune </dev/null >/dev/null 2>&1 3<&- &
+    if [ "$op" = settle ] || ! mkdir "$job" 2>/dev/null; then
+        [ "$op" = settle ] || [ -d "$job" ] || mkdir "$job" || finish fault record
+        say joined
+        if [ -n "$detached" ]; then
+            watch &
+            watcher=$!
+            until [ -e "$job/err" ] || is_settled; do nap; done
+            [ ! -e "$job/err" ] || follow is_settled
+            kill "$watcher" 2>/dev/null
+        else
+            [ ! -d "$job" ] || cancel
+            until is_settled; do nap; done
+        fi
+        tell
+    fi
+fi
+command -v setsid >/dev/null || { rm -rf "$job"; finish fault setsid; }
+say fresh
+supervise
