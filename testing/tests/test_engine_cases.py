@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 from uuid import UUID
@@ -32,7 +33,7 @@ from workstream._lmdb_vault import LmdbVault
 from workstream._memory_vault import MemoryVault
 from workstream._plugin import ActionPlugin, Context
 from workstream._state import ObjectType, Status
-from workstream._vault import PlanRow, Vault
+from workstream._vault import PlanRow, Vault, Write
 from workstream._walk import actions, new_plan_id
 from workstream._watch import PlanSnapshot, StateChange, WatchEvent
 
@@ -306,6 +307,62 @@ def test_stop_and_start_at_the_same_moment(seed: int) -> None:
         assert world.stage.trace in ([], ["a"])
 
     world.clock.run(scenario, seed=seed)
+
+
+class SlowVault(HeldVault):
+    """A vault that nobody else uses, and that takes its time to answer."""
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
+        """Commit, and answer later."""
+        answers = await super().write(writes)
+        await trio.sleep(1)
+        return answers
+
+
+@pytest.mark.parametrize("recovered", [False, True])
+def test_stop_while_the_run_begins(recovered: bool) -> None:
+    """A stop between the commit of the start and the run's first step is seen (SP-1)."""
+    world = World(lambda clock: SlowVault(MemoryVault(), clock))
+
+    async def scenario() -> None:
+        plan_id = new_plan_id()
+        if recovered:
+            plan_id = await world.crashed("plan=R: B1=R: s1=R[a=R{open}] s2 ok@9; s3")
+        async with world.engine(recover=False) as ws:
+            if not recovered:
+                plan_id = await ws.submit(parse("B1: s1[a ok@9; b]").plan)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ws.resume if recovered else ws.start, plan_id)
+                await trio.sleep(0.5)
+                assert (await ws.plan(plan_id)).state.status is Status.RUNNING
+                await ws.stop(plan_id)
+            assert (await ws.wait(plan_id)).state.status is Status.STOPPED
+        assert world.stage.trace in ([], ["a"])
+
+    world.clock.run(scenario)
+
+
+@pytest.mark.parametrize("recovered", [False, True])
+def test_wait_while_the_run_begins(recovered: bool) -> None:
+    """A plan that is stored R, its run only just beginning, can be waited for (ST-7)."""
+    world = World(lambda clock: SlowVault(MemoryVault(), clock))
+
+    async def scenario() -> None:
+        plan_id = new_plan_id()
+        if recovered:
+            plan_id = await world.crashed("plan=R: B1=R: s1=R[a=R{open}]")
+        async with world.engine(recover=False) as ws:
+            if not recovered:
+                plan_id = await ws.submit(parse("B1: s1[a]").plan)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ws.resume if recovered else ws.start, plan_id)
+                await trio.sleep(0.5)
+                assert (await ws.plan(plan_id)).state.status is Status.RUNNING
+                nursery.start_soon(ws.resume, plan_id)  # it begins here: left alone
+                assert (await ws.wait(plan_id)).state.status is Status.COMPLETED
+        assert world.stage.trace == ["a"]
+
+    world.clock.run(scenario)
 
 
 def test_stop_from_another_engine() -> None:

@@ -167,6 +167,7 @@ class Workstream:
             heartbeat=heartbeat,
         )
         self._runs: dict[UUID, Run] = {}
+        self._beginning: dict[UUID, trio.Event] = {}
         self._pokes: dict[UUID, trio.Event] = {}
         self._body = trio.CancelScope()
         self._interrupt: KeyboardInterrupt | None = None
@@ -269,18 +270,37 @@ class Workstream:
             if not await self._vault.claim(plan_id):
                 await self._vault.row(plan_id)  # it must exist all the same
                 return
-            try:
-                begun = await self._start_claimed(plan_id)
-            except BaseException:
-                await self._vault.release(plan_id)
-                raise
-            if not begun:
-                await self._vault.release(plan_id)
+            async with self._begins(plan_id):
+                await self._start_claimed(plan_id)
 
-    async def _start_claimed(self, plan_id: UUID) -> bool:
+    @asynccontextmanager
+    async def _begins(self, plan_id: UUID) -> AsyncGenerator[None]:
+        """Begin a run of a plan that was claimed; without one, give the claim back.
+
+        The store may say RUNNING for a while before the run is there. Whoever looks for
+        it meanwhile waits for this to be over (ST-7, SP-1).
+        """
+        over = self._beginning[plan_id] = trio.Event()
+        try:
+            yield
+        finally:
+            try:
+                if plan_id not in self._runs:
+                    await self._vault.release(plan_id)
+            finally:
+                del self._beginning[plan_id]
+                over.set()
+
+    async def _begun(self, plan_id: UUID) -> Run | None:
+        """The plan's run in this engine, also if it is only just beginning."""
+        while plan_id in self._beginning:
+            await self._beginning[plan_id].wait()
+        return self._runs.get(plan_id)
+
+    async def _start_claimed(self, plan_id: UUID) -> None:
         row = await self._vault.row(plan_id)
         if row.status is not Status.NOT_STARTED:
-            return False
+            return
         now = self._now()
         if row.submitted is None or now > row.submitted + timedelta(
             seconds=self._max_submit
@@ -303,9 +323,8 @@ class Workstream:
         try:
             await self._write(write)
         except ConflictError:
-            return False  # a stop came first (SP-1)
+            return  # a stop came first (SP-1)
         self._launch(plan, stored, stored.position + 1)
-        return True
 
     async def wait(self, plan_id: UUID) -> Plan:
         """Wait until the run of the plan has ended; the plan as it is stored then (ST-6).
@@ -317,7 +336,7 @@ class Workstream:
             StorageError, InternalError: The run broke off; it can be resumed (STO-6).
         """
         while True:
-            run = self._runs.get(plan_id)
+            run = await self._begun(plan_id)
             if run is not None:
                 await run.finished.wait()
                 if run.error is not None:
@@ -326,7 +345,7 @@ class Workstream:
             row = await self._vault.row(plan_id)
             if row.status.is_terminal:
                 return await self.plan(plan_id)
-            if plan_id in self._runs:
+            if plan_id in self._runs or plan_id in self._beginning:
                 continue  # a start slipped in between (ST-7)
             if row.status is Status.NOT_STARTED:
                 message = f"plan {row.name!r} was never started: start() it first"
@@ -362,8 +381,9 @@ class Workstream:
                 stopping=True,
             )
             await self._vault.request_stop(plan_id, stopped)
-        if plan_id in self._runs:
-            self._runs[plan_id].stop()
+            run = await self._begun(plan_id)
+            if run is not None:
+                run.stop()
         self._poke(plan_id)
 
     # --- looking on -------------------------------------------------------------------
@@ -447,15 +467,16 @@ class Workstream:
             PlanRefusedError: It does not fit the plugins at hand (R-4).
         """
         with trio.CancelScope(shield=True):
-            if plan_id in self._runs:
+            if await self._begun(plan_id) is not None:
                 return
             row = await self._vault.row(plan_id)
             if row.status is Status.NOT_STARTED:
                 message = f"plan {row.name!r} was never started: start() it"
                 raise NotStartedError(message, plan_id)
             if not await self._recover(plan_id, max_last_update=None):
+                here = await self._begun(plan_id) is not None
                 row = await self._vault.row(plan_id)
-                if not row.status.is_terminal and plan_id not in self._runs:
+                if not (here or row.status.is_terminal):
                     raise await self._not_running_here(row)
 
     async def _recover_all(self) -> None:
@@ -475,13 +496,8 @@ class Workstream:
         """Recover a plan unless somebody runs it or it is not R; whether it did."""
         if not await self._vault.claim(plan_id):
             return False
-        try:
+        async with self._begins(plan_id):
             running = await self._recover_claimed(plan_id, max_last_update)
-        except BaseException:
-            await self._vault.release(plan_id)
-            raise
-        if running is None:
-            await self._vault.release(plan_id)
         return running is not None
 
     async def _recover_claimed(
