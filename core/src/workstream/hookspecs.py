@@ -185,8 +185,9 @@ def workstream_commands() -> Iterable[click.Command]:
     """Add subcommands to ``workstream``.
 
     When it runs:
-        Once for each discovery: also when the command line lists its commands, or is
-        given one that is not its own.
+        Once for each discovery: also when the command line is given a command that is
+        not its own. ``workstream --help`` lists the core's alone, so that it is quick;
+        ``workstream plugins`` lists all.
 
     What to return:
         click commands or groups, each with a name.

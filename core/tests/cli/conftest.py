@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -145,7 +147,11 @@ def call() -> Call:
     """Calls the command line in this process."""
 
     def call(*arguments: object) -> Result:
-        result = CliRunner().invoke(command_line, [str(each) for each in arguments])
+        # Before click 8.2, standard error is kept apart only where one asks for it.
+        apart = "mix_stderr" in inspect.signature(CliRunner).parameters
+        settings: dict[str, Any] = {"mix_stderr": False} if apart else {}
+        runner = CliRunner(**settings)
+        result = runner.invoke(command_line, [str(each) for each in arguments])
         sys.modules.pop("toy_plugin", None)
         return result
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import Result
 
+from workstream import MemoryVault, StorageError, Write
 from workstream._cli._exit_codes import ExitCode, worst
 from workstream._cli._main import command_line
 
@@ -336,14 +337,15 @@ def test_plugins_are_listed_with_what_was_left_out(
     call: Call, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Packages, hooks, request fields; and why something cannot be used; as JSON too."""
-    info = toy / "broken-2.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: broken\nVersion: 2.0\n"
-    )
-    (info / "entry_points.txt").write_text(
-        "[workstream]\nbroken = no_such_module_here\n"
-    )
+    for name in ("broken", "unwanted"):
+        info = toy / f"{name}-2.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.0\n"
+        )
+        (info / "entry_points.txt").write_text(
+            f"[workstream]\n{name} = no_such_module_here\n"
+        )
     monkeypatch.setenv("WORKSTREAM_PLUGINS", "toy,broken")
 
     result = call("plugins")
@@ -361,6 +363,7 @@ def test_plugins_are_listed_with_what_was_left_out(
         "broken 2.0",
         "no_such_module_here",
         "left out, because you say so:",
+        "unwanted 2.0",
     ):
         assert text in result.stdout
     data = json.loads(call("plugins", "--json").stdout)
@@ -450,3 +453,39 @@ def test_a_refused_plan_can_be_resumed_when_its_plugin_is_back(
     monkeypatch.setenv("WORKSTREAM_PLUGINS", "toy")
     resumed = call("resume")
     assert resumed.exit_code == 0, resumed.output
+
+
+class FullVault(MemoryVault):
+    """A store whose disk is full after so many writes."""
+
+    def __init__(self, writes: int) -> None:
+        """Let so many writes pass."""
+        super().__init__()
+        self.left = writes
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
+        """Write, or refuse to."""
+        self.left -= 1
+        if self.left < 0:
+            return [StorageError("no space left on device")] * len(writes)
+        return await super().write(writes)
+
+
+def test_a_store_that_fails_breaks_the_run_off(
+    call: Call, write_plan: WritePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status is 5, and the reason and how to go on are told (STO-6)."""
+    vault = FullVault(writes=2)
+    monkeypatch.setattr("workstream._stores.open_store", lambda *_: vault)
+
+    result = call("run", write_plan(TOLERATED))
+
+    assert result.exit_code == 5, result.output
+    assert "broken off: no space left on device" in result.stdout
+    assert "go on with it:  workstream resume" in result.stdout
+    vault.left = 1000
+    monkeypatch.setattr(
+        "workstream._cli._resuming.existing_store", lambda *_: vault, raising=True
+    )
+    resumed = call("resume")
+    assert resumed.exit_code == 3, resumed.output

@@ -32,11 +32,13 @@ from ._times import date_and_time, took
 
 __all__ = ["show_page"]
 
+_IN_FULL = 3
+"""Up to so many things in a block that did not go well are shown with their actions."""
 _OPENED = 10
-"""So many sequences of a block are shown with their actions, of each telling status."""
+"""So many sequences of a block have a line of their own, of each telling status."""
 _NAMED = 6
 """So many of those that are put together are named."""
-_FAILURES = 50
+_FAILURES = 20
 _RUNNING = 20
 
 
@@ -73,7 +75,7 @@ def show_page(
     if found:
         screen.line()
         screen.line(plain("Failures", "bold"))
-        more = f"{hints.command('show', plan.id)} --json"
+        more = f"{hints.command('show', plan.id)} --all"
         most = sys.maxsize if everything else _FAILURES
         show_failures(screen, found, lines, most=most, more=more)
     if is_running:
@@ -169,6 +171,7 @@ def _block(screen: Screen, block: Block) -> Iterator[tuple[int, Text]]:
     children = [(label, node) for label, node in labelled(block) if node is not None]
     if not any(_is_telling(node) for _, node in children):
         return
+    is_long = sum(_is_telling(node) for _, node in children) > _IN_FULL
     alike: dict[Status, list[str]] = {}
     opened: Counter[Status] = Counter()
     for label, node in children:
@@ -178,7 +181,7 @@ def _block(screen: Screen, block: Block) -> Iterator[tuple[int, Text]]:
             if not _is_telling(node) or opened[status] > _OPENED:
                 alike.setdefault(status, []).append(label)
                 continue
-        yield from _opened(screen, label, node, 2)
+        yield from _opened(screen, label, node, 2, brief=is_long)
     for status in sorted(alike, key=lambda each: each.value, reverse=True):
         yield 2, _many(screen, alike[status], status, more=_is_opened(status))
 
@@ -205,9 +208,14 @@ def _many(screen: Screen, labels: Sequence[str], status: Status, *, more: bool) 
 
 
 def _opened(
-    screen: Screen, label: str, node: Node, depth: int
+    screen: Screen, label: str, node: Node, depth: int, *, brief: bool = False
 ) -> Iterator[tuple[int, Text]]:
     """The object, and what is in it where that tells something."""
+    is_running = node.state.status is Status.RUNNING
+    if isinstance(node, PlanSequence) and (brief or is_running):
+        # What failed or runs in it is shown above: here, how far it has come.
+        yield depth, _line(screen, label, node, _how_far(node))
+        return
     yield depth, _line(screen, label, node)
     if not _is_telling(node) or isinstance(node, BaseAction):
         return
@@ -233,6 +241,11 @@ def _line(screen: Screen, label: str, node: Node, after: str = "") -> Text:
     if isinstance(node, BaseAction) and len(node.attempts) > 1:
         line.append(f"  {len(node.attempts):,} attempts", "yellow")
     return line.append(after, "dim")
+
+
+def _how_far(sequence: PlanSequence) -> str:
+    done = sum(each.state.status is Status.COMPLETED for each in sequence.actions)
+    return f"  {done:,} of {len(sequence.actions):,} actions"
 
 
 def _count(sequences: Sequence[PlanSequence]) -> str:
