@@ -476,7 +476,12 @@ def test_a_store_that_fails_breaks_the_run_off(
 ) -> None:
     """The status is 5, and the reason and how to go on are told (STO-6)."""
     vault = FullVault(writes=2)
-    monkeypatch.setattr("workstream._stores.open_store", lambda *_: vault)
+
+    def the_vault(*_: object) -> MemoryVault:
+        return vault
+
+    monkeypatch.setattr("workstream._stores.open_store", the_vault)
+    monkeypatch.setattr("workstream._cli._resuming.existing_store", the_vault)
 
     result = call("run", write_plan(TOLERATED))
 
@@ -484,8 +489,5 @@ def test_a_store_that_fails_breaks_the_run_off(
     assert "broken off: no space left on device" in result.stdout
     assert "go on with it:  workstream resume" in result.stdout
     vault.left = 1000
-    monkeypatch.setattr(
-        "workstream._cli._resuming.existing_store", lambda *_: vault, raising=True
-    )
     resumed = call("resume")
     assert resumed.exit_code == 3, resumed.output
