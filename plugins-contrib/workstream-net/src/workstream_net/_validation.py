@@ -1,0 +1,128 @@
+"""What is wrong with a request, found when the plan is submitted (V-19)."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from collections.abc import Iterator
+
+from ._requests import AnyRequest, Dns, Ping, Tcp, Tls
+
+MAX_COUNT = 1000
+"""The most echo requests of one look."""
+
+
+def check(request: AnyRequest) -> None:
+    """Refuse a request that can never work, with all its faults in one message.
+
+    Raises:
+        ValueError: It has faults; each is named with its field.
+    """
+    faults = [*_own_faults(request), *_times(request)]
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
+def _own_faults(request: AnyRequest) -> Iterator[str]:
+    match request:
+        case Tcp():
+            return _tcp(request)
+        case Tls():
+            return _tls(request)
+        case Dns():
+            return _dns(request)
+        case Ping():
+            return _ping(request)
+
+
+def _tcp(request: Tcp) -> Iterator[str]:
+    yield from _host("host", request.host)
+    yield from _port(request.port)
+    try:
+        re.compile(request.banner)
+    except re.error as error:
+        yield f"banner: {request.banner!r} is no regular expression: {error}"
+    if request.banner and request.closed:
+        yield "closed: a closed port says nothing: leave out banner"
+
+
+def _tls(request: Tls) -> Iterator[str]:
+    yield from _host("host", request.host)
+    yield from _port(request.port)
+    days = request.min_days
+    if not (math.isfinite(days) and days >= 0):
+        yield f"min_days: it must be a finite number of days from 0 on, not {days}"
+    if request.server_name:
+        yield from _host("server_name", request.server_name)
+
+
+def _dns(request: Dns) -> Iterator[str]:
+    yield from _host("name", request.name)
+    version = {"any": None, "ipv4": 4, "ipv6": 6}.get(request.family, 0)
+    if version == 0:
+        yield f"family: it must be 'any', 'ipv4' or 'ipv6', not {request.family!r}"
+    for address in request.addresses:
+        try:
+            given = ipaddress.ip_address(address)
+        except ValueError:
+            yield f"addresses: {address!r} is no address, as 192.0.2.1 or 2001:db8::1"
+            continue
+        if version and given.version != version:
+            yield f"addresses: {address!r} is not {request.family}, which is asked for"
+    if request.exactly and not request.addresses:
+        yield "exactly: it needs addresses to compare with"
+    if request.absent and request.addresses:
+        yield "absent: a name that does not exist has no addresses: leave them out"
+
+
+def _ping(request: Ping) -> Iterator[str]:
+    yield from _host("host", request.host)
+    if not 1 <= request.count <= MAX_COUNT:
+        yield f"count: it must be from 1 to {MAX_COUNT}, not {request.count}"
+    interval, within = request.interval, request.within
+    if not (math.isfinite(interval) and interval > 0):
+        yield f"interval: it must be a finite number of seconds above 0, not {interval}"
+    if not 0 <= request.max_loss < 100:
+        yield (
+            f"max_loss: it must be per cent, from 0 to less than 100, "
+            f"not {request.max_loss}"
+        )
+    if not 1 <= request.reply_within <= 3600:
+        yield (
+            "reply_within: it must be from 1 to 3600 seconds, "
+            f"not {request.reply_within}"
+        )
+    needed = (request.count - 1) * interval + request.reply_within
+    if math.isfinite(needed) and needed > within > 0:
+        yield (
+            f"within: count, interval and reply_within need {needed:g} seconds, "
+            f"but it gives {within:g}"
+        )
+
+
+def _host(field: str, host: str) -> Iterator[str]:
+    if not host:
+        yield f"{field}: it is empty: give a name or an address"
+    elif re.search(r"[\x00-\x20\x7f/\[\]]", host):
+        yield f"{field}: {host!r} holds a character that no name and no address has"
+    elif host.startswith("-"):
+        yield f"{field}: {host!r} begins with a hyphen, which no name does"
+    else:
+        try:
+            host.encode("idna")  # as it is encoded when it is looked up
+        except UnicodeError:
+            yield f"{field}: {host!r} is no name that can be looked up"
+
+
+def _port(port: int) -> Iterator[str]:
+    if not 1 <= port <= 65535:
+        yield f"port: it must be from 1 to 65535, not {port}"
+
+
+def _times(request: AnyRequest) -> Iterator[str]:
+    for field, seconds in (("within", request.within), ("every", request.every)):
+        if not (math.isfinite(seconds) and seconds > 0):
+            yield (
+                f"{field}: it must be a finite number of seconds above 0, not {seconds}"
+            )
