@@ -338,6 +338,27 @@ RECOVERED_ACTIONS = (
     ),
 )
 
+RECOVERED_DEADLINES = (
+    Case(
+        "Y-115",
+        "plan=R: B1=R: s1=R[a=R{err}(retries=1 deadline=5)]",
+        "F/BLOCK trace() a{err} a[-10,0]",
+        "A-15 R-5",
+    ),
+    Case(
+        "Y-116",
+        "plan=R: B1=R: s1=R[a=R{err err}(retries=1 deadline=5)]",
+        "F/BLOCK trace() a{err err} a[-10,-7.5]",
+        "A-15 R-5",
+    ),
+    Case(
+        "Y-117",
+        "plan=R: B1=R: s1=R[a=R{perm}(retries=3 deadline=5)]",
+        "F/BLOCK trace() a{perm} a[-10,-8.5]",
+        "A-15 R-5",
+    ),
+)
+
 RECOVERED_SEQUENCES = (
     Case(
         "Y-56",
@@ -681,6 +702,7 @@ RECOVERED_STOPS = (
 
 OWN_RECOVERY: tuple[Case, ...] = (
     *RECOVERED_ACTIONS,
+    *RECOVERED_DEADLINES,
     *RECOVERED_SEQUENCES,
     *RECOVERED_BLOCKS,
     *RECOVERED_CHECKS,
