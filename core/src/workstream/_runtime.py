@@ -43,7 +43,9 @@ class Outcome:
 class Nursery(Protocol):
     """Runs children side by side; it is left when all of them have ended."""
 
-    def start_soon(self, function: Callable[..., Awaitable[Any]], /, *args: Any) -> None:
+    def start_soon(
+        self, function: Callable[..., Awaitable[Any]], /, *args: Any
+    ) -> None:
         """Begin a child."""
         ...
 
