@@ -268,12 +268,19 @@ def _corrupt(plan_id: UUID, what: str, error: Exception | None) -> PlanCorruptEr
 
 @contextmanager
 def _collector_paused() -> Generator[None]:
-    """Loading makes many objects and no garbage: looking for some doubles its time."""
+    """Loading makes many objects and no garbage: looking for some doubles its time.
+
+    What was loaded is then put among the old objects at once, which costs nothing: the
+    collector would look through all of it twice more before it let it be old.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if not gc.get_freeze_count():  # else somebody froze theirs, to keep it frozen
+            gc.freeze()
+            gc.unfreeze()
         if was_enabled:
             gc.enable()
 
