@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,10 @@ from ._errors import PlanCorruptError, StorageError, StoreFormatError
 from ._records import decode_row
 from ._vault import PlanRow, not_found
 
-__all__ = ["Reader", "lmdb", "row_in", "storage_errors"]
+__all__ = ["Reader", "damaged", "lmdb", "row_in", "storage_errors"]
+
+_NEXT_TO_NOTHING = 2**16
+"""Bytes; a disk that has less is called full."""
 
 
 class Reader:
@@ -87,8 +92,16 @@ def row_in(plan_id: UUID, data: bytes) -> PlanRow:
     try:
         return decode_row(plan_id, data)
     except Exception as error:
-        message = f"plan {plan_id} cannot be read, all others can: its row: {error}"
-        raise PlanCorruptError(message, plan_id) from error
+        raise damaged(plan_id, "its row", error) from error
+
+
+def damaged(plan_id: UUID, what: str, error: Exception) -> PlanCorruptError:
+    """Something that is stored of this plan is not what was stored (R-4)."""
+    message = (
+        f"plan {plan_id} cannot be read, all others can: {what} is damaged "
+        f"({type(error).__name__}: {error}); restore it from a backup, or delete it"
+    )
+    return PlanCorruptError(message, plan_id)
 
 
 def lmdb() -> Any:
@@ -99,7 +112,7 @@ def lmdb() -> Any:
 
 @contextmanager
 def storage_errors(path: Path) -> Generator[None, None, None]:
-    """Say in our words what LMDB and the system say in theirs."""
+    """Say in our words what LMDB and the system say in theirs, and what to do."""
     library = lmdb()
     try:
         yield
@@ -107,6 +120,18 @@ def storage_errors(path: Path) -> Generator[None, None, None]:
         message = (
             f"the store at {path} is full: delete finished plans, or open it with a "
             "larger map_size"
+        )
+        raise StorageError(message) from error
+    except library.MapResizedError as error:
+        message = (
+            f"the store at {path} was made larger by another process than this one can "
+            "see: close it, and open it with the same map_size"
+        )
+        raise StorageError(message) from error
+    except library.ReadersFullError as error:
+        message = (
+            f"the store at {path} is being read by as many processes as it can take: "
+            "close some that watch or read it"
         )
         raise StorageError(message) from error
     except (
@@ -123,5 +148,30 @@ def storage_errors(path: Path) -> Generator[None, None, None]:
         message = f"the store at {path} cannot be written: it is read-only"
         raise StorageError(message) from error
     except (library.Error, OSError) as error:
-        message = f"the store at {path} failed: {error}"
-        raise StorageError(message) from error
+        raise StorageError(_failure(path, error)) from error
+
+
+def _failure(path: Path, error: Exception) -> str:
+    """What the system, or the disk, did to a store."""
+    reason = str(error)
+    if _is_full(path) or os.strerror(errno.ENOSPC) in reason:
+        return (
+            f"the disk of the store at {path} is full: make room on it; what was stored "
+            f"is safe ({error})"
+        )
+    if os.strerror(errno.EIO) in reason or "MDB_PANIC" in reason:
+        return (
+            f"the store at {path} could not be written, and whether the last change is "
+            "in it is not known, while all before it is: see whether its disk fails or "
+            f"is full ({error})"
+        )
+    return f"the store at {path} failed: {error}"
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk has no room left: LMDB says of that "input/output error"."""
+    try:
+        disk = os.statvfs(path)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _NEXT_TO_NOTHING

@@ -20,7 +20,10 @@ its call, as a long one would keep LMDB from reusing pages and make the file gro
 **Writes of several plans share one transaction.** If it fails they are tried one by one,
 so that one plan's trouble stays its own. A commit that failed may have happened all the
 same; it is reported as failed, and as writing a ``Write`` twice is harmless, trying
-again is too.
+again is too. What LMDB itself needs after a failure, ``_lmdb_environment`` tells.
+
+**A plan whose bytes are damaged is its own trouble too.** Whoever reads or writes that
+plan is told, lists leave it out with a warning, and it can be deleted.
 
 **The map is large from the beginning.** It is address space, not disk or memory. Making
 it larger later is unsafe while other processes read. The limit is an option.
@@ -32,17 +35,20 @@ descriptor of ``owners``. Both are noticed and refused.
 
 from __future__ import annotations
 
+import logging
 import os
+import struct
 import sys
 from collections.abc import Callable, Collection, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from . import _lmdb_layout as layout
-from ._errors import PlanExistsError, StorageError
-from ._lmdb_reader import Reader, lmdb, row_in, storage_errors
+from ._errors import PlanCorruptError, PlanExistsError, StorageError
+from ._lmdb_environment import Environment
+from ._lmdb_reader import Reader, damaged, row_in, storage_errors
 from ._records import encode_row, row_prefix
 from ._state import Status
 from ._store_marker import check_directory
@@ -66,10 +72,15 @@ __all__ = ["LmdbVault"]
 
 T = TypeVar("T")
 
+log = logging.getLogger("workstream")
+
 DEFAULT_MAP_SIZE = 64 * 2**30 if sys.maxsize > 2**32 else 2**30
-_SMALLEST_MAP = 2**26
-_READERS = 510
-"""How many read transactions may be open at once, over all processes."""
+
+_ONE_A_PLAN = 17
+"""How long a key is for a purpose that has one key a plan."""
+
+_Ready: TypeAlias = tuple[Write, list[layout.Step]]
+"""A write, and all that it changes."""
 
 _open_here: dict[tuple[int, int], int] = {}
 """The stores that are open, by device and inode, and the process that opened them."""
@@ -104,7 +115,7 @@ class LmdbVault:
         self._create = create
         self._map_size = map_size
         self._sync = not risk_power_cut
-        self._env: Any = None
+        self._env: Environment | None = None
         self._owners: Owners | None = None
         self._key: tuple[int, int] | None = None
         self._pid = 0
@@ -141,35 +152,15 @@ class LmdbVault:
                 "one vault, or the one engine"
             )
             raise StorageError(message)
-        with storage_errors(self._path):
-            env = self._open_env()
-            try:
+        env = Environment(self._path, map_size=self._map_size, sync=self._sync)
+        try:
+            with storage_errors(self._path):
                 owners = Owners(self._path / "owners")
-            except BaseException:
-                env.close()
-                raise
-            # Slots of readers that died would keep the file from being reused.
-            env.reader_check()
+        except BaseException:
+            env.close()
+            raise
         _open_here[key] = self._pid = os.getpid()
         self._env, self._owners, self._key = env, owners, key
-
-    def _open_env(self) -> Any:
-        library = lmdb()
-        size = self._map_size
-        while True:
-            try:
-                return library.open(
-                    os.fspath(self._path),
-                    map_size=size,
-                    mode=0o600,
-                    max_readers=_READERS,
-                    sync=self._sync,
-                    metasync=self._sync,
-                )
-            except library.MemoryError:
-                if size <= _SMALLEST_MAP:
-                    raise
-                size //= 2
 
     async def close(self) -> None:
         """See ``Vault.close``."""
@@ -188,23 +179,28 @@ class LmdbVault:
         # A forked child leaves its parent's store alone.
         if env is None or owners is None or os.getpid() != self._pid:
             return
-        if not self._sync:
-            with storage_errors(self._path):
-                env.sync(True)
-        env.close()
-        owners.close()
-        assert self._key is not None
-        del _open_here[self._key]
+        try:
+            env.close()
+        finally:
+            owners.close()
+            assert self._key is not None
+            del _open_here[self._key]
 
     # -- Reading -----------------------------------------------------------------------
 
-    @contextmanager
-    def _reading(self) -> Generator[Reader, None, None]:
-        env = self._environment()
-        with storage_errors(self._path), env.begin() as transaction:
-            yield Reader(transaction)
+    async def _reading(self) -> AbstractContextManager[Reader]:
+        return (await self._healthy()).reading()
 
-    def _environment(self) -> Any:
+    async def _healthy(self) -> Environment:
+        """The environment; opened anew if LMDB has given it up."""
+        env = self._environment()
+        if env.panicked:
+            # Then nobody writes, and readers, who never wait, are not reading either.
+            async with self._one_at_a_time:
+                self._environment().mend()
+        return self._environment()
+
+    def _environment(self) -> Environment:
         if self._env is None:
             message = f"the store at {self._path} is not open"
             raise StorageError(message)
@@ -218,27 +214,29 @@ class LmdbVault:
 
     async def read(self, plan_id: UUID) -> StoredPlan:
         """See ``Vault.read``."""
-        with self._reading() as reader:
-            return StoredPlan(
-                row=reader.row(plan_id),
-                definition=reader.get(layout.DEFINITION, plan_id) or b"",
-                records=tuple(
-                    layout.record_of(key, data)
-                    for key, data in reader.all_of(layout.RECORD, plan_id)
-                ),
-                position=reader.log_position(plan_id),
-                lines=reader.line_counts(plan_id),
-                stop_requested=reader.get(layout.STOP, plan_id) is not None,
-            )
+        with await self._reading() as reader:
+            row = reader.row(plan_id)
+            with _keys_of(plan_id):
+                return StoredPlan(
+                    row=row,
+                    definition=reader.get(layout.DEFINITION, plan_id) or b"",
+                    records=tuple(
+                        layout.record_of(key, data)
+                        for key, data in reader.all_of(layout.RECORD, plan_id)
+                    ),
+                    position=reader.log_position(plan_id),
+                    lines=reader.line_counts(plan_id),
+                    stop_requested=reader.get(layout.STOP, plan_id) is not None,
+                )
 
     async def row(self, plan_id: UUID) -> PlanRow:
         """See ``Vault.row``."""
-        with self._reading() as reader:
+        with await self._reading() as reader:
             return reader.row(plan_id)
 
     async def exists(self, plan_id: UUID) -> bool:
         """See ``Vault.exists``."""
-        with self._reading() as reader:
+        with await self._reading() as reader:
             return reader.get(layout.ROW, plan_id) is not None
 
     async def search(
@@ -252,69 +250,66 @@ class LmdbVault:
         """See ``Vault.search``."""
         # Of most rows it is enough to look at the first bytes.
         starts = (b"",) if statuses is None else tuple(map(row_prefix, statuses))
-        with self._reading() as reader:
+        with await self._reading() as reader:
             found = reader.all_of(layout.ROW) if ids is None else reader.rows_of(ids)
             rows = (
-                row_in(UUID(bytes=key[1:]), data)
-                for key, data in found
-                if data.startswith(starts)
+                _row_at(key, data) for key, data in found if data.startswith(starts)
             )
-            fit = (r for r in rows if group_ids is None or r.group_id in group_ids)
+            fit = (
+                row
+                for row in rows
+                if row is not None and (group_ids is None or row.group_id in group_ids)
+            )
             return newest_first(fit, limit)
 
     async def log(self, plan_id: UUID, after: int, limit: int = 1000) -> LogSlice:
         """See ``Vault.log``."""
-        with self._reading() as reader:
+        with await self._reading() as reader:
             status = reader.row(plan_id).status
             found = reader.all_of(
                 layout.LOG, plan_id, start=layout.log_key(plan_id, after + 1)
             )
             changes: list[tuple[int, Any]] = []
-            for key, value in found:
-                position = layout.log_position(key)
-                if not changes and position > after + 1:
-                    return LogSlice(missed=True, changes=(), status=status)
-                if len(changes) == limit:
-                    break
-                changes.append((position, layout.change_of(plan_id, value)))
+            with _keys_of(plan_id):
+                for key, value in found:
+                    position = layout.log_position(key)
+                    if not changes and position > after + 1:
+                        return LogSlice(missed=True, changes=(), status=status)
+                    if len(changes) == limit:
+                        break
+                    changes.append((position, layout.change_of(plan_id, value)))
             return LogSlice(missed=False, changes=tuple(changes), status=status)
 
     async def lines(self, plan_id: UUID, position: int) -> list[LineRecord]:
         """See ``Vault.lines``."""
-        with self._reading() as reader:
+        with await self._reading() as reader:
             reader.row(plan_id)
             start = layout.line_key(plan_id, position, 0)
             found: list[LineRecord] = []
-            for key, data in reader.all_of(layout.LINE, plan_id, start=start):
-                place, number = layout.line_place(key)
-                if place != position:
-                    break
-                found.append(LineRecord(position, number, data))
+            with _keys_of(plan_id):
+                for key, data in reader.all_of(layout.LINE, plan_id, start=start):
+                    place, number = layout.line_place(key)
+                    if place != position:
+                        break
+                    found.append(LineRecord(position, number, data))
             return found
 
     async def stop_requests(self) -> frozenset[UUID]:
         """See ``Vault.stop_requests``."""
-        with self._reading() as reader:
-            return frozenset(
-                UUID(bytes=key[1:]) for key, _ in reader.all_of(layout.STOP)
-            )
+        with await self._reading() as reader:
+            keys = [key for key, _ in reader.all_of(layout.STOP)]
+        return frozenset(UUID(bytes=key[1:]) for key in keys if len(key) == _ONE_A_PLAN)
 
     # -- Writing -----------------------------------------------------------------------
 
     async def _writing(self, function: Callable[[Any], T]) -> T:
         """Call the function in a transaction, in the one thread."""
-        return await self._in_thread(lambda: self._transact(function))
-
-    async def _in_thread(self, function: Callable[[], T]) -> T:
         import trio
 
-        self._environment()
-        return await trio.to_thread.run_sync(function, limiter=self._one_at_a_time)
-
-    def _transact(self, function: Callable[[Any], T]) -> T:
-        env = self._environment()
-        with storage_errors(self._path), env.begin(write=True) as transaction:
-            return function(transaction)
+        env = await self._healthy()
+        return await trio.to_thread.run_sync(
+            env.write, function, limiter=self._one_at_a_time
+        )
 
     async def create(self, row: PlanRow, definition: bytes) -> None:
         """See ``Vault.create``."""
@@ -331,29 +326,41 @@ class LmdbVault:
 
     async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
         """See ``Vault.write``."""
+        import trio
+
         if not writes:
             return []
+        await self._healthy()
         # Encoded before the transaction: while it lasts, no other process can write.
         ready = [(write, layout.steps_of(write)) for write in writes]
-        return await self._in_thread(lambda: self._commit(ready))
+        if len(ready) > 1:
+            try:
+                return await self._commit(ready)
+            except StorageError:
+                pass  # whose trouble it is, the next tries tell
+        answers: list[StorageError | None] = []
+        with trio.CancelScope(shield=len(ready) > 1):
+            for one in ready:
+                answers.append(await self._commit_alone(one))
+        return answers
 
-    def _commit(
-        self, ready: Sequence[tuple[Write, list[layout.Step]]]
-    ) -> list[StorageError | None]:
+    async def _commit_alone(self, one: _Ready) -> StorageError | None:
         try:
-            return self._transact(
-                lambda transaction: [_take(transaction, *one) for one in ready]
-            )
+            [answer] = await self._commit([one])
         except StorageError as error:
-            if len(ready) == 1:
-                return [error]
-            return [answer for one in ready for answer in self._commit([one])]
+            return error
+        return answer
+
+    async def _commit(self, ready: Sequence[_Ready]) -> list[StorageError | None]:
+        return await self._writing(
+            lambda transaction: [_take(transaction, *one) for one in ready]
+        )
 
     async def delete(self, plan_id: UUID) -> None:
         """See ``Vault.delete``."""
 
         def delete(transaction: Any) -> None:
-            refuse_delete(plan_id, Reader(transaction).row(plan_id).status)
+            self._refuse_delete(transaction, plan_id)
             cursor = transaction.cursor()
             for purpose in layout.PURPOSES:
                 prefix = purpose + plan_id.bytes
@@ -361,6 +368,16 @@ class LmdbVault:
                     _delete_up_to(cursor, prefix + b"\xff" * 16)
 
         await self._writing(delete)
+
+    def _refuse_delete(self, transaction: Any, plan_id: UUID) -> None:
+        try:
+            status = Reader(transaction).row(plan_id).status
+        except PlanCorruptError:
+            # To delete it may be all that can be done with it, if nobody is running it.
+            if self._owners is not None and self._owners.owner(plan_id) is None:
+                return
+            raise
+        refuse_delete(plan_id, status)
 
     async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
         """See ``Vault.request_stop``."""
@@ -385,15 +402,18 @@ class LmdbVault:
 
     async def claim(self, plan_id: UUID) -> bool:
         """See ``Vault.claim``."""
-        return self._claims().claim(plan_id)
+        with storage_errors(self._path):
+            return self._claims().claim(plan_id)
 
     async def release(self, plan_id: UUID) -> None:
         """See ``Vault.release``."""
-        self._claims().release(plan_id)
+        with storage_errors(self._path):
+            self._claims().release(plan_id)
 
     async def owner(self, plan_id: UUID) -> int | None:
         """See ``Vault.owner``."""
-        return self._claims().owner(plan_id)
+        with storage_errors(self._path):
+            return self._claims().owner(plan_id)
 
     def _claims(self) -> Owners:
         self._environment()
@@ -401,12 +421,33 @@ class LmdbVault:
         return self._owners
 
 
+def _row_at(key: bytes, data: bytes) -> PlanRow | None:
+    """The row that stands at a key, for a list: one that is damaged is left out."""
+    try:
+        return row_in(UUID(bytes=key[1:]), data)
+    except (ValueError, PlanCorruptError) as error:
+        log.warning("left out of a list: %s", error)
+        return None
+
+
+@contextmanager
+def _keys_of(plan_id: UUID) -> Generator[None, None, None]:
+    """What stands at the keys of one plan is read; it may be damaged."""
+    try:
+        yield
+    except (ValueError, KeyError, struct.error) as error:
+        raise damaged(plan_id, "what is stored of its run", error) from error
+
+
 def _take(
     transaction: Any, write: Write, steps: list[layout.Step]
 ) -> StorageError | None:
     """Do one ``Write`` in a transaction, or say why not."""
     row = transaction.get(layout.ROW + write.plan_id.bytes)
-    found = None if row is None else layout.status_of(row)
+    try:
+        found = None if row is None else layout.status_of(row)
+    except Exception as fault:
+        return damaged(write.plan_id, "its row", fault)
     error = refusal(write, found)
     if error is None:
         cursor = transaction.cursor()

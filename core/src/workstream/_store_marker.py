@@ -3,11 +3,15 @@
 A store directory holds a file ``workstream`` that says so, in words, before it holds
 anything else. So nothing is ever written into a directory that belongs to someone else,
 and an engine that is too old for a store says so instead of reading it wrongly.
+
+A store is for one user, and closed to all others: what plans hold is nobody else's
+business, and files that two users make can be opened by neither. Root is no exception.
 """
 
 from __future__ import annotations
 
 import os
+import pwd
 import re
 from pathlib import Path
 
@@ -44,6 +48,7 @@ def check_directory(path: Path, *, create: bool) -> None:
         if not path.is_dir():
             message = f"{path} is a file, and a store is a directory: {_NOT_OURS}"
             raise StoreFormatError(message)
+        _check_owner(path)
         _check_marker(path, create=create)
     except OSError as error:
         message = (
@@ -57,6 +62,24 @@ def check_directory(path: Path, *, create: bool) -> None:
             "this user"
         )
         raise StorageError(message)
+
+
+def _check_owner(path: Path) -> None:
+    owner = path.stat().st_uid
+    if owner != os.geteuid():
+        name = _user(owner)
+        message = (
+            f"the store at {path} belongs to {name}, and a store is for one user: run "
+            f"this as {name}, or use a store of your own"
+        )
+        raise StorageError(message)
+
+
+def _user(number: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"user {number}"
 
 
 def _check_marker(path: Path, *, create: bool) -> None:
@@ -97,12 +120,17 @@ def _is_harmless(entry: Path) -> bool:
 
 def _write_marker(path: Path) -> None:
     """Whoever looks finds the whole marker or none; two writers do no harm."""
+    path.chmod(0o700)
     draft = path / f"{_BEING_WRITTEN}{os.getpid()}"
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(f"workstream store, version {VERSION}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path / _MARKER)
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(f"workstream store, version {VERSION}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path / _MARKER)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
