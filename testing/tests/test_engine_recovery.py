@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from _workstream_testing.expectations import kind_of
+from _workstream_testing.fixtures import ACT, ScriptedRequest
 from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.notation import parse
 from _workstream_testing.virtual_time import FakeClock
@@ -23,9 +24,9 @@ from workstream._errors import (
 )
 from workstream._memory_vault import MemoryVault
 from workstream._plan import BaseAction, Plan
-from workstream._plugin import AnyPlugin
+from workstream._plugin import ActionPlugin, AnyPlugin, Context
 from workstream._registry import Registry
-from workstream._state import FailureReason, NoteValue, PluginError, Status
+from workstream._state import FailureReason, NoteValue, OnInterrupt, PluginError, Status
 from workstream._vault import Change, Vault, Write
 from workstream._walk import actions, new_plan_id, walk
 
@@ -41,10 +42,13 @@ def action_of(plan: Plan, name: str) -> BaseAction:
     return next(action for action in actions(plan) if action.name == name)
 
 
-async def remembered(world: World, text: str, **notes: NoteValue) -> UUID:
+async def remembered(
+    world: World, text: str, *, plugin: str = ACT, **notes: NoteValue
+) -> UUID:
     """Store a plan as a crash left it, its action ``a`` with notes of its attempt."""
     plan = parse(text).stored(new_plan_id(), world.clock.now())
     action = action_of(plan, "a")
+    action.plugin = plugin
     action.attempts[-1].notes.update(notes)
     codec = Codec(world.registry())
     changes: list[Change] = [codec.row_of(plan)]
@@ -389,6 +393,38 @@ def test_store_that_fails(seed: int) -> None:
             assert (await ws.wait(bad)).state.status is Status.STOPPED
 
     world.clock.run(scenario, seed=seed)
+
+
+class Careful(ActionPlugin[ScriptedRequest, None]):
+    """A plugin that must not be called again after a crash, unless the plan says so."""
+
+    name = "case.careful"
+    on_interrupt = OnInterrupt.FAIL
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def execute(self, context: Context, request: ScriptedRequest, /) -> None:
+        """Count the calls."""
+        self.calls += 1
+
+
+@pytest.mark.parametrize(("said", "calls"), [("", 0), ("(on_interrupt=rerun)", 1)])
+def test_plugin_says_what_an_interruption_means(said: str, calls: int) -> None:
+    """It is the plugin's word, unless the action says otherwise (REG-9, R-7)."""
+    careful = Careful()
+    world = World(plugins=[careful])
+
+    async def scenario() -> None:
+        plan_id = await remembered(
+            world, f"plan=R: B1=R: s1=R[a=R{{open}}{said}]", plugin=careful.name
+        )
+        async with world.engine() as ws:
+            action = action_of(await ws.wait(plan_id), "a")
+        assert careful.calls == calls
+        assert action.state.status is (Status.COMPLETED if calls else Status.FAILED)
+
+    world.clock.run(scenario)
 
 
 class Vanishing(Registry):

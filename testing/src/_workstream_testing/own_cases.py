@@ -359,6 +359,22 @@ RECOVERED_DEADLINES = (
     ),
 )
 
+RECOVERED_OTHERS = (
+    Case(
+        "Y-118",
+        "plan=R: B1=R(conc=2): s1=R[a=R{int err}(retries=3)] s2=R[b=R] s3",
+        "F/EXCEED_RECOVERY trace() B1,s1,s2,a,b=F s3=N a{int err} b*0",
+        "R-3",
+        found_after=31 * 60,
+    ),
+    Case(
+        "Y-119",
+        "plan=R: pre=R[p=R{open}(on_interrupt=fail)] B1",
+        "C/UNKNOWN trace(p B1.a) p{ok} rest=C",
+        "R-7 R-8",
+    ),
+)
+
 RECOVERED_SEQUENCES = (
     Case(
         "Y-56",
@@ -703,6 +719,7 @@ RECOVERED_STOPS = (
 OWN_RECOVERY: tuple[Case, ...] = (
     *RECOVERED_ACTIONS,
     *RECOVERED_DEADLINES,
+    *RECOVERED_OTHERS,
     *RECOVERED_SEQUENCES,
     *RECOVERED_BLOCKS,
     *RECOVERED_CHECKS,
