@@ -57,6 +57,28 @@ def test_a_file_is_no_store(tmp_path: Path) -> None:
         check_directory(path, create=True)
 
 
+def test_a_store_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root is no exception: files that two users make can be opened by neither."""
+    check_directory(tmp_path, create=True)
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 54321, 54321)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    with pytest.raises(
+        StorageError, match=r"belongs to user .*, and a store is for one"
+    ):
+        check_directory(tmp_path, create=True)
+
+
+def test_a_directory_that_becomes_a_store_is_closed_to_others(tmp_path: Path) -> None:
+    """Also one that was open to them before."""
+    tmp_path.chmod(0o755)
+    check_directory(tmp_path, create=True)
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("text", ["", "hello\n", "workstream store, version x\n"])
 def test_another_marker_is_not_ours(tmp_path: Path, text: str) -> None:
     """A file of that name that says something else is somebody else's."""

@@ -20,6 +20,7 @@ __all__ = ["Reader", "damaged", "lmdb", "row_in", "storage_errors"]
 
 _NEXT_TO_NOTHING = 2**16
 """Bytes; a disk that has less is called full."""
+_SIGNS_OF_FAILURE = (os.strerror(errno.EIO), os.strerror(errno.EROFS), "MDB_PANIC")
 
 
 class Reader:
@@ -159,7 +160,7 @@ def _failure(path: Path, error: Exception) -> str:
             f"the disk of the store at {path} is full: make room on it; what was stored "
             f"is safe ({error})"
         )
-    if os.strerror(errno.EIO) in reason or "MDB_PANIC" in reason:
+    if any(sign in reason for sign in _SIGNS_OF_FAILURE):
         return (
             f"the store at {path} could not be written, and whether the last change is "
             "in it is not known, while all before it is: see whether its disk fails or "
