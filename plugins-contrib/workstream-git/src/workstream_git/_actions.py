@@ -1,0 +1,249 @@
+"""What each plugin does, from its request to its response."""
+
+from __future__ import annotations
+
+from workstream import Context, PluginError
+
+from ._addresses import hidden
+from ._git import Git, settle
+from ._places import Place, real_path, remove, survey, sync, temporary_path
+from ._repository import Repository, changed_files, cloned, listed, place_of
+from ._requests import (
+    CheckoutRequest,
+    CheckoutResult,
+    CleanRequest,
+    CloneRequest,
+    CloneResult,
+    FetchRequest,
+    FetchResult,
+    RefRequest,
+    RefResult,
+    TreeResult,
+)
+from ._revisions import Revision, is_commit_id, resolve
+
+__all__ = [
+    "check_clean",
+    "check_out",
+    "check_ref",
+    "clone",
+    "fetch",
+    "foresee_checkout",
+]
+
+MOST_REFS = 100
+
+
+# --- git.clone --------------------------------------------------------------------
+
+
+async def clone(context: Context, request: CloneRequest) -> CloneResult:
+    """Clone a repository, unless it is there."""
+    await settle(context)
+    path, place = await place_of(request.path)
+    git = Git(context, remote=request, url=request.url)
+    if place is Place.REPOSITORY:
+        there = Repository(path, git, context)
+        await remove(temporary_path(path, context.idempotency_key))
+        url = await there.url_of("origin")
+        if url.rstrip("/") != request.url.rstrip("/"):
+            message = (
+                f"{request.path} is a repository already, of {hidden(url) or 'nothing'}:"
+                " remove it first, or name another path"
+            )
+            raise PluginError(message, permanent=True)
+        return CloneResult(path=request.path, changed=False, commit=await there.head())
+    options: list[str] = []
+    if request.mirror:
+        options.append("--mirror")
+    if request.branch:
+        options.append(f"--branch={request.branch}")
+    if request.depth is not None:
+        options.append(f"--depth={request.depth}")
+    async with cloned(context, git, path, request.url, *options) as made:
+        commit = await made.head()
+    return CloneResult(path=request.path, changed=True, commit=commit)
+
+
+# --- git.fetch --------------------------------------------------------------------
+
+
+async def fetch(context: Context, request: FetchRequest) -> FetchResult:
+    """Fetch news into a repository."""
+    await settle(context)
+    there = await _existing(context, request.path)
+    await there.mend()
+    url = await there.url_of(request.remote)
+    if not url:
+        message = f"{request.path} has no remote called {request.remote!r}"
+        raise PluginError(message, permanent=True)
+    if request.password is not None and not url.startswith("https://"):
+        message = (
+            f"the remote {request.remote!r} of {request.path} is no https:// URL, and is "
+            "not given the password"
+        )
+        raise PluginError(message, permanent=True)
+    git = Git(context, remote=request, url=url)
+    before = await there.refs()
+    async with there.changing():
+        await git(
+            "fetch",
+            "--progress",
+            "--no-recurse-submodules",
+            *(["--prune"] if request.prune else []),
+            "--",
+            request.remote,
+            *request.refspecs,
+            cwd=there.path,
+            shown=True,
+        )
+    await sync(there.path)
+    after = await there.refs()
+    names = sorted(
+        name for name in {*before, *after} if before.get(name) != after.get(name)
+    )
+    return FetchResult(
+        path=request.path,
+        changed=bool(names),
+        refs=tuple(names[:MOST_REFS]),
+        left_out=max(len(names) - MOST_REFS, 0),
+    )
+
+
+# --- git.checkout -----------------------------------------------------------------
+
+
+async def check_out(context: Context, request: CheckoutRequest) -> CheckoutResult:
+    """Bring a working tree to a revision, wherever it is now."""
+    await settle(context)
+    path, place = await place_of(request.path)
+    git = Git(context, remote=request, url=request.url)
+    revision = await _revision(git, request)
+    if place is Place.FREE:
+        await _clone_at(context, git, path, request, revision)
+        return CheckoutResult(path=request.path, changed=True, commit=revision.commit)
+    there = Repository(path, git, context)
+    await remove(temporary_path(path, context.idempotency_key))
+    mended = await there.mend()
+    previous = await there.head()
+    changes = await changed_files(there, untracked=False)
+    # What a killed checkout has left half-done is nobody's work: there was none when it
+    # began.
+    force = request.discard or mended
+    if changes and not force:
+        raise _in_the_way(request, changes)
+    settled = previous == revision.commit and not changes
+    if settled and await there.is_detached():
+        return CheckoutResult(
+            path=request.path, changed=False, commit=previous, previous=previous
+        )
+    async with there.changing():
+        if not await there.knows(revision.commit):
+            await there.fetch_commit(request.url, revision, depth=request.depth)
+        await there.check_out(revision.commit, force=force)
+    await sync(path)
+    context.report(f"{request.path}: {previous[:12] or 'nothing'} -> {revision}")
+    return CheckoutResult(
+        path=request.path, changed=True, commit=revision.commit, previous=previous
+    )
+
+
+async def foresee_checkout(context: Context, request: CheckoutRequest) -> str:
+    """What would change, as text; nothing is written."""
+    real = await real_path(request.path)
+    place = await survey(real)
+    if place is Place.TAKEN:
+        return f"{request.path}: would fail: it is there and is no git repository"
+    git = Git(context, remote=request, url=request.url, durable=False)
+    revision = await _revision(git, request)
+    if place is Place.FREE:
+        return f"{request.path}: cloned from {hidden(request.url)}, at {revision}"
+    there = Repository(real, git, context)
+    previous = await there.head()
+    changes = await changed_files(there, untracked=False)
+    if changes and not request.discard:
+        return f"{request.path}: would fail: local changes are in the way: " + listed(
+            changes
+        )
+    if previous == revision.commit and not changes:
+        return f"{request.path}: no change"
+    text = f"{request.path}: {previous[:12] or 'nothing'} -> {revision}"
+    if not await there.knows(revision.commit):
+        text += f", fetched from {hidden(request.url)}"
+    if changes:
+        text += f"\n{request.path}: local changes lost: {listed(changes)}"
+    return text
+
+
+async def _clone_at(
+    context: Context,
+    git: Git,
+    path: str,
+    request: CheckoutRequest,
+    revision: Revision,
+) -> None:
+    """Clone, so that the first that is ever seen is the right revision."""
+    options = ["--no-checkout"]
+    if request.depth is not None:
+        options.append(f"--depth={request.depth}")
+    async with cloned(context, git, path, request.url, *options) as made:
+        if not await made.knows(revision.commit):
+            await made.fetch_commit(request.url, revision, depth=request.depth)
+        await made.check_out(revision.commit, force=False)
+    context.report(f"{request.path}: cloned, at {revision}")
+
+
+async def _revision(git: Git, request: CheckoutRequest) -> Revision:
+    if is_commit_id(request.revision):
+        return Revision(request.revision.lower())
+    return await resolve(git, request.url, request.revision)
+
+
+def _in_the_way(request: CheckoutRequest, changes: list[str]) -> PluginError:
+    message = (
+        f"{request.path} has local changes: {listed(changes)}. Commit or remove them, or "
+        "say discard=True if they may be lost"
+    )
+    return PluginError(message, permanent=True)
+
+
+# --- checks -----------------------------------------------------------------------
+
+
+async def check_ref(context: Context, request: RefRequest) -> RefResult:
+    """Look what a ref stands for.
+
+    Raises:
+        PluginError: It is not there, or stands for another commit.
+    """
+    git = Git(context, remote=request, url=request.repository)
+    revision = await resolve(git, request.repository, request.ref)
+    if request.commit and revision.commit != request.commit.lower():
+        message = (
+            f"{request.ref} of {hidden(request.repository)} is {revision.commit}, "
+            f"expected {request.commit}"
+        )
+        raise PluginError(message)
+    return RefResult(ref=revision.ref, commit=revision.commit)
+
+
+async def check_clean(context: Context, request: CleanRequest) -> TreeResult:
+    """Look whether a working tree is as its commit says.
+
+    Raises:
+        PluginError: It is not; the message names what is different.
+    """
+    there = await _existing(context, request.path)
+    changes = await changed_files(there, untracked=request.untracked)
+    if changes:
+        message = f"{request.path} is not clean: {listed(changes)}"
+        raise PluginError(message)
+    return TreeResult(path=request.path, commit=await there.head())
+
+
+async def _existing(context: Context, path: str) -> Repository:
+    real = await real_path(path)
+    if await survey(real) is not Place.REPOSITORY:
+        message = f"{path} is no git repository"
+        raise PluginError(message)
+    return Repository(real, Git(context), context)

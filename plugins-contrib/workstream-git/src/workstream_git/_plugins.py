@@ -1,0 +1,160 @@
+"""The plugins, and the hook that offers them.
+
+All actions have ``on_interrupt = RERUN``: each ends what a killed attempt has left
+running, looks what there is, and goes on from there. So running one again after a crash
+is always right, and there is nothing to ask a person about.
+"""
+
+from __future__ import annotations
+
+from workstream import (
+    ActionPlugin,
+    AnyPlugin,
+    CheckPlugin,
+    Context,
+    OnInterrupt,
+    hookimpl,
+    retries,
+)
+
+from ._actions import (
+    check_clean,
+    check_out,
+    check_ref,
+    clone,
+    fetch,
+    foresee_checkout,
+)
+from ._git import check_version
+from ._requests import (
+    CheckoutRequest,
+    CheckoutResult,
+    CleanRequest,
+    CloneRequest,
+    CloneResult,
+    FetchRequest,
+    FetchResult,
+    RefRequest,
+    RefResult,
+    TreeResult,
+)
+from ._validation import check
+
+__all__ = [
+    "GitCheckout",
+    "GitClean",
+    "GitClone",
+    "GitFetch",
+    "GitRef",
+    "workstream_plugins",
+]
+
+
+class GitClone(ActionPlugin[CloneRequest, CloneResult]):
+    """Clone a repository; under its name it is there whole or not at all."""
+
+    name: str = "git.clone"
+    retry: retries.RetryPolicy = retries.SECONDS
+    on_interrupt: OnInterrupt = OnInterrupt.RERUN
+
+    def validate(self, request: CloneRequest, /) -> None:
+        """Refuse a request that can never work, with all its faults (V-19)."""
+        check(request)
+
+    async def init(self) -> None:
+        """See that git is there, and new enough (REG-6)."""
+        await check_version()
+
+    async def execute(self, context: Context, request: CloneRequest, /) -> CloneResult:
+        """Clone, unless it is there."""
+        return await clone(context, request)
+
+
+class GitFetch(ActionPlugin[FetchRequest, FetchResult]):
+    """Fetch what is new into a repository."""
+
+    name: str = "git.fetch"
+    retry: retries.RetryPolicy = retries.SECONDS
+    on_interrupt: OnInterrupt = OnInterrupt.RERUN
+
+    def validate(self, request: FetchRequest, /) -> None:
+        """Refuse a request that can never work, with all its faults (V-19)."""
+        check(request)
+
+    async def init(self) -> None:
+        """See that git is there, and new enough (REG-6)."""
+        await check_version()
+
+    async def execute(self, context: Context, request: FetchRequest, /) -> FetchResult:
+        """Fetch."""
+        return await fetch(context, request)
+
+
+class GitCheckout(ActionPlugin[CheckoutRequest, CheckoutResult]):
+    """Bring a working tree to an exact revision: cloned, fetched, or as it is."""
+
+    name: str = "git.checkout"
+    retry: retries.RetryPolicy = retries.SECONDS
+    on_interrupt: OnInterrupt = OnInterrupt.RERUN
+
+    def validate(self, request: CheckoutRequest, /) -> None:
+        """Refuse a request that can never work, with all its faults (V-19)."""
+        check(request)
+
+    async def init(self) -> None:
+        """See that git is there, and new enough (REG-6)."""
+        await check_version()
+
+    async def execute(
+        self, context: Context, request: CheckoutRequest, /
+    ) -> CheckoutResult:
+        """Check out the revision, unless it is checked out."""
+        return await check_out(context, request)
+
+    async def preview(self, context: Context, request: CheckoutRequest, /) -> str:
+        """Say what would change; nothing is written."""
+        return await foresee_checkout(context, request)
+
+
+class GitRef(CheckPlugin[RefRequest, RefResult]):
+    """Check what a branch, a tag or HEAD stands for, here or elsewhere."""
+
+    name: str = "git.ref"
+    retry: retries.RetryPolicy = retries.SECONDS
+
+    def validate(self, request: RefRequest, /) -> None:
+        """Refuse a request that can never work, with all its faults (V-19)."""
+        check(request)
+
+    async def init(self) -> None:
+        """See that git is there, and new enough (REG-6)."""
+        await check_version()
+
+    async def execute(self, context: Context, request: RefRequest, /) -> RefResult:
+        """Look once."""
+        return await check_ref(context, request)
+
+
+class GitClean(CheckPlugin[CleanRequest, TreeResult]):
+    """Check that a working tree has no changes of its own."""
+
+    name: str = "git.clean"
+    retry: retries.RetryPolicy = retries.SECONDS
+
+    def validate(self, request: CleanRequest, /) -> None:
+        """Refuse a request that can never work, with all its faults (V-19)."""
+        check(request)
+
+    async def init(self) -> None:
+        """See that git is there, and new enough (REG-6)."""
+        await check_version()
+
+    async def execute(self, context: Context, request: CleanRequest, /) -> TreeResult:
+        """Look once."""
+        return await check_clean(context, request)
+
+
+@hookimpl
+def workstream_plugins() -> list[AnyPlugin]:
+    """Offer what the package brings."""
+    return [GitClone(), GitFetch(), GitCheckout(), GitRef(), GitClean()]

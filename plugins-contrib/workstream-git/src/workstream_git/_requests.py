@@ -1,0 +1,205 @@
+"""What a plan asks of git, and what it gets."""
+
+from __future__ import annotations
+
+import attrs
+
+from workstream import IGNORE, SecretRef
+
+__all__ = [
+    "CheckoutRequest",
+    "CheckoutResult",
+    "CleanRequest",
+    "CloneRequest",
+    "CloneResult",
+    "FetchRequest",
+    "FetchResult",
+    "RefRequest",
+    "RefResult",
+    "Remote",
+    "TreeResult",
+]
+
+
+@attrs.frozen(kw_only=True)
+class Remote:
+    """How another repository is reached: what the requests that do so share.
+
+    Attributes:
+        user: For https: the name to log in with. Some servers take any.
+        password: For https: a password, or what the server calls a token. It is given
+            to the server of the URL alone.
+        ssh_key_file: For ssh: the private key's file, instead of those that ssh finds.
+            It must need no passphrase, or the ssh agent must have it.
+        ssh_known_hosts_file: For ssh: a file of host keys; no other host is then
+            trusted.
+    """
+
+    user: str = ""
+    password: SecretRef | None = None
+    ssh_key_file: str = attrs.field(default="", metadata=IGNORE)
+    ssh_known_hosts_file: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class CloneRequest(Remote):
+    """A repository to be had (``git.clone``).
+
+    Attributes:
+        url: Where from: ``https://...``, ``ssh://...``, ``host:path``, or an absolute
+            path on this machine.
+        path: Where to: a directory that is not there yet, or is empty.
+        branch: The branch or tag to check out; "": what the other's HEAD is.
+        depth: How many commits of its history to fetch; None: all.
+        mirror: Whether to have all refs as they are there, and no working tree.
+    """
+
+    url: str
+    path: str
+    branch: str = ""
+    depth: int | None = None
+    mirror: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class FetchRequest(Remote):
+    """News for a repository that is there already (``git.fetch``).
+
+    Attributes:
+        path: The repository.
+        remote: The name of one of its remotes; what to fetch is in its configuration.
+        refspecs: What to fetch instead, for example
+            ``("+refs/heads/main:refs/remotes/origin/main",)``.
+        prune: Whether to forget branches that are gone there.
+    """
+
+    path: str
+    remote: str = "origin"
+    refspecs: tuple[str, ...] = ()
+    prune: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class CheckoutRequest(Remote):
+    """A working tree at exactly one revision (``git.checkout``).
+
+    Attributes:
+        url: Where the revision is, as in ``CloneRequest``.
+        path: The working tree. If there is none yet, it is cloned.
+        revision: A commit's whole id, 40 or 64 hexadecimal digits: then the same is
+            checked out whenever the plan runs. Or the name of a tag or branch, as
+            it is at ``url`` when the action runs: ``v1.2``, ``refs/heads/main``.
+        depth: How many commits of the history to fetch; None: all.
+        discard: Whether local changes to files that git knows may be lost; otherwise
+            they are an error. Files that git does not know stay, unless the revision
+            has one of that name.
+    """
+
+    url: str
+    path: str
+    revision: str
+    depth: int | None = None
+    discard: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class RefRequest(Remote):
+    """What a ref must be (``git.ref``).
+
+    Attributes:
+        repository: A path on this machine, or a URL as in ``CloneRequest``.
+        ref: ``HEAD``, a branch or tag, or a whole name such as ``refs/heads/main``.
+        commit: The whole id of the commit that it must stand for; "": any.
+    """
+
+    repository: str
+    ref: str = "HEAD"
+    commit: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class CleanRequest:
+    """A working tree that must be as its commit says (``git.clean``).
+
+    Attributes:
+        path: The working tree.
+        untracked: Whether files that git does not know count too; ignored ones never do.
+    """
+
+    path: str
+    untracked: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class CloneResult:
+    """What was cloned.
+
+    Attributes:
+        path: Where it is.
+        changed: Whether it was cloned now; False: it was there.
+        commit: What its HEAD is; "": it has no commits yet.
+    """
+
+    path: str
+    changed: bool
+    commit: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class FetchResult:
+    """What was fetched.
+
+    Attributes:
+        path: The repository.
+        changed: Whether any ref is another one than before.
+        refs: The names of those, at most 100.
+        left_out: How many more there are.
+    """
+
+    path: str
+    changed: bool
+    refs: tuple[str, ...] = ()
+    left_out: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class CheckoutResult:
+    """What is checked out.
+
+    Attributes:
+        path: The working tree.
+        changed: Whether it was something else before.
+        commit: The commit that it is at.
+        previous: The commit that it was at before; "": there was none.
+    """
+
+    path: str
+    changed: bool
+    commit: str
+    previous: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class RefResult:
+    """What a ref is.
+
+    Attributes:
+        ref: Its whole name.
+        commit: The commit that it stands for.
+    """
+
+    ref: str
+    commit: str
+
+
+@attrs.frozen(kw_only=True)
+class TreeResult:
+    """A working tree without changes.
+
+    Attributes:
+        path: Where it is.
+        commit: The commit that it is at; "": it has none yet.
+    """
+
+    path: str
+    commit: str
