@@ -101,6 +101,15 @@ if TYPE_CHECKING:
     from ._json import (
         to_json as to_json,
     )
+    from ._lmdb_copy import (
+        StoreCopy as StoreCopy,
+    )
+    from ._lmdb_health import (
+        StoreHealth as StoreHealth,
+    )
+    from ._lmdb_restore import (
+        restore_store as restore_store,
+    )
     from ._lmdb_vault import (
         LmdbVault as LmdbVault,
     )
@@ -340,7 +349,9 @@ __all__ = [
     "StateChange",
     "Status",
     "StorageError",
+    "StoreCopy",
     "StoreFormatError",
+    "StoreHealth",
     "StoredPlan",
     "StoredValue",
     "ValidationError",
@@ -361,6 +372,7 @@ __all__ = [
     "path_of",
     "paths",
     "plan_text",
+    "restore_store",
     "retries",
     "to_json",
     "walk",
@@ -394,6 +406,9 @@ _HOMES: dict[str, str] = {
     "failures": "_failures",
     "from_json": "_json",
     "to_json": "_json",
+    "StoreCopy": "_lmdb_copy",
+    "StoreHealth": "_lmdb_health",
+    "restore_store": "_lmdb_restore",
     "LmdbVault": "_lmdb_vault",
     "MemoryVault": "_memory_vault",
     "NullVault": "_null_vault",

@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 
 from ._lmdb_reader import Reader, lmdb, storage_errors
 
-__all__ = ["Environment"]
+__all__ = ["OPEN_HERE", "Environment", "is_open_here"]
 
 T = TypeVar("T")
 
@@ -43,6 +43,15 @@ _TWO_PAGES = 8192
 """What a data file has at least: a store that is younger holds nothing."""
 _CHECK_READERS_EVERY = 256
 """Commits between two looks for the slots of readers that died."""
+
+OPEN_HERE: dict[tuple[int, int], int] = {}
+"""The stores that are open, by device and inode, and the process that opened them."""
+
+
+def is_open_here(path: Path) -> bool:
+    """Whether this process has the store open already, by whatever name."""
+    status = path.stat()
+    return OPEN_HERE.get((status.st_dev, status.st_ino)) == os.getpid()
 
 
 class Environment:
@@ -64,6 +73,7 @@ class Environment:
         self._sync = sync
         self._commits = 0
         self.panicked = False
+        self.readers_cleared = 0
         with storage_errors(path):
             self._env = self._open()
 
@@ -84,7 +94,7 @@ class Environment:
             raise
         try:
             _lengthen(env, data)
-            env.reader_check()
+            self.readers_cleared += env.reader_check()
         except BaseException:
             env.close()
             raise
@@ -129,6 +139,25 @@ class Environment:
                     self._env.sync(True)
         finally:
             self._env.close()
+
+    # -- Housekeeping ------------------------------------------------------------------
+
+    def copy(self, directory: Path) -> None:
+        """Copy what is committed now, without unused pages; others go on meanwhile.
+
+        It takes as long as it takes: call it in a thread. Raises LMDB's own errors.
+        """
+        self._env.copy(os.fspath(directory), compact=True)
+
+    def measures(self) -> tuple[int, int, int]:
+        """How large it may become and how much of that is used, in bytes; its readers.
+
+        Clears the slots of readers that died.
+        """
+        self.readers_cleared += self._env.reader_check()
+        info = self._env.info()
+        used = (info["last_pgno"] + 1) * self._env.stat()["psize"]
+        return info["map_size"], used, info["num_readers"]
 
     # -- Transactions ------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ from uuid import UUID
 
 from . import _lmdb_layout as layout
 from ._errors import PlanCorruptError, PlanExistsError, StorageError
-from ._lmdb_environment import Environment
+from ._lmdb_environment import OPEN_HERE, Environment, is_open_here
 from ._lmdb_reader import Reader, damaged, row_in, storage_errors
 from ._records import encode_row, row_prefix
 from ._state import Status
@@ -66,6 +66,8 @@ from ._vault import (
 if TYPE_CHECKING:
     import trio
 
+    from ._lmdb_copy import StoreCopy
+    from ._lmdb_health import StoreHealth
     from ._owners import Owners
 
 __all__ = ["LmdbVault"]
@@ -81,9 +83,6 @@ _ONE_A_PLAN = 17
 
 _Ready: TypeAlias = tuple[Write, list[layout.Step]]
 """A write, and all that it changes."""
-
-_open_here: dict[tuple[int, int], int] = {}
-"""The stores that are open, by device and inode, and the process that opened them."""
 
 
 class LmdbVault:
@@ -120,6 +119,7 @@ class LmdbVault:
         self._key: tuple[int, int] | None = None
         self._pid = 0
         self._one_at_a_time: trio.CapacityLimiter
+        self._copying: trio.CapacityLimiter
 
     @property
     def path(self) -> Path:
@@ -138,6 +138,7 @@ class LmdbVault:
         import trio
 
         self._one_at_a_time = trio.CapacityLimiter(1)
+        self._copying = trio.CapacityLimiter(1)
         await trio.to_thread.run_sync(self._open, limiter=self._one_at_a_time)
 
     def _open(self) -> None:
@@ -146,7 +147,7 @@ class LmdbVault:
         check_directory(self._path, create=self._create)
         status = self._path.stat()
         key = (status.st_dev, status.st_ino)
-        if _open_here.get(key) == os.getpid():
+        if is_open_here(self._path):
             message = (
                 f"the store at {self._path} is already open in this process: share the "
                 "one vault, or the one engine"
@@ -159,7 +160,7 @@ class LmdbVault:
         except BaseException:
             env.close()
             raise
-        _open_here[key] = self._pid = os.getpid()
+        OPEN_HERE[key] = self._pid = os.getpid()
         self._env, self._owners, self._key = env, owners, key
 
     async def close(self) -> None:
@@ -170,7 +171,7 @@ class LmdbVault:
             return
         # A commit may be under way in its thread: nothing may be closed under it.
         with trio.CancelScope(shield=True):
-            async with self._one_at_a_time:
+            async with self._one_at_a_time, self._copying:
                 self._close()
 
     def _close(self) -> None:
@@ -184,7 +185,7 @@ class LmdbVault:
         finally:
             owners.close()
             assert self._key is not None
-            del _open_here[self._key]
+            del OPEN_HERE[self._key]
 
     # -- Reading -----------------------------------------------------------------------
 
@@ -196,7 +197,7 @@ class LmdbVault:
         env = self._environment()
         if env.panicked:
             # Then nobody writes, and readers, who never wait, are not reading either.
-            async with self._one_at_a_time:
+            async with self._one_at_a_time, self._copying:
                 self._environment().mend()
         return self._environment()
 
@@ -397,6 +398,36 @@ class LmdbVault:
             return found
 
         return await self._writing(request_stop)
+
+    # -- Housekeeping ------------------------------------------------------------------
+
+    async def health(self) -> StoreHealth:
+        """What an operator wants to know of the store: its size, room and readers."""
+        from ._lmdb_health import measured
+
+        env = await self._healthy()
+        with env.reading() as reader:
+            return measured(self._path, env, reader)
+
+    async def backup(self, path: str | os.PathLike[str]) -> StoreCopy:
+        """Copy the store as it is at one moment; runs go on meanwhile.
+
+        Args:
+            path: The directory to make: a store too, for ``restore_store``. It is whole
+                or not there, also after a crash.
+
+        Raises:
+            StorageError: There is something already, or it cannot be written.
+        """
+        import trio
+
+        from ._lmdb_copy import back_up
+
+        await self._healthy()
+        # Not in the writers' place: they need not wait. Whoever closes or mends must.
+        async with self._copying:
+            copy = self._environment().copy
+            return await trio.to_thread.run_sync(back_up, self._path, copy, Path(path))
 
     # -- Owning ------------------------------------------------------------------------
 

@@ -17,13 +17,23 @@ from pathlib import Path
 
 from ._errors import StorageError, StoreFormatError
 
-__all__ = ["VERSION", "check_directory"]
+__all__ = [
+    "MARKER",
+    "UNFINISHED",
+    "VERSION",
+    "check_directory",
+    "check_marker",
+    "foreign_entries",
+    "sync_directory",
+]
 
 VERSION = 1
 """The version of the store's layout that this engine reads and writes."""
 
-_MARKER = "workstream"
-_BEING_WRITTEN = ".workstream-"
+MARKER = "workstream"
+"""The file that says so."""
+UNFINISHED = ".workstream-"
+"""What the names of files and directories begin with that are not finished yet."""
 _TEXT = re.compile(r"workstream store, version (\d+)\n")
 _NOT_OURS = "point --store at a directory that is new, empty, or a workstream store"
 
@@ -49,7 +59,7 @@ def check_directory(path: Path, *, create: bool) -> None:
             message = f"{path} is a file, and a store is a directory: {_NOT_OURS}"
             raise StoreFormatError(message)
         _check_owner(path)
-        _check_marker(path, create=create)
+        check_marker(path, create=create)
     except OSError as error:
         message = (
             f"the store at {path} cannot be opened: {error.strerror}: "
@@ -82,16 +92,27 @@ def _user(number: int) -> str:
         return f"user {number}"
 
 
-def _check_marker(path: Path, *, create: bool) -> None:
-    marker = path / _MARKER
+def check_marker(path: Path, *, create: bool = False) -> int:
+    """Make sure that the directory says it is a store; its version.
+
+    Args:
+        path: The directory.
+        create: Whether to begin a store where there is nothing.
+
+    Raises:
+        StoreFormatError: It is something else, or a store of a newer version.
+        StorageError: There is none.
+        OSError: It cannot be read or written.
+    """
+    marker = path / MARKER
     if not marker.exists():
         # Another process may be beginning the same store: look again before refusing.
-        foreign = [entry.name for entry in path.iterdir() if not _is_harmless(entry)]
+        foreign = foreign_entries(path)
         if marker.exists():
             pass
         elif foreign:
             message = (
-                f"{path} is not a workstream store: it holds {sorted(foreign)[0]!r}; "
+                f"{path} is not a workstream store: it holds {foreign[0]!r}; "
                 f"{_NOT_OURS}"
             )
             raise StoreFormatError(message)
@@ -111,26 +132,38 @@ def _check_marker(path: Path, *, create: bool) -> None:
             f"version {VERSION}: use a newer workstream"
         )
         raise StoreFormatError(message)
+    return version
 
 
-def _is_harmless(entry: Path) -> bool:
+def foreign_entries(path: Path) -> list[str]:
+    """What keeps a directory without a marker from becoming a store: names, sorted."""
+    names = sorted(entry.name for entry in path.iterdir())
     # A fresh file system brings lost+found.
-    return entry.name.startswith(_BEING_WRITTEN) or entry.name == "lost+found"
+    return [
+        name
+        for name in names
+        if not name.startswith(UNFINISHED) and name != "lost+found"
+    ]
 
 
 def _write_marker(path: Path) -> None:
     """Whoever looks finds the whole marker or none; two writers do no harm."""
     path.chmod(0o700)
-    draft = path / f"{_BEING_WRITTEN}{os.getpid()}"
+    draft = path / f"{UNFINISHED}{os.getpid()}"
     try:
         with draft.open("w", encoding="utf-8") as file:
             file.write(f"workstream store, version {VERSION}\n")
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path / _MARKER)
+        draft.replace(path / MARKER)
     except OSError:
         draft.unlink(missing_ok=True)
         raise
+    sync_directory(path)
+
+
+def sync_directory(path: Path) -> None:
+    """Make durable which names the directory has. Raises OSError."""
     directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
