@@ -8,7 +8,8 @@ store, watching) is tested in tests of its own, which cite the case's id.
 from __future__ import annotations
 
 from .case import Case
-from .own_cases import OWN_CASES, OWN_RECOVERY
+from .own_cases import OWN_CASES
+from .own_recovery_cases import OWN_RECOVERY
 
 __all__ = ["CASES", "RECOVERY"]
 

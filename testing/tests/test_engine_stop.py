@@ -1,0 +1,167 @@
+"""Stopping, and the moments at which a run only just begins (section 14)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import trio
+
+from _workstream_testing.cases import CASES
+from _workstream_testing.held_vault import HeldVault
+from _workstream_testing.notation import parse
+from _workstream_testing.virtual_time import FakeClock
+from _workstream_testing.world import World
+from workstream._errors import (
+    NotFoundError,
+    StorageError,
+)
+from workstream._lmdb_vault import LmdbVault
+from workstream._memory_vault import MemoryVault
+from workstream._state import Status
+from workstream._vault import Vault, Write
+from workstream._walk import new_plan_id
+
+NOBODY = UUID(int=7 << 76)
+X_02 = next(case.plan for case in CASES if case.id == "X-02")
+
+
+@pytest.fixture(autouse=True)
+def quiet_engine(caplog: pytest.LogCaptureFixture) -> None:
+    """Plans that fail are what these tests are about: no news of them."""
+    caplog.set_level(logging.CRITICAL, "workstream")
+
+
+@pytest.fixture(params=["memory", "lmdb"])
+def stored_world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    """A world for each kind of store."""
+
+    def lmdb(clock: FakeClock) -> Vault:
+        return HeldVault(LmdbVault(tmp_path / "store"), clock)
+
+    return World(lmdb if request.param == "lmdb" else None)
+
+
+# --- stop ------------------------------------------------------------------------------
+
+
+def test_stop_before_start(stored_world: World) -> None:
+    """A plan stopped before its start is S at once; starting it is quiet (X-65, SP-1)."""
+    world = stored_world
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan_id = await ws.submit(parse("def[w] B1: s1[a]").plan)
+            await ws.stop(plan_id)
+            stopped = await ws.plan(plan_id)
+            assert stopped.state.status is Status.STOPPED
+            assert [reason.name for reason in stopped.reasons] == ["STOPPED"]
+            await ws.start(plan_id)
+            assert await ws.wait(plan_id) == stopped
+            await ws.stop(plan_id)  # a terminal plan: no effect
+            assert await ws.plan(plan_id) == stopped
+            with pytest.raises(NotFoundError):
+                await ws.stop(NOBODY)
+        assert world.stage.calls == []
+
+    world.clock.run(scenario)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_stop_and_start_at_the_same_moment(seed: int) -> None:
+    """Whichever comes first: nothing ran, or the run sees the stop (SP-1)."""
+    world = World()
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan_id = await ws.submit(parse("B1: s1[a ok@5; b]").plan)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ws.start, plan_id)
+                nursery.start_soon(ws.stop, plan_id)
+            result = await ws.wait(plan_id)
+            assert result.state.status is Status.STOPPED
+        assert world.stage.trace in ([], ["a"])
+
+    world.clock.run(scenario, seed=seed)
+
+
+class SlowVault(HeldVault):
+    """A vault that nobody else uses, and that takes its time to answer."""
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
+        """Commit, and answer later."""
+        answers = await super().write(writes)
+        await trio.sleep(1)
+        return answers
+
+
+@pytest.mark.parametrize("recovered", [False, True])
+def test_stop_while_the_run_begins(recovered: bool) -> None:
+    """A stop between the commit of the start and the run's first step is seen (SP-1)."""
+    world = World(lambda clock: SlowVault(MemoryVault(), clock))
+
+    async def scenario() -> None:
+        plan_id = new_plan_id()
+        if recovered:
+            plan_id = await world.crashed("plan=R: B1=R: s1=R[a=R{open}] s2 ok@9; s3")
+        async with world.engine(recover=False) as ws:
+            if not recovered:
+                plan_id = await ws.submit(parse("B1: s1[a ok@9; b]").plan)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ws.resume if recovered else ws.start, plan_id)
+                await trio.sleep(0.5)
+                assert (await ws.plan(plan_id)).state.status is Status.RUNNING
+                await ws.stop(plan_id)
+            assert (await ws.wait(plan_id)).state.status is Status.STOPPED
+        assert world.stage.trace in ([], ["a"])
+
+    world.clock.run(scenario)
+
+
+@pytest.mark.parametrize("recovered", [False, True])
+def test_wait_while_the_run_begins(recovered: bool) -> None:
+    """A plan that is stored R, its run only just beginning, can be waited for (ST-7)."""
+    world = World(lambda clock: SlowVault(MemoryVault(), clock))
+
+    async def scenario() -> None:
+        plan_id = new_plan_id()
+        if recovered:
+            plan_id = await world.crashed("plan=R: B1=R: s1=R[a=R{open}]")
+        async with world.engine(recover=False) as ws:
+            if not recovered:
+                plan_id = await ws.submit(parse("B1: s1[a]").plan)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ws.resume if recovered else ws.start, plan_id)
+                await trio.sleep(0.5)
+                assert (await ws.plan(plan_id)).state.status is Status.RUNNING
+                nursery.start_soon(ws.resume, plan_id)  # it begins here: left alone
+                assert (await ws.wait(plan_id)).state.status is Status.COMPLETED
+        assert world.stage.trace == ["a"]
+
+    world.clock.run(scenario)
+
+
+def test_stop_from_another_engine() -> None:
+    """A stop asked for elsewhere takes effect within a second (SP-1)."""
+
+    class Shared(MemoryVault):
+        @property
+        def shared(self) -> bool:
+            return True
+
+    vault = Shared()
+    world = World(lambda _: vault)
+
+    async def scenario() -> None:
+        async with world.engine() as ws, world.engine(recover=False) as other:
+            plan_id = await world.start(ws, "B1(in=100)")
+            await trio.sleep(10)
+            await other.stop(plan_id)
+            result = await ws.wait(plan_id)
+            assert result.state.status is Status.STOPPED
+            assert world.clock.time() <= 11
+
+    world.clock.run(scenario)
