@@ -367,7 +367,7 @@ def make_machine(
 
         def make(name: str = "web-1", *, extra: str = "") -> Machine:
             home = tmp_path / name
-            home.mkdir()
+            home.mkdir(exist_ok=True)
             port = free_port()
             machine = Machine(home, port, host_key, client_key, known, extra)
             public = host_key.with_suffix(".pub").read_text()

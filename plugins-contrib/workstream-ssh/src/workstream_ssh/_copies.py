@@ -35,7 +35,7 @@ __all__ = ["copy_from", "copy_to"]
 
 CHUNK = 256 * 1024
 PROGRESS_EVERY = 8 * 1024 * 1024
-STDERR_KEPT = 1000
+STDERR_KEPT = 600
 
 _FAULTS = {
     "appeared": ("somebody else has made {path} meanwhile", False),
@@ -251,13 +251,16 @@ class _Session:
 
     async def _fault(self, words: tuple[str, ...]) -> PluginError:
         await self.host.all_read()
-        said = self._stderr.decode("utf-8", "replace").strip()
-        detail = f": {said.splitlines()[-1]}" if said else ""
-        message, permanent = _FAULTS.get(
-            words[-1], (f"{{path}} could not be copied ({' '.join(words)})", False)
-        )
-        message = f"{self.host.host}: {message.format(path=self._path)}{detail}"
-        if words[-1] in ("write", "parents"):
+        said = self._stderr.decode("utf-8", "replace").split("\n")
+        detail = "".join(f": {line.strip()}" for line in said[-3:] if line.strip())
+        cause = words[2] if len(words) > 2 else " ".join(words)
+        unknown = (f"{{path}} could not be copied ({cause})", False)
+        message, permanent = _FAULTS.get(cause, unknown)
+        message = message.format(path=self._path)
+        if len(words) > 3 and words[3].isdecimal():
+            message += f", where {int(words[3]):,} KiB are free"
+        message = f"{self.host.host}: {message}{detail}"
+        if cause in ("write", "parents"):
             return SshError(SshProblem.NO_ROOM, message, permanent=permanent)
         return PluginError(message, permanent=permanent)
 

@@ -270,7 +270,9 @@ class _Attempt:
             elif words[0] == "joined":
                 joined = not self._is_ours
                 if self._request.detached:
-                    self._report("found the command again; its output comes from the beginning")
+                    self._report(
+                        "found the command again; its output comes from the beginning"
+                    )
             elif words[0] == "end":
                 await host.all_read()
                 return words[1:], joined

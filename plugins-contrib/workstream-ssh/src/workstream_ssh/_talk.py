@@ -35,10 +35,6 @@ TRIES = 4
 _REFUSED = re.compile(
     r"[Ss]ession open refused|administratively prohibited|open failed"
 )
-_NO_MASTER = re.compile(
-    r"UNKNOWN port 65535|Control socket connect|mux_client_hello|mux_client_request"
-    r"|read from master failed|Broken pipe"
-)
 
 
 async def discard(data: bytes) -> None:
@@ -77,22 +73,27 @@ async def talk(
             talk = await stack.enter_async_context(opened)
             try:
                 await talk.begin(program)
-            except SshError:
-                if not left or talk.reached or not _try_again(room, socket, talk.log()):
+            except SshError as error:
+                if (
+                    not left
+                    or talk.reached
+                    or not _try_again(room, socket, talk, error)
+                ):
                     raise
                 continue
             yield talk
             return
 
 
-def _try_again(room: Room, socket: Path, log: str) -> bool:
-    """Whether what went wrong is known, and can be put right."""
-    if _REFUSED.search(log):
+def _try_again(room: Room, socket: Path, talk: Talk, error: SshError) -> bool:
+    """Whether what went wrong before the program said anything can be put right."""
+    if error.problem is SshProblem.HOST_UNSUITED:
+        return False
+    if _REFUSED.search(talk.log()):
         return room.narrow()
-    if _NO_MASTER.search(log):
-        room.gone(socket)
-        return True
-    return False
+    # ssh would not have made a connection of its own, so there is no master any more.
+    room.gone(socket)
+    return True
 
 
 class Talk:

@@ -18,7 +18,9 @@ new=$parent/.workstream-$key-$unique
 
 fail() {
     rm -rf "$new"
-    finish fault "$1"
+    cause=$1
+    set -- $(df -Pk "$parent" 2>/dev/null | tail -n 1)
+    finish fault "$cause" "${4:--}"
 }
 
 # What is in a directory: a line for each directory, program, link and file.
