@@ -286,6 +286,9 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "IGNORE",
+    "NOT_DONE",
+    "SECURE",
     "Action",
     "ActionPlugin",
     "AnyPlugin",
@@ -307,14 +310,12 @@ __all__ = [
     "FailureReason",
     "Fault",
     "HaltAfter",
-    "IGNORE",
     "InternalError",
     "Item",
     "LineRecord",
     "LmdbVault",
     "LogSlice",
     "MemoryVault",
-    "NOT_DONE",
     "Node",
     "NodeRecord",
     "NotDone",
@@ -341,7 +342,6 @@ __all__ = [
     "RegistrationError",
     "Registry",
     "RetryPolicy",
-    "SECURE",
     "SecretError",
     "SecretRef",
     "Sequence",

@@ -39,6 +39,8 @@ from ._errors import (
 )
 from ._journal import Committer
 from ._plan import Plan
+from ._plugin_init import init_plugins
+from ._pruning import ENDED, prunable, pruned
 from ._registry import Registry
 from ._runs import Run
 from ._state import FailureReason, State, Status
@@ -61,8 +63,6 @@ __all__ = ["Workstream", "open_workstream"]
 log = logging.getLogger("workstream")
 
 HALF_AN_HOUR = 1800.0
-INIT_TIMEOUT = 30.0
-"""Seconds that a plugin's ``init`` may take (REG-6)."""
 LEAVE_AFTER = 10.0
 """Seconds that leaving the engine waits for plugins that were cancelled (A-16)."""
 STOP_POLL = 0.5
@@ -246,6 +246,35 @@ class Workstream:
         with trio.CancelScope(shield=True):
             await self._vault.delete(plan_id)
         self._poke(plan_id)
+
+    async def prune(
+        self,
+        older_than: timedelta,
+        *,
+        statuses: Collection[Status] = ENDED,
+        dry_run: bool = False,
+    ) -> builtins.list[PlanRow]:
+        """Remove the plans that ended longer ago than this, the oldest first.
+
+        Args:
+            older_than: How long ago they ended; of plans that were never started, how
+                long ago they were submitted.
+            statuses: Those that are meant; NOT_STARTED may be among them.
+            dry_run: Whether to remove nothing, and only tell.
+
+        Returns:
+            What was removed, or would be.
+
+        Raises:
+            ValueError: RUNNING is among the statuses: such a plan is never pruned.
+        """
+        before = self._now() - older_than
+        if dry_run:
+            return await prunable(self._vault, before, statuses)
+        gone = [row async for row in pruned(self._vault, before, statuses)]
+        for row in gone:
+            self._poke(row.id)
+        return gone
 
     # --- running --------------------------------------------------------------------
 
@@ -553,7 +582,7 @@ class Workstream:
         await ready.wait()
         try:
             with self._body:
-                await self._init_plugins()
+                await init_plugins(self.registry)
                 yield
         finally:
             with trio.CancelScope(shield=True):
@@ -584,24 +613,6 @@ class Workstream:
             "for them, and their plans stay claimed until this process ends",
             names,
         )
-
-    async def _init_plugins(self) -> None:
-        async def init(name: str) -> None:
-            plugin = self.registry.get(name)
-            assert plugin is not None
-            try:
-                with trio.fail_after(INIT_TIMEOUT):
-                    await plugin.init()
-            except trio.TooSlowError:
-                reason = f"its init took more than {INIT_TIMEOUT:g} seconds"
-                self.registry.mark_unusable(name, reason)
-            except Exception as error:
-                reason = f"its init failed: {type(error).__name__}: {error}"
-                self.registry.mark_unusable(name, reason)
-
-        async with trio.open_nursery() as nursery:
-            for name in self.registry.names:
-                nursery.start_soon(init, name)
 
     def _launch(self, plan: Plan, stored: StoredPlan, position: int) -> Run:
         run = Run(

@@ -82,6 +82,8 @@ class Run:
                 self.name,
                 self.plan_id,
                 self.error,
+                # So that who tells of it in other words can leave this out.
+                extra={"broken_off": self.plan_id},
             )
 
     def _blame(self, error: BaseException) -> None:
