@@ -48,8 +48,7 @@ def some_call(random: Random, positions: dict[UUID, int]) -> Call:
     row = random.choice(ROWS)
     write = Write(
         plan_id=row.id,
-        # Now and then the last change is written over.
-        first=max(positions[row.id] + random.choice((1, 1, 1, 0)), 1),
+        first=positions[row.id] + 1,
         changes=some_changes(random, row),
         expect=random.choice((None, None, Status.NOT_STARTED)),
     )

@@ -47,6 +47,16 @@ class ContextHost(Protocol):
 class AttemptContext:
     """The context of one attempt; see ``workstream.Context`` for its contract."""
 
+    __slots__ = (
+        "_action",
+        "_attempt",
+        "_current",
+        "_deadline",
+        "_host",
+        "_over",
+        "_secrets",
+    )
+
     def __init__(
         self,
         *,

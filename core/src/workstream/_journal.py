@@ -56,7 +56,6 @@ class Committer:
         try:
             while True:
                 await self._work.wait()
-                await trio.lowlevel.checkpoint()
                 await self._commit()
         finally:
             if self._open.journals:
@@ -65,7 +64,7 @@ class Committer:
     async def _commit(self) -> None:
         batch, self._open, self._work = self._open, _Batch(), trio.Event()
         taken = [(j, j.take()) for j in batch.journals.values() if j.error is None]
-        answers: Sequence[StorageError | None]
+        answers: Sequence[StorageError | None] = ()
         try:
             with trio.CancelScope(shield=True):
                 answers = await self._vault.write([write for _, write in taken])

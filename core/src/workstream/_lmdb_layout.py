@@ -10,28 +10,38 @@ Purpose  Key                                             Value
 =======  ==============================================  =============================
 row      ``r`` plan                                      the row, by ``_records``
 plan     ``d`` plan                                      the definition
-record   ``s`` plan, position (4 bytes), attempt (4)     the record's data
-log      ``l`` plan, log position (8)                    a change, as below
+record   ``s`` plan, position (4 bytes), attempt (4)     log position (8), the data
+log      ``l`` plan, log position (8)                    changes, as below
 line     ``o`` plan, position (4), number (8)            the line's data
 stop     ``t`` plan                                      empty: a stop is asked for
 =======  ==============================================  =============================
 
-A change in the log is one byte for its kind and then: ``R`` a row; ``N`` position,
-attempt and data of a record; ``L`` position, number and data of a line. The log repeats
-what the records hold: a watcher must see every change, and the records hold the latest
-only. The plan's log position is the last key of its log; how many lines an action has
-reported is the last key of its lines. So nothing is counted twice, and writing a
-``Write`` again changes nothing.
+A **record** is put and never looked at again by who writes. That it removes those of
+later attempts is seen by who reads: a record says at which log position it was written,
+and one that was written before a record of an earlier attempt is gone, though its key
+is still there. So a write is a list of keys and values that LMDB takes in one call.
+
+The **log** repeats what the records hold: a watcher must see every change, and the
+records hold the latest only. The changes of one ``Write`` stand together, up to 256 in an
+entry, whose key tells the position of the last: so the log costs an action next to
+nothing. Each change is its length (4 bytes), one byte for its kind, and then: ``R`` a
+row; ``N`` position, attempt and data of a record; ``L`` position, number and data of a
+line.
+
+The plan's log position is the last key of its log; how many lines an action has reported
+is the last key of its lines. So nothing is counted twice, and writing a ``Write`` again
+changes nothing.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
+import attrs
+
 from ._records import decode_row, encode_row
-from ._state import Status
 from ._vault import (
     FIRST_LINES,
     LAST_LINES,
@@ -51,14 +61,13 @@ __all__ = [
     "RECORD",
     "ROW",
     "STOP",
-    "Step",
-    "change_of",
+    "Steps",
+    "changes_in",
     "line_key",
     "line_place",
     "log_key",
     "log_position",
-    "record_of",
-    "status_of",
+    "records_in",
     "steps_of",
 ]
 
@@ -70,15 +79,21 @@ LINE = b"o"
 STOP = b"t"
 PURPOSES = (ROW, DEFINITION, RECORD, LOG, LINE, STOP)
 
+LOG_ENTRY = 256
+"""How many changes an entry of the log holds at most."""
+
 _RECORD_KEY = struct.Struct(">17sII")
 _LOG_KEY = struct.Struct(">17sQ")
 _LINE_KEY = struct.Struct(">17sIQ")
-_NODE_HEAD = struct.Struct(">cII")
-_LINE_HEAD = struct.Struct(">cIQ")
+_WRITTEN = struct.Struct(">Q")
+_LENGTH = struct.Struct(">I")
+_ROW_HEAD = struct.Struct(">Ic")
+_NODE_HEAD = struct.Struct(">IcII")
+_LINE_HEAD = struct.Struct(">IcIQ")
 
 
 def log_key(plan_id: UUID, position: int) -> bytes:
-    """The key of one change."""
+    """The key of the entry whose last change has this position."""
     return _LOG_KEY.pack(LOG + plan_id.bytes, position)
 
 
@@ -88,7 +103,7 @@ def line_key(plan_id: UUID, position: int, number: int) -> bytes:
 
 
 def log_position(key: bytes) -> int:
-    """The position in a key of the log."""
+    """The position in a key of the log: that of the entry's last change."""
     position: int = _LOG_KEY.unpack(key)[1]
     return position
 
@@ -99,76 +114,102 @@ def line_place(key: bytes) -> tuple[int, int]:
     return position, number
 
 
-def record_of(key: bytes, data: bytes) -> NodeRecord:
-    """The record that stands at a key."""
-    _, position, attempt = _RECORD_KEY.unpack(key)
-    return NodeRecord(position, attempt, data)
+def records_in(found: Iterable[tuple[bytes, bytes]]) -> Iterator[NodeRecord]:
+    """The records among the keys and values of a plan, without those that are gone."""
+    place = latest = -1
+    for key, value in found:
+        _, position, attempt = _RECORD_KEY.unpack(key)
+        (written,) = _WRITTEN.unpack_from(value)
+        if position != place:
+            place, latest = position, -1
+        if written > latest:
+            latest = written
+            yield NodeRecord(position, attempt, value[_WRITTEN.size :])
 
 
-def change_of(plan_id: UUID, value: bytes) -> Change:
-    """The change that the log holds there."""
-    kind = value[:1]
+def changes_in(plan_id: UUID, entry: bytes) -> list[Change]:
+    """The changes that an entry of the log holds, in order."""
+    changes: list[Change] = []
+    start = 0
+    while start < len(entry):
+        end = start + _LENGTH.size + _LENGTH.unpack_from(entry, start)[0]
+        changes.append(_change_in(plan_id, entry[start:end]))
+        start = end
+    return changes
+
+
+def _change_in(plan_id: UUID, value: bytes) -> Change:
+    kind = value[4:5]
     if kind == b"R":
-        return decode_row(plan_id, value[1:])
+        return decode_row(plan_id, value[_ROW_HEAD.size :])
     if kind == b"N":
-        _, position, attempt = _NODE_HEAD.unpack_from(value)
+        _, _, position, attempt = _NODE_HEAD.unpack_from(value)
         return NodeRecord(position, attempt, value[_NODE_HEAD.size :])
     if kind == b"L":
-        _, position, number = _LINE_HEAD.unpack_from(value)
+        _, _, position, number = _LINE_HEAD.unpack_from(value)
         return LineRecord(position, number, value[_LINE_HEAD.size :])
     message = f"a change of kind {kind!r}"
     raise ValueError(message)
 
 
-Step: TypeAlias = tuple[bytes, bytes | None, bytes | None]
-"""A key, the value it gets, and a later key.
+@attrs.frozen
+class Steps:
+    """What a ``Write`` does to the tree.
 
-No value: the key goes, whether it is there or not. With a later key, all that stands
-between the two, and that one, goes.
-"""
+    Attributes:
+        puts: Keys, and the values they get.
+        gone: A first key, and a last one: after that, all from one to the other goes.
+    """
+
+    puts: list[tuple[bytes, bytes]]
+    gone: dict[bytes, bytes]
 
 
-def steps_of(write: Write) -> list[Step]:
-    """All that a ``Write`` changes, in order."""
+def steps_of(write: Write) -> Steps:
+    """All that a ``Write`` changes."""
     plan = write.plan_id.bytes
-    steps: list[Step] = []
-    for position, change in enumerate(write.changes, write.first):
+    steps = Steps([], {})
+    logged: list[bytes] = []
+    for written, change in enumerate(write.changes, write.first):
         if isinstance(change, NodeRecord):
-            logged = _put_record(steps, RECORD + plan, change)
+            logged.append(_put_record(steps, RECORD + plan, change, written))
         elif isinstance(change, PlanRow):
-            logged = _put_row(steps, plan, change)
+            logged.append(_put_row(steps, plan, change))
         else:
-            logged = _put_line(steps, LINE + plan, change)
-        steps.append((_LOG_KEY.pack(LOG + plan, position), logged, None))
-        if position > LOG_KEPT:
-            gone = _LOG_KEY.pack(LOG + plan, position - LOG_KEPT)
-            steps.append((gone, None, None))
+            logged.append(_put_line(steps, LINE + plan, change))
+    log = LOG + plan
+    last = write.first - 1
+    for start in range(0, len(logged), LOG_ENTRY):
+        entry = logged[start : start + LOG_ENTRY]
+        last += len(entry)
+        steps.puts.append((_LOG_KEY.pack(log, last), b"".join(entry)))
+    if last > LOG_KEPT:
+        steps.gone[log] = _LOG_KEY.pack(log, last - LOG_KEPT)
     return steps
 
 
-def _put_record(steps: list[Step], prefix: bytes, record: NodeRecord) -> bytes:
-    key = _RECORD_KEY.pack(prefix, record.position, record.attempt)
-    steps.append((key, record.data, key[:-4] + b"\xff\xff\xff\xff"))
-    return _NODE_HEAD.pack(b"N", record.position, record.attempt) + record.data
+def _put_record(steps: Steps, prefix: bytes, record: NodeRecord, written: int) -> bytes:
+    position, attempt, data = record.position, record.attempt, record.data
+    key = _RECORD_KEY.pack(prefix, position, attempt)
+    steps.puts.append((key, _WRITTEN.pack(written) + data))
+    return _NODE_HEAD.pack(9 + len(data), b"N", position, attempt) + data
 
 
-def _put_row(steps: list[Step], plan: bytes, row: PlanRow) -> bytes:
+def _put_row(steps: Steps, plan: bytes, row: PlanRow) -> bytes:
     data = encode_row(row)
-    steps.append((ROW + plan, data, None))
+    steps.puts.append((ROW + plan, data))
     if row.status.is_terminal:
-        steps.append((STOP + plan, None, None))
-    return b"R" + data
+        steps.gone[STOP + plan] = STOP + plan
+    return _ROW_HEAD.pack(1 + len(data), b"R") + data
 
 
-def _put_line(steps: list[Step], prefix: bytes, line: LineRecord) -> bytes:
+def _put_line(steps: Steps, prefix: bytes, line: LineRecord) -> bytes:
     key = _LINE_KEY.pack(prefix, line.position, line.number)
-    steps.append((key, line.data, None))
-    gone = line.number - LAST_LINES
-    if gone > FIRST_LINES:
-        steps.append((_LINE_KEY.pack(prefix, line.position, gone), None, None))
-    return _LINE_HEAD.pack(b"L", line.position, line.number) + line.data
-
-
-def status_of(row: bytes) -> Status:
-    """The status in a stored row."""
-    return decode_row(UUID(int=0), row).status
+    steps.puts.append((key, line.data))
+    steps.gone.pop(key, None)
+    old = line.number - LAST_LINES
+    if old > FIRST_LINES:
+        key = _LINE_KEY.pack(prefix, line.position, old)
+        steps.gone[key] = key
+    head = _LINE_HEAD.pack(13 + len(line.data), b"L", line.position, line.number)
+    return head + line.data

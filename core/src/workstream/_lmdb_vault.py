@@ -49,10 +49,11 @@ from . import _lmdb_layout as layout
 from ._errors import PlanCorruptError, PlanExistsError, StorageError
 from ._lmdb_environment import OPEN_HERE, Environment, is_open_here
 from ._lmdb_reader import Reader, damaged, row_in, storage_errors
-from ._records import encode_row, row_prefix
+from ._records import encode_row, row_prefix, status_in
 from ._state import Status
 from ._store_marker import check_directory
 from ._vault import (
+    Change,
     LineRecord,
     LogSlice,
     PlanRow,
@@ -81,7 +82,7 @@ DEFAULT_MAP_SIZE = 64 * 2**30 if sys.maxsize > 2**32 else 2**30
 _ONE_A_PLAN = 17
 """How long a key is for a purpose that has one key a plan."""
 
-_Ready: TypeAlias = tuple[Write, list[layout.Step]]
+_Ready: TypeAlias = tuple[Write, layout.Steps]
 """A write, and all that it changes."""
 
 
@@ -222,8 +223,7 @@ class LmdbVault:
                     row=row,
                     definition=reader.get(layout.DEFINITION, plan_id) or b"",
                     records=tuple(
-                        layout.record_of(key, data)
-                        for key, data in reader.all_of(layout.RECORD, plan_id)
+                        layout.records_in(reader.all_of(layout.RECORD, plan_id))
                     ),
                     position=reader.log_position(plan_id),
                     lines=reader.line_counts(plan_id),
@@ -267,19 +267,22 @@ class LmdbVault:
         """See ``Vault.log``."""
         with await self._reading() as reader:
             status = reader.row(plan_id).status
-            found = reader.all_of(
-                layout.LOG, plan_id, start=layout.log_key(plan_id, after + 1)
-            )
-            changes: list[tuple[int, Any]] = []
+            changes: list[tuple[int, Change]] = []
+            start = layout.log_key(plan_id, after + 1)
             with _keys_of(plan_id):
-                for key, value in found:
-                    position = layout.log_position(key)
-                    if not changes and position > after + 1:
+                for key, entry in reader.all_of(layout.LOG, plan_id, start=start):
+                    found = layout.changes_in(plan_id, entry)
+                    first = layout.log_position(key) - len(found) + 1
+                    if not changes and first > after + 1:
                         return LogSlice(missed=True, changes=(), status=status)
-                    if len(changes) == limit:
+                    changes += (
+                        (position, change)
+                        for position, change in enumerate(found, first)
+                        if position > after
+                    )
+                    if len(changes) >= limit:
                         break
-                    changes.append((position, layout.change_of(plan_id, value)))
-            return LogSlice(missed=False, changes=tuple(changes), status=status)
+            return LogSlice(missed=False, changes=tuple(changes[:limit]), status=status)
 
     async def lines(self, plan_id: UUID, position: int) -> list[LineRecord]:
         """See ``Vault.lines``."""
@@ -365,8 +368,7 @@ class LmdbVault:
             cursor = transaction.cursor()
             for purpose in layout.PURPOSES:
                 prefix = purpose + plan_id.bytes
-                if cursor.set_range(prefix):
-                    _delete_up_to(cursor, prefix + b"\xff" * 16)
+                _sweep(cursor, prefix, prefix + b"\xff" * 16)
 
         await self._writing(delete)
 
@@ -470,30 +472,25 @@ def _keys_of(plan_id: UUID) -> Generator[None, None, None]:
         raise damaged(plan_id, "what is stored of its run", error) from error
 
 
-def _take(
-    transaction: Any, write: Write, steps: list[layout.Step]
-) -> StorageError | None:
+def _take(transaction: Any, write: Write, steps: layout.Steps) -> StorageError | None:
     """Do one ``Write`` in a transaction, or say why not."""
     row = transaction.get(layout.ROW + write.plan_id.bytes)
     try:
-        found = None if row is None else layout.status_of(row)
+        found = None if row is None else status_in(row)
     except Exception as fault:
         return damaged(write.plan_id, "its row", fault)
     error = refusal(write, found)
     if error is None:
         cursor = transaction.cursor()
-        for key, value, end in steps:
-            if value is None:
-                transaction.delete(key)
-            else:
-                cursor.put(key, value)
-                if end is not None and cursor.next():
-                    _delete_up_to(cursor, end)
+        cursor.putmulti(steps.puts)
+        for first, last in steps.gone.items():
+            _sweep(cursor, first, last)
     return error
 
 
-def _delete_up_to(cursor: Any, end: bytes) -> None:
-    """Delete from where the cursor stands up to a key, that one included."""
-    # A cursor that has run off the end stands at the empty key.
-    while b"" < cursor.key() <= end:
-        cursor.delete()
+def _sweep(cursor: Any, first: bytes, last: bytes) -> None:
+    """Delete all from the first key to the last, both included."""
+    if cursor.set_range(first):
+        # A cursor that has run off the end stands at the empty key.
+        while b"" < cursor.key() <= last:
+            cursor.delete()

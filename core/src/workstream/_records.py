@@ -21,6 +21,7 @@ __all__ = [
     "encode_row",
     "row_of",
     "row_prefix",
+    "status_in",
 ]
 
 _ROW = b"\x01"
@@ -114,6 +115,20 @@ def row_prefix(status: Status) -> bytes:
     """
     name = status.name.encode()
     return _ROW + bytes((0x90 | _ROW_FIELDS, 0xA0 | len(name))) + name
+
+
+_PREFIXES = {status: row_prefix(status) for status in Status}
+
+
+def status_in(data: bytes) -> Status:
+    """The status of the stored row. Raises ValueError or KeyError for anything else.
+
+    It is asked before each write, so it does not decode the row either.
+    """
+    for status, prefix in _PREFIXES.items():
+        if data.startswith(prefix):
+            return status
+    return decode_row(UUID(int=0), data).status
 
 
 def row_of(plan: Plan) -> PlanRow:

@@ -32,7 +32,7 @@ from ._state import Attempt, PluginError
 __all__ = ["Nursery", "Outcome", "Runtime"]
 
 
-@attrs.frozen
+@attrs.define
 class Outcome:
     """How an attempt ended: a response, an error, or both (A-3)."""
 

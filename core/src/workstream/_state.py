@@ -35,10 +35,10 @@ class Status(enum.Enum):
     FAILED = 300
     STOPPED = 400
 
-    @property
-    def is_terminal(self) -> bool:
+    def __init__(self, number: int) -> None:
+        # Kept, as it is asked at every step of every plan.
+        self.is_terminal = number >= 200
         """Whether it can never change again: COMPLETED, FAILED or STOPPED."""
-        return self.value >= 200
 
 
 class FailureReason(enum.Enum):

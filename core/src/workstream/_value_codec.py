@@ -45,7 +45,8 @@ class ValueCodec:
 
     def __init__(self, plugins: Plugins | None) -> None:
         self._plugins = plugins
-        self._known: dict[tuple[str, Side], _Type] = {}
+        self._requests: dict[str, _Type] = {}
+        self._responses: dict[str, _Type] = {}
 
     def encode(self, plugin: str, side: Side, value: object) -> Any:
         """The stored form of a value that ``checked`` has passed."""
@@ -64,7 +65,7 @@ class ValueCodec:
         if stored is None:
             return None
         data, *secret = stored
-        wanted = self._known.get((plugin, side)) or self._type(plugin, side)
+        wanted = self._type(plugin, side)
         if wanted is None:
             paths = secret[0] if secret else ()
             return StoredValue(data, tuple(tuple(path) for path in paths))
@@ -107,15 +108,18 @@ class ValueCodec:
         return form
 
     def _type_of(self, plugin: str, side: Side, value: object) -> _Type:
-        known = self._known.get((plugin, side)) or self._type(plugin, side)
-        return known or _Type(type(value))
+        return self._type(plugin, side) or _Type(type(value))
 
     def _type(self, plugin: str, side: Side) -> _Type | None:
+        types = self._requests if side is Side.REQUEST else self._responses
+        known = types.get(plugin)
+        if known is not None:
+            return known
         found = None if self._plugins is None else self._plugins.get(plugin)
         if found is None:
             return None
         wanted = found.request_type if side is Side.REQUEST else found.response_type
-        made = self._known[plugin, side] = _Type(wanted)
+        made = types[plugin] = _Type(wanted)
         return made
 
 

@@ -18,7 +18,8 @@ A vault keeps, for each plan,
 What is inside a definition or a record is the codec's business: to a vault they are
 bytes. That keeps a vault small, and makes every vault store the same thing.
 
-**One plan has one writer**, the holder of its claim, and it counts the log positions.
+**One plan has one writer**, the holder of its claim, and it counts the log positions:
+the first change of a ``Write`` follows the latest that is stored.
 Writing the same ``Write`` twice leaves the store as writing it once did: a commit
 whose outcome is unknown may be repeated. The one thing that others change is a plan
 that is NOT_STARTED, by ``request_stop``; so whoever starts a plan says what it
@@ -77,7 +78,8 @@ class PlanRow:
     runtime_update: datetime | None = None
 
 
-@attrs.frozen
+# Two are made for each action, and freezing makes that four times as slow.
+@attrs.define(unsafe_hash=True)
 class NodeRecord:
     """The state of one object after a change.
 
