@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 from uuid import UUID
@@ -12,6 +13,7 @@ import trio
 import trio.testing
 
 from _workstream_testing.cases import CASES
+from _workstream_testing.fixtures import ScriptedRequest
 from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.notation import parse
 from _workstream_testing.virtual_time import FakeClock
@@ -25,9 +27,10 @@ from workstream._errors import (
 )
 from workstream._lmdb_vault import LmdbVault
 from workstream._memory_vault import MemoryVault
-from workstream._state import ObjectType, Status
-from workstream._vault import PlanRow, Vault
-from workstream._walk import new_plan_id
+from workstream._plugin import ActionPlugin, Context
+from workstream._state import Attempt, ObjectType, PluginError, Status
+from workstream._vault import PlanRow, Vault, Write
+from workstream._walk import actions, new_plan_id
 from workstream._watch import PlanSnapshot, StateChange, WatchEvent
 
 NOBODY = UUID(int=7 << 76)
@@ -139,6 +142,67 @@ def test_plan_outlives_its_engine(stored_world: World) -> None:
             assert (await ws.plan(plan_id)).runtime_update == result.runtime_update
 
     world.clock.run(scenario)
+
+
+class SlowVault(HeldVault):
+    """A vault whose commits take a second."""
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
+        """Commit, after a while."""
+        await trio.sleep(1)
+        return await super().write(writes)
+
+
+class Looks(ActionPlugin[ScriptedRequest, None]):
+    """Looks into the store while it is called."""
+
+    name = "case.looks"
+    world: World
+
+    def __init__(self) -> None:
+        self.seen: list[list[tuple[str, int]]] = []
+
+    async def execute(self, context: Context, request: ScriptedRequest, /) -> None:
+        """Note each action's status and attempts; fail at the first call."""
+        await self._look(context)
+        await context.remember(call=len(self.seen))
+        plan = await self._look(context)
+        attempt = plan[context.attempt - 1 if request.label == "a" else 2]
+        assert attempt.notes == {"call": len(self.seen) - 1}
+        if len(self.seen) == 2:
+            message = "once more"
+            raise PluginError(message)
+
+    async def _look(self, context: Context) -> list[Attempt]:
+        plan = await self.world.stored(context.plan_id)
+        found = list(actions(plan))
+        self.seen.append([(a.state.status.name, len(a.attempts)) for a in found])
+        [running] = [a for a in found if a.id == context.action_id]
+        assert running.attempts[-1].ended is None
+        return [attempt for action in found for attempt in action.attempts]
+
+
+def test_attempt_is_durable_before_its_call() -> None:
+    """So are the outcomes of all before it, and its notes when told so (A-13, REG-11)."""
+    looks = Looks()
+    world = looks.world = World(
+        lambda clock: SlowVault(MemoryVault(), clock), plugins=[looks]
+    )
+    plan = parse("B1: s1[a(retries=1); b]").plan
+    for action in actions(plan):
+        action.plugin = Looks.name
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            assert (await ws.run(plan)).state.status is Status.COMPLETED
+
+    world.clock.run(scenario)
+    assert looks.seen[::2] == looks.seen[1::2]
+    assert looks.seen[::2] == [
+        [("RUNNING", 1), ("NOT_STARTED", 0)],
+        [("RUNNING", 2), ("NOT_STARTED", 0)],
+        [("COMPLETED", 2), ("RUNNING", 1)],
+    ]
 
 
 # --- watch -----------------------------------------------------------------------------

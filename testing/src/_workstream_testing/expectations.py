@@ -211,7 +211,8 @@ def always_wrong(run: CaseRun) -> list[str]:
 
     No object is RUNNING at the end; status and reason agree (F-6); calls and attempts
     of one action never overlap (A-5); nothing ends before it started; what a container
-    is agrees with what its actions are (Q-8, C-2, SP-4); a call of ``execute`` stands
+    is agrees with what its actions are (Q-8, C-2, SP-4); what was not begun stays
+    NOT_STARTED (SP-3); a call of ``execute`` stands
     for each attempt that was made.
     """
     plan = run.plan
@@ -229,6 +230,8 @@ def always_wrong(run: CaseRun) -> list[str]:
             problems.append(f"{label} is NOT_STARTED, but has times")
         if isinstance(node, BaseAction):
             problems += _attempt_problems(label, node)
+            if state.status is Status.STOPPED and not node.attempts:
+                problems.append(f"{label} is STOPPED, but was never begun")
         elif isinstance(node, (Checks, Sequence, DeferBatch)):
             problems += _container_problems(label, node, plan)
     problems += _overlaps(run)

@@ -235,6 +235,13 @@ OWN_STOPS = (
         "SP-8",
         stop_at=2,
     ),
+    Case(
+        "Y-38",
+        "B1: s1 ok@2 post[q1 ok@1; q2 ok@1; q3 ok@1]",
+        "S/STOPPED s1=C",
+        "SP-2 SP-3 SP-5",
+        stop_at=2,  # as the post-checks begin: each of them runs, or stays N
+    ),
 )
 
 OWN_CASES: tuple[Case, ...] = (

@@ -382,7 +382,7 @@ RECOVERED_DEFERRED = (
         "Y-98",
         "plan=R: da=R[b1=R(always fe)[x=C; y=R{open}; z] b2(on_failure)"
         " b3(on_success)] B1=F: s1=F[a=F]",
-        "F/BLOCK trace(y z b2) b1,b2,da=C b3=N",
+        "F/BLOCK trace(y z b2) b1,b2,da=C b3=N da[-10,0] b1[-10,0]",
         "R-16",
     ),
     Case(
