@@ -56,7 +56,8 @@ from ._vault import (
     Write,
 )
 from ._walk import give_ids, new_plan_id
-from ._watch import Ticket, Watcher, WatchEvent
+from ._watch import WatchEvent
+from ._watch_feed import Feeds, Ticket
 
 __all__ = ["Workstream", "open_workstream"]
 
@@ -169,6 +170,7 @@ class Workstream:
         self._runs: dict[UUID, Run] = {}
         self._beginning: dict[UUID, trio.Event] = {}
         self._pokes: dict[UUID, trio.Event] = {}
+        self._feeds = Feeds(vault, self._codec, self._ticket)
         self._body = trio.CancelScope()
         self._interrupt: KeyboardInterrupt | None = None
 
@@ -433,10 +435,7 @@ class Workstream:
         Raises:
             NotFoundError: No such plan.
         """
-        watcher = Watcher(
-            self._vault, self._codec, plan_id, lambda: self._ticket(plan_id)
-        )
-        return watcher.events(after)
+        return self._feeds.watch(plan_id, after)
 
     async def status(self, plan_id: UUID, interval: float) -> AsyncGenerator[Plan]:
         """The stored plan at once, then every so many seconds, at last as it ended (ST-8).

@@ -1,14 +1,11 @@
-"""Following a plan as it changes (section 23).
+"""What a watcher sees: the events of one plan, made of what its log holds (section 23).
 
-A watcher reads the plan once and its log from then on; what tells it to look again is a
-poke from this process's own commits, or a short sleep when another process runs the plan.
-It never holds a run up: it reads at its own pace, and one that falls behind what the log
-keeps is told so and gets the plan as it is.
+How watchers come by them, ``_watch_feed`` tells.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
@@ -18,14 +15,21 @@ import attrs
 from ._clone import clone, scrubbed_attempt
 from ._codec import Codec
 from ._errors import PlanCorruptError
-from ._paths import paths
+from ._output import Line
 from ._plan import BaseAction, Plan
 from ._records import decode_line
 from ._state import Attempt, FailureReason, ObjectType, State
-from ._vault import Change, LineRecord, PlanRow, StoredPlan, Vault
+from ._vault import Change, LineRecord, NodeRecord, PlanRow, StoredPlan
 from ._walk import Item
 
-__all__ = ["OutputLine", "PlanSnapshot", "StateChange", "WatchEvent", "Watcher"]
+__all__ = [
+    "OutputLine",
+    "PlanSnapshot",
+    "StateChange",
+    "WatchEvent",
+    "event_of",
+    "snapshot_of",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -34,7 +38,8 @@ class PlanSnapshot:
 
     Attributes:
         position: Where in the plan's history this is.
-        plan: The plan.
+        plan: The plan; other watchers may be given the same object, so clone it before
+            you change it.
         missed: Whether changes before this were missed: the watcher fell behind what
             is kept (WA-2).
     """
@@ -100,105 +105,85 @@ class OutputLine:
 
 WatchEvent: TypeAlias = PlanSnapshot | StateChange | OutputLine
 
-Ticket: TypeAlias = Callable[[], Awaitable[None]]
-"""Returns when the store may hold more than at the moment the ticket was drawn."""
+
+def snapshot_of(stored: StoredPlan, plan: Plan) -> PlanSnapshot:
+    """The plan as it is stored, for showing (WA-4)."""
+    shown = clone(plan, keep_state=True, scrub=True)
+    return PlanSnapshot(position=stored.position, plan=shown)
 
 
-class Watcher:
-    """Follows one plan of one store."""
+def event_of(
+    position: int, change: Change, items: Sequence[tuple[str, Item]], codec: Codec
+) -> StateChange | OutputLine:
+    """The event that a change in a plan's log is.
 
-    def __init__(
-        self,
-        vault: Vault,
-        codec: Codec,
-        plan_id: UUID,
-        draw_ticket: Callable[[], Ticket],
-    ) -> None:
-        self._vault = vault
-        self._codec = codec
-        self._plan_id = plan_id
-        self._draw_ticket = draw_ticket
-        self._items: list[tuple[str, Item]] = []
+    Args:
+        position: The change's place in the log.
+        change: The change.
+        items: The plan's objects with their paths, in walk order.
+        codec: Decodes it.
 
-    async def events(self, after: int | None) -> AsyncGenerator[WatchEvent]:
-        """The events after a position; with None the plan as it is comes first."""
-        stored, plan = await self._read()
-        if after is None:
-            position = stored.position
-            yield self._snapshot(stored, plan, missed=False)
-        else:
-            position = after
-        while True:
-            # Drawn before the look, so that no change slips in between unseen.
-            ticket = self._draw_ticket()
-            piece = await self._vault.log(self._plan_id, position)
-            if piece.missed:
-                stored, plan = await self._read()
-                position = stored.position
-                yield self._snapshot(stored, plan, missed=True)
-                continue
-            for position, change in piece.changes:
-                yield self._event(position, change)
-            if piece.changes:
-                continue
-            if piece.status.is_terminal:
-                return
-            await ticket()
-
-    async def _read(self) -> tuple[StoredPlan, Plan]:
-        stored = await self._vault.read(self._plan_id)
-        plan = self._codec.load(stored)
-        if not self._items:
-            self._items = list(paths(plan))
-        return stored, plan
-
-    def _snapshot(
-        self, stored: StoredPlan, plan: Plan, *, missed: bool
-    ) -> PlanSnapshot:
-        shown = clone(plan, keep_state=True, scrub=True)
-        return PlanSnapshot(position=stored.position, plan=shown, missed=missed)
-
-    def _event(self, position: int, change: Change) -> StateChange | OutputLine:
-        if isinstance(change, PlanRow):
-            path, item = self._items[0]
-            return StateChange(
-                position=position,
-                path=path,
-                object_id=change.id,
-                object_type=ObjectType.PLAN,
-                state=State(change.status, change.started, change.ended),
-                reasons=change.reasons,
-                stopping=change.stopping,
-            )
-        path, item = self._items[change.position]
-        node = item.node
-        assert node.id is not None
-        if isinstance(change, LineRecord):
-            line = decode_line(change.data)
-            return OutputLine(
-                position=position,
-                path=path,
-                action_id=node.id,
-                attempt=line.attempt,
-                number=change.number,
-                time=line.time,
-                text=line.text,
-                done=line.done,
-                total=line.total,
-            )
-        try:
-            state, attempt = self._codec.decode_record(node, change)
-        except Exception as error:
-            message = f"{path}: a change in the log cannot be read: {error}"
-            raise PlanCorruptError(message, self._plan_id) from error
-        if attempt is not None and isinstance(node, BaseAction):
-            attempt = scrubbed_attempt(node, attempt)
+    Raises:
+        PlanCorruptError: It cannot be read.
+    """
+    plan_id = items[0][1].node.id
+    assert plan_id is not None
+    if isinstance(change, PlanRow):
         return StateChange(
             position=position,
-            path=path,
-            object_id=node.id,
-            object_type=node.object_type,
-            state=state,
-            attempts=change.attempt,
-            attempt=attempt,
+            path=items[0][0],
+            object_id=plan_id,
+            object_type=ObjectType.PLAN,
+            state=State(change.status, change.started, change.ended),
+            reasons=change.reasons,
+            stopping=change.stopping,
         )
+    path = "an object that is not there"
+    try:
+        path, item = items[change.position]
+        if isinstance(change, LineRecord):
+            return _line(position, path, item, change.number, decode_line(change.data))
+        return _state_change(position, path, item, codec, change)
+    except Exception as error:
+        message = (
+            f"plan {plan_id}: change {position} of its log cannot be read, all other "
+            f"plans can: {path}: {type(error).__name__}: {error}"
+        )
+        raise PlanCorruptError(message, plan_id) from error
+
+
+def _line(position: int, path: str, item: Item, number: int, line: Line) -> OutputLine:
+    return OutputLine(
+        position=position,
+        path=path,
+        action_id=_id_of(item),
+        attempt=line.attempt,
+        number=number,
+        time=line.time,
+        text=line.text,
+        done=line.done,
+        total=line.total,
+    )
+
+
+def _state_change(
+    position: int, path: str, item: Item, codec: Codec, record: NodeRecord
+) -> StateChange:
+    node = item.node
+    state, attempt = codec.decode_record(node, record)
+    if attempt is not None and isinstance(node, BaseAction):
+        attempt = scrubbed_attempt(node, attempt)
+    return StateChange(
+        position=position,
+        path=path,
+        object_id=_id_of(item),
+        object_type=node.object_type,
+        state=state,
+        attempts=record.attempt,
+        attempt=attempt,
+    )
+
+
+def _id_of(item: Item) -> UUID:
+    assert item.node.id is not None
+    return item.node.id
