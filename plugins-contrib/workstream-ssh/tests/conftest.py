@@ -149,6 +149,20 @@ class Machine:
                 return
         raise AssertionError(said)
 
+    async def wait_for_login(self) -> None:
+        """Wait until somebody has made a connection; each counts once."""
+        assert self._sshd is not None
+        stream = self._sshd.stderr
+        assert stream is not None
+        with trio.fail_after(PATIENCE):
+            while True:
+                line = await trio.to_thread.run_sync(
+                    stream.readline, abandon_on_cancel=True
+                )
+                assert line, "sshd has ended"
+                if "Accepted publickey" in line:
+                    return
+
     def connections(self) -> list[int]:
         """The processes of its sshd that serve a connection each."""
         assert self._sshd is not None

@@ -53,6 +53,7 @@ def copy_faults(request: CopyTo | CopyFrom) -> list[str]:
         "",
         ".",
         "..",
+        "~",
     ):
         found.append(
             f"target must be the copy's own path, name included, not {target!r}"
