@@ -71,9 +71,9 @@ def draw(history: History, width: int, height: int) -> str:
     kept = _kept(lanes, height - 3)
     end = _end(history)
     label = max((len(_label(lane)) for lane in lanes if id(lane) in kept), default=0)
-    label = min(max(label, 10), LABEL)
+    label = min(max(label, 10), LABEL, width // 4)
     tail = max((len(_tail(lane)) for lane in lanes if id(lane) in kept), default=0)
-    tail = min(max(tail, 11), TAIL)
+    tail = min(max(tail, 11), TAIL, width // 3)
     cells = max(width - label - tail - 4, 10)
     lines = [_fit(_title(history, end), width), _scale(label + 2, cells, end)]
     for is_kept, group in groupby(lanes, key=lambda lane: id(lane) in kept):
@@ -185,9 +185,10 @@ def _title(history: History, end: float) -> str:
 
 
 def _scale(indent: int, cells: int, end: float) -> str:
-    marks = [duration(end * part) for part in (0, 0.5, 1)] if end else ["0 s"]
     row = [" "] * (cells + 12)
-    for mark, part in zip(marks, (0, 0.5, 1), strict=False):
+    parts = (0, 0.5, 1) if cells >= 40 else (0, 1)
+    for part in parts if end else (0,):
+        mark = duration(end * part)
         at = min(int(part * (cells - 1)), cells + 12 - len(mark))
         row[at : at + len(mark)] = mark
     return " " * indent + "".join(row)

@@ -89,23 +89,9 @@ class FakePlugin(BasePlugin[Request, Response]):
     @overload
     def __new__(cls, plugin: str, *, strict: bool = True) -> FakeAction[Any, Any]: ...
 
+    # Not __init__: type checkers would take what that makes for what is made here.
     def __new__(cls, plugin: Any, *, strict: bool = True) -> Any:
-        """Make a fake of the plugin's kind."""
-        if cls is not FakePlugin:
-            return super().__new__(cls)
-        original = _original(plugin)
-        kind: Any
-        real: Any = original if isinstance(original, type) else type(original)
-        if issubclass(real, CheckPlugin):
-            kind = FakeCheck
-        elif real.reconcile is not _ACTION.reconcile:
-            kind = _ReconcilingFakeAction
-        else:
-            kind = FakeAction
-        return object.__new__(kind)
-
-    def __init__(self, plugin: Any, *, strict: bool = True) -> None:
-        """Make a fake.
+        """Make a fake, of the plugin's kind.
 
         Args:
             plugin: What it stands for: a plugin's class, a plugin, or the name of one
@@ -117,6 +103,17 @@ class FakePlugin(BasePlugin[Request, Response]):
             ScriptError: No plugin of that name is installed.
         """
         original = _original(plugin)
+        real: Any = original if isinstance(original, type) else type(original)
+        kind: Any = FakeAction
+        if issubclass(real, CheckPlugin):
+            kind = FakeCheck
+        elif real.reconcile is not _ACTION.reconcile:
+            kind = _ReconcilingFakeAction
+        fake = object.__new__(kind)
+        fake._stand_for(original, strict)
+        return fake
+
+    def _stand_for(self, original: Any, strict: bool) -> None:
         self.name = original.name
         self.retry = original.retry
         self.request_type = original.request_type
@@ -420,10 +417,9 @@ class FakeAction(FakePlugin[Request, Response], ActionPlugin[Request, Response])
 
     is_check: ClassVar[bool] = False
 
-    def __init__(self, plugin: Any, *, strict: bool = True) -> None:
-        """Make a fake; see ``FakePlugin``."""
-        super().__init__(plugin, strict=strict)
-        self.on_interrupt: OnInterrupt = self._original.on_interrupt
+    def _stand_for(self, original: Any, strict: bool) -> None:
+        super()._stand_for(original, strict)
+        self.on_interrupt: OnInterrupt = original.on_interrupt
 
     def again(
         self,

@@ -24,7 +24,7 @@ import heapq
 import math
 import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, TypeVar, cast
@@ -46,7 +46,10 @@ T = TypeVar("T")
 MAX_STEPS = 5_000_000
 """How many steps a run may take unless told otherwise."""
 
-_PARK = object()
+MAX_REFUSALS = 1_000
+"""How often a task may swallow its cancellation without anything else happening."""
+
+_PARK, _STUCK = object(), object()
 _DEADLINE, _CALL, _SLEEP = 0, 1, 2
 
 _current: ContextVar[Loop | None] = ContextVar("workstream_simulation", default=None)
@@ -92,6 +95,23 @@ class EndlessError(Exception):
 @types.coroutine
 def _park() -> Generator[object, None, None]:
     yield _PARK
+
+
+@types.coroutine
+def _stuck() -> Generator[object, None, None]:
+    while True:
+        yield _STUCK
+
+
+def _keep_for_ever(coroutine: object) -> None:
+    """Let nothing ever try to close it again, the end of the process included.
+
+    Python closes a coroutine that goes away. One that swallows even that, in a loop,
+    would go round in it for ever, and nobody would learn why the tests hang.
+    """
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
 
 
 class Scope:
@@ -172,6 +192,7 @@ class Loop:
         self._timer_count = 0
         self._tasks: dict[Task, None] = {}
         self._cancels = 0  # how many scopes are cancelled: mostly none is
+        self._refusals = 0
 
     # --- running ------------------------------------------------------------------
 
@@ -207,6 +228,7 @@ class Loop:
                 if steps < 0:
                     raise EndlessError(_too_many_steps(self._max_steps))
                 self.task = task
+                self._refusals = 0
                 try:
                     if task.error is None:
                         trap = task.send(None)
@@ -232,7 +254,11 @@ class Loop:
             self._advance()
 
     def _refuse(self, task: Task, trap: object) -> None:
-        module = type(trap).__module__.partition(".")[0].lstrip("_")
+        if trap is _STUCK:
+            message = "something swallows its cancellation, again and again"
+            raise EndlessError(message)
+        kind = trap if isinstance(trap, type) else type(trap)
+        module = kind.__module__.partition(".")[0].lstrip("_")
         error = ForeignAwait("" if module in ("builtins", "types") else module)
         with contextlib.suppress(StopIteration):
             task.coroutine.throw(error)
@@ -265,8 +291,12 @@ class Loop:
         """Drop what is left of an abandoned run."""
         for task in reversed(list(self._tasks)):
             # Whatever it answers to being dropped, nobody is there to hear it.
+            chain = list(_awaited(task.coroutine))
             with contextlib.suppress(Exception, Cancelled, Abandon, ForeignAwait):
                 task.coroutine.close()
+            for coroutine in chain:
+                if getattr(coroutine, "cr_frame", None) is not None:
+                    _keep_for_ever(coroutine)
         self._tasks.clear()
         self._ready.clear()
 
@@ -283,6 +313,10 @@ class Loop:
     def spawn(self, nursery: Nursery, awaitable: Awaitable[Any]) -> None:
         """Begin a child of the nursery."""
         self._spawn(awaitable, nursery, nursery.scope)
+
+    def begin(self, function: Callable[[], Awaitable[Any]]) -> None:
+        """Begin a task that nobody waits for; it is dropped when the run ends."""
+        self._spawn(function(), None, None)
 
     def wake(self, task: Task, error: BaseException | None = None) -> None:
         """Make a parked task ready, with an error to raise where it waits, or none."""
@@ -302,7 +336,7 @@ class Loop:
         """Wait until somebody wakes the task."""
         task = self.task
         if self._cancels and not shielded:
-            self.raise_if_cancelled()
+            await self._raise_if_cancelled()
         scope = task.scope
         if scope is not None:
             scope.arm()
@@ -313,7 +347,7 @@ class Loop:
     async def checkpoint(self) -> None:
         """Let everything else that is ready go first."""
         if self._cancels:
-            self.raise_if_cancelled()
+            await self._raise_if_cancelled()
         self._ready.append(self.task)
         await _park()
 
@@ -357,9 +391,11 @@ class Loop:
             scope = scope.parent
         return False
 
-    def raise_if_cancelled(self) -> None:
-        """Raise Cancelled in a task that is cancelled."""
+    async def _raise_if_cancelled(self) -> None:
         if self.is_cancelled(self.task.scope):
+            self._refusals += 1
+            if self._refusals > MAX_REFUSALS:
+                await _stuck()
             raise Cancelled
 
     def cancel(self, scope: Scope) -> None:
@@ -507,6 +543,13 @@ class Nursery:
         self._loop.leave(self.scope)
         if self._error is not None and self._error is not error:
             raise self._error
+
+
+def _awaited(coroutine: object) -> Iterator[object]:
+    """The coroutine, what it awaits, what that awaits, and so on."""
+    while coroutine is not None:
+        yield coroutine
+        coroutine = getattr(coroutine, "cr_await", None)
 
 
 def _is_stale(entry: tuple[float, int, int, Any, int]) -> bool:

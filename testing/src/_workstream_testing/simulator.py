@@ -27,7 +27,7 @@ from .history import History
 from .loop import Abandon, EndlessError, ForeignAwait, Loop
 from .problems import SimulationError
 from .simulated_runtime import SimulatedRuntime, SimulationSettings, Storable, Store
-from .timeline import Timeline
+from .timeline import Timeline, duration
 from .virtual_time import START
 
 __all__ = [
@@ -50,6 +50,9 @@ Plugins: TypeAlias = Iterable[AnyPlugin] | Callable[[], Iterable[AnyPlugin]]
 
 MONTH = 30 * 24 * 3600.0
 """Seconds of virtual time after which a simulation is given up."""
+
+SHOWN = 8
+"""How many running calls a message names."""
 
 HALF = 0.5
 """Jitter that is none: the middle of what may be drawn."""
@@ -190,21 +193,20 @@ class Simulator:
         runtime = SimulatedRuntime(self.plan, loop, self._settings, store)
         if self._stop_at is not None:
 
-            def stop() -> None:
+            async def stop() -> None:
                 if store is not None:
                     row = self._codec.row_of(self.plan)
                     finish(store.vault.request_stop(store.plan_id, row))
                 self._stop_at = None
                 runtime.stop()
 
-            loop.call_at(max(self._stop_at, loop.time), stop)
+            # A task, so that it comes before or after what else happens at that time.
+            loop.call_at(max(self._stop_at, loop.time), lambda: loop.begin(stop))
         try:
             loop.run(runtime.run)
         except EndlessError as error:
             self.history.end = loop.time
-            timeline = Timeline(self.history)
-            message = f"plan {self.plan.name!r} does not end: {error}\n\n{timeline}"
-            raise SimulationError(message) from None
+            raise SimulationError(self._endless(error)) from None
         except Abandon as error:
             if error.reason is None:
                 raise
@@ -214,6 +216,16 @@ class Simulator:
             raise SimulationError(message) from None
         finally:
             self.time = self.history.end = loop.time
+
+    def _endless(self, error: EndlessError) -> str:
+        running = [call for call in self.history.calls() if call.ended is None]
+        lines = [f"plan {self.plan.name!r} does not end: {error}"]
+        lines += (
+            f"  {call.path}: attempt {call.attempt} of {call.plugin} runs since "
+            f"{duration(call.started)}"
+            for call in running[:SHOWN]
+        )
+        return "\n".join([*lines, "", str(Timeline(self.history))])
 
 
 def given(plugins: Plugins) -> list[AnyPlugin]:

@@ -1,0 +1,163 @@
+"""One suite for every runtime: trio and the simulation pass it, and agree."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from _workstream_testing.case import Case
+from _workstream_testing.case_runs import CaseRun
+from _workstream_testing.cases import CASES
+from _workstream_testing.conformance import (
+    RunsPlans,
+    SimulatedPlans,
+    TrioPlans,
+    run_case_on,
+)
+from _workstream_testing.expectations import kind_of
+from workstream import AnyPlugin, BaseAction, Plan, walk
+from workstream.testing import check_runtime
+
+SEEDS = range(5)
+RACES = ("Y-38",)
+"""Cases with several ends: something races with something else at one instant."""
+
+RUNTIMES: dict[str, Callable[[], RunsPlans]] = {
+    "trio": TrioPlans,
+    "simulated": SimulatedPlans,
+    "simulated with a store": lambda: SimulatedPlans(stores=True),
+}
+
+
+@pytest.fixture(autouse=True)
+def quiet_engine(caplog: pytest.LogCaptureFixture) -> None:
+    """Plans that fail are what these tests are about: no news of them."""
+    caplog.set_level(logging.CRITICAL, "workstream")
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_every_case_passes(name: str) -> None:
+    """All conformance cases, each in several orders, end as their rules say."""
+    assert check_runtime(RUNTIMES[name], seeds=SEEDS) == len(CASES) * len(SEEDS)
+
+
+def facts(run: CaseRun) -> object:
+    """All that there is to know of a run but its ids: every status, time and attempt."""
+    return [
+        *(
+            (
+                item.node.state.status,
+                run.seconds(item.node.state.started),
+                run.seconds(item.node.state.ended),
+                [
+                    (
+                        run.seconds(attempt.started),
+                        run.seconds(attempt.ended),
+                        kind_of(attempt),
+                        attempt.response,
+                        attempt.error,
+                        attempt.unresponsive,
+                        attempt.notes,
+                    )
+                    for attempt in item.node.attempts
+                ]
+                if isinstance(item.node, BaseAction)
+                else [],
+            )
+            for item in walk(run.plan)
+        ),
+        run.plan.reasons,
+        sorted(
+            (call.label, round(call.started, 6), round(call.ended or -1, 6), call.of)
+            for call in run.stage.calls
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.id not in RACES], ids=lambda case: case.id
+)
+def test_the_runtimes_agree(case: Case) -> None:
+    """No case tells them apart: statuses, times, attempts, errors and calls."""
+    on_trio = facts(run_case_on(TrioPlans(), case, 1))
+
+    for seed in range(3):
+        runtime = SimulatedPlans(stores=seed == 2)
+        assert facts(run_case_on(runtime, case, seed)) == on_trio
+
+
+@pytest.mark.parametrize("name", RACES)
+def test_a_simulation_finds_every_end_of_a_race(name: str) -> None:
+    """Where the order decides, it knows all orders that trio knows, and more."""
+    [race] = [case for case in CASES if case.id == name]
+    simulated = [facts(run_case_on(SimulatedPlans(), race, n)) for n in range(60)]
+
+    for seed in range(20):
+        assert facts(run_case_on(TrioPlans(), race, seed)) in simulated
+
+
+class Forgetful(SimulatedPlans):
+    """A runtime that never tries anything again: the planted fault."""
+
+    def run(
+        self,
+        plan: Plan,
+        plugins: Sequence[AnyPlugin],
+        *,
+        recover: bool,
+        stop_at: float | None,
+        seed: int,
+    ) -> Plan:
+        """Run the plan without its retries."""
+        for item in walk(plan):
+            if isinstance(item.node, BaseAction) and item.node.deadline is None:
+                item.node.retries = 0
+        return super().run(plan, plugins, recover=recover, stop_at=stop_at, seed=seed)
+
+
+class Slow(SimulatedPlans):
+    """A runtime that begins a second late: the planted fault."""
+
+    def now(self) -> datetime:
+        """A second before the run really begins."""
+        return super().now() - timedelta(seconds=1)
+
+
+class Broken(SimulatedPlans):
+    """A runtime that cannot stop: the planted fault."""
+
+    def run(
+        self,
+        plan: Plan,
+        plugins: Sequence[AnyPlugin],
+        *,
+        recover: bool,
+        stop_at: float | None,
+        seed: int,
+    ) -> Plan:
+        """Run the plan unless it is to be stopped."""
+        if stop_at is not None:
+            raise NotImplementedError
+        return super().run(plan, plugins, recover=recover, stop_at=None, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "told", "not_told"),
+    [
+        (Forgetful, ["X-45", "A-2 A-11", "attempts of a: "], "X-01 "),
+        (Slow, ["X-22", "start of plan: 1.0, not 0"], "X-14 "),
+        (Broken, ["X-64", "it raises NotImplementedError"], "X-45 "),
+    ],
+)
+def test_a_faulty_runtime_is_found(
+    runtime: type[SimulatedPlans], told: list[str], not_told: str
+) -> None:
+    """Each case that fails is named, with its rules and what differs."""
+    with pytest.raises(AssertionError) as caught:
+        check_runtime(runtime, seeds=[0])
+    for text in told:
+        assert text in str(caught.value)
+    assert not_told not in str(caught.value)
