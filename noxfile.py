@@ -76,6 +76,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the engine between its floor and its ceiling; ``-- --quick`` for less."""
+    session.install(".", "./plugins-contrib/workstream-command")
+    session.run("python", "-m", "testing.benchmarks", *session.posargs)
+
+
+@nox.session
 def wheels(session: nox.Session) -> None:
     """Build every distribution, then test the wheels as a user gets them."""
     dist = Path(session.create_tmp(), "dist")

@@ -1,0 +1,46 @@
+"""Runs the bench and prints its table: ``python -m testing.benchmarks [--quick]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+
+from .commits import counts
+from .latency import percentiles, steps
+from .loading import loading
+from .processes import peak_memory, walls
+from .table import printed
+from .throughput import temporary, throughput
+
+
+def main() -> None:
+    """Measure all there is, for less than five minutes on a quiet machine."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rounds, no plan of 100,000 actions"
+    )
+    quick = parser.parse_args().quick
+    rounds = 2 if quick else 7
+    sizes = (10_000,) if quick else (10_000, 100_000)
+    begun = time.perf_counter()
+    with temporary() as path:
+        sections = {
+            **throughput(rounds),
+            "An action's time": [*percentiles(path), *steps(path, (100, *sizes))],
+            "Counted": counts(path),
+            "Plans of many actions": [*loading(path, sizes, rounds), *peak_memory()],
+            "Processes": walls(path, rounds),
+        }
+    print(printed(sections))
+    version = platform.python_version()
+    seconds = time.perf_counter() - begun
+    print(
+        f"\nPython {version}, {os.cpu_count()} cores, {sys.platform}; medians of "
+        f"{rounds} interleaved rounds, {seconds:.0f} s in all."
+    )
+
+
+main()

@@ -1,0 +1,175 @@
+"""Plans of many actions: loaded, listed, recovered, and what they weigh."""
+
+from __future__ import annotations
+
+import gc
+import time
+import tracemalloc
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import attrs
+import trio
+
+from workstream import Attempt, LmdbVault, Plan, Status, Write, open_workstream
+from workstream._codec import Codec
+from workstream._state import State
+from workstream._vault import Change, StoredPlan
+from workstream._walk import give_ids, new_plan_id
+
+from . import bare
+from .table import Figure, interleaved
+from .work import Response, Shape, plan_of, registry
+
+__all__ = ["loading"]
+
+
+@attrs.frozen
+class _Stored:
+    """A store with one plan of so many actions."""
+
+    path: Path
+    plan: Plan
+    stored: StoredPlan
+
+
+def _filled(plan: Plan, *, share: float) -> list[Change]:
+    """Complete this share of the plan's actions; all that changed, as a run records it."""
+    codec = Codec(registry())
+    now = datetime.now(UTC)
+    plan.state = State(Status.RUNNING, now)
+    changes: list[Change] = [codec.row_of(plan)]
+    sequences = plan.blocks[0].sequences
+    done = int(len(sequences) * share)
+    plan.blocks[0].state = State(Status.RUNNING, now)
+    for index, sequence in enumerate(sequences[: done + 1]):
+        for action in sequence.actions:
+            began = now = now + timedelta(microseconds=7)
+            attempt = Attempt(started=began)
+            action.attempts.append(attempt)
+            action.state = State(Status.RUNNING, began)
+            if index < done:
+                now += timedelta(microseconds=5)
+                attempt.ended, attempt.response = now, Response(index)
+                action.state = State(Status.COMPLETED, began, now)
+            changes.append(codec.record_of(action))
+            if index == done:
+                break
+        status = Status.COMPLETED if index < done else Status.RUNNING
+        sequence.state = State(status, now, now if index < done else None)
+        changes.append(codec.record_of(sequence))
+    changes.append(codec.record_of(plan.blocks[0]))
+    if share == 1:
+        plan.state = State(Status.COMPLETED, now, now)
+        changes.append(codec.row_of(plan))
+    return changes
+
+
+async def _store(size: int, path: Path, share: float) -> _Stored:
+    """A store with a plan that was run so far, as a crash would leave it."""
+    plan = plan_of(Shape(size // 10, 10, 10))
+    give_ids(plan, new_plan_id())
+    assert plan.id is not None
+    plan.submitted = datetime.now(UTC)
+    codec = Codec(registry())
+    vault = LmdbVault(path)
+    await vault.open()
+    await vault.create(codec.row_of(plan), codec.encode_definition(plan))
+    changes = tuple(_filled(plan, share=share))
+    assert await vault.write([Write(plan_id=plan.id, first=1, changes=changes)]) == [
+        None
+    ]
+    stored = await vault.read(plan.id)
+    await vault.close()
+    return _Stored(path, plan, stored)
+
+
+def _paused(function: Callable[[], object]) -> float:
+    """The seconds that a call takes with the collector paused."""
+    gc.collect()
+    gc.disable()
+    try:
+        start = time.perf_counter()
+        made = function()
+        seconds = time.perf_counter() - start
+    finally:
+        gc.enable()
+    del made
+    return seconds
+
+
+def _weight(function: Callable[[], object]) -> int:
+    """The bytes that what a call makes holds on to."""
+    gc.collect()
+    tracemalloc.start()
+    made = function()
+    gc.collect()
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    del made
+    return size
+
+
+def _load_figures(size: int, at: _Stored, rounds: int) -> list[Figure]:
+    codec = Codec(registry())
+    data, read = bare.packed(at.plan), bare.reader()
+    contenders: dict[str, Callable[[], float]] = {
+        "engine": lambda: _paused(lambda: codec.load(at.stored)),
+        "cattrs": lambda: _paused(lambda: read(data)),
+    }
+    samples = interleaved(rounds, contenders)
+    ratio = samples.ratio("engine", "cattrs")
+    figures = [
+        Figure(
+            name=f"load a completed plan of {size:,}",
+            value=f"{samples.median('engine') * 1e3:,.0f} ms",
+            ratio=f"{ratio:.2f} x cattrs alone",
+            goal="at most 1.3 x",
+            reached=ratio <= 1.3,
+        )
+    ]
+    if size <= 10_000:  # tracing makes it slow, and the size changes nothing
+        ours = _weight(lambda: codec.load(at.stored)) / size
+        theirs = _weight(lambda: read(data)) / size
+        figures.append(
+            Figure(
+                name="memory of a completed action, loaded",
+                value=f"{ours:,.0f} bytes",
+                ratio=f"{ours / theirs:.2f} x bare attrs objects ({theirs:,.0f})",
+                goal="at most 1.25 x",
+                reached=ours <= 1.25 * theirs,
+            )
+        )
+    return figures
+
+
+async def _list_and_recover(path: Path) -> tuple[float, float]:
+    """The seconds to list the store's plans, and to open it and recover them."""
+    async with open_workstream(path, registry=registry(), recover=False) as ws:
+        start = time.perf_counter()
+        await ws.list()
+        listed = time.perf_counter() - start
+    start = time.perf_counter()
+    async with open_workstream(path, registry=registry()) as ws:
+        recovered = time.perf_counter() - start
+        assert not ws.recovery_errors
+    return listed, recovered
+
+
+def loading(path: Path, sizes: tuple[int, ...], rounds: int) -> list[Figure]:
+    """Load, list and recover plans of these sizes, and weigh them."""
+    figures: list[Figure] = []
+    for size in sizes:
+        done = trio.run(_store, size, path / f"done-{size}", 1.0)
+        figures += _load_figures(size, done, rounds if size <= 10_000 else 1)
+        trio.run(_store, size, path / f"crashed-{size}", 0.5)
+        listed, recovered = trio.run(_list_and_recover, path / f"crashed-{size}")
+        figures += [
+            Figure(name=f"list a plan of {size:,}", value=f"{listed * 1e3:.1f} ms"),
+            Figure(
+                name=f"open a store and recover a plan of {size:,}, half done",
+                value=f"{recovered * 1e3:,.0f} ms",
+            ),
+        ]
+    return figures
