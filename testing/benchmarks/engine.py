@@ -49,7 +49,7 @@ async def timed(ws: Workstream, plan: Plan, *, watchers: int = 0) -> float:
 
 async def _ended(ws: Workstream, plan_id: UUID) -> float:
     """Wait without reading the plan once more, as ``wait`` would."""
-    run = ws._runs.get(plan_id)  # pyright: ignore[reportPrivateUsage]
+    run = ws._service.runs.get(plan_id)  # pyright: ignore[reportPrivateUsage]
     if run is not None:
         await run.finished.wait()
     return time.perf_counter()

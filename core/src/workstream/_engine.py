@@ -1,22 +1,18 @@
-"""The engine: a store, the plans in it, and those that run here (sections 4, 14, 15).
+"""The engine's face: a store, the plans in it, and those that run here.
 
-The engine lives in a trio system task of its own. That way leaving its context can give
-up waiting for a plugin that ignores its cancellation (A-16), which a nursery cannot: the
-plugin ends when it ends, and keeps its plan's claim until then.
-
-Whoever runs a plan holds its claim, from before the plan is read to after the last write.
-All that starts or resumes a plan goes through ``_begin``, and all that ends one through
-``_main``; both are shielded from the cancellation of whoever asked (ST-5).
+What a caller asks is here (sections 4, 14, 15). What happens next to the caller lives in
+``_service``; how a stored plan comes to run is in ``_launching``. Whatever begins, stops or
+removes something is shielded from the cancellation of whoever asked: it happens wholly or
+not at all (ST-5).
 """
 
 from __future__ import annotations
 
 import builtins
-import contextvars
 import logging
 import random as random_module
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -24,40 +20,32 @@ from uuid import UUID
 import attrs
 import trio
 
-from . import _recovery as recovery
 from ._clock import Clock, utc_now
 from ._codec import Codec
 from ._errors import (
     NotFoundError,
     NotRunningHereError,
     NotStartedError,
-    PlanRefusedError,
-    PlanStaleError,
-    StorageError,
     ValidationError,
     WorkstreamError,
 )
-from ._journal import Committer
+from ._launching import Launcher
 from ._plan import Plan
 from ._plugin_init import init_plugins
 from ._pruning import ENDED, prunable, pruned
 from ._registry import Registry
-from ._runs import Run
-from ._state import FailureReason, State, Status
+from ._service import Service
+from ._state import FailureReason, Status
 from ._stores import open_store
 from ._trio_runtime import RunSettings
-from ._validation import check_resumable, check_startable, prepared
+from ._validation import prepared
 from ._vault import (
-    Change,
-    ConflictError,
     PlanRow,
-    StoredPlan,
     Vault,
-    Write,
 )
 from ._walk import give_ids, new_plan_id
 from ._watch import WatchEvent
-from ._watch_feed import Feeds, Ticket
+from ._watch_feed import Feeds
 
 __all__ = ["Workstream", "open_workstream"]
 
@@ -125,8 +113,8 @@ async def open_workstream(
         now=Clock(now),
         random=random,
     )
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(engine._opened())
+    async with engine._service.opened():
+        await init_plugins(plugins)
         if recover:
             await engine._recover_all()
         yield engine
@@ -154,12 +142,10 @@ class Workstream:
         self.recovery_errors: dict[UUID, WorkstreamError] = {}
         self._vault = vault
         self._codec = Codec(registry)
-        self._max_submit = max_submit
         self._max_last_update = max_last_update
         self._now = now
-        self._committer = Committer(vault)
         heartbeat = min(300.0, (max_last_update or 1200.0) / 4)
-        self._settings = RunSettings(
+        settings = RunSettings(
             plugins=registry,
             resolvers=registry.resolvers,
             codec=self._codec,
@@ -167,12 +153,11 @@ class Workstream:
             random=random,
             heartbeat=heartbeat,
         )
-        self._runs: dict[UUID, Run] = {}
-        self._beginning: dict[UUID, trio.Event] = {}
-        self._pokes: dict[UUID, trio.Event] = {}
-        self._feeds = Feeds(vault, self._codec, self._ticket)
-        self._body = trio.CancelScope()
-        self._interrupt: KeyboardInterrupt | None = None
+        self._service = Service(vault, settings)
+        self._launcher = Launcher(
+            vault, registry, self._codec, self._service, max_submit=max_submit, now=now
+        )
+        self._feeds = Feeds(vault, self._codec, self._service.ticket)
 
     # --- plans in the store -------------------------------------------------------
 
@@ -247,7 +232,7 @@ class Workstream:
         """
         with trio.CancelScope(shield=True):
             await self._vault.delete(plan_id)
-        self._poke(plan_id)
+        self._service.poke(plan_id)
 
     async def prune(
         self,
@@ -275,7 +260,7 @@ class Workstream:
             return await prunable(self._vault, before, statuses)
         gone = [row async for row in pruned(self._vault, before, statuses)]
         for row in gone:
-            self._poke(row.id)
+            self._service.poke(row.id)
         return gone
 
     # --- running --------------------------------------------------------------------
@@ -298,64 +283,7 @@ class Workstream:
             PlanRefusedError: It does not fit the plugins at hand (ST-4).
         """
         with trio.CancelScope(shield=True):
-            if not await self._vault.claim(plan_id):
-                await self._vault.row(plan_id)  # it must exist all the same
-                return
-            async with self._begins(plan_id):
-                await self._start_claimed(plan_id)
-
-    @asynccontextmanager
-    async def _begins(self, plan_id: UUID) -> AsyncGenerator[None]:
-        """Begin a run of a plan that was claimed; without one, give the claim back.
-
-        The store may say RUNNING for a while before the run is there. Whoever looks for
-        it meanwhile waits for this to be over (ST-7, SP-1).
-        """
-        over = self._beginning[plan_id] = trio.Event()
-        try:
-            yield
-        finally:
-            try:
-                if plan_id not in self._runs:
-                    await self._vault.release(plan_id)
-            finally:
-                del self._beginning[plan_id]
-                over.set()
-
-    async def _begun(self, plan_id: UUID) -> Run | None:
-        """The plan's run in this engine, also if it is only just beginning."""
-        while plan_id in self._beginning:
-            await self._beginning[plan_id].wait()
-        return self._runs.get(plan_id)
-
-    async def _start_claimed(self, plan_id: UUID) -> None:
-        row = await self._vault.row(plan_id)
-        if row.status is not Status.NOT_STARTED:
-            return
-        now = self._now()
-        if row.submitted is None or now > row.submitted + timedelta(
-            seconds=self._max_submit
-        ):
-            message = (
-                f"plan {row.name!r} was submitted more than {self._max_submit:g} seconds "
-                "ago: look whether it still fits, and submit it again"
-            )
-            raise PlanStaleError(message, plan_id)
-        stored = await self._vault.read(plan_id)
-        plan = self._codec.load(stored)
-        self._refuse_unfit(plan, plan_id, fresh=True)
-        plan.state = State(Status.RUNNING, now)
-        write = Write(
-            plan_id=plan_id,
-            first=stored.position + 1,
-            changes=(self._codec.row_of(plan),),
-            expect=Status.NOT_STARTED,
-        )
-        try:
-            await self._write(write)
-        except ConflictError:
-            return  # a stop came first (SP-1)
-        self._launch(plan, stored, stored.position + 1)
+            await self._launcher.start(plan_id)
 
     async def wait(self, plan_id: UUID) -> Plan:
         """Wait until the run of the plan has ended; the plan as it is stored then (ST-6).
@@ -367,7 +295,7 @@ class Workstream:
             StorageError, InternalError: The run broke off; it can be resumed (STO-6).
         """
         while True:
-            run = await self._begun(plan_id)
+            run = await self._service.begun(plan_id)
             if run is not None:
                 await run.finished.wait()
                 if run.error is not None:
@@ -376,7 +304,7 @@ class Workstream:
             row = await self._vault.row(plan_id)
             if row.status.is_terminal:
                 return await self.plan(plan_id)
-            if plan_id in self._runs or plan_id in self._beginning:
+            if plan_id in self._service.runs or self._service.is_beginning(plan_id):
                 continue  # a start slipped in between (ST-7)
             if row.status is Status.NOT_STARTED:
                 message = f"plan {row.name!r} was never started: start() it first"
@@ -412,10 +340,10 @@ class Workstream:
                 stopping=True,
             )
             await self._vault.request_stop(plan_id, stopped)
-            run = await self._begun(plan_id)
+            run = await self._service.begun(plan_id)
             if run is not None:
                 run.stop()
-        self._poke(plan_id)
+        self._service.poke(plan_id)
 
     # --- looking on -------------------------------------------------------------------
 
@@ -458,28 +386,11 @@ class Workstream:
             if plan.state.status.is_terminal:
                 return
             while trio.current_time() < next_look:
-                ticket = self._ticket(plan_id)
+                ticket = self._service.ticket(plan_id)
                 if (await self._vault.row(plan_id)).status.is_terminal:
                     break
                 with trio.move_on_at(next_look):
                     await ticket()
-
-    def _ticket(self, plan_id: UUID) -> Ticket:
-        """What returns when the plan may have changed in the store since now."""
-        poke = self._pokes.setdefault(plan_id, trio.Event())
-
-        async def changed() -> None:
-            polled = self._vault.shared and plan_id not in self._runs
-            with trio.move_on_after(STOP_POLL / 2 if polled else float("inf")):
-                await poke.wait()
-
-        return changed
-
-    def _poke(self, plan_id: UUID) -> None:
-        """Wake those who wait for a change of the plan."""
-        poke = self._pokes.pop(plan_id, None)
-        if poke is not None:
-            poke.set()
 
     # --- recovery ---------------------------------------------------------------------
 
@@ -495,14 +406,14 @@ class Workstream:
             PlanRefusedError: It does not fit the plugins at hand (R-4).
         """
         with trio.CancelScope(shield=True):
-            if await self._begun(plan_id) is not None:
+            if await self._service.begun(plan_id) is not None:
                 return
             row = await self._vault.row(plan_id)
             if row.status is Status.NOT_STARTED:
                 message = f"plan {row.name!r} was never started: start() it"
                 raise NotStartedError(message, plan_id)
-            if not await self._recover(plan_id, max_last_update=None):
-                here = await self._begun(plan_id) is not None
+            if not await self._launcher.recover(plan_id, max_last_update=None):
+                here = await self._service.begun(plan_id) is not None
                 row = await self._vault.row(plan_id)
                 if not (here or row.status.is_terminal):
                     raise await self._not_running_here(row)
@@ -511,7 +422,9 @@ class Workstream:
         for row in await self._vault.search(statuses=[Status.RUNNING]):
             with trio.CancelScope(shield=True):
                 try:
-                    await self._recover(row.id, max_last_update=self._max_last_update)
+                    await self._launcher.recover(
+                        row.id, max_last_update=self._max_last_update
+                    )
                 except NotFoundError:
                     pass  # deleted in the meantime
                 except WorkstreamError as error:
@@ -519,145 +432,3 @@ class Workstream:
                     log.error(
                         "plan %r (%s) is not recovered: %s", row.name, row.id, error
                     )
-
-    async def _recover(self, plan_id: UUID, *, max_last_update: float | None) -> bool:
-        """Recover a plan unless somebody runs it or it is not R; whether it did."""
-        if not await self._vault.claim(plan_id):
-            return False
-        async with self._begins(plan_id):
-            running = await self._recover_claimed(plan_id, max_last_update)
-        return running is not None
-
-    async def _recover_claimed(
-        self, plan_id: UUID, max_last_update: float | None
-    ) -> Run | None:
-        stored = await self._vault.read(plan_id)
-        if stored.row.status is not Status.RUNNING:
-            return None
-        plan = self._codec.load(stored)
-        now = self._now()
-        aged_out = recovery.is_too_old(plan, now, max_last_update)
-        if aged_out:
-            changed = recovery.age_out(plan, now)
-        else:
-            self._refuse_unfit(plan, plan_id, fresh=False)
-            changed = recovery.put_in_order(
-                plan, self.registry, now, stop_requested=stored.stop_requested
-            )
-        changes: list[Change] = [
-            self._codec.row_of(plan) if node is plan else self._codec.record_of(node)
-            for node in changed
-        ]
-        if changes:
-            first = stored.position + 1
-            await self._write(
-                Write(plan_id=plan_id, first=first, changes=tuple(changes))
-            )
-        if aged_out:
-            log.error(
-                "plan %r (%s) was left alone too long: it is F", plan.name, plan_id
-            )
-            return None
-        log.info("plan %r (%s) is resumed", plan.name, plan_id)
-        return self._launch(plan, stored, stored.position + len(changes))
-
-    def _refuse_unfit(self, plan: Plan, plan_id: UUID, *, fresh: bool) -> None:
-        check = check_startable if fresh else check_resumable
-        faults = check(plan, self.registry)
-        if faults:
-            lines = "\n".join(f"  {fault}" for fault in faults)
-            verb = "started" if fresh else "resumed"
-            message = f"plan {plan.name!r} cannot be {verb} here:\n{lines}"
-            raise PlanRefusedError(message, plan_id)
-
-    # --- the engine's own life ----------------------------------------------------------
-
-    @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[None]:
-        await self._vault.open()
-        ready, gone = trio.Event(), trio.Event()
-        context = contextvars.copy_context()
-        trio.lowlevel.spawn_system_task(self._serve, ready, gone, context=context)
-        await ready.wait()
-        try:
-            with self._body:
-                await init_plugins(self.registry)
-                yield
-        finally:
-            with trio.CancelScope(shield=True):
-                await self._close(gone)
-        if self._interrupt is not None:
-            raise self._interrupt
-
-    async def _serve(self, ready: trio.Event, gone: trio.Event) -> None:
-        async with trio.open_nursery() as keepers:
-            keepers.start_soon(self._committer.run)
-            if self._vault.shared:
-                keepers.start_soon(self._see_stop_requests)
-            async with trio.open_nursery() as self._nursery:
-                ready.set()
-                self._nursery.start_soon(trio.sleep_forever)
-            keepers.cancel_scope.cancel()
-        gone.set()
-
-    async def _close(self, gone: trio.Event) -> None:
-        self._nursery.cancel_scope.cancel()
-        with trio.move_on_after(LEAVE_AFTER):
-            await gone.wait()
-            await self._vault.close()
-            return
-        names = ", ".join(repr(run.name) for run in self._runs.values())
-        log.error(
-            "plugins of %s ignore their cancellation; the engine is left without waiting "
-            "for them, and their plans stay claimed until this process ends",
-            names,
-        )
-
-    def _launch(self, plan: Plan, stored: StoredPlan, position: int) -> Run:
-        run = Run(
-            plan,
-            stored.row.id,
-            position=position,
-            lines=stored.lines,
-            committer=self._committer,
-            settings=self._settings,
-            on_durable=lambda: self._poke(stored.row.id),
-        )
-        self._runs[run.plan_id] = run
-        self._nursery.start_soon(self._main, run)
-        self._poke(run.plan_id)
-        if stored.stop_requested:
-            run.stop()
-        return run
-
-    async def _main(self, run: Run) -> None:
-        try:
-            await run.run()
-        finally:
-            with trio.CancelScope(shield=True):
-                await self._vault.release(run.plan_id)
-            del self._runs[run.plan_id]
-            run.finished.set()
-            self._poke(run.plan_id)
-            if run.interrupt is not None:
-                self._interrupt = run.interrupt
-                self._body.cancel()
-
-    async def _write(self, write: Write) -> None:
-        [answer] = await self._vault.write([write])
-        if answer is not None:
-            raise answer
-
-    async def _see_stop_requests(self) -> None:
-        """Look for requests that other processes made (SP-1)."""
-        while True:
-            await trio.sleep(STOP_POLL)
-            if not self._runs:
-                continue
-            try:
-                requests = await self._vault.stop_requests()
-            except StorageError as error:
-                log.warning("stop requests cannot be read: %s", error)
-                continue
-            for plan_id in requests & self._runs.keys():
-                self._runs[plan_id].stop()
