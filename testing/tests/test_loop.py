@@ -8,15 +8,9 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from _workstream_testing.loop import (
-    CallScope,
-    Cancelled,
-    EndlessError,
-    ForeignAwait,
-    Loop,
-    Task,
-    current_loop,
-)
+from _workstream_testing.call_scope import CallScope
+from _workstream_testing.loop import Loop, Task, current_loop
+from _workstream_testing.loop_errors import Cancelled, EndlessError, ForeignAwait
 
 
 def do_nothing() -> None:

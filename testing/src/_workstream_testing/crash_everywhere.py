@@ -22,7 +22,7 @@ from workstream._vault import Vault, Write
 from workstream._walk import give_ids
 
 from .crash_stories import CalledTwice, called_twice, differences, story
-from .loop import Abandon
+from .loop_errors import Abandon
 from .problems import CrashError, SimulationError
 from .schedules import Seed, chooser
 from .simulation import Simulation, check_scripts

@@ -15,6 +15,7 @@ from workstream._plugin import BasePlugin, Context, request_types, response_type
 from workstream._type_arguments import type_text
 
 __all__ = [
+    "DEFAULT",
     "UNSET",
     "Act",
     "Attempts",
@@ -101,6 +102,10 @@ class Act:
     def lasts(self) -> float:
         """How long it takes; infinity: for ever."""
         return math.inf if self.hangs else self.takes
+
+
+DEFAULT = Act()
+"""What a call does of which nothing is said: it succeeds at once."""
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -15,12 +15,9 @@ does. It works inside ``simulate``, and in a ``Registry`` of an engine on trio.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self, TypeVar, cast, overload
 from uuid import UUID
-
-import attrs
 
 from workstream._plugin import (
     NOT_DONE,
@@ -31,9 +28,11 @@ from workstream._plugin import (
     NotDone,
     can_reconcile,
 )
-from workstream._state import OnInterrupt, PluginError
+from workstream._state import OnInterrupt
 
+from .fake_calls import Noted
 from .fake_scripts import (
+    DEFAULT,
     UNSET,
     Act,
     Attempts,
@@ -45,8 +44,9 @@ from .fake_scripts import (
     made_by_default,
 )
 from .history import Call
+from .originals import original_of
 from .problems import ScriptError
-from .waiting import is_cancellation, linger, sleep, time
+from .waiting import time
 
 __all__ = ["FakeAction", "FakeCheck", "FakePlugin"]
 
@@ -102,7 +102,7 @@ class FakePlugin(BasePlugin[Request, Response]):
             TypeError: It is no plugin.
             ScriptError: No plugin of that name is installed.
         """
-        original = _original(plugin)
+        original = original_of(plugin)
         real: Any = original if isinstance(original, type) else type(original)
         kind: Any = FakeAction
         if issubclass(real, CheckPlugin):
@@ -274,20 +274,7 @@ class FakePlugin(BasePlugin[Request, Response]):
         Of the last simulation, if there were several. Times are in seconds: since a
         simulation began, or by trio's clock, which begins at 0 for a ``FakeClock``.
         """
-        return [
-            Call(
-                plugin=self.name,
-                path=noted.context.path,
-                request=noted.request,
-                attempt=noted.context.attempt,
-                started=noted.started,
-                ended=noted.ended,
-                response=noted.response,
-                error=noted.error,
-                reconciles=noted.reconciles,
-            )
-            for noted in self._noted
-        ]
+        return [noted.as_call(self.name) for noted in self._noted]
 
     @property
     def unused(self) -> list[str]:
@@ -301,7 +288,7 @@ class FakePlugin(BasePlugin[Request, Response]):
 
     def reset(self) -> None:
         """Forget all calls; the script stays. Each simulation begins with this."""
-        self._noted: list[_Noted] = []
+        self._noted: list[Noted] = []
         self._problems: list[str] = []
         self._done: dict[UUID, Any] = {}
         for line in self._lines:
@@ -311,9 +298,9 @@ class FakePlugin(BasePlugin[Request, Response]):
 
     async def execute(self, context: Context, request: Request, /) -> Response:
         """Do what the script says of this call."""
-        noted = _Noted(context, request, time())
+        noted = Noted(context, request, time())
         self._noted.append(noted)
-        response = await self._do(noted, self._act_for(context, request))
+        response = await noted.run(self._act_for(context, request), self._default)
         self._done[context.action_id] = response
         return cast("Response", response)  # or not: that may be what is tested
 
@@ -340,34 +327,6 @@ class FakePlugin(BasePlugin[Request, Response]):
 
     # --- inside -------------------------------------------------------------------
 
-    async def _do(self, noted: _Noted, act: Act) -> object:
-        try:
-            response = await self._perform(act, noted)
-        except GeneratorExit:
-            raise  # a crash: nobody sees the end of this
-        except BaseException as error:
-            noted.ended, noted.error = time(), error
-            raise
-        noted.ended, noted.response = time(), response
-        return response
-
-    async def _perform(self, act: Act, noted: _Noted) -> object:
-        if act.does is not None:
-            answer: object = act.does(noted.context, noted.request)
-            return await answer if inspect.isawaitable(answer) else answer
-        if act.lasts:
-            await _last(act)
-        if act.raises is not None:
-            raise act.raises
-        if act.fails is not None:
-            response = None if act.gives is UNSET else act.gives
-            raise PluginError(
-                act.fails, code=act.code, permanent=act.permanent, response=response
-            )
-        if act.returns is not UNSET:
-            return act.returns
-        return self._default if act.gives is UNSET else act.gives
-
     def _act_for(self, context: Context, request: Request) -> Act:
         if self._again is not None and context.action_id in self._done:
             return self._again
@@ -388,7 +347,7 @@ class FakePlugin(BasePlugin[Request, Response]):
                 "arguments: write otherwise(gives=...)"
             )
             raise self._failed(problem)
-        return _DEFAULT
+        return DEFAULT
 
     def _failed(self, problem: str) -> ScriptError:
         # On trio it becomes the error of an attempt, so it is kept to be told again.
@@ -504,80 +463,18 @@ class _ReconcilingFakeAction(FakeAction[Request, Response]):
         self, context: Context, request: Request, /
     ) -> Response | NotDone:
         """Do what the script says, or tell the truth."""
-        noted = _Noted(context, request, time(), reconciles=True)
+        noted = Noted(context, request, time(), reconciles=True)
         self._noted.append(noted)
         act = self._reconciles
         if act is None:
             act = Act(returns=self._done.get(context.action_id, NOT_DONE))
-        return cast("Response | NotDone", await self._do(noted, act))
+        return cast("Response | NotDone", await noted.run(act, self._default))
 
 
 class FakeCheck(FakePlugin[Request, Response], CheckPlugin[Request, Response]):
     """A fake of a check plugin; made by ``FakePlugin(SomePlugin)``."""
 
     is_check: ClassVar[bool] = True
-
-
-@attrs.define(eq=False)
-class _Noted:
-    """A call, as it is noted while it runs."""
-
-    context: Context
-    request: object
-    started: float
-    ended: float | None = None
-    response: object = None
-    error: BaseException | None = None
-    reconciles: bool = False
-
-
-_DEFAULT = Act()
-
-
-async def _last(act: Act) -> None:
-    """Take the time that the call takes, for which cancelling it may be of no use."""
-    began = time()
-    try:
-        await sleep(act.lasts)
-    except BaseException as error:
-        if not act.ignores_cancellation or not is_cancellation(error):
-            raise
-        left = act.lasts - (time() - began)
-        await linger(min(left, act.ignores_cancellation))
-        if left > act.ignores_cancellation:
-            raise
-
-
-def _original(plugin: Any) -> Any:
-    """What a fake stands for: a plugin, or a plugin's class."""
-    if isinstance(plugin, str):
-        return _installed(plugin)
-    cls = plugin if isinstance(plugin, type) else type(plugin)
-    if not issubclass(cls, ActionPlugin | CheckPlugin):
-        message = (
-            f"FakePlugin({plugin!r}): give a class derived from ActionPlugin or "
-            "CheckPlugin, an instance of one, or the name of an installed plugin"
-        )
-        raise TypeError(message)
-    if not hasattr(plugin, "name"):
-        message = (
-            f"{cls.__name__} has no name: give its class one, or an instance that has"
-        )
-        raise TypeError(message)
-    return plugin
-
-
-def _installed(name: str) -> BasePlugin[Any, Any]:
-    from workstream._registry import Registry
-
-    registry = Registry.installed()
-    plugin = registry.get(name)
-    if plugin is None:
-        near = registry.nearest(name)
-        hint = f"did you mean {' or '.join(near)}?" if near else "give its class"
-        message = f"FakePlugin({name!r}): no plugin of that name is installed: {hint}"
-        raise ScriptError(message)
-    return plugin
 
 
 def _shown(value: object) -> str:

@@ -24,22 +24,17 @@ import heapq
 import math
 import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-__all__ = [
-    "Abandon",
-    "CallScope",
-    "Cancelled",
-    "EndlessError",
-    "ForeignAwait",
-    "Loop",
-    "Nursery",
-    "Task",
-    "current_loop",
-]
+from .loop_errors import Abandon, Cancelled, EndlessError, ForeignAwait, drop
+
+__all__ = ["Loop", "Nursery", "Scope", "Task", "current_loop"]
+
+if TYPE_CHECKING:
+    from .call_scope import CallScope
 
 T = TypeVar("T")
 
@@ -60,38 +55,6 @@ def current_loop() -> Loop | None:
     return _current.get()
 
 
-class Cancelled(BaseException):
-    """Raised in a task that is cancelled, where it waits."""
-
-
-class Abandon(BaseException):
-    """Raised in a task, it leaves the loop at once: nothing waits for anything more.
-
-    Attributes:
-        reason: The error to be told instead; None: whoever raised it knows.
-    """
-
-    def __init__(self, reason: Exception | None = None) -> None:
-        self.reason = reason
-        super().__init__(reason)
-
-
-class ForeignAwait(BaseException):
-    """A task awaits what belongs to an event loop; it leaves the loop at once, too.
-
-    Attributes:
-        library: Whose loop it is; ``""`` when that cannot be told.
-    """
-
-    def __init__(self, library: str) -> None:
-        self.library = library
-        super().__init__(f"awaits {library or 'an event loop'}")
-
-
-class EndlessError(Exception):
-    """The run goes on beyond its bounds, or nothing can ever happen again."""
-
-
 @types.coroutine
 def _park() -> Generator[object, None, None]:
     yield _PARK
@@ -101,17 +64,6 @@ def _park() -> Generator[object, None, None]:
 def _stuck() -> Generator[object, None, None]:
     while True:
         yield _STUCK
-
-
-def _keep_for_ever(coroutine: object) -> None:
-    """Let nothing ever try to close it again, the end of the process included.
-
-    Python closes a coroutine that goes away. One that swallows even that, in a loop,
-    would go round in it for ever, and nobody would learn why the tests hang.
-    """
-    import ctypes
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
 
 
 class Scope:
@@ -290,13 +242,7 @@ class Loop:
     def _close(self) -> None:
         """Drop what is left of an abandoned run."""
         for task in reversed(list(self._tasks)):
-            # Whatever it answers to being dropped, nobody is there to hear it.
-            chain = list(_awaited(task.coroutine))
-            with contextlib.suppress(Exception, Cancelled, Abandon, ForeignAwait):
-                task.coroutine.close()
-            for coroutine in chain:
-                if getattr(coroutine, "cr_frame", None) is not None:
-                    _keep_for_ever(coroutine)
+            drop(task.coroutine)
         self._tasks.clear()
         self._ready.clear()
 
@@ -436,59 +382,6 @@ class Callback:
         self._function()
 
 
-class CallScope(Scope):
-    """The time that one call may take; it begins where it is made, and is closed.
-
-    Attributes:
-        deadline: When the call is cancelled.
-        over: Whether it was closed.
-    """
-
-    __slots__ = ("_armed", "_loop", "_on_expired", "deadline", "over", "task")
-
-    def __init__(
-        self, loop: Loop, seconds: float, on_expired: Callable[[], None]
-    ) -> None:
-        """Begin a scope around what the present task does from now on.
-
-        Args:
-            loop: The task's loop.
-            seconds: How long that may take.
-            on_expired: Called when the time is over.
-        """
-        self.task = loop.task
-        super().__init__(self.task.scope)
-        self.task.scope = self
-        self._loop = loop
-        self._on_expired = on_expired
-        self.deadline = loop.time + seconds
-        self.over = False
-        # A call that never waits takes no time, so it needs no timer.
-        self._armed = self.deadline == math.inf
-
-    def arm(self) -> None:
-        """See to it that the scope expires: the call waits."""
-        if not self._armed:
-            self._armed = True
-            self._loop.add_deadline(self)
-
-    def fire(self) -> None:
-        """The deadline has come."""
-        self._loop.expire(self)
-        self._on_expired()
-
-    def close(self) -> None:
-        """The call is over."""
-        self.over = True
-        self.task.scope = self.parent
-        self._loop.leave(self)
-
-    @property
-    def late(self) -> bool:
-        """Whether the clock has passed the deadline; at the deadline is not late."""
-        return self.cancelled and self._loop.time > self.deadline
-
-
 class Nursery:
     """Runs children side by side; leaving it waits for them."""
 
@@ -543,13 +436,6 @@ class Nursery:
         self._loop.leave(self.scope)
         if self._error is not None and self._error is not error:
             raise self._error
-
-
-def _awaited(coroutine: object) -> Iterator[object]:
-    """The coroutine, what it awaits, what that awaits, and so on."""
-    while coroutine is not None:
-        yield coroutine
-        coroutine = getattr(coroutine, "cr_await", None)
 
 
 def _is_stale(entry: tuple[float, int, int, Any, int]) -> bool:

@@ -41,8 +41,10 @@ from workstream._scrubbing import resolve
 from workstream._state import Attempt
 from workstream._vault import Change, Vault, Write
 
+from .call_scope import CallScope
 from .history import History, Report
-from .loop import Abandon, CallScope, Cancelled, ForeignAwait, Loop, Nursery, Task
+from .loop import Loop, Nursery, Task
+from .loop_errors import Abandon, Cancelled, ForeignAwait
 from .problems import SimulationError
 
 __all__ = ["SimulatedRuntime", "SimulationSettings", "Store"]
@@ -59,6 +61,7 @@ class SimulationSettings:
         codec: Says what can be stored, and encodes what is.
         history: Where everything is noted.
         random: Draws jitter.
+        storable: Says of a response whether it could be stored.
     """
 
     plugins: Plugins

@@ -24,7 +24,8 @@ from workstream._walk import actions, give_ids
 
 from .fakes import FakePlugin
 from .history import History
-from .loop import Abandon, EndlessError, ForeignAwait, Loop
+from .loop import Loop
+from .loop_errors import Abandon, EndlessError, ForeignAwait
 from .problems import SimulationError
 from .simulated_runtime import SimulatedRuntime, SimulationSettings, Storable, Store
 from .timeline import Timeline, duration

@@ -6,7 +6,8 @@ is asked: the simulation's, if there is one, and trio otherwise.
 
 from __future__ import annotations
 
-from .loop import Cancelled, current_loop
+from .loop import current_loop
+from .loop_errors import Cancelled
 
 __all__ = ["is_cancellation", "linger", "sleep", "time"]
 

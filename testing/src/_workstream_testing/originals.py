@@ -1,0 +1,43 @@
+"""What a fake stands for: a plugin, a plugin's class, or an installed one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workstream._plugin import ActionPlugin, BasePlugin, CheckPlugin
+
+from .problems import ScriptError
+
+__all__ = ["original_of"]
+
+
+def original_of(plugin: Any) -> Any:
+    """What a fake stands for: a plugin, or a plugin's class."""
+    if isinstance(plugin, str):
+        return _installed(plugin)
+    cls = plugin if isinstance(plugin, type) else type(plugin)
+    if not issubclass(cls, ActionPlugin | CheckPlugin):
+        message = (
+            f"FakePlugin({plugin!r}): give a class derived from ActionPlugin or "
+            "CheckPlugin, an instance of one, or the name of an installed plugin"
+        )
+        raise TypeError(message)
+    if not hasattr(plugin, "name"):
+        message = (
+            f"{cls.__name__} has no name: give its class one, or an instance that has"
+        )
+        raise TypeError(message)
+    return plugin
+
+
+def _installed(name: str) -> BasePlugin[Any, Any]:
+    from workstream._registry import Registry
+
+    registry = Registry.installed()
+    plugin = registry.get(name)
+    if plugin is None:
+        near = registry.nearest(name)
+        hint = f"did you mean {' or '.join(near)}?" if near else "give its class"
+        message = f"FakePlugin({name!r}): no plugin of that name is installed: {hint}"
+        raise ScriptError(message)
+    return plugin
