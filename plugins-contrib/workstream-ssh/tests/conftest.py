@@ -395,6 +395,18 @@ def make_machine(
 
 
 @pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with room for one megabyte, within a host's home."""
+    path = tmp_path / "web-1" / "disk"
+    path.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(path)]
+    if shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
+        pytest.skip("mount may not be used here (it takes root)")
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+@pytest.fixture
 def machine(make_machine: MakeMachine) -> Machine:
     """A host."""
     return make_machine()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tracemalloc
@@ -362,6 +363,72 @@ async def test_a_host_without_setsid_is_told(
 
     assert (error.code, error.permanent) == (SshProblem.HOST_UNSUITED, True)
     assert "there is no program setsid" in error.message
+
+
+# --- a full disk ----------------------------------------------------------------
+
+
+def fill(disk: Path) -> None:
+    """Leave no room on a disk."""
+    with contextlib.suppress(OSError), (disk / "filler").open("wb", 0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+@AS_DETACHED
+@trio_test
+async def test_nothing_is_begun_that_cannot_be_noted(
+    client: Client, small_disk: Path, machine: Machine, detached: bool
+) -> None:
+    """On a full disk a command could not be found again, so it is not begun."""
+    fill(small_disk)
+    directory = str(small_disk / "jobs")
+    request = ShellOn(
+        machine.host, "touch ~/begun", directory=directory, detached=detached
+    )
+
+    error = await client.error(request)
+
+    assert (error.code, error.permanent) == (SshProblem.NO_ROOM, False)
+    assert f"noted about the command in {directory}, where 0 KiB are free" in str(error)
+    assert not (machine.home / "begun").exists()
+
+
+@AS_DETACHED
+@trio_test
+async def test_a_command_that_fills_the_disk_has_its_exit_code_noted(
+    client: Client,
+    small_disk: Path,
+    machine: Machine,
+    context: Recorder,
+    detached: bool,
+) -> None:
+    """Room for it was set aside, so it is known for a second time, too."""
+    request = ShellOn(
+        machine.host,
+        "cat /dev/zero >filler 2>/dev/null; exit 3",
+        cwd=str(small_disk),
+        directory=str(small_disk / "jobs"),
+        expected_exit_codes=(3,),
+        detached=detached,
+    )
+
+    assert (await client.run(request, context)).exit_code == 3
+    again = await client.reconcile(request, context)
+    assert again == RunResult(exit_code=3, output_lost=not detached)
+
+
+@trio_test
+async def test_a_check_needs_no_disk(
+    client: Client, small_disk: Path, machine: Machine
+) -> None:
+    """It is how one finds out that the disk is full."""
+    fill(small_disk)
+    directory = str(small_disk / "jobs")
+
+    result = await client.check(ShellOn(machine.host, "true", directory=directory))
+
+    assert result.exit_code == 0
 
 
 # --- checks ---------------------------------------------------------------------

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -191,18 +189,6 @@ async def test_a_source_that_is_not_there_is_permanent(
 
 
 # --- what goes wrong on the way ---------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk with room for one megabyte, within a host's home."""
-    path = tmp_path / "web-1" / "disk"
-    path.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(path)]
-    if shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
-        pytest.skip("mount may not be used here (it takes root)")
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 @trio_test

@@ -19,7 +19,7 @@ from workstream import Context, PluginError
 from ._checksums import Checksum
 from ._connections import Connections
 from ._hosts import Host
-from ._problems import SshError, SshProblem
+from ._problems import SshError, SshProblem, room_left
 from ._programs import new_mark, path_word, program, word
 from ._requests import CopyFrom, CopyResult, CopyTo
 from ._talk import Sink, Talk, discard, talk
@@ -256,9 +256,7 @@ class _Session:
         cause = words[2] if len(words) > 2 else " ".join(words)
         unknown = (f"{{path}} could not be copied ({cause})", False)
         message, permanent = _FAULTS.get(cause, unknown)
-        message = message.format(path=self._path)
-        if len(words) > 3 and words[3].isdecimal():
-            message += f", where {int(words[3]):,} KiB are free"
+        message = message.format(path=self._path) + room_left(words[3:])
         message = f"{self.host.host}: {message}{detail}"
         if cause in ("write", "parents"):
             return SshError(SshProblem.NO_ROOM, message, permanent=permanent)

@@ -16,6 +16,7 @@ numbered, and the number goes up when a failure is known here.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import math
 import shlex
@@ -30,7 +31,7 @@ from workstream import NOT_DONE, Context, NotDone, NoteValue, PluginError, Secre
 
 from ._connections import Connections
 from ._output import Output
-from ._problems import SshError, SshProblem
+from ._problems import SshError, SshProblem, room_left
 from ._programs import new_mark, path_word, program, remote_text, word
 from ._requests import MOST_KEPT, RunOn, RunResult, ShellOn
 from ._talk import Talk, talk
@@ -241,13 +242,16 @@ class _Attempt:
                 if not request.detached or self._is_check:
                     patience = request.grace + END_PATIENCE
                     with trio.move_on_after(patience, shield=True):
-                        await _end(host)
+                        # The end of what we say is enough, and cannot be taken for
+                        # a part of the command's input.
+                        await host.hang_up()
+                        await _until_end(host)
                 raise
             finally:
                 stdout.feed(b"", final=True)
                 stderr.feed(b"", final=True)
         if words[0] == "fault":
-            raise _fault(request, words[1], stderr)
+            raise _fault(request, words[1:], stderr)
         self._has_ended = True
         return Ending(
             end=End(words[0]),
@@ -284,7 +288,9 @@ class _Attempt:
         job = self._program("settle", mark)
         try:
             async with talk(self._connections, self._request.host, job, mark) as host:
-                await _end(host)
+                await host.send(b"end\n")
+                await host.hang_up()
+                await _until_end(host)
         except PluginError as error:
             self._report(f"the command may still run: {error.message}")
 
@@ -318,16 +324,12 @@ class _Attempt:
         )
 
 
-async def _end(host: Talk) -> None:
-    """Have the command ended, and follow it to its end."""
-    await host.send(b"end\n")
-    await host.hang_up()
-    try:
+async def _until_end(host: Talk) -> None:
+    """Follow a command that was told to end."""
+    with contextlib.suppress(SshError):  # it is ended even if we do not see it
         while (await host.line())[0] != "end":
             pass
-    except PluginError:
-        return  # the host's program ends it by itself when the connection is lost
-    await host.all_read()
+        await host.all_read()
 
 
 def _start(context: Context, request: RunOn | ShellOn) -> str:
@@ -458,18 +460,18 @@ def _interrupted(request: RunOn | ShellOn, ending: Ending) -> str:
     return message + "; how far it came is not known"
 
 
-def _fault(request: RunOn | ShellOn, what: str, stderr: Output) -> SshError:
+def _fault(
+    request: RunOn | ShellOn, words: tuple[str, ...], stderr: Output
+) -> SshError:
     """Why the host's program could not do its part."""
     said = stderr.last_lines()
-    detail = f": {said}" if said else ""
+    detail = room_left(words[1:]) + (f": {said}" if said else "")
     host, directory = request.host, request.directory
-    if what == "setsid":
+    if words[0] == "setsid":
         message = f"{host}: there is no program setsid, which comes with util-linux"
         return SshError(SshProblem.HOST_UNSUITED, message, permanent=True)
-    if what == "input":
-        message = (
-            f"{host}: the command's input could not be stored in {directory}{detail}"
-        )
+    if words[0] == "input":
+        message = f"{host}: the command's input cannot be stored in {directory}{detail}"
     else:
         message = (
             f"{host}: nothing can be noted about the command in {directory}{detail}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Sequence
 
 import attrs
 
@@ -16,7 +17,7 @@ from workstream import PluginError
 
 from ._hosts import Host
 
-__all__ = ["SshError", "SshProblem", "problem_of"]
+__all__ = ["SshError", "SshProblem", "problem_of", "room_left"]
 
 
 class SshProblem(enum.IntEnum):
@@ -176,6 +177,13 @@ def problem_of(host: Host, log: str, *, reached: bool = False) -> SshError:
         return SshError(SshProblem.CONNECTION_LOST, message, permanent=False)
     message = f"{host}: ssh could not connect{detail or ', and said nothing'}"
     return SshError(SshProblem.UNKNOWN, message, permanent=False)
+
+
+def room_left(words: Sequence[str]) -> str:
+    """What a host tells, behind the name of a fault, about the room on its disk."""
+    if len(words) == 1 and words[0].isdecimal():
+        return f", where {int(words[0]):,} KiB are free"
+    return ""
 
 
 def _tells(line: str) -> bool:

@@ -11,6 +11,12 @@ finish() {
     exit 0
 }
 
+# How much there is room for on the disk that a directory is on, in KiB.
+room() {
+    set -- $(df -Pk "$1" 2>/dev/null | tail -n 1)
+    echo "${4:--}"
+}
+
 # Not every sleep takes fractions.
 rest=0.1 rate=10
 nap() { sleep "$rest" 2>/dev/null || { rest=1 rate=1; sleep 1; }; }

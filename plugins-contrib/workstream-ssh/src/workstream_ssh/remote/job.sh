@@ -142,7 +142,7 @@ prune() {
 
 fail() {
     rm -rf "$job"
-    finish fault "$1"
+    finish fault "$1" "$(room "$root")"
 }
 
 launch() {
@@ -213,10 +213,10 @@ if [ -n "$transient" ]; then
     [ -n "$job" ] || { job=$root/$name; mkdir -p "$job" || fail record; }
 else
     job=$root/$name
-    mkdir -p "$root" || finish fault record
+    mkdir -p "$root" || fail record
     prune </dev/null >/dev/null 2>&1 3<&- &
     if [ "$op" = settle ] || ! mkdir "$job" 2>/dev/null; then
-        [ "$op" = settle ] || [ -d "$job" ] || mkdir "$job" || finish fault record
+        [ "$op" = settle ] || [ -d "$job" ] || mkdir "$job" || fail record
         say joined
         if [ -n "$detached" ]; then
             watch &

@@ -18,9 +18,7 @@ new=$parent/.workstream-$key-$unique
 
 fail() {
     rm -rf "$new"
-    cause=$1
-    set -- $(df -Pk "$parent" 2>/dev/null | tail -n 1)
-    finish fault "$cause" "${4:--}"
+    finish fault "$1" "$(room "$parent")"
 }
 
 # What is in a directory: a line for each directory, program, link and file.
