@@ -392,6 +392,7 @@ class TestLines:
         assert "when(host='typo') was never used" in str(caught.value)
         assert "when(attempt=9) was never used" in str(caught.value)
         assert "host='a'" not in str(caught.value)
+        assert "web-1" in str(caught.value.__notes__)  # what happened instead
 
     def test_unless_that_is_allowed(self) -> None:
         """One script may serve many plans."""

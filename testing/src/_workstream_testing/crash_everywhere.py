@@ -160,8 +160,7 @@ def crash_everywhere(
                 twice[called.path] = called
     if broken:
         raise CrashError(_told(broken, without, writes, seed))
-    found = tuple(called for _, called in sorted(twice.items()))
-    return CrashReport(writes, tried, found, without)
+    return CrashReport(writes, tried, tuple(twice.values()), without)
 
 
 def _by_plugin(found: tuple[CalledTwice, ...]) -> Iterator[str]:

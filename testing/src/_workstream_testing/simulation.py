@@ -13,6 +13,7 @@ from workstream._vault import Vault
 
 from .fakes import FakePlugin
 from .history import Call, History, Report
+from .problems import ScriptError
 from .schedules import Seed, chooser, parse_seed
 from .simulator import (
     HALF,
@@ -152,8 +153,13 @@ def simulate(
     except Exception as error:
         error.add_note(f"to see it again: {result.replay}")
         raise
-    check_scripts(made)
-    return Simulation(ready, simulator.history, seed)
+    result = Simulation(ready, simulator.history, seed)
+    try:
+        check_scripts(made)
+    except ScriptError as error:
+        error.add_note(f"what happened instead: {result}\n{result.timeline}")
+        raise
+    return result
 
 
 def check_scripts(plugins: list[AnyPlugin]) -> None:
