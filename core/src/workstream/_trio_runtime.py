@@ -100,7 +100,7 @@ class TrioRuntime:
         self._woken = trio.Event()
         self._reported = trio.Event()
         self._calls: dict[int, _Call] = {}
-        self._calls_changed = trio.Event()
+        self._sooner = trio.Event()
         self._deaf_due = math.inf
         self._recorded = False
         self.now = settings.now
@@ -275,7 +275,8 @@ class TrioRuntime:
     def _enter(self, call: _Call) -> None:
         self._calls[id(call.attempt)] = call
         if call.deaf_at < self._deaf_due:
-            self._calls_changed.set()
+            self._deaf_due = call.deaf_at
+            self._sooner.set()
 
     def _leave(self, attempt: Attempt) -> None:
         del self._calls[id(attempt)]
@@ -283,16 +284,19 @@ class TrioRuntime:
     async def _watch_deaf(self) -> None:
         """Mark the attempts whose plugin goes on long after it was cancelled."""
         while True:
-            self._calls_changed = trio.Event()
-            self._deaf_due = min(
-                (call.deaf_at for call in self._calls.values()), default=math.inf
-            )
+            # A call that ends leaves its moment behind: to wake up once for nothing
+            # is cheaper than to look for the next moment whenever a call ends.
+            self._sooner = trio.Event()
             with trio.move_on_at(self._deaf_due):
-                await self._calls_changed.wait()
+                await self._sooner.wait()
+                continue
             for call in self._calls.values():
                 if call.deaf_at <= trio.current_time():
                     call.deaf_at = math.inf
                     self._mark_deaf(call)
+            self._deaf_due = min(
+                (call.deaf_at for call in self._calls.values()), default=math.inf
+            )
 
     def _mark_deaf(self, call: _Call) -> None:
         call.attempt.unresponsive = True
