@@ -14,7 +14,7 @@ from ._secrets import StoredValue
 from ._single_values import json_bytes, json_float
 from ._state import Attempt, PluginError, State
 
-__all__ = ["STORED_VALUE", "written"]
+__all__ = ["STORED_VALUE", "attempt_data", "written"]
 
 STORED_VALUE = "StoredValue"
 """The tag of a request or response whose plugin was not at hand."""
@@ -98,11 +98,12 @@ def _by_engine(node: Node) -> dict[str, Any]:
             "ended": _time(node.state.ended),
         }
     if isinstance(node, BaseAction):
-        found["attempts"] = [_attempt(attempt) for attempt in node.attempts]
+        found["attempts"] = [attempt_data(attempt) for attempt in node.attempts]
     return {name: value for name, value in found.items() if value or name == "state"}
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def attempt_data(attempt: Attempt) -> dict[str, Any]:
+    """One attempt of an action."""
     found = {
         "started": _time(attempt.started),
         "ended": _time(attempt.ended),

@@ -135,6 +135,8 @@ class BasePlugin(Generic[Request, Response]):
         name: The plugin's name: dotted, its first part the name of the package's
             entry point (REG-10).
         retry: How long to wait before each further attempt (section 11).
+        requires_programs: The programs it starts, by the names that are looked up in
+            ``PATH``: ``workstream doctor`` tells which are not there.
         is_check: Whether it is a check plugin.
         request_type: The type of its requests, a class or a union of classes.
         response_type: The type of its responses; ``NoneType`` when it has none.
@@ -142,6 +144,7 @@ class BasePlugin(Generic[Request, Response]):
 
     name: str
     retry: RetryPolicy = FAST
+    requires_programs: tuple[str, ...] = ()
     is_check: ClassVar[bool]
     # Read when first asked for, as a string may name a class that does not exist yet
     # when the plugin's own class is made.

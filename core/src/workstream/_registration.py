@@ -17,7 +17,7 @@ import inspect
 import re
 import types
 from collections.abc import Iterator
-from typing import Any, get_origin, get_type_hints
+from typing import Any, cast, get_origin, get_type_hints
 
 import attrs
 
@@ -75,6 +75,7 @@ def registration_faults(
         *_name_faults(getattr(plugin, "name", None), entry_point),
         *_method_faults(plugin),
         *_policy_faults(plugin),
+        *_program_faults(plugin),
         *_type_faults(plugin, "request"),
         *_type_faults(plugin, "response"),
     ]
@@ -132,6 +133,18 @@ def _policy_faults(plugin: AnyPlugin) -> Iterator[str]:
         yield (
             "its on_interrupt is RECONCILE, but it does not define"
             " `async def reconcile(self, context, request)` [REG-9]"
+        )
+
+
+def _program_faults(plugin: AnyPlugin) -> Iterator[str]:
+    programs = _promised(plugin, "requires_programs")
+    names = (
+        cast("tuple[object, ...]", programs) if isinstance(programs, tuple) else None
+    )
+    if names is None or not all(isinstance(name, str) and name for name in names):
+        yield (
+            f"its requires_programs is {programs!r}: give a tuple of the names of"
+            " programs, such as ('git',) [REG-1]"
         )
 
 

@@ -353,7 +353,7 @@ def test_plugins_are_listed_with_what_was_left_out(
     assert result.exit_code == 0
     for text in (
         "workstream-engine",
-        "commands  run, validate, resume, list, show, stop, plugins",
+        "commands  run, validate, resume, list, show, watch, stop, export, delete",
         "toy 1.0  entry point toy",
         "toy.act  action",
         "Do something.",
@@ -463,6 +463,11 @@ class FullVault(MemoryVault):
         super().__init__()
         self.left = writes
 
+    @property
+    def shared(self) -> bool:
+        """As a store on disk, it outlives the command."""
+        return True
+
     async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
         """Write, or refuse to."""
         self.left -= 1
@@ -487,7 +492,20 @@ def test_a_store_that_fails_breaks_the_run_off(
 
     assert result.exit_code == 5, result.output
     assert "broken off: no space left on device" in result.stdout
+    # Not by the engine's log too.
+    assert (result.stdout + result.stderr).count("no space left on device") == 1
     assert "go on with it:  workstream resume" in result.stdout
     vault.left = 1000
     resumed = call("resume")
     assert resumed.exit_code == 3, resumed.output
+
+
+def test_of_a_store_that_does_not_last_nothing_more_is_to_be_typed(
+    call: Call, write_plan: WritePlan
+) -> None:
+    """With ``memory:`` there is no plan left to show, nor one to resume."""
+    result = call("run", write_plan(BAD), "--store", "memory:")
+
+    assert result.exit_code == 1
+    assert "no space left" in result.stdout
+    assert "workstream" not in result.output

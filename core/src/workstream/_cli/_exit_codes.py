@@ -7,7 +7,12 @@ from enum import IntEnum
 
 from .._plan import Outcome
 
-__all__ = ["ExitCode", "code_of", "worst"]
+__all__ = ["BUG", "INTERRUPTED", "ExitCode", "code_of", "worst"]
+
+INTERRUPTED = 130
+"""What shells say of a program that was ended by Ctrl-C."""
+BUG = 70
+"""What sysexits.h calls an internal software error."""
 
 
 class ExitCode(IntEnum):

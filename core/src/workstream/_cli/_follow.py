@@ -12,6 +12,7 @@ from .._engine import Workstream
 from .._errors import WorkstreamError
 from .._plan import Plan
 from ._interrupts import Interrupts
+from ._streams import breaking_off_untold
 from ._views import View
 
 __all__ = ["Ending", "follow"]
@@ -64,7 +65,7 @@ async def follow(
                 endings[plan_id] = Ending(error=error)
             nursery.cancel_scope.cancel()
 
-    with view:
+    with view, breaking_off_untold():
         async with trio.open_nursery() as nursery:
             nursery.start_soon(view.keep_up)
             nursery.start_soon(

@@ -47,16 +47,13 @@ def command(
     commands take them, their first digits (at least four), the full id and its
     beginning, and `last` for the newest plan.
     """
-    from .._display import shorten
     from .._state import Status
     from .._vault import PlanRow
     from ._data import print_json, row_data
     from ._exit_codes import ExitCode
-    from ._plan_ids import short_id
     from ._reading import opened, run_async
-    from ._screen import STYLES, Screen, joined
-    from ._summary import reason_words
-    from ._times import date_and_time, took
+    from ._rows import is_crashed, show_rows
+    from ._screen import Screen, joined
 
     async def read() -> list[tuple[PlanRow, int | None]]:
         async with opened(store) as vault:
@@ -86,33 +83,8 @@ def command(
     if not found:
         screen.line("no such plan" if wanted or group_id else "no plans yet")
         return ExitCode.COMPLETED
-    rows: list[tuple[PlanRow, str, str]] = []
-    for row, owner in found:
-        words, style = row.status.name.lower().replace("_", " "), STYLES[row.status]
-        reasons = reason_words(row)
-        if reasons:
-            words += f" ({reasons})"
-        if row.status is Status.RUNNING:
-            words += ", stopping" if row.stopping else ""
-            if owner is None:
-                words, style = "crashed: resume it", "bold red"
-        rows.append((row, words, style))
-    width = max(len("STATUS"), *(len(words) for _, words, _ in rows))
-    heads = f"{'ID':9}  {'STATUS':{width}}  {'SUBMITTED':19}  {'TOOK':>7}  NAME"
-    screen.line(joined((heads, "dim")))
-    for row, words, style in rows:
-        submitted = date_and_time(row.submitted) if row.submitted is not None else ""
-        ended = row.started is not None and row.ended is not None
-        time = took(row.ended - row.started) if ended else ""  # type: ignore[operator]
-        screen.line(
-            joined(
-                short_id(row.id),
-                (f"  {words:{width}}", style),
-                (f"  {submitted:19}  {time:>7}  ", "dim"),
-                shorten(row.name),
-            )
-        )
-    if any(words.startswith("crashed") for _, words, _ in rows):
+    show_rows(screen, found)
+    if any(is_crashed(row, owner) for row, owner in found):
         resume = Hints(store).command("resume")
         screen.line(joined(("go on with what crashed:  ", "dim"), resume))
     screen.flush()

@@ -12,17 +12,12 @@ import click
 
 from .._display import shorten
 from .._errors import InternalError, WorkstreamError
-from ._exit_codes import ExitCode
+from ._exit_codes import BUG, INTERRUPTED, ExitCode
 from ._refusal import complain
 from ._streams import flush_all, log_to_stderr
 from ._table import COMMANDS, LazyCommand
 
 __all__ = ["CommandLine", "command_line", "main"]
-
-_INTERRUPTED = 130
-"""What shells say of a program that was ended by Ctrl-C."""
-_BUG = 70
-"""What sysexits.h calls an internal software error."""
 
 
 class CommandLine(click.Group):
@@ -79,17 +74,17 @@ class CommandLine(click.Group):
             code = error.exit_code
         except click.Abort:
             complain("nothing was begun, or it was left as it was", "Interrupted")
-            code = _INTERRUPTED
+            code = INTERRUPTED
         except InternalError as error:
             traceback.print_exception(error)
-            code = _BUG
+            code = BUG
         except WorkstreamError as error:
             complain(error)
             code = ExitCode.REFUSED
         except Exception:
             traceback.print_exc()
             complain("please report this, with the lines above", "Bug in workstream")
-            code = _BUG
+            code = BUG
         flush_all()
         sys.exit(int(code) if isinstance(code, int) else 0)
 

@@ -72,13 +72,22 @@ class Hints:
 
     Attributes:
         store: What was given as ``--store``; commands need it again.
+        lasts: Whether other processes can see the store, so that there is anything to
+            type at all.
     """
 
     store: str | None
+    lasts: bool = True
 
-    def command(self, name: str, plan_id: UUID | None = None) -> str:
+    @staticmethod
+    def words(*words: str) -> str:
+        """A command line of these words, to be pasted as it is."""
+        return shlex.join(["workstream", *words])
+
+    def command(self, name: str, plan_id: UUID | None = None, *more: str) -> str:
         """The command line, to be pasted as it is."""
         words = ["workstream", name]
         words += [short_id(plan_id)] if plan_id is not None else []
+        words += more
         words += ["--store", self.store] if self.store is not None else []
         return shlex.join(words)

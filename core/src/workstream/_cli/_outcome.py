@@ -85,7 +85,7 @@ def tell(screen: Screen, results: Sequence[Result], hints: Hints) -> None:
     for result in results:
         plan = result.plan
         assert plan.id is not None
-        show = hints.command("show", plan.id)
+        show = hints.command("show", plan.id) if hints.lasts else ""
         broken_off = result.code is ExitCode.BROKEN_OFF
         if broken_off:
             why = "left by a signal" if result.error is None else str(result.error)
@@ -100,6 +100,8 @@ def tell(screen: Screen, results: Sequence[Result], hints: Hints) -> None:
         else:
             headline(screen, plan)
         show_failures(screen, result.failures, result.lines, most=_MOST, more=show)
+        if not hints.lasts:
+            continue
         if broken_off:
             following = hints.command("resume", plan.id)
             screen.line(joined(("  go on with it:  ", "dim"), plain(following)))

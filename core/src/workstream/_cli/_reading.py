@@ -9,11 +9,12 @@ from typing import Any, TypeVar, cast
 
 import trio
 
+from .._lmdb_vault import LmdbVault
 from .._stores import open_store
 from .._vault import Vault
 from ._refusal import Refusal
 
-__all__ = ["existing_store", "opened", "run_async"]
+__all__ = ["existing_store", "opened", "opened_directory", "run_async"]
 
 T = TypeVar("T")
 
@@ -59,6 +60,24 @@ async def opened(store: str | None) -> AsyncGenerator[Vault, None]:
     finally:
         with trio.CancelScope(shield=True):
             await vault.close()
+
+
+@asynccontextmanager
+async def opened_directory(store: str | None) -> AsyncGenerator[LmdbVault, None]:
+    """The same, of a store that is a directory of this machine.
+
+    Raises:
+        Refusal: There is none, or it is of another kind.
+        StorageError: It cannot be opened.
+    """
+    async with opened(store) as vault:
+        if not isinstance(vault, LmdbVault):
+            message = (
+                "this is for stores that are directories; of another kind of store, "
+                "its own tools take care"
+            )
+            raise Refusal(message)
+        yield vault
 
 
 def run_async(function: Callable[[], Awaitable[T]]) -> T:

@@ -68,7 +68,8 @@ class Resuming:
                 rows = [await find_plan(vault, self._plan)]
                 if rows[0].status.is_terminal:
                     return [await self._ended(workstream, vault, rows[0])]
-            resumed = [row for row in rows if await self._resume(workstream, row)]
+            with self._screen.busy("reading what was left behind"):
+                resumed = [row for row in rows if await self._resume(workstream, row)]
             if not resumed:
                 return []
             words = self._hints.command("resume")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -48,7 +49,9 @@ def command(
     Exit status: 0 completed, 3 completed with tolerated failures, 1 failed, 4 stopped,
     5 broken off and resumable, 2 nothing was run.
     """
-    from .._engine import open_workstream
+    from contextlib import AsyncExitStack
+
+    from .._engine import Workstream, open_workstream
     from .._errors import WorkstreamError
     from .._registry import Registry
     from .._stores import open_store
@@ -68,26 +71,37 @@ def command(
     plan = read_plan_file(file, registry).plan(settings)
     if group_id is not None:
         plan.group_id = group_id
-    hints = Hints(store)
     # What is printed for programs has standard output for itself.
     screen = Screen(sys.stderr if as_json else sys.stdout)
     interrupts = Interrupts()
 
+    vault = open_store(store)
+    hints = Hints(store, lasts=vault.shared)
     begun: list[UUID] = []
 
-    async def run() -> Result | None:
-        vault = open_store(store)
-        async with open_workstream(vault, registry=registry(), recover=False) as ws:
-            if interrupts.count:
-                return None
-            plan_id = await ws.submit(plan)
+    async def begin(ws: Workstream, say: Callable[[str], None]) -> UUID:
+        say("checking and storing the plan")
+        plan_id = await ws.submit(plan)
+        show = ""
+        if hints.lasts:
             resume = hints.command("resume", plan_id)
             interrupts.last_words = f"left at once; go on with it:  {resume}"
-            if not screen.is_live:
-                show = hints.command("show", plan_id)
-                screen.line(joined((plan.name, "bold"), (f"  ({show})", "dim")))
-            await ws.start(plan_id)
-            begun.append(plan_id)
+            show = f"  ({hints.command('show', plan_id)})"
+        if not screen.is_live:
+            screen.line(joined((plan.name, "bold"), (show, "dim")))
+        say("starting the plan")
+        await ws.start(plan_id)
+        begun.append(plan_id)
+        return plan_id
+
+    async def run() -> Result | None:
+        async with AsyncExitStack() as stack:
+            with screen.busy("getting plugins and store ready") as say:
+                opening = open_workstream(vault, registry=registry(), recover=False)
+                ws = await stack.enter_async_context(opening)
+                if interrupts.count:
+                    return None
+                plan_id = await begin(ws, say)
             endings = await follow(
                 ws, [plan_id], view_on(screen, several=False), interrupts
             )
@@ -100,8 +114,9 @@ def command(
         if not begun:
             raise
         complain(error)
-        resume = hints.command("resume", begun[0])
-        screen.line(joined(("go on with it:  ", "dim"), resume))
+        if hints.lasts:
+            resume = hints.command("resume", begun[0])
+            screen.line(joined(("go on with it:  ", "dim"), resume))
         return ExitCode.BROKEN_OFF
     if result is None:
         raise click.Abort

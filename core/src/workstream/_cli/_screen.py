@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import IO, TextIO, cast
 
 import attrs
@@ -66,7 +68,7 @@ class Screen:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """Write to a stream; by default to standard output."""
-        file = Forgiving(sys.stdout if stream is None else stream)
+        self._file = file = Forgiving(sys.stdout if stream is None else stream)
         self.console = Console(
             file=cast("IO[str]", file),
             markup=False,
@@ -81,6 +83,11 @@ class Screen:
             and self.console.is_terminal
             and not self.console.is_dumb_terminal
         )
+
+    @property
+    def is_left(self) -> bool:
+        """Whether whoever read it was found to have left."""
+        return self._file.is_left
 
     def line(self, text: Text | str = "", indent: int = 0) -> None:
         """Write one line; on a terminal a long one goes on below itself, indented.
@@ -100,6 +107,35 @@ class Screen:
             inset = indent + _HANG if number else indent
             part.rstrip()
             self.console.print(Text(" " * inset).append_text(part), soft_wrap=True)
+
+    @contextmanager
+    def busy(self, what: str) -> Generator[Callable[[str], None], None, None]:
+        """Say on a terminal what is being done, for as long as it takes.
+
+        Args:
+            what: For example ``copying the store``.
+
+        Yields:
+            A function that says what is being done now.
+        """
+        if not self.is_live:
+            yield lambda _: None
+            return
+        from rich.live import Live
+
+        def shown(what: str) -> Text:
+            text = plain(f"{what} {self.signs.more}", "dim")
+            text.truncate(self.console.width - 1, overflow="ellipsis")
+            return text
+
+        live = Live(
+            shown(what), console=self.console, auto_refresh=False, transient=True
+        )
+        live.start(refresh=True)
+        try:
+            yield lambda what: live.update(shown(what), refresh=True)
+        finally:
+            live.stop()
 
     def flush(self) -> None:
         """Let a reader of a pipe see it now."""

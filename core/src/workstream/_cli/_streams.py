@@ -17,7 +17,13 @@ from typing import TextIO
 
 from .._display import display_lines
 
-__all__ = ["Forgiving", "flush_all", "log_to_stderr", "stdout_kept_clear"]
+__all__ = [
+    "Forgiving",
+    "breaking_off_untold",
+    "flush_all",
+    "log_to_stderr",
+    "stdout_kept_clear",
+]
 
 
 class Forgiving(io.TextIOBase):
@@ -26,6 +32,7 @@ class Forgiving(io.TextIOBase):
     def __init__(self, stream: TextIO) -> None:
         """Wrap a stream; closing the wrapper leaves it open."""
         self._stream = stream
+        self._is_left = False
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -40,7 +47,7 @@ class Forgiving(io.TextIOBase):
             plain = text.encode(self.encoding, "backslashreplace")
             return self.write(plain.decode(self.encoding))
         except BrokenPipeError:
-            silence(self._stream)
+            self._leave()
         return len(text)
 
     def flush(self) -> None:
@@ -48,9 +55,18 @@ class Forgiving(io.TextIOBase):
         try:
             self._stream.flush()
         except BrokenPipeError:
-            silence(self._stream)
+            self._leave()
         except ValueError:  # it is closed
             pass
+
+    @property
+    def is_left(self) -> bool:
+        """Whether its reader was found to have left."""
+        return self._is_left
+
+    def _leave(self) -> None:
+        self._is_left = True
+        silence(self._stream)
 
     def isatty(self) -> bool:
         """Whether a person looks at it."""
@@ -109,6 +125,21 @@ def log_to_stderr() -> Generator[None, None, None]:
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagates
+
+
+@contextlib.contextmanager
+def breaking_off_untold() -> Generator[None, None, None]:
+    """Leave out that a run broke off: whoever follows it tells so, and what to do."""
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return not hasattr(record, "broken_off")
+
+    logger = logging.getLogger("workstream")
+    logger.addFilter(is_news)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_news)
 
 
 @contextlib.contextmanager

@@ -125,7 +125,7 @@ def show_failures(
         found: The failures.
         lines: The last lines of output, by the action's position.
         most: How many failures to show.
-        more: What to type to see all of them.
+        more: What to type to see all of them; "" when nothing shows them.
     """
     # What made the plan fail comes first; then what it bore.
     ordered = sorted(found, key=lambda failure: failure.tolerated)
@@ -141,7 +141,8 @@ def show_failures(
             line = joined((f"{screen.signs.output} ", "dim"), shorten(text, 400))
             screen.line(line, indent=6)
     if len(ordered) > most:
-        hidden = f"{screen.signs.more} and {len(ordered) - most:,} more: {more}"
+        hidden = f"{screen.signs.more} and {len(ordered) - most:,} more"
+        hidden += f": {more}" if more else ""
         screen.line(plain(hidden, "dim"), indent=2)
 
 

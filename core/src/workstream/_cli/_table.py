@@ -15,7 +15,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("_resume", "Go on with what a crash left behind."),
     "list": ("_list", "List the plans of the store, newest first."),
     "show": ("_show", "Show one plan: what failed where, and why."),
+    "watch": ("_watch", "Follow a plan that any process runs."),
     "stop": ("_stop", "Ask a running plan to stop."),
+    "export": ("_export", "Write a plan as JSON."),
+    "delete": ("_delete", "Remove plans from the store."),
+    "prune": ("_prune", "Remove the plans that ended long ago."),
+    "backup": ("_backup", "Copy the store, whatever runs meanwhile."),
+    "restore": ("_restore", "Make a store of a backup."),
+    "doctor": ("_doctor", "Look for what is wrong, and say what to do."),
     "plugins": ("_plugins", "List what is installed, and what was left out."),
 }
 """Each command's module, in which it is called ``command``, and its line of help."""

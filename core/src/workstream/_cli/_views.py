@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from .._clock import utc_now
+from .._state import Status
 from .._watch import PlanSnapshot, StateChange, WatchEvent
 from ._live import layout
 from ._narration import Narrator
@@ -22,9 +23,11 @@ from ._progress import Progress
 from ._screen import Screen, joined, plain
 from ._times import clock
 
-__all__ = ["LiveView", "PlainView", "View", "view_on"]
+__all__ = ["LiveView", "PlainView", "View", "view_on", "watch_view_on"]
 
 _REDRAW_EVERY = 0.125
+_STATE_WIDTH, _STATE_HEIGHT = 120, 60
+"""How much is told of a plan that has come some way already."""
 _TICK_EVERY = 0.5
 """Seconds after which the clocks on the screen go on, when nothing else changes."""
 
@@ -43,6 +46,11 @@ class View(Protocol):
         where: TracebackType | None,
     ) -> None:
         """Leave the screen as it should stay."""
+        ...
+
+    @property
+    def is_left(self) -> bool:
+        """Whether whoever looked on was found to have left."""
         ...
 
     def see(self, plan_id: UUID, event: WatchEvent) -> None:
@@ -68,13 +76,42 @@ def view_on(screen: Screen, *, several: bool) -> View:
     return LiveView(screen) if screen.is_live else PlainView(screen, several=several)
 
 
+def watch_view_on(screen: Screen, after: int | None) -> View:
+    """The view for one plan that runs elsewhere, perhaps for a while already.
+
+    Args:
+        screen: Where to show it.
+        after: The position after which lines are wanted; None: how the plan is now
+            comes first.
+    """
+    if screen.is_live:
+        return LiveView(screen)
+    return PlainView(screen, several=False, tells_state=after is None, after=after or 0)
+
+
 class PlainView:
     """A line for each thing worth one."""
 
-    def __init__(self, screen: Screen, *, several: bool) -> None:
-        """Write to a screen; with several plans each line says which it tells of."""
+    def __init__(
+        self,
+        screen: Screen,
+        *,
+        several: bool,
+        tells_state: bool = False,
+        after: int = 0,
+    ) -> None:
+        """Write to a screen.
+
+        Args:
+            screen: The screen.
+            several: Whether each line says which plan it tells of.
+            tells_state: Whether to begin with how far a plan has come.
+            after: Changes up to this position are taken in, but not told.
+        """
         self._screen = screen
         self._several = several
+        self._tells_state = tells_state
+        self._after = after
         self._plans: dict[UUID, tuple[Progress, Narrator]] = {}
 
     def __enter__(self) -> PlainView:
@@ -90,6 +127,11 @@ class PlainView:
         """See ``View``."""
         self._screen.flush()
 
+    @property
+    def is_left(self) -> bool:
+        """See ``View``."""
+        return self._screen.is_left
+
     def see(self, plan_id: UUID, event: WatchEvent) -> None:
         """See ``View``."""
         if isinstance(event, PlanSnapshot):
@@ -99,6 +141,8 @@ class PlainView:
                 return
             progress = Progress(event)
             self._plans[plan_id] = progress, Narrator(progress, self._screen.signs)
+            if self._tells_state and progress.status is Status.RUNNING:
+                self._tell_state(progress)
             return
         progress, narrator = self._plans[plan_id]
         if not isinstance(event, StateChange):
@@ -106,7 +150,7 @@ class PlainView:
         before = progress.status_of(event.object_id)
         progress.see(event)
         line = narrator.line(event, before)
-        if line is not None:
+        if line is not None and event.position > self._after:
             state = event.state
             self._write(plan_id, state.ended or state.started or utc_now(), line)
 
@@ -118,6 +162,14 @@ class PlainView:
     async def keep_up(self) -> None:
         """See ``View``: lines stay as they are."""
         await trio.sleep_forever()
+
+    def _tell_state(self, progress: Progress) -> None:
+        signs = self._screen.signs
+        for line in layout([progress], utc_now(), _STATE_WIDTH, _STATE_HEIGHT, signs):
+            if line:
+                line.rstrip()
+                self._screen.line(line)
+        self._screen.flush()
 
     def _write(self, plan_id: UUID, time: datetime, line: Text) -> None:
         which = f"{short_id(plan_id)}  " if self._several else ""
@@ -155,6 +207,11 @@ class LiveView:
         """See ``View``."""
         self._live.stop()
 
+    @property
+    def is_left(self) -> bool:
+        """See ``View``."""
+        return self._screen.is_left
+
     def see(self, plan_id: UUID, event: WatchEvent) -> None:
         """See ``View``."""
         progress = self._plans.get(plan_id)
@@ -187,4 +244,6 @@ class LiveView:
             size.height,
             self._screen.signs,
         )
+        if not self._plans:
+            lines = [plain(f"reading the plan {self._screen.signs.more}", "dim")]
         self._live.update(Group(*lines), refresh=True)

@@ -1,0 +1,298 @@
+"""What ``workstream doctor`` looks at."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import trio
+
+from .._clock import utc_now
+from .._codec import Codec
+from .._display import shorten
+from .._errors import NotFoundError, StoreFormatError, WorkstreamError
+from .._host import Host, discover
+from .._lmdb_health import StoreHealth
+from .._lmdb_vault import LmdbVault
+from .._plugin_init import init_plugins
+from .._registry import Registry
+from .._state import Status
+from .._vault import PlanRow, Vault
+from ._findings import Finding, Level
+from ._options import Hints
+from ._plan_ids import short_id
+from ._reading import existing_store
+from ._refusal import Refusal
+from ._sizes import size
+
+__all__ = ["Checkup"]
+
+LITTLE_ROOM = 256 * 2**20
+"""Bytes; with less room on its disk, a store is soon in trouble."""
+_NEARLY_FULL = 0.8
+"""The share of what the store may become."""
+_FORGOTTEN = timedelta(days=1)
+"""A plan that was submitted longer ago and never started will hardly be."""
+
+
+class Checkup:
+    """One look at everything.
+
+    Attributes:
+        findings: What was found, in order.
+        store_data: The store in numbers, for ``--json``; None when it has none.
+    """
+
+    def __init__(self, store: str | None, hints: Hints) -> None:
+        """Prepare.
+
+        Args:
+            store: What was given as ``--store``.
+            hints: Knows what to type.
+        """
+        self.findings: list[Finding] = []
+        self.store_data: dict[str, Any] | None = None
+        self._store = store
+        self._hints = hints
+        self._area = "engine"
+
+    async def run(self) -> None:
+        """Look at everything; whatever is wrong with one thing, the others are seen."""
+        self._engine()
+        self._area = "store"
+        vault = self._existing()
+        if vault is not None and await self._opened(vault):
+            try:
+                await self._look_into(vault)
+            except WorkstreamError as error:
+                self._problem(str(error), "mend that, and look again")
+            finally:
+                with trio.CancelScope(shield=True):
+                    await vault.close()
+        await self._plugins()
+
+    def _ok(self, message: str) -> None:
+        self.findings.append(Finding(self._area, Level.OK, message))
+
+    def _note(self, message: str, remedy: str) -> None:
+        self.findings.append(Finding(self._area, Level.NOTE, message, remedy))
+
+    def _problem(self, message: str, remedy: str) -> None:
+        self.findings.append(Finding(self._area, Level.PROBLEM, message, remedy))
+
+    def _engine(self) -> None:
+        from importlib.metadata import version
+
+        names = ("workstream-engine", "trio", "lmdb")
+        versions = ", ".join(f"{name} {version(name)}" for name in names)
+        self._ok(f"{versions}, Python {platform.python_version()}")
+
+    # -- The store -------------------------------------------------------------------
+
+    def _existing(self) -> Vault | None:
+        try:
+            return existing_store(self._store)
+        except Refusal as refusal:
+            self._note(refusal.message, "nothing, if this is the store that you mean")
+        except WorkstreamError as error:
+            self._problem(str(error), "name a store by --store")
+        return None
+
+    async def _opened(self, vault: Vault) -> bool:
+        try:
+            await vault.open()
+        except StoreFormatError as error:
+            restore = self._hints.words("restore", "BACKUP", "--store", "DIR")
+            self._problem(str(error), f"if it is lost, make another: {restore}")
+        except WorkstreamError as error:
+            self._problem(str(error), "mend that, and look again")
+        else:
+            return True
+        return False
+
+    async def _look_into(self, vault: Vault) -> None:
+        if isinstance(vault, LmdbVault):
+            health = await vault.health()
+            self._directory(health)
+            ids: Collection[UUID] = health.plans
+        else:
+            ids = [row.id for row in await vault.search()]
+            self._ok(f"it opens, and holds {len(ids):,} plans")
+        self._area = "plans"
+        await self._plans(vault, ids)
+
+    def _directory(self, health: StoreHealth) -> None:
+        path = health.path
+        self.store_data = {
+            "path": str(path),
+            "version": health.version,
+            "plans": len(health.plans),
+            "bytes_on_disk": health.size,
+            "bytes_used": health.used,
+            "bytes_at_most": health.map_size,
+            "bytes_free_on_disk": health.disk_free,
+            "readers": health.readers,
+            "readers_cleared": health.readers_cleared,
+        }
+        self._ok(f"{path}: version {health.version}, {size(health.size)} on the disk")
+        share = health.used / health.map_size
+        room = f"{size(health.used)} of {size(health.map_size)} used ({share:.0%})"
+        if share < _NEARLY_FULL:
+            self._ok(room)
+        else:
+            prune = self._hints.command("prune", None, "--older-than", "30d")
+            self._problem(
+                f"the store is nearly full: {room}",
+                f"{prune}; or open it with a larger map_size",
+            )
+        free = f"{size(health.disk_free)} free on its disk"
+        if health.disk_free >= LITTLE_ROOM:
+            self._ok(free)
+        else:
+            self._problem(
+                f"only {free}: when it is full, runs break off",
+                "make room there",
+            )
+        for name in health.open_to_others:
+            place, mode = (path, "700") if name == "." else (path / name, "600")
+            self._problem(
+                f"others than its owner may open {place}: plans can hold secrets",
+                shlex.join(["chmod", mode, str(place)]),
+            )
+        if not health.open_to_others:
+            self._ok("only its owner can open it")
+        if health.readers_cleared:
+            slots = _counted(health.readers_cleared, "reader")
+            self._note(
+                f"what {slots} left behind by dying was cleared",
+                "nothing: it is done",
+            )
+
+    async def _plans(self, vault: Vault, ids: Collection[UUID]) -> None:
+        counts: Counter[Status] = Counter()
+        unreadable = forgotten = 0
+        codec = Codec(None)
+        for plan_id in ids:
+            try:
+                owner = await vault.owner(plan_id)
+                stored = await vault.read(plan_id)
+                codec.load(stored)
+            except NotFoundError:
+                continue  # deleted meanwhile
+            except WorkstreamError as error:
+                unreadable += 1
+                delete = self._hints.command("delete", plan_id)
+                self._problem(str(error), f"restore a backup, or give it up: {delete}")
+                continue
+            counts[stored.row.status] += 1
+            if stored.row.status is Status.RUNNING:
+                self._running(stored.row, owner)
+            forgotten += _is_forgotten(stored.row)
+            await trio.lowlevel.checkpoint()
+        if forgotten:
+            age = ("--older-than", "1d", "--status", "not-started")
+            self._note(
+                f"{_counted(forgotten, 'plan')} submitted over a day ago, never started",
+                self._hints.command("prune", None, *age),
+            )
+        told = ", ".join(
+            f"{counts[status]:,} {status.name.lower().replace('_', ' ')}"
+            for status in Status
+            if counts[status]
+        )
+        if not unreadable:
+            self._ok(
+                f"every plan can be read: {told}" if told else "there are none yet"
+            )
+
+    def _running(self, row: PlanRow, owner: int | None) -> None:
+        name = f"{shorten(row.name)} ({short_id(row.id)})"
+        if owner is None:
+            resume = self._hints.command("resume", row.id)
+            self._problem(f"{name} has crashed: no process runs it", resume)
+        elif owner > 0:
+            self._ok(f"{name} is run by process {owner}")
+        else:  # the system tells no number across containers
+            self._ok(f"{name} is run by a process of another container")
+
+    # -- Plugins -------------------------------------------------------------------
+
+    async def _plugins(self) -> None:
+        self._area = "plugins"
+        host = discover()
+        registry = Registry.installed(host)
+        registry.freeze()
+        await init_plugins(registry)
+        self._left_out(host)
+        usable = [name for name in registry.names if name not in registry.unusable]
+        for name in registry.names:
+            if name not in usable:
+                self._problem(
+                    f"{name} cannot be used: {registry.unusable[name]}",
+                    "mend what it says; plans that use it are refused until then",
+                )
+        if usable:
+            packages = dict.fromkeys(name.partition(".")[0] for name in usable)
+            self._ok(f"{len(usable):,} ready for use, of {', '.join(packages)}")
+        elif not registry.names:
+            self._note(
+                "there are none, so no plan can run",
+                "install some: pip install workstream-command",
+            )
+        self._area = "programs"
+        self._programs(registry)
+
+    def _left_out(self, host: Host) -> None:
+        for each in host.left_out:
+            if each.deliberate:
+                self._note(f"{each}", "nothing, if that is what you want")
+            elif each.package:
+                self._problem(
+                    f"{each}",
+                    f"mend it, or: {shlex.join(['pip', 'uninstall', each.package])}",
+                )
+            else:
+                self._problem(f"{each}", "mend WORKSTREAM_PLUGINS")
+
+    def _programs(self, registry: Registry) -> None:
+        wanted: dict[str, list[str]] = {}
+        for plugin in registry:
+            for program in plugin.requires_programs:
+                wanted.setdefault(program, []).append(plugin.name)
+        missing = [program for program in sorted(wanted) if not shutil.which(program)]
+        for program in missing:
+            self._problem(
+                f"there is no program {shorten(program)}, which "
+                f"{_joined(wanted[program])} {_verb(wanted[program])}",
+                "install it, or put its directory into PATH",
+            )
+        found = sorted(wanted.keys() - set(missing))
+        if found:
+            self._ok(f"found: {', '.join(map(shorten, found))}")
+
+
+def _is_forgotten(row: PlanRow) -> bool:
+    return (
+        row.status is Status.NOT_STARTED
+        and row.submitted is not None
+        and utc_now() - row.submitted > _FORGOTTEN
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _joined(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _verb(names: Collection[str]) -> str:
+    return "start" if len(names) > 1 else "starts"

@@ -1,0 +1,59 @@
+"""Plans in a table, a line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._display import shorten
+from .._state import Status
+from .._vault import PlanRow
+from ._plan_ids import short_id
+from ._screen import STYLES, Screen, joined
+from ._summary import reason_words
+from ._times import date_and_time, took
+
+__all__ = ["is_crashed", "show_rows"]
+
+
+def is_crashed(row: PlanRow, owner: int | None) -> bool:
+    """Whether the store says that the plan is running, and no process runs it."""
+    return row.status is Status.RUNNING and owner is None
+
+
+def show_rows(screen: Screen, found: Sequence[tuple[PlanRow, int | None]]) -> None:
+    """Write the table.
+
+    Args:
+        screen: Where to write.
+        found: The plans, and the process that runs each.
+    """
+    rows = [(row, *_status(row, owner)) for row, owner in found]
+    width = max([len("STATUS"), *(len(words) for _, words, _ in rows)])
+    heads = f"{'ID':9}  {'STATUS':{width}}  {'SUBMITTED':19}  {'TOOK':>7}  NAME"
+    screen.line(joined((heads, "dim")))
+    for row, words, style in rows:
+        submitted = date_and_time(row.submitted) if row.submitted is not None else ""
+        time = ""
+        if row.started is not None and row.ended is not None:
+            time = took(row.ended - row.started)
+        screen.line(
+            joined(
+                short_id(row.id),
+                (f"  {words:{width}}", style),
+                (f"  {submitted:19}  {time:>7}  ", "dim"),
+                shorten(row.name),
+            )
+        )
+
+
+def _status(row: PlanRow, owner: int | None) -> tuple[str, str]:
+    """What to say of its status, and in which style."""
+    if is_crashed(row, owner):
+        return "crashed: resume it", "bold red"
+    words = row.status.name.lower().replace("_", " ")
+    reasons = reason_words(row)
+    if reasons:
+        words += f" ({reasons})"
+    if row.status is Status.RUNNING and row.stopping:
+        words += ", stopping"
+    return words, STYLES[row.status]

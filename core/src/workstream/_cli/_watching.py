@@ -1,0 +1,156 @@
+"""What ``workstream watch`` does in the store: it looks, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from uuid import UUID
+
+import attrs
+import trio
+
+from .._clone import clone
+from .._codec import Codec
+from .._errors import StorageError
+from .._state import Status
+from .._vault import PlanRow, Vault
+from .._watch import PlanSnapshot, WatchEvent
+from .._watch_feed import Feeds, Ticket
+from ._follow import Ending
+from ._outcome import Result, result_of
+from ._plan_ids import LAST, find_plan
+from ._reading import opened
+from ._screen import Screen
+from ._views import PlainView, View, watch_view_on
+from ._watch_json import JsonView
+
+__all__ = ["Watching"]
+
+POLL = 0.25
+"""Seconds between two looks for changes (WA-2: within half a second)."""
+_LOOK_FOR_OWNER = 1.0
+"""Seconds between two looks whether a process runs the plan."""
+_SURE = 3
+"""Looks in a row that find a plan R without a process: then it has crashed."""
+
+
+class Watching:
+    """One call of the command.
+
+    Attributes:
+        row: The plan that is watched, once it was found.
+        position: The position of what was seen last; None before anything was.
+    """
+
+    def __init__(
+        self,
+        store: str | None,
+        plan: str | None,
+        after: int | None,
+        screen: Screen,
+        view: JsonView | None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            store: What was given as ``--store``.
+            plan: The plan that is meant; None: the last one.
+            after: The position to go on after; None: the plan as it is comes first.
+            screen: Where to show it to people.
+            view: Where to show it instead.
+        """
+        self.row: PlanRow | None = None
+        self.position = after
+        self._store = store
+        self._plan = plan
+        self._after = after
+        self._screen = screen
+        self._json = view
+
+    async def run(self) -> Result | None:
+        """Watch to the end; what became of the plan.
+
+        Returns:
+            None when whoever read the output has left.
+
+        Raises:
+            Refusal: There is no such plan.
+            NotFoundError: It was deleted meanwhile.
+            StorageError: It cannot be read.
+        """
+        async with opened(self._store) as vault:
+            self.row = row = await find_plan(vault, self._plan or LAST)
+            view = self._json or watch_view_on(self._screen, self._after)
+            with view:
+                if row.status is Status.NOT_STARTED:
+                    view.notice(f"{row.name} is not started yet: waiting for it")
+                ending = await self._follow(vault, row, view)
+            return None if ending is None else await result_of(vault, row, ending)
+
+    async def _follow(self, vault: Vault, row: PlanRow, view: View) -> Ending | None:
+        ending: Ending | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(view.keep_up)
+
+            async def look_for_owner() -> None:
+                nonlocal ending
+                await _crash(vault, row)
+                message = "no process runs it any more: it has crashed"
+                ending = Ending(error=StorageError(message))
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(look_for_owner)
+            async with aclosing(self._events(vault, row, view)) as events:
+                async for event in events:
+                    self.position = event.position
+                    view.see(row.id, event)
+                    if view.is_left:
+                        nursery.cancel_scope.cancel()
+                        break
+                else:
+                    plan = Codec(None).load(await vault.read(row.id))
+                    ending = Ending(plan=plan)
+            nursery.cancel_scope.cancel()
+        return ending
+
+    async def _events(
+        self, vault: Vault, row: PlanRow, view: View
+    ) -> AsyncGenerator[WatchEvent]:
+        """What there is to see, from the position on that was asked for."""
+        after = self._after
+        if after is not None and isinstance(view, PlainView):
+            # What lines tell is counted from the plan's beginning.
+            view.see(row.id, await _unbegun(vault, row))
+            if not (await vault.log(row.id, 0, 1)).missed:
+                after = 0
+        elif self._json is None:
+            after = None
+        feeds = Feeds(vault, Codec(None), _ticket)
+        async with aclosing(feeds.watch(row.id, after)) as events:
+            async for event in events:
+                yield event
+
+
+async def _unbegun(vault: Vault, row: PlanRow) -> PlanSnapshot:
+    """The plan as if none of its objects had begun."""
+    stored = attrs.evolve(await vault.read(row.id), records=())
+    plan = clone(Codec(None).load(stored), keep_state=True, scrub=True)
+    return PlanSnapshot(position=0, plan=plan)
+
+
+def _ticket(plan_id: UUID) -> Ticket:
+    async def sleep() -> None:
+        await trio.sleep(POLL)
+
+    return sleep
+
+
+async def _crash(vault: Vault, row: PlanRow) -> None:
+    """Return when the plan is R and no process runs it."""
+    found = 0
+    while found < _SURE:
+        await trio.sleep(_LOOK_FOR_OWNER)
+        # Asked for first: a plan that ends just now has not crashed.
+        owner = await vault.owner(row.id)
+        status = (await vault.row(row.id)).status
+        found = found + 1 if owner is None and status is Status.RUNNING else 0
