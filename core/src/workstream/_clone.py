@@ -19,6 +19,7 @@ from ._plan import (
     Sequence,
 )
 from ._scrubbing import hide, scrub_value, secret_values
+from ._secret_scan import facts_of
 from ._state import Attempt, NoteValue, PluginError, State, Status
 
 __all__ = ["clone", "copied", "scrubbed_attempt"]
@@ -223,7 +224,13 @@ class _Copier:
 
 
 def scrubbed_attempt(action: BaseAction, attempt: Attempt) -> Attempt:
-    """A copy of one attempt of the action, for showing (CL-6, CL-7)."""
+    """One attempt of the action, for showing (CL-6, CL-7).
+
+    A copy, or the attempt itself where nothing in it could be secret: it must be the
+    caller's own.
+    """
+    if not (attempt.error or attempt.notes or facts_of(attempt.response).secrets):
+        return attempt
     return _scrubbed_attempt(attempt, _secrets_of(action, [attempt]))
 
 

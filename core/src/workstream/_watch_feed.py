@@ -38,8 +38,8 @@ __all__ = ["Feeds", "Ticket"]
 Ticket: TypeAlias = Callable[[], Awaitable[None]]
 """Returns when the store may hold more than at the moment the ticket was drawn."""
 
-KEPT = 256
-"""How many of a plan's latest events a feed keeps."""
+KEPT = 4_096
+"""How many of a plan's latest events a feed keeps: those of half a second, at least."""
 GATHER = 0.0001
 """Seconds for which changes are gathered, for each watcher but the first."""
 GATHER_AT_MOST = 0.2
