@@ -171,7 +171,7 @@ class Machine:
     def disconnect(self) -> None:
         """Cut all connections, as a network that fails does."""
         for pid in [p for top in self.connections() for p in (*_children(top), top)]:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
                 if "sshd" in Path(f"/proc/{pid}/comm").read_text():
                     os.kill(pid, signal.SIGKILL)
 
