@@ -1,0 +1,84 @@
+"""Errors of psycopg and of the server, as errors of an attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import psycopg
+
+from workstream import PluginError
+
+from ._requests import Database
+
+PASSING_CLASSES = frozenset(
+    {
+        "08",  # connection exception
+        "40",  # transaction rollback: serialization failure, deadlock
+        "53",  # insufficient resources
+        "58",  # system error
+    }
+)
+PASSING = frozenset(
+    {
+        "25P03",  # idle in transaction for too long
+        "25P04",  # the transaction took too long
+        "25006",  # read-only: a standby that may become the primary
+        "55006",  # object in use
+        "55P03",  # lock not available
+        "57014",  # cancelled, as by a timeout
+        "57P01",  # the server is shut down
+        "57P02",  # the server has crashed
+        "57P03",  # the server is starting, or shutting down
+        "57P05",  # idle for too long
+    }
+)
+"""What may go by itself; what is wrong with a statement or with the data stays."""
+
+HIDDEN = "[secret hidden]"
+_SHORTEST_SECRET = 4
+
+
+def not_connected(database: Database, host: str, reason: str) -> PluginError:
+    """The error of a connection that was not made; it may be tried again."""
+    where = f" at {host}" if host else ""
+    name = f" {database.name!r}" if database.name else ""
+    text = " ".join(reason.split()).removeprefix("connection failed: ")
+    secrets = [database.password.reveal()] if database.password else []
+    return PluginError(
+        hide(f"database{name}{where} cannot be reached: {text}", secrets)
+    )
+
+
+def failed(
+    what: str, error: psycopg.Error, secrets: Collection[str] = ()
+) -> PluginError:
+    """The error of a statement that failed.
+
+    Args:
+        what: What failed, for example ``statement 2 of 3``.
+        error: As psycopg has raised it.
+        secrets: Secret values among the statement's parameters.
+    """
+    state = error.sqlstate
+    if state is None:
+        text = " ".join(str(error).split()) or type(error).__name__
+        # Without a state it did not come from the server: the connection, or our call.
+        permanent = not isinstance(error, psycopg.OperationalError)
+        return PluginError(hide(f"{what} failed: {text}", secrets), permanent=permanent)
+    text = error.diag.message_primary or type(error).__name__
+    if error.diag.message_detail and not secrets:
+        # A detail quotes rows, and cuts values in two: then no secret is recognised.
+        text += f" ({error.diag.message_detail})"
+    if error.diag.message_hint:
+        text += f"; {error.diag.message_hint}"
+    message = f"{what} failed: {text} [SQLSTATE {state}]"
+    permanent = not (state in PASSING or state[:2] in PASSING_CLASSES)
+    return PluginError(hide(message, secrets), permanent=permanent)
+
+
+def hide(text: str, secrets: Collection[str]) -> str:
+    """The text without the secrets; those shorter than 4 characters are left."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, HIDDEN)
+    return text

@@ -1,0 +1,59 @@
+"""The two plugins, ``postgres.execute`` and ``postgres.check``."""
+
+from __future__ import annotations
+
+from workstream import (
+    ActionPlugin,
+    CheckPlugin,
+    Context,
+    NotDone,
+    OnInterrupt,
+    retries,
+)
+
+from ._check import look
+from ._requests import Execute, ExecuteResult, Query, QueryResult
+from ._transaction import carry_out, look_back
+from ._validation import check
+
+
+class PostgresExecute(ActionPlugin[Execute, ExecuteResult]):
+    """Carry out statements in one transaction: all of them, or none.
+
+    After a crash of the engine the server is asked what became of the transaction
+    (R-7): what was committed is not done again, what was not is done now. Where nobody
+    can tell any more, the action fails, for a person to look.
+    """
+
+    name: str = "postgres.execute"
+    retry: retries.RetryPolicy = retries.SECONDS
+    on_interrupt: OnInterrupt = OnInterrupt.RECONCILE
+
+    def validate(self, request: Execute, /) -> None:
+        """Refuse a request that can never work, with all its faults (V-19)."""
+        check(request)
+
+    async def execute(self, context: Context, request: Execute, /) -> ExecuteResult:
+        """Carry them out, unless an earlier attempt has."""
+        return await carry_out(context, request)
+
+    async def reconcile(
+        self, context: Context, request: Execute, /
+    ) -> ExecuteResult | NotDone:
+        """Find out whether the transaction was committed (R-7)."""
+        return await look_back(context, request)
+
+
+class PostgresCheck(CheckPlugin[Query, QueryResult]):
+    """Ask for one value, in a read-only transaction, and compare it."""
+
+    name: str = "postgres.check"
+    retry: retries.RetryPolicy = retries.FAST
+
+    def validate(self, request: Query, /) -> None:
+        """Refuse a request that can never work, with all its faults (V-19)."""
+        check(request)
+
+    async def execute(self, context: Context, request: Query, /) -> QueryResult:
+        """Ask once."""
+        return await look(context, request)
