@@ -82,7 +82,7 @@ def test_the_core_comes_through_the_same_hooks(find_packages: Find) -> None:
     [core] = host.listing().packages
 
     assert sorted(host.vaults()) == ["lmdb", "memory"]
-    assert sorted(host.secret_resolvers()) == ["env", "file"]
+    assert sorted(host.secret_resolvers()) == ["env", "file", "keyring"]
     assert host.plugins() == []
     assert core.package == "workstream-engine"
     assert list(host.commands()) == list(COMMANDS)
@@ -500,7 +500,7 @@ def test_of_two_schemes_or_commands_of_one_name_neither_is_usable(
     host = find_packages("one", "two")
 
     assert sorted(host.vaults()) == ["lmdb", "memory", "one", "two"]
-    assert sorted(host.secret_resolvers()) == ["env", "file", "one", "two"]
+    assert sorted(host.secret_resolvers()) == ["env", "file", "keyring", "one", "two"]
     assert list(host.commands()) == list(COMMANDS)
     assert sorted({left_out.item for left_out in troubles(host)}) == [
         "command shared",
@@ -693,7 +693,7 @@ def workstream_secret_resolvers():
 
     assert registry.names == ("fine.copy",)
     assert "acme-one 1.0 and acme-two 1.0" in registry.unusable["acme.copy"]
-    assert sorted(registry.resolvers) == ["env", "file", "safe"]
+    assert sorted(registry.resolvers) == ["env", "file", "keyring", "safe"]
     assert not registry.frozen
 
 

@@ -263,6 +263,18 @@ def test_on_interrupt_must_be_one_of_three() -> None:
     assert "its on_interrupt is 'fail': give OnInterrupt.RERUN" in refusal(plugin)
 
 
+@pytest.mark.parametrize("programs", ["git", ["git"], ("git", ""), ("git", 7), None])
+def test_required_programs_are_a_tuple_of_names(programs: Any) -> None:
+    """A text alone would be taken for a program a letter."""
+    plugin = Copy()
+    plugin.requires_programs = programs
+
+    assert "give a tuple of the names of programs" in refusal(plugin)
+
+    plugin.requires_programs = ("git", "ssh")
+    assert "acme.copy" in Registry([plugin])
+
+
 def test_the_types_are_needed() -> None:
     """A plugin that leaves its types open is refused, with what to write (REG-1)."""
 
@@ -534,13 +546,13 @@ def test_nearest_names_are_found(name: str, nearest: list[str]) -> None:
 def test_resolvers_are_those_of_the_core_unless_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A registry resolves ``env:`` and ``file:``; one with its own, only those."""
+    """A registry resolves ``env:``, ``file:``, ``keyring:``; one with its own, only those."""
     monkeypatch.setenv("A_TOKEN", "s3cret")
 
     def shout(location: str) -> str:
         return location.upper()
 
     assert Registry().resolvers["env"]("A_TOKEN") == "s3cret"
-    assert sorted(Registry().resolvers) == ["env", "file"]
+    assert sorted(Registry().resolvers) == ["env", "file", "keyring"]
     assert dict(Registry(resolvers={"shout": shout}).resolvers) == {"shout": shout}
     assert dict(Registry(resolvers={}).resolvers) == {}

@@ -1,14 +1,19 @@
-"""The engine's own resolvers: environment variables and files."""
+"""The engine's own resolvers: environment variables, files and keyrings."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringLocked, NoKeyringError
 
 from workstream._errors import SecretError
-from workstream._resolvers import resolve_env, resolve_file
+from workstream._resolvers import resolve_env, resolve_file, resolve_keyring
 
 
 def test_env_gives_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,3 +105,86 @@ def test_file_in_the_home_directory(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "token").write_text("hunter2\n")
     assert resolve_file("~/token") == "hunter2"
+
+
+class Memory(KeyringBackend):
+    """A keyring that a test fills; what it holds may be an exception to raise."""
+
+    priority = 1.0  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+
+    def __init__(self, entries: dict[tuple[str, str], str | Exception]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.entries = entries
+
+    def get_password(self, service: str, username: str) -> str | None:
+        found = self.entries.get((service, username))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.entries[service, username] = password
+
+
+@pytest.fixture
+def fill() -> Iterator[Callable[..., None]]:
+    """Makes a keyring with these entries the user's."""
+    before = keyring.get_keyring()
+
+    def fill(entries: dict[tuple[str, str], str | Exception]) -> None:
+        keyring.set_keyring(Memory(entries))
+
+    yield fill
+    keyring.set_keyring(before)
+
+
+@pytest.mark.parametrize(
+    ("entry", "service", "user"),
+    [
+        ("deploy/robot", "deploy", "robot"),
+        ("https://git.example/x/robot", "https://git.example/x", "robot"),
+    ],
+)
+def test_keyring_gives_the_password_of_a_user(
+    fill: Callable[..., None], entry: str, service: str, user: str
+) -> None:
+    """The last slash parts the service, which may be a URL, and the user's name."""
+    fill({(service, user): " hunter2\n"})
+    assert resolve_keyring(entry) == " hunter2\n"
+
+
+@pytest.mark.parametrize("entry", ["deploy", "/robot", "deploy/", "/"])
+def test_keyring_entry_has_two_parts(entry: str) -> None:
+    """A reference that does not name both is refused, with an example."""
+    with pytest.raises(SecretError, match=r'SecretRef\("keyring:deploy/robot"\)'):
+        resolve_keyring(entry)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (None, "no password of 'robot' for 'a b': .*`keyring set 'a b' robot`"),
+        ("", "an empty password of 'robot'"),
+        (KeyringLocked("hunter2"), "is locked: unlock it"),
+        (NoKeyringError("hunter2"), "no keyring here: `keyring diagnose`"),
+        (OSError("hunter2"), "the keyring failed with OSError"),
+    ],
+)
+def test_keyring_says_what_to_do_and_nothing_of_what_it_holds(
+    fill: Callable[..., None], found: str | Exception | None, told: str
+) -> None:
+    """What a backend says may quote what it looked up, so it is not passed on."""
+    fill({} if found is None else {("a b", "robot"): found})
+    with pytest.raises(SecretError, match=told) as caught:
+        resolve_keyring("a b/robot")
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_keyring_without_its_package_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The engine does without the package until a plan asks for it."""
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(SecretError, match=r"install workstream-engine\[keyring\]"):
+        resolve_keyring("deploy/robot")

@@ -14,6 +14,7 @@ from attrs.validators import matches_re
 from workstream._errors import SecretError
 from workstream._scrubbing import (
     hide,
+    hide_within,
     resolve,
     scrub_value,
     secret_paths,
@@ -380,3 +381,37 @@ def test_nothing_hidden_remains(seed: int) -> None:
     text = "".join(draw.choices("ab", k=60))
     shown = hide(text, values)
     assert not any(value in piece for value in values for piece in shown.split(HIDDEN))
+
+
+@attrs.frozen
+class Given:
+    text: str
+    raw: bytes = b""
+    more: tuple[Given, ...] = ()
+    by_name: dict[str, list[str]] = attrs.field(factory=dict[str, list[str]])
+
+
+def test_what_a_plugin_gave_is_hidden_in_all_of_its_texts() -> None:
+    """Texts, bytes and keys, however deep; classes stay, and so does the original (CL-8)."""
+    inner = Given("hunter2")
+    given = Given("is hunter2", b"\xffhunter2", (inner,), {"hunter2": ["a", "hunter2"]})
+
+    hidden = hide_within(given, {"hunter2"})
+
+    assert hidden == Given(
+        f"is {HIDDEN}",
+        b"\xff" + HIDDEN.encode(),
+        (Given(HIDDEN),),
+        {HIDDEN: ["a", HIDDEN]},
+    )
+    assert given.text == "is hunter2"
+    assert given.more == (inner,)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [None, 7, Given("fine", b"fine", (Given("x"),), {"a": ["b"]}), {"a": {1, 2}}],
+)
+def test_what_has_no_secret_is_left_as_it_is(given: object) -> None:
+    """Nothing is copied where nothing is hidden."""
+    assert hide_within(given, {"hunter2"}) is given

@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Union, get_args, get_origin
+from typing import Any, Protocol, Union, cast, get_args, get_origin
 
 import attrs
 
@@ -17,7 +17,7 @@ from . import _judgement as judgement
 from ._plan import BaseAction
 from ._plugin import AnyPlugin
 from ._runtime import Outcome
-from ._scrubbing import hide
+from ._scrubbing import hide, hide_within
 from ._state import PluginError
 
 __all__ = [
@@ -77,7 +77,8 @@ def outcome_of_exception(error: BaseException) -> Outcome:
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
     if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        for inner in group.exceptions:
             yield from _leaves(inner)
     else:
         yield error
@@ -148,10 +149,15 @@ def _type_name(wanted: Any) -> str:
 
 
 def hide_secrets(outcome: Outcome, secrets: frozenset[str]) -> Outcome:
-    """The outcome with the values of secrets removed from its error (CL-8)."""
-    if outcome.error is None or not secrets:
+    """The outcome with the values of secrets removed from all its texts (CL-8)."""
+    if not secrets:
         return outcome
-    return attrs.evolve(outcome, error=_hidden(outcome.error, secrets))
+    error = outcome.error
+    return attrs.evolve(
+        outcome,
+        response=hide_within(outcome.response, secrets),
+        error=None if error is None else _hidden(error, secrets),
+    )
 
 
 def _hidden(error: PluginError, secrets: frozenset[str]) -> PluginError:

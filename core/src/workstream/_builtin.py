@@ -27,7 +27,7 @@ def workstream_vaults() -> Mapping[str, VaultFactory]:
 
 @hookimpl
 def workstream_secret_resolvers() -> Mapping[str, SecretResolver]:
-    """Environment variables and files."""
+    """Environment variables, files and the user's keyring."""
     return CORE_RESOLVERS
 
 

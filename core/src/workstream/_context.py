@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from ._plan import BaseAction, Node
-from ._scrubbing import hide
+from ._scrubbing import hide, hide_within
 from ._state import Attempt, NoteValue
 
 __all__ = ["AttemptContext", "ContextHost"]
@@ -127,9 +127,9 @@ class AttemptContext:
             raise RuntimeError(message)
         for name, value in notes.items():
             _check_note(name, value)
-            if isinstance(value, str):
-                value = hide(value, self._secrets)
-            self._current.notes[name] = value
+            self._current.notes[hide(name, self._secrets)] = hide_within(
+                value, self._secrets
+            )
         self._host.record(self._action)
         await self._host.durable()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ._errors import RegistrationError
 from ._plugin import AnyPlugin, describe
 from ._registration import not_a_plugin, registration_faults
-from ._resolvers import resolve_env, resolve_file
+from ._resolvers import resolve_env, resolve_file, resolve_keyring
 
 if TYPE_CHECKING:
     from ._host import Host
@@ -25,7 +25,7 @@ SecretResolver: TypeAlias = Callable[[str], str]
 """Looks a secret up: given what follows the scheme, it returns the value or raises."""
 
 CORE_RESOLVERS: Mapping[str, SecretResolver] = MappingProxyType(
-    {"env": resolve_env, "file": resolve_file}
+    {"env": resolve_env, "file": resolve_file, "keyring": resolve_keyring}
 )
 """The places for secrets that need no plugin package."""
 
@@ -45,8 +45,8 @@ class Registry:
 
     Args:
         plugins: To be registered at once; the faults of all are told together.
-        resolvers: The secret resolvers, by scheme; by default those for ``env:`` and
-            ``file:``.
+        resolvers: The secret resolvers, by scheme; by default those for ``env:``,
+            ``file:`` and ``keyring:``.
 
     Raises:
         RegistrationError: A plugin cannot be registered.
@@ -159,7 +159,7 @@ class Registry:
 
     @property
     def resolvers(self) -> Mapping[str, SecretResolver]:
-        """The secret resolvers, by scheme: ``env``, ``file`` ..."""
+        """The secret resolvers, by scheme: ``env``, ``file``, ``keyring`` ..."""
         return MappingProxyType(self._resolvers)
 
     def freeze(self) -> None:

@@ -1,4 +1,4 @@
-"""The resolvers that the engine brings: ``env:`` and ``file:``.
+"""The resolvers that the engine brings: ``env:``, ``file:`` and ``keyring:``.
 
 A resolver is a function from what stands behind the scheme's colon to the secret. It
 is called just before each attempt; it raises ``SecretError`` with a sentence that says
@@ -8,11 +8,12 @@ what to do, and which never holds a secret.
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from ._errors import SecretError
 
-__all__ = ["resolve_env", "resolve_file"]
+__all__ = ["resolve_env", "resolve_file", "resolve_keyring"]
 
 
 def resolve_env(name: str) -> str:
@@ -67,3 +68,58 @@ def resolve_file(path: str) -> str:
         message = f"the file {path} is empty"
         raise SecretError(message)
     return text
+
+
+def resolve_keyring(entry: str) -> str:
+    """A password from the keyring of the user who runs the plan.
+
+    It needs the package ``keyring``, which ``workstream-engine[keyring]`` brings.
+
+    Args:
+        entry: The service and the user's name, as in
+            ``SecretRef("keyring:deploy/robot")``; the last slash parts them. It is what
+            ``keyring set deploy robot`` has stored.
+
+    Raises:
+        SecretError: The package is missing, there is no keyring, it cannot be opened,
+            or it has no such entry.
+    """
+    service, slash, user = entry.rpartition("/")
+    if not (slash and service and user):
+        message = (
+            "write the service, a slash and the user's name, for example "
+            'SecretRef("keyring:deploy/robot")'
+        )
+        raise SecretError(message)
+    try:
+        # Imported when used: few need it, and it looks through what is installed.
+        import keyring
+        from keyring.errors import KeyringLocked, NoKeyringError
+    except ImportError:
+        message = (
+            "the package keyring is not installed: install workstream-engine[keyring]"
+        )
+        raise SecretError(message) from None
+    try:
+        value = keyring.get_password(service, user)
+    except NoKeyringError:
+        message = (
+            "there is no keyring here: `keyring diagnose` shows what is looked for; on "
+            "a machine without a desktop, an env: or file: secret is simpler"
+        )
+        raise SecretError(message) from None
+    except KeyringLocked:
+        message = "the keyring is locked: unlock it for the user who runs the plan"
+        raise SecretError(message) from None
+    except Exception as error:
+        # A backend is other people's code, and its words may quote what it looked up.
+        message = f"the keyring failed with {type(error).__name__}"
+        raise SecretError(message) from None
+    if not value:
+        what = "no" if value is None else "an empty"
+        message = (
+            f"the keyring has {what} password of {user!r} for {service!r}: store it with "
+            f"`keyring set {shlex.quote(service)} {shlex.quote(user)}`"
+        )
+        raise SecretError(message)
+    return value

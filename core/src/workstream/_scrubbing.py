@@ -15,7 +15,15 @@ from ._errors import SecretError
 from ._secret_scan import Kind, facts_of
 from ._secrets import HIDDEN, DataPath, SecretRef, StoredValue
 
-__all__ = ["hide", "resolve", "scrub_value", "secret_paths", "secret_values"]
+__all__ = [
+    "hide",
+    "hide_bytes",
+    "hide_within",
+    "resolve",
+    "scrub_value",
+    "secret_paths",
+    "secret_values",
+]
 
 SHORTEST = 4
 """A shorter text is not looked for: hiding each "a" would make every message useless."""
@@ -336,3 +344,59 @@ def hide(text: str, values: Collection[str]) -> str:
         shown = hidden
     pieces.append(text[shown:])
     return "".join(pieces)
+
+
+def hide_bytes(data: bytes, values: Collection[str]) -> bytes:
+    """The same for bytes; what is no UTF-8 in them stays as it is."""
+    # Each such byte has a character of its own, and gets back from it.
+    text = data.decode(errors="surrogateescape")
+    hidden = hide(text, values)
+    return data if hidden == text else hidden.encode(errors="surrogateescape")
+
+
+def hide_within(value: Any, values: Collection[str]) -> Any:
+    """What a plugin gave, with the values hidden in all of its texts.
+
+    The value itself is not changed; it is returned where there is nothing to hide. A
+    copy has the same class, and none of its own code is run.
+    """
+    if type(value) is str:
+        return hide(value, values)
+    if type(value) is bytes:
+        return hide_bytes(value, values)
+    facts = facts_of(value)
+    if facts.kind is Kind.OPAQUE:
+        return value
+    if facts.kind is Kind.RECORD:
+        changed = value
+        for field in facts.fields:
+            old = getattr(value, field.name, None)
+            new = hide_within(old, values)
+            if _differs(new, old):
+                if changed is value:
+                    changed = copy.copy(value)
+                object.__setattr__(changed, field.name, new)
+        return changed
+    if facts.kind is Kind.MAPPING:
+        pairs = [
+            (hide_within(key, values), hide_within(entry, values))
+            for key, entry in value.items()
+        ]
+        if not any(
+            _differs(key, old_key) or _differs(entry, old)
+            for (key, entry), (old_key, old) in zip(pairs, value.items(), strict=True)
+        ):
+            return value
+        same_class = copy.copy(value)
+        same_class.clear()
+        same_class.update(pairs)
+        return same_class
+    old_entries: list[Any] = list(value)
+    entries = [hide_within(entry, values) for entry in old_entries]
+    unchanged = not any(map(_differs, entries, old_entries))
+    return value if unchanged else _rebuilt(value, entries)
+
+
+def _differs(new: object, old: object) -> bool:
+    # Strangers' == is not asked: a copy was made if, and only if, something was hidden.
+    return new != old if isinstance(new, (str, bytes)) else new is not old

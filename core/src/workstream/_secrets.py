@@ -80,6 +80,7 @@ class SecretRef(_Sealed):
 
         SecretRef("env:DEPLOY_TOKEN")           # an environment variable
         SecretRef("file:/run/secrets/token")    # the contents of a file
+        SecretRef("keyring:deploy/robot")       # a service and a user's name
 
     Plugin packages may bring further schemes. What is stored, shown and compared is
     the reference alone.

@@ -162,7 +162,7 @@ def workstream_secret_resolvers() -> Mapping[str, SecretResolver]:
 
     How several answers combine:
         All are known. A scheme that two packages give can be used from neither;
-        ``env`` and ``file`` stay workstream's own.
+        ``env``, ``file`` and ``keyring`` stay workstream's own.
 
     What an exception does:
         The package is left out, with all of its hooks. What a resolver raises fails
