@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .outside import Threads, waits_for_io
+
 if TYPE_CHECKING:
     import trio.testing
 
@@ -23,6 +25,9 @@ T = TypeVar("T")
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 """The time at which every fake clock begins."""
+
+LOOK_EVERY = 0.002
+"""Real seconds between two looks whether what is at work outside has ended."""
 
 
 class FakeClock:
@@ -39,25 +44,38 @@ class FakeClock:
 
             fake_clock.run(scenario)
 
-    Time would jump, too, while all that a task waits for is a thread: hold the clock
-    meanwhile (``held``, or ``HeldVault`` for a store that works in threads).
+    While a thread works for trio, time stands still: a thread of 50 milliseconds does
+    not lose against a sleep of a minute. What waits for a process or a socket needs a
+    clock made with ``real_io=True``.
     """
 
-    def __init__(self, start: datetime = START) -> None:
+    def __init__(self, start: datetime = START, *, real_io: bool = False) -> None:
         """Make a clock, at zero.
 
         Args:
             start: What ``now`` tells at zero; timezone-aware.
+            real_io: Whether time passes as it really does, neither jumping nor standing
+                still, while a task waits for a process, a pipe or a socket. Leave it
+                out where one waits all the time, such as a server of the test's own.
         """
         import trio.testing
 
         self.start = start
         self._clock = trio.testing.MockClock(autojump_threshold=0)
         self._holds = 0
+        self._real_io = real_io
+        self._threads = Threads()
+        # trio asks its clock to jump when all tasks are idle, and there is no public
+        # way to answer that this is not the time.
+        jumping: Any = self._clock
+        jumping._autojump = self._jump
 
     @property
     def trio_clock(self) -> trio.testing.MockClock:
-        """To be handed to ``trio.run`` by whoever calls it themselves."""
+        """To be handed to ``trio.run`` by whoever calls it themselves.
+
+        Threads are seen by ``run`` alone: elsewhere hold the clock while one works.
+        """
         return self._clock
 
     def time(self) -> float:
@@ -72,13 +90,13 @@ class FakeClock:
     def held(self) -> Generator[None]:
         """Let no time pass by itself, for as long as the block lasts."""
         self._holds += 1
-        self._clock.autojump_threshold = math.inf
+        self._pace(0, math.inf)
         try:
             yield
         finally:
             self._holds -= 1
             if not self._holds:
-                self._clock.autojump_threshold = 0
+                self._pace(0, 0)
 
     def run(
         self,
@@ -96,10 +114,33 @@ class FakeClock:
         """
         import trio
 
-        if seed is None:
-            return trio.run(function, *args, clock=self._clock)
-        with shuffled(seed):
-            return trio.run(function, *args, clock=self._clock)
+        with self._threads.counted():
+            if seed is None:
+                return trio.run(function, *args, clock=self._clock)
+            with shuffled(seed):
+                return trio.run(function, *args, clock=self._clock)
+
+    def _jump(self) -> None:
+        """All tasks are idle: jump to what is due next, if nothing is at work outside."""
+        import trio
+
+        if self._threads.at_work:
+            self._pace(0, LOOK_EVERY)
+            return
+        if self._real_io and waits_for_io():
+            self._pace(1, LOOK_EVERY)
+            return
+        self._pace(0, 0)
+        seconds = trio.lowlevel.current_statistics().seconds_to_next_deadline
+        if 0 < seconds < math.inf:
+            self._clock.jump(seconds)
+
+    def _pace(self, rate: float, idle: float) -> None:
+        """How fast time passes by itself, and after how much idleness it may jump."""
+        if self._clock.rate != rate:
+            self._clock.rate = rate
+        if self._clock.autojump_threshold != idle:
+            self._clock.autojump_threshold = idle
 
 
 @contextmanager

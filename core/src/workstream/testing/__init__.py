@@ -4,7 +4,8 @@
 
     from workstream.testing import FakePlugin, simulate
 
-Every name is loaded when it is first used, so that importing this costs nothing.
+Every name is loaded when it is first used, so that importing this costs nothing. The
+strategies for Hypothesis are in ``workstream.testing.strategies``.
 """
 
 from __future__ import annotations
@@ -27,12 +28,23 @@ if TYPE_CHECKING:
     from _workstream_testing.fakes import FakePlugin as FakePlugin
     from _workstream_testing.history import Call as Call
     from _workstream_testing.history import Report as Report
+    from _workstream_testing.memory_workstream import (
+        MemoryWorkstream as MemoryWorkstream,
+    )
+    from _workstream_testing.plan_assertions import assert_plan as assert_plan
+    from _workstream_testing.plugin_findings import ConformanceError as ConformanceError
+    from _workstream_testing.plugin_findings import Finding as Finding
+    from _workstream_testing.plugin_findings import PluginReport as PluginReport
+    from _workstream_testing.plugin_kit import check_plugin as check_plugin
     from _workstream_testing.problems import CrashError as CrashError
     from _workstream_testing.problems import OrderError as OrderError
     from _workstream_testing.problems import ScriptError as ScriptError
     from _workstream_testing.problems import SimulationError as SimulationError
+    from _workstream_testing.run_plan import PlanRun as PlanRun
+    from _workstream_testing.run_plan import run_plan as run_plan
     from _workstream_testing.simulation import Simulation as Simulation
     from _workstream_testing.simulation import simulate as simulate
+    from _workstream_testing.simulations import Simulations as Simulations
     from _workstream_testing.timeline import Event as Event
     from _workstream_testing.timeline import Timeline as Timeline
     from _workstream_testing.vault_kit import check_vault as check_vault
@@ -42,6 +54,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Call",
     "CalledTwice",
+    "ConformanceError",
     "CrashError",
     "CrashReport",
     "Event",
@@ -50,18 +63,26 @@ __all__ = [
     "FakeCheck",
     "FakeClock",
     "FakePlugin",
+    "Finding",
+    "MemoryWorkstream",
     "OrderError",
+    "PlanRun",
+    "PluginReport",
     "Report",
     "RunsPlans",
     "ScriptError",
     "Simulation",
     "SimulationError",
+    "Simulations",
     "Timeline",
+    "assert_plan",
+    "check_plugin",
     "check_runtime",
     "check_vault",
     "crash_everywhere",
     "explore",
     "fake_all",
+    "run_plan",
     "simulate",
     "sleep",
 ]
@@ -80,12 +101,21 @@ _HOMES: dict[str, str] = {
     "FakePlugin": "fakes",
     "Call": "history",
     "Report": "history",
+    "MemoryWorkstream": "memory_workstream",
+    "assert_plan": "plan_assertions",
+    "Finding": "plugin_findings",
+    "ConformanceError": "plugin_findings",
+    "PluginReport": "plugin_findings",
+    "check_plugin": "plugin_kit",
     "CrashError": "problems",
     "OrderError": "problems",
     "ScriptError": "problems",
     "SimulationError": "problems",
+    "PlanRun": "run_plan",
+    "run_plan": "run_plan",
     "Simulation": "simulation",
     "simulate": "simulation",
+    "Simulations": "simulations",
     "Event": "timeline",
     "Timeline": "timeline",
     "check_vault": "vault_kit",

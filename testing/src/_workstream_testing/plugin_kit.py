@@ -1,0 +1,469 @@
+"""``check_plugin``: whether a plugin does what every plugin must, all of it at once.
+
+Free of pytest. The plugin is looked at, then called for real, by a real engine on trio:
+once undisturbed, and then cancelled at one step after another.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from workstream._attempts import TIMED_OUT
+from workstream._plugin import (
+    ActionPlugin,
+    AnyPlugin,
+    can_reconcile,
+    request_types,
+    response_types,
+)
+from workstream._registration import not_a_plugin
+from workstream._scrubbing import resolve
+from workstream._state import OnInterrupt, Status
+from workstream._text import value_text
+from workstream._type_arguments import type_text
+
+from .left_behind import is_supported
+from .plugin_attempts import LAST, Attempted, carry_out, registry_of
+from .plugin_findings import NAMES, ConformanceError, Finding, PluginReport
+from .plugin_looks import documented, registered, request_looks, validation
+from .secret_search import SecretSource, shown
+
+__all__ = ["check_plugin"]
+
+SHORT = 0.2
+"""Seconds after which a slow request is timed out."""
+FATAL = {"name", "methods", "types"}
+"""What keeps a plugin from being called at all."""
+
+
+def check_plugin(
+    plugin: AnyPlugin,
+    requests: Sequence[Any],
+    *,
+    refused: Sequence[Any] = (),
+    failing: Sequence[Any] = (),
+    slow: Any = None,
+    reset: Callable[[], object] | None = None,
+    look: Callable[[], object] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    steps: int = 5,
+    within: float = 5.0,
+    limit: float = 60.0,
+    ignore: Collection[str] = (),
+) -> PluginReport:
+    """See that a plugin does what every plugin must.
+
+    ::
+
+        def test_copy_conforms(tmp_path):
+            check_plugin(
+                Copy(),
+                [CopyRequest(source="a", target=str(tmp_path / "b"))],
+                refused=[CopyRequest(source="", target="")],
+                failing=[CopyRequest(source="/no/such/file", target="b")],
+                reset=lambda: (tmp_path / "b").unlink(missing_ok=True),
+                look=lambda: sorted(p.name for p in tmp_path.iterdir()),
+            )
+
+    It is called for real, and many times: undisturbed, and cancelled at one step after
+    another and run again. Give it requests that do no harm, and ``reset`` if what it
+    does can be done only once.
+
+    Args:
+        plugin: The plugin, ready to be registered.
+        requests: Requests that succeed, soon. If it handles secrets, let one hold some:
+            ``SecretRef`` fields are resolved to texts that are then looked for.
+        refused: Requests that ``validate`` must refuse.
+        failing: Requests that are valid, and fail when they are carried out.
+        slow: A request that would take more than a second; without one, timeouts are
+            not looked at.
+        reset: Brings the world back to where the requests succeed; called before each.
+        look: What the plugin changes, as a value that can be compared: after an
+            interruption it must end the same, and a check must not change it.
+        secrets: What references stand for, by the reference, where a made up text
+            would not do.
+        steps: At how many of its steps a request is interrupted: spread over all of
+            them, and right before its outcome is stored.
+        within: Seconds in which it must end once it was cancelled.
+        limit: Seconds that a request may take.
+        ignore: Names of findings that are known, and not told again.
+
+    Returns:
+        What was looked at, and what could not be.
+
+    Raises:
+        ConformanceError: It lists everything that is wrong.
+        TypeError: It is no plugin.
+        ValueError: No request was given, or something else makes no sense.
+    """
+    nothing = not_a_plugin(plugin)
+    if nothing is not None:
+        raise TypeError(nothing)
+    unknown = sorted(set(ignore) - set(NAMES))
+    if unknown:
+        message = f"ignore={unknown}: the names are {', '.join(NAMES)}"
+        raise ValueError(message)
+    if not requests:
+        message = "requests is empty: give at least one request that succeeds"
+        raise ValueError(message)
+    check = _Check(
+        plugin=plugin,
+        reset=reset,
+        look=look,
+        source=SecretSource(secrets or {}),
+        steps=steps,
+        within=within,
+        limit=limit,
+    )
+    check.run(requests, refused, failing, slow)
+    found = tuple(
+        finding
+        for name in NAMES
+        if name not in ignore
+        for finding in check.findings
+        if finding.name == name
+    )
+    if found:
+        raise ConformanceError(plugin.name, found)
+    left_out = {**check.not_checked, **dict.fromkeys(ignore, "it is ignored")}
+    checked = tuple(name for name in NAMES if name not in left_out)
+    return PluginReport(plugin.name, checked, left_out, check.attempts)
+
+
+@attrs.define
+class _Check:
+    """The check of one plugin, and what it has found so far."""
+
+    plugin: AnyPlugin
+    reset: Callable[[], object] | None
+    look: Callable[[], object] | None
+    source: SecretSource
+    steps: int
+    within: float
+    limit: float
+    findings: list[Finding] = attrs.Factory(list[Finding])
+    not_checked: dict[str, str] = attrs.Factory(dict[str, str])
+    attempts: int = 0
+    _told: set[tuple[str, str]] = attrs.Factory(set[tuple[str, str]])
+    _deaf: bool = False
+    _values: set[str] = attrs.Factory(set[str])
+    _resolvers: dict[str, Callable[[str], str]] = attrs.Factory(
+        dict[str, Callable[[str], str]]
+    )
+
+    def run(
+        self,
+        requests: Sequence[Any],
+        refused: Sequence[Any],
+        failing: Sequence[Any],
+        slow: Any,
+    ) -> None:
+        """Look at everything."""
+        self.findings += registered(self.plugin)
+        if FATAL & {finding.name for finding in self.findings}:
+            return
+        self.findings += documented(self.plugin)
+        if not self._init():
+            return
+        good = [(f"request {n}", r) for n, r in enumerate(requests, start=1)]
+        bad = [(f"failing request {n}", r) for n, r in enumerate(failing, start=1)]
+        last = [] if slow is None else [("the slow request", slow)]
+        usable = [
+            (which, request)
+            for which, request in [*good, *bad, *last]
+            if self._is_usable(which, request)
+        ]
+        self.findings += validation(self.plugin, usable, refused)
+        for which, request in usable:
+            if self._deaf:
+                self.not_checked.update(
+                    dict.fromkeys(("timeout", "interrupted"), "it had to be given up")
+                )
+                return
+            if (which, request) in good:
+                self._succeeds(which, request)
+            elif (which, request) in bad:
+                self._fails(which, request)
+            else:
+                self._is_slow(which, request)
+        self._note_what_was_not(refused, slow)
+
+    def _note_what_was_not(self, refused: Sequence[Any], slow: Any) -> None:
+        if slow is None:
+            self.not_checked["timeout"] = "give slow=, a request that takes long"
+        if not is_supported():
+            self.not_checked["left-behind"] = "processes are not to be seen here"
+        if not self._values:
+            self.not_checked["secrets"] = "no request holds a secret"
+        if not self.plugin.is_check:
+            self.not_checked["side-effects"] = "it is no check"
+        if self._mode() is OnInterrupt.FAIL:
+            self.not_checked["interrupted"] = "it is not run again (OnInterrupt.FAIL)"
+
+    def _mode(self) -> OnInterrupt:
+        plugin = self.plugin
+        return (
+            plugin.on_interrupt
+            if isinstance(plugin, ActionPlugin)
+            else OnInterrupt.RERUN
+        )
+
+    def _add(self, name: str, text: str, *, once: str = "") -> None:
+        """Note a finding, unless the like of it was told already."""
+        key = (name, once or text)
+        if key not in self._told:
+            self._told.add(key)
+            self.findings.append(Finding(name, text))
+
+    # --- before it is called ----------------------------------------------------------
+
+    def _init(self) -> bool:
+        import trio
+
+        async def init() -> None:
+            with trio.fail_after(self.limit):
+                await self.plugin.init()
+
+        try:
+            trio.run(init)
+        except Exception as error:
+            self._add("init", f"init() fails: {type(error).__name__}: {error}")
+            return False
+        return True
+
+    def _is_usable(self, which: str, request: Any) -> bool:
+        registry = registry_of(self.plugin, {})
+        found = list(request_looks(self.plugin, request, which, registry))
+        self.findings += found
+        if type(request) not in request_types(self.plugin):
+            return False
+        _, values = resolve(request, _AnyScheme(self.source))
+        self._values |= values
+        for reference in self.source.made:
+            scheme = reference.partition(":")[0]
+            self._resolvers[scheme] = self.source.resolver(scheme)
+        return True
+
+    # --- calls ------------------------------------------------------------------------
+
+    def _call(
+        self,
+        which: str,
+        request: Any,
+        *,
+        timeout: float | None = None,
+        interrupt: int | None = None,
+        recover: bool = False,
+    ) -> Attempted:
+        if self.reset is not None:
+            self.reset()
+        seen = carry_out(
+            self.plugin,
+            request,
+            self._resolvers,
+            timeout=self.limit if timeout is None else timeout,
+            within=self.within,
+            interrupt=interrupt,
+            recover=recover,
+        )
+        self.attempts += max(seen.calls, 1)
+        if seen.deaf:
+            self._deaf = True
+            text = (
+                f"{which} goes on {self.within:g} seconds after it was cancelled: "
+                "never catch trio.Cancelled, or BaseException, without raising it again; "
+                "call nothing that blocks outside of a thread"
+            )
+            self._add("cancellation", text, once=which)
+        when = "" if interrupt is None else f" when it is cancelled{_step(interrupt)}"
+        for what in seen.left:
+            text = f"{which} leaves {what}{when}"
+            self._add("left-behind", text, once=f"{which} {what.partition(':')[0]}")
+        for where in shown(seen.texts, self._values):
+            text = f"a secret of {which} can be read in {where}"
+            self._add("secrets", text, once=f"{which} {where}")
+        return seen
+
+    def _succeeds(self, which: str, request: Any) -> None:
+        before = self._looked_after_reset()
+        seen = self._call(which, request)
+        if seen.deaf or not self._completed(which, seen):
+            return
+        end = self._looked()
+        self._response(which, seen)
+        if self.plugin.is_check:
+            self._no_side_effects(which, request, before, end)
+        self._interruptions(which, request, seen.steps, end)
+
+    def _completed(self, which: str, seen: Attempted) -> bool:
+        action = seen.action
+        if seen.problem is not None or action is None:
+            self._add("outcome", f"{which} cannot be carried out: {seen.problem}")
+            return False
+        if action.state.status is Status.COMPLETED:
+            return True
+        if seen.returned and seen.error is None:
+            self._add("response", f"{which}: {action.error}")
+        else:
+            self._add("outcome", f"{which} fails: {action.error}")
+        return False
+
+    def _response(self, which: str, seen: Attempted) -> None:
+        action = seen.action
+        assert action is not None
+        given, stored = seen.response, action.response
+        if type(given) not in response_types(self.plugin):
+            wanted = type_text(self.plugin.response_type)
+            text = f"{which} returns {type_text(type(given))}, which is not {wanted}"
+            self._add("response", text)
+        elif type(stored) is not type(given) or stored != given:
+            text = (
+                f"the response of {which} does not survive the store: "
+                f"{value_text(given)} comes back as {value_text(stored)}"
+            )
+            self._add("response", text)
+
+    def _no_side_effects(
+        self, which: str, request: Any, before: object, after: object
+    ) -> None:
+        if before != after:
+            text = f"{which} changes {_changed(before, after)}: a check only looks"
+            self._add("side-effects", text)
+        reset, self.reset = self.reset, None
+        try:
+            again = self._call(which, request)
+        finally:
+            self.reset = reset
+        if again.action is not None and again.action.error is not None:
+            text = (
+                f"{which} passes at first, and fails when it is run again: "
+                f"{again.action.error}"
+            )
+            self._add("side-effects", text)
+        elif before == after and self._looked() != after:
+            text = f"{which} changes {_changed(after, self._looked())} the second time"
+            self._add("side-effects", text)
+
+    def _interruptions(self, which: str, request: Any, count: int, end: object) -> None:
+        recover = self._mode() is not OnInterrupt.FAIL
+        for step in [*_spread(count, self.steps), LAST]:
+            seen = self._call(which, request, interrupt=step, recover=recover)
+            if seen.deaf:
+                return
+            self._obeyed(which, step, seen)
+            if recover:
+                self._ended_the_same(which, step, seen, end)
+
+    def _obeyed(self, which: str, step: int, seen: Attempted) -> None:
+        if seen.heard and seen.returned and seen.calls == 1:
+            text = (
+                f"{which} returns a response although it was cancelled{_step(step)}: it "
+                "swallows trio.Cancelled, which must be raised again"
+            )
+            self._add("cancellation", text, once=which)
+        if seen.ended_after > self.within:
+            text = (
+                f"{which} ends {seen.ended_after:.1f} seconds after it was cancelled"
+                f"{_step(step)}: {self.within:g} are allowed"
+            )
+            self._add("cancellation", text, once=which)
+
+    def _ended_the_same(
+        self, which: str, step: int, seen: Attempted, end: object
+    ) -> None:
+        action, looked = seen.action, self._looked()
+        when = f"{which}, interrupted{_step(step)} and run again,"
+        advice = "look first what an earlier attempt has done, or say OnInterrupt.FAIL"
+        if seen.problem is not None or action is None:
+            text = f"{when} does not end: {seen.problem}"
+            self._add("interrupted", text, once=which)
+        elif action.state.status is not Status.COMPLETED:
+            asked = self._mode() is OnInterrupt.RECONCILE and can_reconcile(self.plugin)
+            if asked and seen.calls == 1:
+                return  # reconcile says that nobody can know: that is an answer
+            text = f"{when} fails: {action.error}; {advice}"
+            self._add("interrupted", text, once=which)
+        elif looked != end:
+            text = f"{when} leaves {_changed(end, looked)}; {advice}"
+            self._add("interrupted", text, once=which)
+
+    def _fails(self, which: str, request: Any) -> None:
+        seen = self._call(which, request)
+        if seen.deaf:
+            return
+        if seen.problem is not None or seen.action is None:
+            self._add("outcome", f"{which} cannot be carried out: {seen.problem}")
+        elif seen.action.error is None:
+            self._add("outcome", f"{which} succeeds: {value_text(seen.response)}")
+        elif not str(seen.action.error).strip():
+            self._add("outcome", f"{which} fails without a word: say what is wrong")
+
+    def _is_slow(self, which: str, request: Any) -> None:
+        began = time.monotonic()
+        seen = self._call(which, request, timeout=SHORT)
+        took = time.monotonic() - began - SHORT
+        if seen.deaf:
+            return
+        error = None if seen.action is None else seen.action.error
+        if seen.problem is not None:
+            self._add("outcome", f"{which} cannot be carried out: {seen.problem}")
+        elif seen.returned and error is None:
+            text = f"{which} ends within {SHORT:g} seconds: give one that takes long"
+            self._add("outcome", text)
+        elif error is None or error.message != TIMED_OUT:
+            self._add("outcome", f"{which} fails before it is timed out: {error}")
+        elif took > self.within:
+            text = f"{which} ends {took:.1f} seconds after its timeout"
+            self._add("timeout", text)
+        if seen.steps and seen.problem is None:
+            stopped = self._call(which, request, interrupt=seen.steps)
+            if not stopped.deaf:
+                self._obeyed(which, seen.steps, stopped)
+
+    # --- the world --------------------------------------------------------------------
+
+    def _looked_after_reset(self) -> object:
+        if self.look is not None and self.reset is not None:
+            self.reset()
+        return self._looked()
+
+    def _looked(self) -> object:
+        return None if self.look is None else self.look()
+
+
+class _AnyScheme(dict[str, Callable[[str], str]]):
+    """Resolvers for whatever scheme a request names."""
+
+    def __init__(self, source: SecretSource) -> None:
+        super().__init__()
+        self._source = source
+
+    def get(self, scheme: str, _default: object = None, /) -> Any:
+        """The resolver for a scheme."""
+        return self._source.resolver(scheme)
+
+
+def _spread(count: int, most: int) -> Iterator[int]:
+    """At most so many of the numbers from 1 to count, the first and last among them."""
+    if count <= most:
+        yield from range(1, count + 1)
+    elif most == 1:
+        yield 1
+    else:
+        yield from (1 + round(n * (count - 1) / (most - 1)) for n in range(most))
+
+
+def _step(step: int) -> str:
+    return (
+        " right after its work, before that was stored"
+        if step == LAST
+        else f" at step {step:,}"
+    )
+
+
+def _changed(before: object, after: object) -> str:
+    return f"something else: {value_text(before)} became {value_text(after)}"

@@ -1,0 +1,259 @@
+"""Hypothesis strategies: plans of any shape, and plugins that fare in any way."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+try:
+    from hypothesis import note
+    from hypothesis import strategies as st
+except ImportError as error:  # an extra, so that nobody pays for it unasked
+    message = (
+        "workstream.testing.strategies needs Hypothesis: "
+        "pip install 'workstream-engine[hypothesis]'"
+    )
+    raise ImportError(message) from error
+
+import attrs
+
+from workstream._paths import paths
+from workstream._plan import (
+    Action,
+    BaseAction,
+    Block,
+    CheckAction,
+    Checks,
+    DeferBatch,
+    DeferredActions,
+    Plan,
+    Sequence,
+)
+from workstream._plugin import AnyPlugin
+from workstream._state import HaltAfter, WhenDeferred
+from workstream._walk import actions
+
+from .fake_all import fake_all
+from .fakes import FakePlugin
+from .problems import ScriptError
+
+__all__ = ["Acts", "acts", "fakes", "plans"]
+
+Acts: TypeAlias = dict[str, Any]
+"""What one call does: arguments of ``FakePlugin.when``."""
+
+SECONDS = (0.0, 1.0, 5.0, 30.0, 90.0)
+"""Few values, so that many things happen at the same instant."""
+
+
+def plans(
+    actions: st.SearchStrategy[Action],
+    checks: st.SearchStrategy[CheckAction] | None = None,
+    *,
+    max_blocks: int = 2,
+    max_sequences: int = 4,
+    max_actions: int = 3,
+) -> st.SearchStrategy[Plan]:
+    """Plans that can be submitted, of every shape: blocks, checks, deferred batches.
+
+    ::
+
+        actions = st.builds(lambda: Restart.action(RestartRequest(), name="Restart"))
+
+        @given(plans(actions))
+        def test_no_plan_runs_for_a_day(plan):
+            assert simulate(plan, fake_all(plan, Restart)).elapsed < 86_400
+
+    They shrink towards one block of one sequence of one action, without checks.
+
+    Args:
+        actions: What the sequences and batches are made of; equal names do not matter.
+        checks: What the check groups are made of; None: there are none.
+        max_blocks: How many blocks a plan has at most.
+        max_sequences: How many sequences a block has at most, and batches a plan.
+        max_actions: How many actions a sequence, batch or check group has at most.
+    """
+    shape = _Shape(actions, checks, max_blocks, max_sequences, max_actions)
+    return _plan(shape)
+
+
+def acts(
+    *,
+    seconds: st.SearchStrategy[float] | None = None,
+    fail: bool = True,
+    hang: bool = True,
+) -> st.SearchStrategy[Acts]:
+    """What one call of a plugin does: succeeds, fails, hangs, takes its time.
+
+    They shrink towards success at once.
+
+    Args:
+        seconds: How long a call takes; by default one of a few round values.
+        fail: Whether it may fail, permanently or not.
+        hang: Whether it may hang until it is cancelled.
+    """
+    takes = st.sampled_from(SECONDS) if seconds is None else seconds
+    kinds: list[st.SearchStrategy[Acts]] = [takes.map(_lasting)]
+    if fail:
+        kinds.append(st.builds(_failing, takes, st.booleans()))
+    if hang:
+        kinds.append(st.just({"hangs": True}))
+    return st.one_of(kinds)
+
+
+def _lasting(seconds: float) -> Acts:
+    return {"takes": seconds}
+
+
+def _failing(seconds: float, permanent: bool) -> Acts:
+    return {"takes": seconds, "fails": "it fails", "permanent": permanent}
+
+
+@st.composite
+def fakes(
+    draw: st.DrawFn,
+    plan: Plan,
+    *plugins: Any,
+    acts: st.SearchStrategy[Acts] = acts(),  # noqa: B008 - a strategy never changes
+    max_lines: int = 6,
+) -> list[AnyPlugin]:
+    """Fakes for every plugin of a plan, some of whose calls do what ``acts`` draws.
+
+    ::
+
+        @given(st.data())
+        def test_the_balancer_is_restored(data):
+            plan = rollout(hosts=4)
+            result = simulate(plan, data.draw(fakes(plan, Copy, Balancer)))
+            assert restored(result)
+
+    A failing example shows them as scripts: one line for each call that does something
+    else than to succeed at once. They shrink towards none.
+
+    Args:
+        draw: Given by Hypothesis.
+        plan: The plan.
+        plugins: Plugins or their classes, and fakes, whose scripts stay as they are;
+            what is missing is looked up among the installed plugins.
+        acts: What a call does.
+        max_lines: How many calls do something else than to succeed at once.
+    """
+    given = {plugin.name for plugin in plugins if isinstance(plugin, FakePlugin)}
+    made = fake_all(plan, *_scriptable(plan, plugins))
+    places = [
+        (item.node.plugin, path, attempt)
+        for path, item in paths(plan)
+        if isinstance(item.node, BaseAction) and item.node.plugin not in given
+        for attempt in range(1, (item.node.retries or 0) + 2)
+    ]
+    if not places:
+        return made
+    by_name: dict[str, Any] = {plugin.name: plugin for plugin in made}
+    numbers = st.lists(st.integers(0, len(places) - 1), unique=True, max_size=max_lines)
+    for number in sorted(draw(numbers)):
+        name, path, attempt = places[number]
+        does = draw(acts)
+        note(f"attempt {attempt} of {path}: {does}")
+        by_name[name].when(path=path, attempt=attempt, **does)
+    return made
+
+
+def _scriptable(plan: Plan, plugins: tuple[Any, ...]) -> list[Any]:
+    """The plugins as fakes: whether a call comes to pass depends on all that is drawn."""
+    fake: Any = FakePlugin
+    made = [
+        plugin if isinstance(plugin, fake) else fake(plugin, strict=False)
+        for plugin in plugins
+    ]
+    known = {plugin.name for plugin in made}
+    for name in dict.fromkeys(action.plugin for action in actions(plan)):
+        if name not in known:
+            # What is not installed, fake_all tells of all such plugins at once.
+            with suppress(ScriptError):
+                made.append(fake(name, strict=False))
+    return made
+
+
+@attrs.frozen
+class _Shape:
+    """What was asked of plans."""
+
+    actions: st.SearchStrategy[Action]
+    checks: st.SearchStrategy[CheckAction] | None
+    blocks: int
+    sequences: int
+    size: int
+
+    def some_actions(self) -> st.SearchStrategy[list[Action]]:
+        """The actions of a sequence or batch: copies, as one may be drawn twice."""
+        copied = self.actions.map(lambda action: attrs.evolve(action, key=None))
+        return st.lists(copied, min_size=1, max_size=self.size)
+
+    def group(self) -> st.SearchStrategy[Checks | None]:
+        """A check group, or none."""
+        if self.checks is None:
+            return st.none()
+        copied = self.checks.map(lambda check: attrs.evolve(check, key=None))
+        some = st.lists(copied, min_size=1, max_size=self.size)
+        return st.none() | st.builds(_checks, some, st.sampled_from(SECONDS))
+
+
+def _checks(actions: list[CheckAction], seconds: float) -> Checks:
+    # Continuous checks without a delay would run for ever in one instant.
+    return Checks(actions=actions, delay=seconds or 10.0)
+
+
+@st.composite
+def _plan(draw: st.DrawFn, shape: _Shape) -> Plan:
+    count = draw(st.integers(1, shape.blocks))
+    group = shape.group()
+    return Plan(
+        name="Plan",
+        blocks=[draw(_block(shape, number)) for number in range(1, count + 1)],
+        bypass_checks=draw(group),
+        pre_checks=draw(group),
+        cont_checks=draw(group),
+        post_checks=draw(group),
+        deferred_checks=draw(group),
+        deferred_actions=draw(st.none() | _deferred(shape)),
+    )
+
+
+@st.composite
+def _block(draw: st.DrawFn, shape: _Shape, number: int) -> Block:
+    count = draw(st.integers(1, shape.sequences))
+    group = shape.group()
+    seconds = st.sampled_from(SECONDS)
+    return Block(
+        name=f"Block {number}",
+        sequences=[
+            Sequence(name=f"Sequence {each}", actions=draw(shape.some_actions()))
+            for each in range(1, count + 1)
+        ],
+        concurrency=draw(st.integers(1, count)),
+        tolerated_failures=draw(st.integers(0, count) | st.just(-1)),
+        halt_after=draw(st.sampled_from(HaltAfter)),
+        entrance_delay=draw(seconds),
+        exit_delay=draw(seconds),
+        bypass_checks=draw(group),
+        pre_checks=draw(group),
+        cont_checks=draw(group),
+        post_checks=draw(group),
+        deferred_checks=draw(group),
+    )
+
+
+@st.composite
+def _deferred(draw: st.DrawFn, shape: _Shape) -> DeferredActions:
+    known = [when for when in WhenDeferred if when is not WhenDeferred.UNKNOWN]
+    return DeferredActions(
+        batches=[
+            DeferBatch(
+                name=f"Batch {number}",
+                actions=draw(shape.some_actions()),
+                when=draw(st.sampled_from(known)),
+                fail_element=draw(st.booleans()),
+            )
+            for number in range(1, draw(st.integers(1, shape.sequences)) + 1)
+        ]
+    )
