@@ -105,6 +105,7 @@ class TrioRuntime:
         self._recorded = False
         self.now = settings.now
         self.random = settings.random
+        self.durable = journal.durable
         self.stop = self._interpreter.stop
 
     async def run(self) -> None:
@@ -128,10 +129,6 @@ class TrioRuntime:
             else:
                 self._journal.add(self._settings.codec.record_of(node))
         self._recorded = True
-
-    async def durable(self) -> None:
-        """Return when everything recorded so far is durable."""
-        await self._journal.durable()
 
     # --- the verbs that wait ----------------------------------------------------
 
