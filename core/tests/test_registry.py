@@ -266,13 +266,13 @@ def test_on_interrupt_must_be_one_of_three() -> None:
 @pytest.mark.parametrize("programs", ["git", ["git"], ("git", ""), ("git", 7), None])
 def test_required_programs_are_a_tuple_of_names(programs: Any) -> None:
     """A text alone would be taken for a program a letter."""
-    plugin = Copy()
+    plugin = Other()
     plugin.requires_programs = programs
 
     assert "give a tuple of the names of programs" in refusal(plugin)
 
     plugin.requires_programs = ("git", "ssh")
-    assert "acme.copy" in Registry([plugin])
+    assert "acme.other" in Registry([plugin])
 
 
 def test_the_types_are_needed() -> None:
