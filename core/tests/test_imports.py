@@ -49,7 +49,16 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("_lmdb_*", "_store_marker", "_owners"),
     ),
     "runtime": ("_clock", "_context", "_attempts", "_trio_runtime", "_journal"),
-    "engine": ("_engine", "_launching", "_service", "_runs", "_stores", "_watch*", "_plugin_init", "_pruning"),
+    "engine": (
+        "_engine",
+        "_launching",
+        "_service",
+        "_runs",
+        "_stores",
+        "_watch*",
+        "_plugin_init",
+        "_pruning",
+    ),
     "command line": ("_cli*", "__main__"),
     "built in": ("_builtin",),
 }

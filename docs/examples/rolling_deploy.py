@@ -33,13 +33,14 @@ from workstream_command import CheckCommand, Run, RunCommand
 from workstream_http import HttpAction, HttpCheck, HttpCheckRequest, HttpRequest
 
 HERE = Path(__file__).parent / "web"
+ROOT = Path(tempfile.gettempdir()) / "workstream-rolling-deploy"
 BAD_HOST = 5
 """The host whose configuration says ``"workers": "many"``."""
 
 
 def plan(
     hosts: int = 8,
-    root: Path = Path(tempfile.gettempdir()) / "workstream-rolling-deploy",
+    root: Path = ROOT,
     first_port: int = 8801,
     keep: bool = False,
 ) -> Plan:
@@ -73,9 +74,7 @@ def plan(
                 description="Three hosts at a time; one bad one is tolerated",
                 concurrency=3,
                 tolerated_failures=1,
-                pre_checks=Checks(
-                    actions=[tier_check("Tier is whole", root, hosts)]
-                ),
+                pre_checks=Checks(actions=[tier_check("Tier is whole", root, hosts)]),
                 cont_checks=Checks(
                     delay=0.5,
                     actions=[tier_check("Tier answers", root, enough)],
@@ -123,7 +122,9 @@ class Host:
         return Sequence(
             name=self.name,
             actions=[
-                self._do("Prepare", "prepare", "--port", self.port, "--workers", workers),
+                self._do(
+                    "Prepare", "prepare", "--port", self.port, "--workers", workers
+                ),
                 self._do("Install", "install", HERE / "v1"),
                 self._do("Start", "start", "v1"),
             ],

@@ -11,7 +11,7 @@ VERSION = 1
 class Handler(http.server.BaseHTTPRequestHandler):
     """Answers every request with the service's health."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Answer one request."""
         body = json.dumps({"version": VERSION, "status": "ok"}).encode()
         self.send_response(200)

@@ -21,7 +21,7 @@ _ready = threading.Event()
 class Handler(http.server.BaseHTTPRequestHandler):
     """Answers every request with the service's health."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Answer one request."""
         ready = _ready.is_set()
         status = "ok" if ready else "warming up"
