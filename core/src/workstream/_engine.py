@@ -52,10 +52,6 @@ __all__ = ["Workstream", "open_workstream"]
 log = logging.getLogger("workstream")
 
 HALF_AN_HOUR = 1800.0
-LEAVE_AFTER = 10.0
-"""Seconds that leaving the engine waits for plugins that were cancelled (A-16)."""
-STOP_POLL = 0.5
-"""Seconds between two looks for stop requests of other processes (SP-1)."""
 
 
 @asynccontextmanager
