@@ -4,6 +4,10 @@ An attempt is durable before its call, an outcome before what follows from it; s
 are objects with a state too. The end of one action and the start of the next share a
 commit, sequences that run side by side share commits, each call has a timeout. There is
 nothing else: no rules, no plugins, no log for watchers, no errors, no recovery.
+
+In two kinds: ``run_ceiling`` stores bare tuples of numbers; ``run_typed_ceiling`` stores
+what a program can read again as what it was, objects with times and a response of a
+class, in the way that the stack offers: attrs, cattrs and msgpack.
 """
 
 from __future__ import annotations
@@ -12,14 +16,17 @@ import importlib
 import struct
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import attrs
+import cattrs
 import trio
 
-from .work import Shape
+from .work import Response, Shape
 
-__all__ = ["run_ceiling"]
+__all__ = ["run_ceiling", "run_typed_ceiling"]
 
 lmdb: Any = importlib.import_module("lmdb")
 msgpack: Any = importlib.import_module("msgpack")
@@ -37,8 +44,19 @@ class _Bare:
         self._done, self._work = trio.Event(), trio.Event()
         self._limiter = trio.CapacityLimiter(1)
 
-    def record(self, position: int, *state: object) -> None:
-        self._batch.append((_KEY(_PLAN, position), self._pack(state)))
+    def now(self) -> Any:
+        return time.time_ns()
+
+    def encode(self, status: str, started: Any, ended: Any, response: Any) -> bytes:
+        number = None if response is None else response.number
+        data: bytes = self._pack((status, started, ended, number))
+        return data
+
+    def record(
+        self, position: int, status: str, started: Any, ended: Any, response: Any
+    ) -> None:
+        data = self.encode(status, started, ended, response)
+        self._batch.append((_KEY(_PLAN, position), data))
         self._work.set()
 
     async def commit_for_ever(self) -> None:
@@ -58,20 +76,20 @@ class _Bare:
                 put(key, value)
 
     async def work(self, sequences: Iterator[int], actions: int) -> None:
-        now = time.time_ns
+        now = self.now
         for number in sequences:
             first = number * (actions + 1) + 1
             begun = now()
-            self.record(first, RUNNING, begun, None)
+            self.record(first, RUNNING, begun, None, None)
             for position in range(first + 1, first + 1 + actions):
                 started = now()
                 self.record(position, RUNNING, started, None, None)
                 await self._done.wait()
-                response = None
+                response: Any = None
                 with trio.move_on_after(30):
                     response = await _call(position)
-                self.record(position, COMPLETED, started, now(), {"number": response})
-            self.record(first, COMPLETED, begun, now())
+                self.record(position, COMPLETED, started, now(), response)
+            self.record(first, COMPLETED, begun, now(), None)
         await self._done.wait()
 
     async def run(self, shape: Shape) -> float:
@@ -87,10 +105,37 @@ class _Bare:
         return time.perf_counter() - start
 
 
-async def _call(number: int) -> int:
-    return number
+@attrs.define
+class _State:
+    status: str
+    started: datetime
+    ended: datetime | None
+    response: Response | None
+
+
+class _Typed(_Bare):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._pack = msgpack.Packer(datetime=True).pack
+        self._plain = cattrs.Converter().get_unstructure_hook(_State)
+
+    def now(self) -> Any:
+        return datetime.now(UTC)
+
+    def encode(self, status: str, started: Any, ended: Any, response: Any) -> bytes:
+        data: bytes = self._pack(self._plain(_State(status, started, ended, response)))
+        return data
+
+
+async def _call(number: int) -> Response:
+    return Response(number)
 
 
 async def run_ceiling(shape: Shape, path: Path) -> float:
     """Do the work in a new store at this path; the seconds that it took."""
     return await _Bare(path).run(shape)
+
+
+async def run_typed_ceiling(shape: Shape, path: Path) -> float:
+    """The same, with typed records."""
+    return await _Typed(path).run(shape)

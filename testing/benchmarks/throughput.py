@@ -60,6 +60,7 @@ def _contenders(shape: Shape) -> dict[str, Callable[[], float]]:
         "engine": _on_disk(_engine, shape),
         "floor": _on_disk(floor.run_floor, shape),
         "ceiling": _on_disk(ceiling.run_ceiling, shape),
+        "typed": _on_disk(ceiling.run_typed_ceiling, shape),
         "no store": _on_disk(_without_store, shape),
         "real": _on_disk(_real, shape, 0),
         "watched": _on_disk(_real, shape, WATCHERS),
@@ -76,7 +77,8 @@ def _lines(shape: Shape, samples: Samples) -> list[Figure]:
 
     names = {
         "floor": "floor: SQLite, a commit a state change",
-        "ceiling": "ceiling: bare trio + LMDB",
+        "ceiling": "ceiling: bare trio + LMDB, tuples of numbers",
+        "typed": "the same with typed records",
         "no store": "the interpreter on trio, without a store",
         "real": "engine, with checks, retries and reports",
         "watched": f"the same with {WATCHERS} watchers",
@@ -94,6 +96,7 @@ def _lines(shape: Shape, samples: Samples) -> list[Figure]:
 
 def _loaded(shape: Shape, samples: Samples) -> list[Figure]:
     of_ceiling = samples.ratio("ceiling", "engine")
+    of_typed = samples.ratio("typed", "engine")
     times_floor = samples.ratio("floor", "engine")
     return [
         Figure(
@@ -102,6 +105,11 @@ def _loaded(shape: Shape, samples: Samples) -> list[Figure]:
             ratio=f"{of_ceiling:.2f} of the ceiling",
             goal="0.6 of the ceiling, better 0.8",
             reached=of_ceiling >= 0.6,
+        ),
+        Figure(
+            name=f"{shape}: engine against a ceiling with typed records",
+            value="",
+            ratio=f"{of_typed:.2f} of it",
         ),
         Figure(
             name=f"{shape}: engine against the floor",
