@@ -257,6 +257,24 @@ async def test_a_name_that_was_claimed_and_not_used_is_not_done(
 
 
 @trio_test
+async def test_a_name_whose_claimer_died_is_not_done(
+    client: Client, host: Host, machine: Machine, context: Recorder
+) -> None:
+    """The same, when it had come as far as to claim the name, or to the last step."""
+    job = machine.home / ".workstream" / "jobs" / f"{context.idempotency_key}-1"
+    job.mkdir(parents=True)
+    (job / "supervisor").write_text("1 1 another-boot\n")
+    await context.remember(run=1, began=time.time())
+    machine.gate()
+
+    assert await client.reconcile(counting(host), context) is NOT_DONE
+    assert context.notes["run"] == 2
+    # Whoever runs it now does so under the next name.
+    await abandoned(client, counting(host), context.again())
+    assert count(machine) == 1
+
+
+@trio_test
 async def test_after_many_days_a_host_that_knows_nothing_is_not_believed(
     client: Client, host: Host, context: Recorder
 ) -> None:

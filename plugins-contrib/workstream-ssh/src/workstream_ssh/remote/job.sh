@@ -1,11 +1,11 @@
 # Runs a command as a job with a name, or finds the job of that name again.
 #
-# A job is a directory, and what is in it is its state. Each step is one file that is
-# renamed into place, or one directory that only one can make, so that whoever comes
+# A job is a directory, and what is in it is its state. Each step is one file that comes
+# into its place whole, or one directory that only one can make, so that whoever comes
 # later, after whatever has died in between, can tell what was done:
 #
-#   (the directory)  somebody has claimed the name
-#   supervisor       which process looks after the job: number, start time, boot
+#   supervisor       the name is taken: which process looks after the job, by number,
+#                    start time and boot
 #   begun/           the command may begin; who makes it first decides
 #   pid              the leader of the command's process group, before it begins
 #   cancelled/       it was told to end
@@ -141,8 +141,27 @@ prune() {
 }
 
 fail() {
-    rm -rf "$job"
+    # By another name first: somebody may be about to claim this one.
+    mv "$job" "$root/.failed-$token" 2>/dev/null || rm -rf "$job"
+    rm -rf "$root/.failed-$token"
     finish fault "$1" "$(room "$root")"
+}
+
+is_claimed() { [ -e "$job/supervisor" ]; }
+
+# Takes the name; it fails if somebody has it already. A link is made whole or not at
+# all, so nobody ever sees a name that is taken and not by whom.
+claim() {
+    is_claimed && return 1
+    claimed= why=
+    if identity $$ >"$job/.claim-$token"; then
+        why=$(ln "$job/.claim-$token" "$job/supervisor" 2>&1) && claimed=1
+    fi
+    rm -f "$job/.claim-$token"
+    [ -z "$claimed" ] || return 0
+    is_claimed && return 1
+    [ -z "$why" ] || printf '%s\n' "$why" >&2
+    fail record
 }
 
 launch() {
@@ -153,7 +172,6 @@ END
 }
 
 supervise() {
-    identity $$ >"$job/supervisor" || fail record
     # Room for the exit code, should the disk be full by then.
     printf '%4096s' '' >"$job/reserve" || fail record
     if [ -n "$stdin_size" ]; then
@@ -203,6 +221,7 @@ ended() {
     [ -z "$detached" ] || { shorten "$job/out"; shorten "$job/err"; }
 }
 
+command -v setsid >/dev/null || finish fault setsid
 if [ -n "$transient" ]; then
     # A check must pass on a full disk too, so memory comes first.
     for place in "${XDG_RUNTIME_DIR:-/dev/shm}" /dev/shm "${TMPDIR:-/tmp}" "$root"; do
@@ -211,12 +230,14 @@ if [ -n "$transient" ]; then
         job=
     done
     [ -n "$job" ] || { job=$root/$name; mkdir -p "$job" || fail record; }
+    claim || fail record
 else
     job=$root/$name
-    mkdir -p "$root" || fail record
-    prune </dev/null >/dev/null 2>&1 3<&- &
-    if [ "$op" = settle ] || ! mkdir "$job" 2>/dev/null; then
-        [ "$op" = settle ] || [ -d "$job" ] || mkdir "$job" || fail record
+    if [ "$op" = run ]; then
+        mkdir -p "$job" || fail record
+        prune </dev/null >/dev/null 2>&1 3<&- &
+    fi
+    if [ "$op" = settle ] || ! claim; then
         say joined
         if [ -n "$detached" ]; then
             watch &
@@ -231,6 +252,5 @@ else
         tell
     fi
 fi
-command -v setsid >/dev/null || { rm -rf "$job"; finish fault setsid; }
 say fresh
 supervise
