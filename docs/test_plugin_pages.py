@@ -42,7 +42,7 @@ FOR_RUNTIMES = {"resolved"}
 
 def sections(page: str, level: str) -> dict[str, str]:
     """The text under each heading of this level, by the heading's code."""
-    pattern = rf"^{level} `(.+)`\n(.*?)(?=^#{{1,{len(level)}}} |\Z)"
+    pattern = rf"^{level} `([^\n]+)`\n(.*?)(?=^#{{1,{len(level)}}} |\Z)"
     return dict(re.findall(pattern, page, re.M | re.S))
 
 
@@ -51,7 +51,8 @@ def signature(name: str, function: Any) -> str:
     unwrapped = inspect.unwrap(function)
     found = inspect.signature(unwrapped)
     parameters = [p for p in found.parameters.values() if p.name not in ("self", "cls")]
-    text = str(found.replace(parameters=parameters)).replace("'", "")
+    text = str(found.replace(parameters=parameters))
+    text = re.sub(r"(: |-> )'([^']+)'", r"\1\2", text)
     prefix = "async " if inspect.iscoroutinefunction(unwrapped) else ""
     return f"{prefix}{name}{text}"
 
