@@ -13,7 +13,9 @@ from .table import Figure, interleaved
 
 __all__ = ["peak_memory", "walls"]
 
-PASS = ("-c", "pass")
+PASS = (sys.executable, "-c", "pass")
+WORKSTREAM = str(Path(sys.executable).with_name("workstream"))
+"""The command as it was installed beside this interpreter."""
 ONE_ACTION = """
 from workstream import Block, Plan, Sequence
 from workstream_command import Run, RunCommand
@@ -41,7 +43,7 @@ print(before, peak())
 
 def _wall(*arguments: str) -> float:
     start = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
@@ -50,18 +52,18 @@ def walls(path: Path, rounds: int) -> list[Figure]:
     plan = path / "one_action.py"
     plan.write_text(ONE_ACTION)
     store = str(path / "store")
-    run = ("-m", "workstream", "run", str(plan), "--store", store)
+    run = (WORKSTREAM, "run", str(plan), "--store", store)
     commands = {
         "`workstream run`, one action": run,
-        "`workstream --help`": ("-m", "workstream", "--help"),
-        "`workstream list`": ("-m", "workstream", "list", "--store", store),
+        "`workstream --help`": (WORKSTREAM, "--help"),
+        "`workstream list`": (WORKSTREAM, "list", "--store", store),
     }
     contenders: dict[str, Callable[[], float]] = {"pass": partial(_wall, *PASS)}
     figures: list[Figure] = []
     for name, command in commands.items():
         try:
             _wall(*command)  # compiles what is not compiled yet
-        except subprocess.CalledProcessError:
+        except (OSError, subprocess.CalledProcessError):
             figures.append(Figure(name=name, value="cannot be run here"))
         else:
             contenders[name] = partial(_wall, *command)

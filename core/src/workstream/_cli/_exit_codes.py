@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from .._plan import Outcome
+if TYPE_CHECKING:
+    from .._plan import Outcome
 
 __all__ = ["BUG", "INTERRUPTED", "ExitCode", "code_of", "worst"]
 
@@ -32,13 +34,14 @@ class ExitCode(IntEnum):
     """The run broke off, and ``workstream resume`` goes on with it."""
 
 
+# By the outcome's name, as the help text does not owe the plan's classes their time.
 _BY_OUTCOME = {
-    Outcome.COMPLETED: ExitCode.COMPLETED,
-    Outcome.COMPLETED_WITH_FAILURES: ExitCode.TOLERATED,
-    Outcome.FAILED: ExitCode.FAILED,
-    Outcome.STOPPED: ExitCode.STOPPED,
-    Outcome.NOT_STARTED: ExitCode.REFUSED,
-    Outcome.RUNNING: ExitCode.BROKEN_OFF,
+    "COMPLETED": ExitCode.COMPLETED,
+    "COMPLETED_WITH_FAILURES": ExitCode.TOLERATED,
+    "FAILED": ExitCode.FAILED,
+    "STOPPED": ExitCode.STOPPED,
+    "NOT_STARTED": ExitCode.REFUSED,
+    "RUNNING": ExitCode.BROKEN_OFF,
 }
 
 _BEST_FIRST = (
@@ -53,7 +56,7 @@ _BEST_FIRST = (
 
 def code_of(outcome: Outcome) -> ExitCode:
     """The exit status for a plan that ended so; of one that still is R: broken off."""
-    return _BY_OUTCOME[outcome]
+    return _BY_OUTCOME[outcome.name]
 
 
 def worst(codes: Iterable[ExitCode]) -> ExitCode:

@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 import click
 
 from .._display import shorten
-from .._errors import InternalError, WorkstreamError
 from ._exit_codes import BUG, INTERRUPTED, ExitCode
 from ._refusal import complain
 from ._streams import flush_all, log_to_stderr
@@ -75,18 +74,24 @@ class CommandLine(click.Group):
         except click.Abort:
             complain("nothing was begun, or it was left as it was", "Interrupted")
             code = INTERRUPTED
-        except InternalError as error:
-            traceback.print_exception(error)
-            code = BUG
-        except WorkstreamError as error:
-            complain(error)
-            code = ExitCode.REFUSED
-        except Exception:
-            traceback.print_exc()
-            complain("please report this, with the lines above", "Bug in workstream")
-            code = BUG
+        except Exception as error:
+            code = _told(error)
         flush_all()
         sys.exit(int(code) if isinstance(code, int) else 0)
+
+
+def _told(error: Exception) -> int:
+    """Say what went wrong; the exit status."""
+    # Imported here, as the help text does not owe it its time.
+    from .._errors import InternalError, WorkstreamError
+
+    if isinstance(error, WorkstreamError) and not isinstance(error, InternalError):
+        complain(error)
+        return ExitCode.REFUSED
+    traceback.print_exception(error)
+    if not isinstance(error, InternalError):
+        complain("please report this, with the lines above", "Bug in workstream")
+    return BUG
 
 
 @click.command(

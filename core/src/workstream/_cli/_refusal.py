@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from .._display import display_lines
-from .._errors import WorkstreamError
 from ._exit_codes import ExitCode
 from ._streams import Forgiving
+
+if TYPE_CHECKING:
+    from .._errors import WorkstreamError
 
 __all__ = ["Refusal", "complain"]
 
