@@ -3,13 +3,14 @@
 LMDB maps its files into memory. So what is an error elsewhere can be the death of the
 process there: a page of the lock file for which the disk has no room, a page of the
 data file that is not there because somebody cut the file short. Both are seen to when
-the environment is opened (``_reserve_lock_file``, ``_lengthen``).
+the environment is opened (``_reserve_lock_file``, ``_check_length``).
 
 A write that fails may leave LMDB unable to go on: when it could not write the page that
 makes a commit count, it refuses everything from then on, reads included, as it cannot
 know what the disk holds. Opened anew it reads that page again, and goes on from there:
-``panicked`` says that this is needed, ``mend`` does it. Whether the commit that failed
-counts is not known before.
+``broken`` says that this is needed, ``mend`` does it. Whether the commit that failed
+counts is not known before. ``mend`` also lets a map grow that another process, which has
+opened the store with a larger one, has filled beyond this one's end.
 
 A reader that died keeps its slot, and pages that it might still read are not used
 again: the file grows. Any other process can clear the slot; so this one looks for such
@@ -26,6 +27,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ._errors import StoreFormatError
+from ._lmdb_pages import missing_page
 from ._lmdb_reader import Reader, lmdb, storage_errors
 
 __all__ = ["OPEN_HERE", "Environment", "is_open_here"]
@@ -43,6 +46,8 @@ _TWO_PAGES = 8192
 """What a data file has at least: a store that is younger holds nothing."""
 _CHECK_READERS_EVERY = 256
 """Commits between two looks for the slots of readers that died."""
+_ROOM = 2**22
+"""How many bytes a full store grows by, at least, so that plans can be deleted."""
 
 OPEN_HERE: dict[tuple[int, int], int] = {}
 """The stores that are open, by device and inode, and the process that opened them."""
@@ -72,7 +77,7 @@ class Environment:
         self._map_size = map_size
         self._sync = sync
         self._commits = 0
-        self.panicked = False
+        self._panicked = self._outgrown = False
         self.readers_cleared = 0
         with storage_errors(path):
             self._env = self._open()
@@ -93,7 +98,7 @@ class Environment:
                         os.truncate(data, 0)
             raise
         try:
-            _lengthen(env, data)
+            _check_length(self._path, env, data)
             self.readers_cleared += env.reader_check()
         except BaseException:
             env.close()
@@ -118,18 +123,34 @@ class Environment:
                     raise
                 size //= 2
 
+    @property
+    def broken(self) -> bool:
+        """Whether ``mend`` must be called before anything else."""
+        return self._panicked or self._outgrown
+
     def mend(self) -> None:
-        """Go on after a panic, if there was one. Nobody may be using the environment.
+        """Make it usable again. Nobody may be using the environment.
 
         Raises:
             StorageError: It cannot be opened; it can be tried again.
         """
-        if self.panicked:
-            self._env.close()
-            with storage_errors(self._path):
+        with storage_errors(self._path):
+            if self._panicked:
+                self._env.close()
                 self._env = self._open()
-            self.panicked = False
-            log.warning("the store at %s was opened anew", self._path)
+                log.warning("the store at %s was opened anew", self._path)
+            elif self._outgrown:
+                self._env.set_mapsize(0)  # as large as the store says it is
+        self._panicked = self._outgrown = False
+
+    def grow(self) -> None:
+        """Make room in a full store. Nobody may be using the environment.
+
+        Other processes find that they have to ``mend``.
+        """
+        with storage_errors(self._path):
+            size = self._env.info()["map_size"]
+            self._env.set_mapsize(size + max(_ROOM, size // 16))
 
     def close(self) -> None:
         """Close it. Raises StorageError when the last sync fails; closed it is even so."""
@@ -174,8 +195,8 @@ class Environment:
             if not self._env.reader_check():
                 raise
             return self._env.begin()
-        except lmdb().PanicError:
-            self.panicked = True
+        except (lmdb().PanicError, lmdb().MapResizedError) as error:
+            self._note(error)
             raise
 
     def write(self, function: Callable[[Any], T]) -> T:
@@ -194,21 +215,22 @@ class Environment:
                 with self._env.begin(write=True) as transaction:
                     return function(transaction)
             except library.Error as error:
-                # The first failure does not tell: the next transaction would.
-                self.panicked = self.panicked or self._refuses(error)
+                self._note(error)
                 raise
 
-    def _refuses(self, error: Exception) -> bool:
+    def _note(self, error: Exception) -> None:
+        """Find out whether the environment is of use any more."""
         library = lmdb()
-        if isinstance(error, library.PanicError):
-            return True
+        if isinstance(error, library.MapResizedError):
+            self._outgrown = True
+            return
         try:
+            # Of a commit that failed, the next transaction tells what it has done.
             self._env.begin().abort()
         except library.PanicError:
-            return True
+            self._panicked = True
         except library.Error:
-            pass  # it has its own trouble, which the next reader will tell
-        return False
+            pass  # it has its own trouble, which the next reader will be told
 
 
 def _reserve_lock_file(path: Path) -> None:
@@ -233,20 +255,20 @@ def _reserve_lock_file(path: Path) -> None:
         os.close(file)
 
 
-def _lengthen(env: Any, data: Path) -> None:
-    """Let the data file be as long as it says, if it was cut short.
-
-    To read beyond its end would kill the process. Of pages that are there, but empty,
-    LMDB says that they are damaged.
-    """
+def _check_length(path: Path, env: Any, data: Path) -> None:
+    """Refuse a data file whose end is missing. Raises StoreFormatError."""
     length = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
     if data.stat().st_size >= length:
         return
-    # Nobody else may be making it longer meanwhile: this would cut that off.
+    # Nobody may be writing while the pages are looked at.
     transaction = env.begin(write=True)
     try:
-        length = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
-        if data.stat().st_size < length:
-            os.truncate(data, length)
+        missing = missing_page(data)
     finally:
         transaction.abort()
+    if missing is not None:
+        message = (
+            f"the store at {path} is damaged: its data file was cut short (page "
+            f"{missing} is not there); restore it from a backup"
+        )
+        raise StoreFormatError(message)

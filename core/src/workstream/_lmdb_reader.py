@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import importlib
+import logging
 import os
+import struct
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +18,31 @@ from ._errors import PlanCorruptError, StorageError, StoreFormatError
 from ._records import decode_row
 from ._vault import PlanRow, not_found
 
-__all__ = ["Reader", "damaged", "lmdb", "row_in", "storage_errors"]
+__all__ = [
+    "OutgrownError",
+    "Reader",
+    "StoreFullError",
+    "damaged",
+    "keys_of",
+    "lmdb",
+    "row_at",
+    "row_in",
+    "storage_errors",
+]
+
+log = logging.getLogger("workstream")
 
 _NEXT_TO_NOTHING = 2**16
 """Bytes; a disk that has less is called full."""
 _SIGNS_OF_FAILURE = (os.strerror(errno.EIO), os.strerror(errno.EROFS), "MDB_PANIC")
+
+
+class StoreFullError(StorageError):
+    """The store has no room left in its map."""
+
+
+class OutgrownError(StorageError):
+    """Another process has made the store larger than this one's map."""
 
 
 class Reader:
@@ -96,6 +118,24 @@ def row_in(plan_id: UUID, data: bytes) -> PlanRow:
         raise damaged(plan_id, "its row", error) from error
 
 
+def row_at(key: bytes, data: bytes) -> PlanRow | None:
+    """The row that stands at a key, for a list: one that is damaged is left out."""
+    try:
+        return row_in(UUID(bytes=key[1:]), data)
+    except (ValueError, PlanCorruptError) as error:
+        log.warning("left out of a list: %s", error)
+        return None
+
+
+@contextmanager
+def keys_of(plan_id: UUID) -> Generator[None, None, None]:
+    """What stands at the keys of one plan is read; it may be damaged."""
+    try:
+        yield
+    except (ValueError, KeyError, struct.error) as error:
+        raise damaged(plan_id, "what is stored of its run", error) from error
+
+
 def damaged(plan_id: UUID, what: str, error: Exception) -> PlanCorruptError:
     """Something that is stored of this plan is not what was stored (R-4)."""
     message = (
@@ -122,13 +162,13 @@ def storage_errors(path: Path) -> Generator[None, None, None]:
             f"the store at {path} is full: delete finished plans, or open it with a "
             "larger map_size"
         )
-        raise StorageError(message) from error
+        raise StoreFullError(message) from error
     except library.MapResizedError as error:
         message = (
-            f"the store at {path} was made larger by another process than this one can "
-            "see: close it, and open it with the same map_size"
+            f"the store at {path} was just made larger than this process had expected: "
+            "try again"
         )
-        raise StorageError(message) from error
+        raise OutgrownError(message) from error
     except library.ReadersFullError as error:
         message = (
             f"the store at {path} is being read by as many processes as it can take: "

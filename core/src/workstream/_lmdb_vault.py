@@ -37,10 +37,9 @@ from __future__ import annotations
 
 import logging
 import os
-import struct
 import sys
-from collections.abc import Callable, Collection, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import UUID
@@ -48,7 +47,15 @@ from uuid import UUID
 from . import _lmdb_layout as layout
 from ._errors import PlanCorruptError, PlanExistsError, StorageError
 from ._lmdb_environment import OPEN_HERE, Environment, is_open_here
-from ._lmdb_reader import Reader, damaged, row_in, storage_errors
+from ._lmdb_reader import (
+    OutgrownError,
+    Reader,
+    StoreFullError,
+    damaged,
+    keys_of,
+    row_at,
+    storage_errors,
+)
 from ._records import encode_row, row_prefix, status_in
 from ._state import Status
 from ._store_marker import check_directory
@@ -196,7 +203,7 @@ class LmdbVault:
     async def _healthy(self) -> Environment:
         """The environment; opened anew if LMDB has given it up."""
         env = self._environment()
-        if env.panicked:
+        if env.broken:
             # Then nobody writes, and readers, who never wait, are not reading either.
             async with self._one_at_a_time, self._copying:
                 self._environment().mend()
@@ -218,7 +225,7 @@ class LmdbVault:
         """See ``Vault.read``."""
         with await self._reading() as reader:
             row = reader.row(plan_id)
-            with _keys_of(plan_id):
+            with keys_of(plan_id):
                 return StoredPlan(
                     row=row,
                     definition=reader.get(layout.DEFINITION, plan_id) or b"",
@@ -253,9 +260,7 @@ class LmdbVault:
         starts = (b"",) if statuses is None else tuple(map(row_prefix, statuses))
         with await self._reading() as reader:
             found = reader.all_of(layout.ROW) if ids is None else reader.rows_of(ids)
-            rows = (
-                _row_at(key, data) for key, data in found if data.startswith(starts)
-            )
+            rows = (row_at(key, data) for key, data in found if data.startswith(starts))
             fit = (
                 row
                 for row in rows
@@ -269,7 +274,7 @@ class LmdbVault:
             status = reader.row(plan_id).status
             changes: list[tuple[int, Change]] = []
             start = layout.log_key(plan_id, after + 1)
-            with _keys_of(plan_id):
+            with keys_of(plan_id):
                 for key, entry in reader.all_of(layout.LOG, plan_id, start=start):
                     found = layout.changes_in(plan_id, entry)
                     first = layout.log_position(key) - len(found) + 1
@@ -290,7 +295,7 @@ class LmdbVault:
             reader.row(plan_id)
             start = layout.line_key(plan_id, position, 0)
             found: list[LineRecord] = []
-            with _keys_of(plan_id):
+            with keys_of(plan_id):
                 for key, data in reader.all_of(layout.LINE, plan_id, start=start):
                     place, number = layout.line_place(key)
                     if place != position:
@@ -306,8 +311,27 @@ class LmdbVault:
 
     # -- Writing -----------------------------------------------------------------------
 
-    async def _writing(self, function: Callable[[Any], T]) -> T:
-        """Call the function in a transaction, in the one thread."""
+    async def _writing(
+        self, function: Callable[[Any], T], *, must_fit: bool = False
+    ) -> T:
+        """Call the function in a transaction, in the one thread.
+
+        Args:
+            function: May be called twice.
+            must_fit: Whether a full store is made larger for it.
+        """
+        try:
+            return await self._write_once(function)
+        except OutgrownError:
+            return await self._write_once(function)
+        except StoreFullError:
+            if not must_fit:
+                raise
+        async with self._one_at_a_time, self._copying:
+            self._environment().grow()
+        return await self._write_once(function)
+
+    async def _write_once(self, function: Callable[[Any], T]) -> T:
         import trio
 
         env = await self._healthy()
@@ -370,7 +394,8 @@ class LmdbVault:
                 prefix = purpose + plan_id.bytes
                 _sweep(cursor, prefix, prefix + b"\xff" * 16)
 
-        await self._writing(delete)
+        # Deleting is what makes room, and it needs some.
+        await self._writing(delete, must_fit=True)
 
     def _refuse_delete(self, transaction: Any, plan_id: UUID) -> None:
         try:
@@ -399,7 +424,7 @@ class LmdbVault:
                 transaction.put(layout.STOP + plan_id.bytes, b"")
             return found
 
-        return await self._writing(request_stop)
+        return await self._writing(request_stop, must_fit=True)
 
     # -- Housekeeping ------------------------------------------------------------------
 
@@ -452,24 +477,6 @@ class LmdbVault:
         self._environment()
         assert self._owners is not None
         return self._owners
-
-
-def _row_at(key: bytes, data: bytes) -> PlanRow | None:
-    """The row that stands at a key, for a list: one that is damaged is left out."""
-    try:
-        return row_in(UUID(bytes=key[1:]), data)
-    except (ValueError, PlanCorruptError) as error:
-        log.warning("left out of a list: %s", error)
-        return None
-
-
-@contextmanager
-def _keys_of(plan_id: UUID) -> Generator[None, None, None]:
-    """What stands at the keys of one plan is read; it may be damaged."""
-    try:
-        yield
-    except (ValueError, KeyError, struct.error) as error:
-        raise damaged(plan_id, "what is stored of its run", error) from error
 
 
 def _take(transaction: Any, write: Write, steps: layout.Steps) -> StorageError | None:
