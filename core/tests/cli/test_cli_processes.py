@@ -346,6 +346,7 @@ def test_a_terminal_shows_live_progress_and_then_the_outcome(
     )
 
     assert status == 1
+    assert "checking and storing the plan" in written  # before anything runs
     assert "slow / do" in written  # what runs
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
     end = written[written.rindex("\x1b[?25h") :]
