@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
 from workstream import PluginError
 from workstream_ssh import _runtime_directory
-from workstream_ssh._runtime_directory import runtime_directory
+from workstream_ssh._runtime_directory import runtime_directory, sweep
 
 
 @pytest.fixture
@@ -46,3 +48,18 @@ def test_a_path_too_long_for_a_socket_is_not_used(
     monkeypatch.setattr(_runtime_directory, "LONGEST", len(str(runtime)))
 
     assert str(runtime_directory()).startswith("/tmp/workstream-ssh-")
+
+
+def test_what_killed_processes_have_left_is_removed(runtime: Path) -> None:
+    """After a while, and nothing of those that live."""
+    directory = runtime_directory()
+    dead = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
+    names = [f"{dead}-old.log", f"{dead}-young.log", f"{os.getpid()}-old.log", "other"]
+    for name in names:
+        (directory / name).touch()
+        if "young" not in name:
+            os.utime(directory / name, (time.time() - 7200, time.time() - 7200))
+
+    sweep()
+
+    assert sorted(path.name for path in directory.iterdir()) == sorted(names[1:])

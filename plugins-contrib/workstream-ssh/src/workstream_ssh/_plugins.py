@@ -18,7 +18,7 @@ from . import _copies, _jobs
 from ._connections import Connections, Limits, missing_program
 from ._faults import command_faults, copy_faults
 from ._requests import CopyFrom, CopyResult, CopyTo, RunOn, RunResult, ShellOn
-from ._runtime_directory import runtime_directory
+from ._runtime_directory import sweep
 
 __all__ = ["SshCheck", "SshCopy", "SshRun", "ssh_plugins", "workstream_plugins"]
 
@@ -148,4 +148,4 @@ def _check_machine() -> None:
             f"the program {missing} is not found in PATH: install OpenSSH's client"
         )
         raise PluginError(message, permanent=True)
-    runtime_directory()
+    sweep()

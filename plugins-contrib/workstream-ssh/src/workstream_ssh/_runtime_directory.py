@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import time
 from pathlib import Path
 
 from workstream import PluginError
 
-__all__ = ["runtime_directory"]
+__all__ = ["runtime_directory", "sweep"]
 
 LONGEST = 60
 """Characters of its path: the path of a socket has at most 107, of which ssh needs 17
 for itself while it makes one."""
+
+LEFT_FOR = 3600.0
+"""Seconds after which what a dead process has left is removed."""
 
 
 def runtime_directory() -> Path:
@@ -39,3 +44,17 @@ def runtime_directory() -> Path:
     if stat.S_IMODE(found.st_mode) != 0o700:
         path.chmod(0o700)
     return path
+
+
+def sweep() -> None:
+    """Remove what processes that were killed have left in the directory.
+
+    The name of each file there begins with the number of the process that made it.
+    """
+    long_ago = time.time() - LEFT_FOR
+    for path in runtime_directory().iterdir():
+        number = path.name.partition("-")[0]
+        if number.isdecimal() and not Path("/proc", number).exists():
+            with contextlib.suppress(FileNotFoundError):
+                if path.lstat().st_mtime < long_ago:
+                    path.unlink()
