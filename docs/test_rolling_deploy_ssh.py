@@ -108,7 +108,7 @@ def completed(shown: dict[str, Any]) -> dict[str, Any]:
         for block in shown["plan"]["blocks"]
         for sequence in block["sequences"]
         for action in sequence["actions"]
-        if action["state"]["status"] == "COMPLETED"
+        if action.get("state", {}).get("status") == "COMPLETED"
     }
 
 
