@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import importlib
 import logging
 import os
@@ -145,6 +146,7 @@ def damaged(plan_id: UUID, what: str, error: Exception) -> PlanCorruptError:
     return PlanCorruptError(message, plan_id)
 
 
+@functools.cache
 def lmdb() -> Any:
     """LMDB itself, imported with the first store that is opened."""
     # It brings no types; as ``Any`` it says so once, here.

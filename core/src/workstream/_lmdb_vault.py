@@ -332,12 +332,10 @@ class LmdbVault:
         return await self._write_once(function)
 
     async def _write_once(self, function: Callable[[Any], T]) -> T:
-        import trio
+        from ._lmdb_thread import call_in_thread
 
         env = await self._healthy()
-        return await trio.to_thread.run_sync(
-            env.write, function, limiter=self._one_at_a_time
-        )
+        return await call_in_thread(lambda: env.write(function), self._one_at_a_time)
 
     async def create(self, row: PlanRow, definition: bytes) -> None:
         """See ``Vault.create``."""
