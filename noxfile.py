@@ -88,7 +88,8 @@ def wheels(session: nox.Session) -> None:
     dist = Path(session.create_tmp(), "dist")
     for stale in dist.glob("*"):
         stale.unlink()
-    session.install("build", "pyright[nodejs]", *_tests_group())
+    # The linter and the checkers are for the new plugin package that a test begins.
+    session.install("build", *_group("lint"), *_group("typing"), *_tests_group())
     for path in (".", *PLUGINS):
         # The wheel is built from the sdist, so this proves the sdist whole.
         session.run("python", "-m", "build", "--outdir", str(dist), path)

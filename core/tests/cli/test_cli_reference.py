@@ -13,7 +13,7 @@ from workstream._cli._main import command_line
 from workstream._cli._table import COMMANDS, LazyCommand
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
-SECTION = re.compile(r"^## `workstream (\w+)`\n(.*?)(?=^## |\Z)", re.M | re.S)
+SECTION = re.compile(r"^## `workstream ([\w-]+)`\n(.*?)(?=^## |\Z)", re.M | re.S)
 
 
 def sections() -> dict[str, str]:

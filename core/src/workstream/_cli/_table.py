@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("_restore", "Make a store of a backup."),
     "doctor": ("_doctor", "Look for what is wrong, and say what to do."),
     "plugins": ("_plugins", "List what is installed, and what was left out."),
+    "new-plugin": ("_new_plugin", "Begin a plugin package of your own."),
 }
 """Each command's module, in which it is called ``command``, and its line of help."""
 
