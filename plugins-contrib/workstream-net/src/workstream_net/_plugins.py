@@ -89,6 +89,7 @@ class PingCheck(CheckPlugin[Ping, PingResult]):
 
     name: str = "net.ping"
     retry: retries.RetryPolicy = retries.FAST
+    requires_programs: tuple[str, ...] = ("ping",)
 
     def validate(self, request: Ping, /) -> None:
         """Refuse a request that can never work, with all its faults (V-19)."""
@@ -174,6 +175,7 @@ class WaitPing(ActionPlugin[Ping, PingResult]):
 
     name: str = "net.wait_ping"
     retry: retries.RetryPolicy = retries.SECONDS
+    requires_programs: tuple[str, ...] = ("ping",)
     on_interrupt: OnInterrupt = OnInterrupt.RERUN
 
     def validate(self, request: Ping, /) -> None:
