@@ -106,7 +106,7 @@ async def open_workstream(
         plugins,
         max_submit=max_submit,
         max_last_update=max_last_update,
-        now=Clock(now),
+        now=Clock(now, elapsed=trio.current_time),
         random=random,
     )
     async with engine._service.opened():

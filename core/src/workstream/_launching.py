@@ -12,7 +12,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import trio
+
 from . import _recovery as recovery
+from ._clock import Clock
 from ._codec import Codec
 from ._errors import PlanRefusedError, PlanStaleError
 from ._plan import Plan
@@ -108,7 +111,8 @@ class Launcher:
         if stored.row.status is not Status.RUNNING:
             return False
         plan = self._codec.load(stored)
-        now = self._now()
+        clock = self._clock_of(plan)
+        now = clock()
         aged_out = recovery.is_too_old(plan, now, max_last_update)
         if aged_out:
             changed = recovery.age_out(plan, now)
@@ -132,8 +136,15 @@ class Launcher:
             )
             return False
         log.info("plan %r (%s) is resumed", plan.name, plan_id)
-        self._service.launch(plan, stored, stored.position + len(changes))
+        self._service.launch(plan, stored, stored.position + len(changes), now=clock)
         return True
+
+    def _clock_of(self, plan: Plan) -> Callable[[], datetime]:
+        """A clock that is not behind what is stored of the plan."""
+        latest = recovery.last_update(plan)
+        if latest is None or latest <= self._now():
+            return self._now
+        return Clock(self._now, elapsed=trio.current_time, not_before=latest)
 
     def _refuse_unfit(self, plan: Plan, plan_id: UUID, *, fresh: bool) -> None:
         check = check_startable if fresh else check_resumable

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from uuid import UUID
 
+import attrs
 import trio
 
 from ._journal import Committer
@@ -140,21 +142,32 @@ class Service:
         """Whether a run of the plan is just being begun here."""
         return plan_id in self._beginning
 
-    def launch(self, plan: Plan, stored: StoredPlan, position: int) -> Run:
+    def launch(
+        self,
+        plan: Plan,
+        stored: StoredPlan,
+        position: int,
+        *,
+        now: Callable[[], datetime] | None = None,
+    ) -> Run:
         """Run a plan that is claimed, from wherever it stands.
 
         Args:
             plan: The plan.
             stored: As it was read.
             position: The log position of its latest durable change.
+            now: The time to record, where it is not that of the other runs.
         """
+        settings = self._settings
+        if now is not None:
+            settings = attrs.evolve(settings, now=now)
         run = Run(
             plan,
             stored.row.id,
             position=position,
             lines=stored.lines,
             committer=self._committer,
-            settings=self._settings,
+            settings=settings,
             on_durable=lambda: self.poke(stored.row.id),
         )
         self.runs[run.plan_id] = run
