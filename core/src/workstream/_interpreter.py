@@ -52,7 +52,7 @@ knows neither: that is the ``main`` argument below, False for deferred actions a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -259,7 +259,7 @@ class Interpreter:
         return not (status in (F, S) or self._plan.stopping or over or never_looped)
 
     @asynccontextmanager
-    async def _continuous_loop(self, owner: Plan | Block) -> AsyncIterator[None]:
+    async def _continuous_loop(self, owner: Plan | Block) -> AsyncGenerator[None]:
         """Repeat the continuous checks while the body runs (K-1, K-4).
 
         Leaving it ends a wait at once and awaits a run in progress, on every path

@@ -46,6 +46,7 @@ async def pruned(
     plan that is started or deleted meanwhile is left alone.
     """
     for row in await prunable(vault, before, statuses):
+        gone = False
         with trio.CancelScope(shield=True):
             gone = await _remove(vault, row, before, statuses)
         if gone:

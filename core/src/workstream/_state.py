@@ -202,4 +202,4 @@ class Attempt:
     error: PluginError | None = None
     interrupted: bool = False
     unresponsive: bool = False
-    notes: dict[str, NoteValue] = attrs.field(factory=dict)
+    notes: dict[str, NoteValue] = attrs.field(factory=dict[str, NoteValue])
