@@ -78,7 +78,8 @@ class Resuming:
             endings = await follow(
                 workstream, [row.id for row in resumed], view, self.interrupts
             )
-            return [await result_of(vault, row, endings[row.id]) for row in resumed]
+            with self._screen.busy("reading how it ended"):
+                return [await result_of(vault, row, endings[row.id]) for row in resumed]
 
     async def _ended(
         self, workstream: Workstream, vault: Vault, row: PlanRow

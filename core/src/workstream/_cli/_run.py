@@ -105,7 +105,9 @@ def command(
             endings = await follow(
                 ws, [plan_id], view_on(screen, several=False), interrupts
             )
-            return await result_of(vault, await vault.row(plan_id), endings[plan_id])
+            with screen.busy("reading how it ended"):
+                row = await vault.row(plan_id)
+                return await result_of(vault, row, endings[plan_id])
 
     try:
         with interrupts, stdout_kept_clear(as_json):

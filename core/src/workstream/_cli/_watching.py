@@ -85,7 +85,10 @@ class Watching:
                 if row.status is Status.NOT_STARTED:
                     view.notice(f"{row.name} is not started yet: waiting for it")
                 ending = await self._follow(vault, row, view)
-            return None if ending is None else await result_of(vault, row, ending)
+            if ending is None:
+                return None
+            with self._screen.busy("reading how it ended"):
+                return await result_of(vault, row, ending)
 
     async def _follow(self, vault: Vault, row: PlanRow, view: View) -> Ending | None:
         ending: Ending | None = None

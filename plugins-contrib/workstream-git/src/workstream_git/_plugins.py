@@ -54,6 +54,7 @@ class GitClone(ActionPlugin[CloneRequest, CloneResult]):
     """Clone a repository; under its name it is there whole or not at all."""
 
     name: str = "git.clone"
+    requires_programs: tuple[str, ...] = ("git",)
     retry: retries.RetryPolicy = retries.SECONDS
     on_interrupt: OnInterrupt = OnInterrupt.RERUN
 
@@ -74,6 +75,7 @@ class GitFetch(ActionPlugin[FetchRequest, FetchResult]):
     """Fetch what is new into a repository."""
 
     name: str = "git.fetch"
+    requires_programs: tuple[str, ...] = ("git",)
     retry: retries.RetryPolicy = retries.SECONDS
     on_interrupt: OnInterrupt = OnInterrupt.RERUN
 
@@ -94,6 +96,7 @@ class GitCheckout(ActionPlugin[CheckoutRequest, CheckoutResult]):
     """Bring a working tree to an exact revision: cloned, fetched, or as it is."""
 
     name: str = "git.checkout"
+    requires_programs: tuple[str, ...] = ("git",)
     retry: retries.RetryPolicy = retries.SECONDS
     on_interrupt: OnInterrupt = OnInterrupt.RERUN
 
@@ -120,6 +123,7 @@ class GitRef(CheckPlugin[RefRequest, RefResult]):
     """Check what a branch, a tag or HEAD stands for, here or elsewhere."""
 
     name: str = "git.ref"
+    requires_programs: tuple[str, ...] = ("git",)
     retry: retries.RetryPolicy = retries.SECONDS
 
     def validate(self, request: RefRequest, /) -> None:
@@ -139,6 +143,7 @@ class GitClean(CheckPlugin[CleanRequest, TreeResult]):
     """Check that a working tree has no changes of its own."""
 
     name: str = "git.clean"
+    requires_programs: tuple[str, ...] = ("git",)
     retry: retries.RetryPolicy = retries.SECONDS
 
     def validate(self, request: CleanRequest, /) -> None:

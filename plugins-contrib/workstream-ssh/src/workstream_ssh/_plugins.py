@@ -39,6 +39,7 @@ class SshRun(ActionPlugin[RunOn | ShellOn, RunResult]):
 
     name = "ssh.run"
     retry = retries.SECONDS
+    requires_programs = ("ssh",)
     on_interrupt = OnInterrupt.RECONCILE
 
     def __init__(self, connections: Connections | None = None) -> None:
@@ -72,6 +73,7 @@ class SshCheck(CheckPlugin[RunOn | ShellOn, RunResult]):
 
     name = "ssh.check"
     retry = retries.SECONDS
+    requires_programs = ("ssh",)
 
     def __init__(self, connections: Connections | None = None) -> None:
         self._connections = connections or Connections()
@@ -98,6 +100,7 @@ class SshCopy(ActionPlugin[CopyTo | CopyFrom, CopyResult]):
 
     name = "ssh.copy"
     retry = retries.SECONDS
+    requires_programs = ("ssh",)
     on_interrupt = OnInterrupt.RERUN
 
     def __init__(self, connections: Connections | None = None) -> None:
