@@ -7,6 +7,7 @@ cancellation would never let one end, and is left behind with its thread.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -38,7 +39,7 @@ __all__ = ["LAST", "Attempted", "carry_out", "registry_of"]
 LAST = -1
 """In place of a step: after the plugin has returned, before that is stored."""
 
-PATIENCE = 2.0
+PATIENCE = 1.0
 """Seconds after which a run is given up that should have ended."""
 
 
@@ -52,8 +53,7 @@ class Attempted:
         error: What the plugin raised.
         returned: Whether it returned.
         steps: How often it waited for something.
-        interrupted: Whether it was cancelled at the step that was asked for.
-        heard: Whether it was told of its cancellation.
+        swallowed: Whether it returned although it was told of its cancellation.
         ended_after: Seconds from its cancellation to its end.
         calls: How often ``execute`` was called.
         left: What it left behind, a clause each.
@@ -67,8 +67,7 @@ class Attempted:
     error: BaseException | None = None
     returned: bool = False
     steps: int = 0
-    interrupted: bool = False
-    heard: bool = False
+    swallowed: bool = False
     ended_after: float = 0.0
     calls: int = 0
     left: list[str] = attrs.Factory(list[str])
@@ -97,7 +96,7 @@ def carry_out(
     *,
     timeout: float,
     within: float,
-    interrupt: int | None = None,
+    interrupt: int | float | None = None,
     recover: bool = False,
 ) -> Attempted:
     """Call a plugin once.
@@ -108,7 +107,8 @@ def carry_out(
         resolvers: Where its secrets come from.
         timeout: Seconds that the attempt may take.
         within: Seconds in which it must end once it was cancelled.
-        interrupt: The step at which the engine ends, counted from 1; or ``LAST``.
+        interrupt: When the engine ends: a whole number is a step, counted from 1, or
+            ``LAST``; any other number, so many seconds after the call began.
         recover: Whether another engine then brings the plan to its end.
     """
     attempt = _Attempt(plugin, request, resolvers, timeout, interrupt, recover)
@@ -174,11 +174,12 @@ class _Attempt:
         request: object,
         resolvers: Mapping[str, Callable[[str], str]],
         timeout: float,
-        interrupt: int | None,
+        interrupt: int | float | None,
         recover: bool,
     ) -> None:
         self.seen = Attempted()
-        self.due = time.monotonic() + timeout
+        seconds = interrupt if isinstance(interrupt, float) else timeout
+        self.due = time.monotonic() + seconds
         self._plugin = plugin
         self._request = request
         self._resolvers = resolvers
@@ -198,6 +199,7 @@ class _Attempt:
 
     async def _main(self) -> None:
         import trio
+        import trio.testing
 
         before = tasks()
         over = trio.Event()
@@ -240,19 +242,26 @@ class _Attempt:
         seen = self.seen
         seen.calls += 1
         began_cancel = 0.0
+        hears = heard = False
         scope = trio.CancelScope()
+        if isinstance(self._interrupt, float):
+            scope.deadline = trio.current_time() + self._interrupt
+            began_cancel = time.monotonic() + self._interrupt
 
         def step(number: int) -> None:
-            nonlocal began_cancel
+            nonlocal began_cancel, hears
             seen.steps = number
             if number == self._interrupt:
-                seen.interrupted = True
-                began_cancel = time.monotonic()
-                self.due = began_cancel
+                self.due = began_cancel = time.monotonic()
                 scope.cancel()
+            # Where the plugin shields itself, or a deadline of its own comes first,
+            # what ends its wait is not this cancellation.
+            ours = -math.inf if scope.cancel_called else scope.deadline
+            hears = trio.current_effective_deadline() == ours
 
         def told() -> None:
-            seen.heard = seen.heard or seen.interrupted
+            nonlocal heard
+            heard = heard or (hears and scope.cancel_called)
 
         plugin: Any = self._plugin
         seen.response, seen.error, seen.returned = None, None, False
@@ -267,7 +276,8 @@ class _Attempt:
                 raise
         if self._interrupt is None:
             return seen.response
-        if seen.interrupted:
+        seen.swallowed = heard and seen.returned
+        if scope.cancel_called:
             seen.ended_after = time.monotonic() - began_cancel
         # The engine ends now, and nothing of this call is ever stored.
         over.set()

@@ -256,7 +256,7 @@ class _Check:
         request: Any,
         *,
         timeout: float | None = None,
-        interrupt: int | None = None,
+        interrupt: int | float | None = None,
         recover: bool = False,
     ) -> Attempted:
         if self.reset is not None:
@@ -358,8 +358,8 @@ class _Check:
             if recover:
                 self._ended_the_same(which, step, seen, end)
 
-    def _obeyed(self, which: str, step: int, seen: Attempted) -> None:
-        if seen.heard and seen.returned and seen.calls == 1:
+    def _obeyed(self, which: str, step: int | float, seen: Attempted) -> None:
+        if seen.swallowed:
             text = (
                 f"{which} returns a response although it was cancelled{_step(step)}: it "
                 "swallows trio.Cancelled, which must be raised again"
@@ -419,10 +419,10 @@ class _Check:
         elif took > self.within:
             text = f"{which} ends {took:.1f} seconds after its timeout"
             self._add("timeout", text)
-        if seen.steps and seen.problem is None:
-            stopped = self._call(which, request, interrupt=seen.steps)
+        if seen.problem is None:
+            stopped = self._call(which, request, interrupt=SHORT)
             if not stopped.deaf:
-                self._obeyed(which, seen.steps, stopped)
+                self._obeyed(which, SHORT, stopped)
 
     # --- the world --------------------------------------------------------------------
 
@@ -457,12 +457,10 @@ def _spread(count: int, most: int) -> Iterator[int]:
         yield from (1 + round(n * (count - 1) / (most - 1)) for n in range(most))
 
 
-def _step(step: int) -> str:
-    return (
-        " right after its work, before that was stored"
-        if step == LAST
-        else f" at step {step:,}"
-    )
+def _step(step: int | float) -> str:
+    if step == LAST:
+        return " right after its work, before that was stored"
+    return f" after {step:g} s" if isinstance(step, float) else f" at step {step:,}"
 
 
 def _changed(before: object, after: object) -> str:

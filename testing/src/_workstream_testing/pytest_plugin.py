@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(message)
 
 
-def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+def pytest_assertrepr_compare(op: str, left: Any, right: Any) -> list[str] | None:
     """Tell how two plans differ, where ``==`` between them fails."""
     module: Any = sys.modules.get("workstream._plan")
     if module is None or op != "==":
