@@ -168,7 +168,7 @@ async def test_what_still_runs_is_ended_first(
     async with trio.open_nursery() as nursery:
 
         async def earlier() -> None:
-            with pytest.raises(PluginError, match="SQLSTATE 57P01"):
+            with pytest.raises(PluginError, match="terminating connection due to"):
                 await done(other, Execute(left, (INSERT, slow)))
 
         nursery.start_soon(earlier)
@@ -343,10 +343,8 @@ async def test_a_commit_that_was_broken_off_is_known_to_have_failed(
         await done(context, Execute(shop.database, (INSERT,)))
 
     assert not caught.value.permanent
-    assert caught.value.message == (
-        "the commit failed: terminating connection due to administrator command "
-        "[SQLSTATE 57P01]"
-    )
+    assert caught.value.message.startswith("the commit failed: ")
+    assert "terminating connection due to administrator" in caught.value.message
     assert shop.names() == []
 
 
