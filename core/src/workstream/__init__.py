@@ -168,6 +168,9 @@ if TYPE_CHECKING:
         NOT_DONE as NOT_DONE,
     )
     from ._plugin import (
+        PLUGIN_API as PLUGIN_API,
+    )
+    from ._plugin import (
         ActionPlugin as ActionPlugin,
     )
     from ._plugin import (
@@ -288,6 +291,7 @@ if TYPE_CHECKING:
 __all__ = [
     "IGNORE",
     "NOT_DONE",
+    "PLUGIN_API",
     "SECURE",
     "Action",
     "ActionPlugin",
@@ -428,6 +432,7 @@ _HOMES: dict[str, str] = {
     "Plan": "_plan",
     "Sequence": "_plan",
     "NOT_DONE": "_plugin",
+    "PLUGIN_API": "_plugin",
     "ActionPlugin": "_plugin",
     "AnyPlugin": "_plugin",
     "BasePlugin": "_plugin",

@@ -31,6 +31,7 @@ class Source:
     version: str
     entry_point: str
     is_core: bool = False
+    plugin_api: int | None = None
 
     def __str__(self) -> str:
         return f"{self.package} {self.version}"

@@ -26,12 +26,13 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pluggy
 
 from . import hookspecs
 from ._hook_answers import HOOKS, Item, PackageError, Source, read_answer
 from ._listing import LeftOut, Listing, PackageListing, describe_plugin
-from ._plugin import AnyPlugin
+from ._plugin import PLUGIN_API, AnyPlugin
 from .hookspecs import SecretResolver, VaultFactory
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ CORE = "workstream-engine"
 UNKNOWN = "unknown"
 
 PREFIX = "workstream_"
+API_ATTRIBUTE = "workstream_plugin_api"
+"""Where a package's module says which version of the plugin API it was made for."""
+OLDEST_API = 1
+"""The oldest version whose packages still work."""
 
 
 @contextlib.contextmanager
@@ -157,6 +162,7 @@ class Host:
             vaults=tuple(self._usable("vault", source)),
             secret_resolvers=tuple(self._usable("secret resolver", source)),
             commands=tuple(self._usable("command", source)),
+            plugin_api=source.plugin_api,
         )
 
 
@@ -207,7 +213,8 @@ class _Finding:
             version = importlib.metadata.version(CORE)
         except importlib.metadata.PackageNotFoundError:
             version = UNKNOWN  # run from its sources, without being installed
-        self._take(Source(CORE, version, "", is_core=True), _builtin)
+        core = Source(CORE, version, "", is_core=True, plugin_api=PLUGIN_API)
+        self._take(core, _builtin)
 
     def take_packages(self, allowed: list[str] | None) -> None:
         """Take every package that the allow-list lets in, each fenced by itself."""
@@ -218,7 +225,9 @@ class _Finding:
                 self._left_out.append(source.left_out(reason, deliberate=True))
                 continue
             try:
-                self._take(source, _loaded(entry_point))
+                module = _loaded(entry_point)
+                api = _api_of(module)
+                self._take(attrs.evolve(source, plugin_api=api), module)
             except PackageError as error:
                 self._left_out.append(source.left_out(str(error)))
         known = [source.entry_point for source, _ in found]
@@ -311,6 +320,38 @@ def _manager() -> pluggy.PluginManager:
 def _loaded(entry_point: importlib.metadata.EntryPoint) -> object:
     with _fence(f"{entry_point.value!r} cannot be loaded"):
         return entry_point.load()
+
+
+def _api_of(module: object) -> int | None:
+    """The version of the plugin API that a package says it was made for (None: none).
+
+    Asked before its hooks, so that a package from the future is told to be one, and not
+    to have hooks that do not exist.
+    """
+    # Found without running properties: they are strangers' code too.
+    version = inspect.getattr_static(module, API_ATTRIBUTE, None)
+    if version is None:
+        return None
+    if type(version) is not int or version < 1:
+        message = (
+            f"its {API_ATTRIBUTE} is {version!r}: it is to be the plain number of the"
+            f" version that it was made for, such as {PLUGIN_API}"
+        )
+        raise PackageError(message)
+    if version > PLUGIN_API:
+        message = (
+            f"it was made for version {version} of the plugin API, and this workstream"
+            f" has version {PLUGIN_API}: update {CORE}, or install an older version of"
+            " the package"
+        )
+        raise PackageError(message)
+    if version < OLDEST_API:
+        message = (
+            f"it was made for version {version} of the plugin API, and this workstream"
+            f" works with versions {OLDEST_API} to {PLUGIN_API}: update the package"
+        )
+        raise PackageError(message)
+    return version
 
 
 def _source(entry_point: importlib.metadata.EntryPoint) -> Source:

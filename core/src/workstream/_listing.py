@@ -127,6 +127,8 @@ class PackageListing:
         vaults: The schemes of its stores.
         secret_resolvers: The schemes of its secret resolvers.
         commands: Its subcommands.
+        plugin_api: The version of the plugin API that it was made for; None when it
+            does not say.
     """
 
     package: str
@@ -137,6 +139,7 @@ class PackageListing:
     vaults: tuple[str, ...]
     secret_resolvers: tuple[str, ...]
     commands: tuple[str, ...]
+    plugin_api: int | None = None
 
 
 @attrs.frozen(kw_only=True)

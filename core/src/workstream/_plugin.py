@@ -30,6 +30,7 @@ from .retries import FAST, RetryPolicy
 
 __all__ = [
     "NOT_DONE",
+    "PLUGIN_API",
     "ActionPlugin",
     "BasePlugin",
     "CheckPlugin",
@@ -39,6 +40,15 @@ __all__ = [
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+
+
+PLUGIN_API: int = 1
+"""The version of what plugin packages rely on: the hooks, and all of this module.
+
+It is raised only when a package that was right before would no longer be; what is
+added does not raise it. A package says which one it was made for in the module that
+its entry point names, as a plain number: ``workstream_plugin_api = 1``.
+"""
 
 
 class NotDone(enum.Enum):

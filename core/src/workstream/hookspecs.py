@@ -30,6 +30,9 @@ What holds for every hook:
   misspelt hook is an error and not a silence.
 - When packages give the same name to two things, neither can be used and both packages
   are named. What workstream itself brings keeps its names.
+- A package may say which version of the plugin API it was made for, by a number beside
+  its hooks: ``workstream_plugin_api = 1``. One that this workstream does not have is
+  told as that, and the package is left out; ``workstream plugins --check`` looks.
 - Arguments may be left out: an implementation is given those it names. Hooks can
   therefore be given more of them later without breaking anybody.
 - Order, ``tryfirst`` and ``trylast`` mean nothing here, and wrappers are refused: each

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from .._display import display_lines
 from .._listing import FieldListing, LeftOut, Listing, PackageListing, PluginListing
+from .._plugin import PLUGIN_API
 from ._screen import Screen, joined, plain
 
-__all__ = ["show_listing"]
+__all__ = ["show_check", "show_listing"]
 
 
 def show_listing(screen: Screen, listing: Listing) -> None:
@@ -19,6 +20,21 @@ def show_listing(screen: Screen, listing: Listing) -> None:
     deliberate = [each for each in listing.left_out if each.deliberate]
     _left_out(screen, "left out, because something is wrong:", troubles, "red")
     _left_out(screen, "left out, because you say so:", deliberate, "dim")
+    screen.flush()
+
+
+def show_check(screen: Screen, listing: Listing) -> None:
+    """What does not fit this workstream, and what does not say whether it does."""
+    troubles = [each for each in listing.left_out if not each.deliberate]
+    _left_out(screen, "left out, because something is wrong:", troubles, "red")
+    silent = [each for each in listing.packages if each.plugin_api is None]
+    if silent:
+        screen.line(plain("works, but does not say for which plugin API:", "dim"))
+    for package in silent:
+        screen.line(f"{package.package} {package.version}", indent=2)
+    fitting = len(listing.packages) - len(silent)
+    packages = "package was" if fitting == 1 else "packages were"
+    screen.line(f"{fitting} {packages} made for plugin API {PLUGIN_API}, which this is")
     screen.flush()
 
 
