@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from _workstream_testing.fakes import FakeAction as FakeAction
     from _workstream_testing.fakes import FakeCheck as FakeCheck
     from _workstream_testing.fakes import FakePlugin as FakePlugin
+    from _workstream_testing.faulty_vault import FaultyVault as FaultyVault
+    from _workstream_testing.faulty_vault import VaultCall as VaultCall
     from _workstream_testing.history import Call as Call
     from _workstream_testing.history import Report as Report
     from _workstream_testing.memory_workstream import (
@@ -63,6 +65,7 @@ __all__ = [
     "FakeCheck",
     "FakeClock",
     "FakePlugin",
+    "FaultyVault",
     "Finding",
     "MemoryWorkstream",
     "OrderError",
@@ -75,6 +78,7 @@ __all__ = [
     "SimulationError",
     "Simulations",
     "Timeline",
+    "VaultCall",
     "assert_plan",
     "check_plugin",
     "check_runtime",
@@ -99,6 +103,8 @@ _HOMES: dict[str, str] = {
     "FakeAction": "fakes",
     "FakeCheck": "fakes",
     "FakePlugin": "fakes",
+    "FaultyVault": "faulty_vault",
+    "VaultCall": "faulty_vault",
     "Call": "history",
     "Report": "history",
     "MemoryWorkstream": "memory_workstream",
