@@ -11,7 +11,7 @@ from __future__ import annotations
 import builtins
 import logging
 import random as random_module
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,6 @@ import trio
 from ._clock import Clock, utc_now
 from ._codec import Codec
 from ._errors import (
-    NotFoundError,
     NotRunningHereError,
     NotStartedError,
     ValidationError,
@@ -64,7 +63,7 @@ async def open_workstream(
     max_last_update: float | None = HALF_AN_HOUR,
     now: Callable[[], datetime] = utc_now,
     random: Callable[[], float] = random_module.random,
-) -> AsyncIterator[Workstream]:
+) -> AsyncGenerator[Workstream]:
     """Open a store and run plans in it, on trio.
 
     ::
@@ -101,18 +100,25 @@ async def open_workstream(
     vault = open_store(store)
     plugins = Registry.installed() if registry is None else registry
     plugins.freeze()
-    engine = Workstream(
-        vault,
-        plugins,
-        max_submit=max_submit,
-        max_last_update=max_last_update,
-        now=Clock(now, elapsed=trio.current_time),
+    clock = Clock(now, elapsed=trio.current_time)
+    codec = Codec(plugins)
+    settings = RunSettings(
+        plugins=plugins,
+        resolvers=plugins.resolvers,
+        codec=codec,
+        now=clock,
         random=random,
+        heartbeat=min(300.0, (max_last_update or 1200.0) / 4),
     )
-    async with engine._service.opened():
+    service = Service(vault, settings)
+    launcher = Launcher(
+        vault, plugins, codec, service, max_submit=max_submit, now=clock
+    )
+    engine = Workstream(vault, plugins, codec, service, launcher, clock)
+    async with service.opened():
         await init_plugins(plugins)
         if recover:
-            await engine._recover_all()
+            engine.recovery_errors = await launcher.recover_all(max_last_update)
         yield engine
 
 
@@ -128,32 +134,19 @@ class Workstream:
         self,
         vault: Vault,
         registry: Registry,
-        *,
-        max_submit: float,
-        max_last_update: float | None,
+        codec: Codec,
+        service: Service,
+        launcher: Launcher,
         now: Callable[[], datetime],
-        random: Callable[[], float],
     ) -> None:
         self.registry = registry
-        self.recovery_errors: dict[UUID, WorkstreamError] = {}
+        self.recovery_errors: Mapping[UUID, WorkstreamError] = {}
         self._vault = vault
-        self._codec = Codec(registry)
-        self._max_last_update = max_last_update
+        self._codec = codec
+        self._service = service
+        self._launcher = launcher
         self._now = now
-        heartbeat = min(300.0, (max_last_update or 1200.0) / 4)
-        settings = RunSettings(
-            plugins=registry,
-            resolvers=registry.resolvers,
-            codec=self._codec,
-            now=now,
-            random=random,
-            heartbeat=heartbeat,
-        )
-        self._service = Service(vault, settings)
-        self._launcher = Launcher(
-            vault, registry, self._codec, self._service, max_submit=max_submit, now=now
-        )
-        self._feeds = Feeds(vault, self._codec, self._service.ticket)
+        self._feeds = Feeds(vault, codec, service.ticket)
 
     # --- plans in the store -------------------------------------------------------
 
@@ -413,18 +406,3 @@ class Workstream:
                 row = await self._vault.row(plan_id)
                 if not (here or row.status.is_terminal):
                     raise await self._not_running_here(row)
-
-    async def _recover_all(self) -> None:
-        for row in await self._vault.search(statuses=[Status.RUNNING]):
-            with trio.CancelScope(shield=True):
-                try:
-                    await self._launcher.recover(
-                        row.id, max_last_update=self._max_last_update
-                    )
-                except NotFoundError:
-                    pass  # deleted in the meantime
-                except WorkstreamError as error:
-                    self.recovery_errors[row.id] = error
-                    log.error(
-                        "plan %r (%s) is not recovered: %s", row.name, row.id, error
-                    )

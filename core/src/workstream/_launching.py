@@ -17,7 +17,12 @@ import trio
 from . import _recovery as recovery
 from ._clock import Clock
 from ._codec import Codec
-from ._errors import PlanRefusedError, PlanStaleError
+from ._errors import (
+    NotFoundError,
+    PlanRefusedError,
+    PlanStaleError,
+    WorkstreamError,
+)
 from ._plan import Plan
 from ._registry import Registry
 from ._service import Service
@@ -96,6 +101,29 @@ class Launcher:
         except ConflictError:
             return  # a stop came first (SP-1)
         self._service.launch(plan, stored, stored.position + 1)
+
+    async def recover_all(
+        self, max_last_update: float | None
+    ) -> dict[UUID, WorkstreamError]:
+        """Recover every plan that a crash left behind (R-1).
+
+        Returns:
+            The plans that could not be recovered, and why; they keep none of the others
+            from it (R-4).
+        """
+        errors: dict[UUID, WorkstreamError] = {}
+        for row in await self._vault.search(statuses=[Status.RUNNING]):
+            with trio.CancelScope(shield=True):
+                try:
+                    await self.recover(row.id, max_last_update=max_last_update)
+                except NotFoundError:
+                    pass  # deleted in the meantime
+                except WorkstreamError as error:
+                    errors[row.id] = error
+                    log.error(
+                        "plan %r (%s) is not recovered: %s", row.name, row.id, error
+                    )
+        return errors
 
     async def recover(self, plan_id: UUID, *, max_last_update: float | None) -> bool:
         """Recover a plan unless somebody runs it or it is not R; whether it did (R-1)."""

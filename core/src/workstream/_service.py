@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -58,7 +58,7 @@ class Service:
     # --- its life ---------------------------------------------------------------------
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
+    async def opened(self) -> AsyncGenerator[None]:
         """Open the vault and live while the body runs; then break off what runs (T-3)."""
         await self._vault.open()
         ready, gone = trio.Event(), trio.Event()
