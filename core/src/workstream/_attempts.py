@@ -25,6 +25,7 @@ __all__ = [
     "after",
     "check_outcome",
     "hide_secrets",
+    "is_any",
     "not_installed",
     "outcome_of_exception",
     "outcome_of_response",
@@ -66,13 +67,18 @@ def outcome_of_exception(error: BaseException) -> Outcome:
     if len(leaves) == 1:
         error = leaves[0]
         if isinstance(error, PluginError):
-            return Outcome(error.response, error)
+            return Outcome(error.response, _as_data(error))
         return Outcome(error=PluginError(_text(error)))
     permanent = any(isinstance(e, PluginError) and e.permanent for e in leaves)
     message = "; ".join(
         str(e) if isinstance(e, PluginError) else _text(e) for e in leaves
     )
     return Outcome(error=PluginError(message, permanent=permanent))
+
+
+def is_any(error: BaseException, *kinds: type[BaseException]) -> bool:
+    """Whether the exception is of one of these kinds, or a group that holds one."""
+    return any(isinstance(leaf, kinds) for leaf in _leaves(error))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
@@ -99,8 +105,41 @@ def outcome_of_response(response: object) -> Outcome:
     Returning a ``PluginError`` equals raising it (A-8).
     """
     if isinstance(response, PluginError):
-        return Outcome(response.response, response)
+        return Outcome(response.response, _as_data(response))
     return Outcome(response)
+
+
+def _as_data(error: PluginError) -> PluginError:
+    """The error, fit to be stored whatever a plugin has put into it (OM-11).
+
+    Types are not checked when an error is made, and what cannot be stored must be that
+    attempt's trouble and not the engine's: an ordinary exception as ``wrapped``, or a
+    code that is no number.
+    """
+    links: list[tuple[str, int, bool]] = []
+    seen: set[int] = set()
+    link = cast("object", error)
+    while isinstance(link, BaseException) and id(link) not in seen:
+        seen.add(id(link))
+        if isinstance(link, PluginError):
+            links.append(_plain_link(link))
+            link = link.wrapped
+        else:
+            links.append((_text(link), 0, False))
+            link = None
+    data: PluginError | None = None
+    for message, code, permanent in reversed(links):
+        data = PluginError(message, code=code, permanent=permanent, wrapped=data)
+    assert data is not None
+    return data
+
+
+def _plain_link(error: PluginError) -> tuple[str, int, bool]:
+    message, code = cast("tuple[object, object]", (error.message, error.code))
+    text = message if isinstance(message, str) else repr(message)
+    if isinstance(code, int):
+        return text, int(code), bool(error.permanent)
+    return f"{text} (code {code!r}, which is no number)", 0, bool(error.permanent)
 
 
 def check_outcome(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from ._attempts import (
     after,
     check_outcome,
     hide_secrets,
+    is_any,
     not_installed,
     outcome_of_exception,
     outcome_of_response,
@@ -144,7 +145,7 @@ class TrioRuntime:
         self._woken = trio.Event()
 
     @asynccontextmanager
-    async def nursery(self) -> AsyncIterator[Nursery]:
+    async def nursery(self) -> AsyncGenerator[Nursery]:
         """A trio nursery."""
         async with trio.open_nursery() as nursery:
             yield nursery
@@ -200,7 +201,11 @@ class TrioRuntime:
         try:
             with scope:
                 response = await function(context, request)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            # All else is the plugin's: an exit out of its own nursery, or what another
+            # event loop's library takes for a cancellation.
+            if is_any(error, trio.Cancelled, KeyboardInterrupt, GeneratorExit):
+                raise
             outcome = outcome_of_exception(error)
             # Being cancelled from outside, by a run that breaks off or an engine that
             # closes, is nobody's failure and is not recorded as one (T-3).
