@@ -17,3 +17,5 @@ __all__ = [
     "Shell",
     "workstream_plugins",
 ]
+
+workstream_plugin_api = 1

@@ -66,3 +66,5 @@ __all__ = [
     "WriteRequest",
     "workstream_plugins",
 ]
+
+workstream_plugin_api = 1

@@ -50,3 +50,5 @@ __all__ = [
     "TreeResult",
     "workstream_plugins",
 ]
+
+workstream_plugin_api = 1

@@ -27,6 +27,8 @@ __all__ = [
     "workstream_plugins",
 ]
 
+workstream_plugin_api = 1
+
 
 @hookimpl
 def workstream_plugins() -> list[HttpAction | HttpCheck]:

@@ -31,3 +31,5 @@ __all__ = [
     "ssh_plugins",
     "workstream_plugins",
 ]
+
+workstream_plugin_api = 1
