@@ -23,7 +23,7 @@ def main() -> None:
         "--quick", action="store_true", help="fewer rounds, no plan of 100,000 actions"
     )
     quick = parser.parse_args().quick
-    rounds = 2 if quick else 7
+    rounds = 3 if quick else 15
     sizes = (10_000,) if quick else (10_000, 100_000)
     begun = time.perf_counter()
     with temporary() as path:
@@ -31,7 +31,10 @@ def main() -> None:
             **throughput(rounds),
             "An action's time": [*percentiles(path), *steps(path, (100, *sizes))],
             "Counted": counts(path),
-            "Plans of many actions": [*loading(path, sizes, rounds), *peak_memory()],
+            "Plans of many actions": [
+                *loading(path, sizes, min(rounds, 7)),
+                *peak_memory(),
+            ],
             "Processes": walls(path, rounds),
         }
     print(printed(sections))
