@@ -1,0 +1,167 @@
+"""The Hypothesis strategies: plans and fakes of all kinds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import attrs
+import pytest
+
+pytest.importorskip("hypothesis", reason="an optional extra")
+
+from hypothesis import HealthCheck, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+from workstream import (
+    Action,
+    ActionPlugin,
+    AnyPlugin,
+    Block,
+    CheckAction,
+    CheckPlugin,
+    Context,
+    Plan,
+    Sequence,
+    Status,
+    walk,
+)
+from workstream.testing import FakePlugin, fake_all, simulate
+from workstream.testing.strategies import acts, fakes, plans
+
+FEW = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@attrs.frozen
+class Ask:
+    """A request."""
+
+    host: str = "web"
+
+
+class Copy(ActionPlugin[Ask, None]):
+    """A plugin that no test ever calls."""
+
+    name = "acme.copy"
+
+    async def execute(self, context: Context, request: Ask, /) -> None:
+        """Fail the test."""
+        raise NotImplementedError
+
+
+class Look(CheckPlugin[Ask, None]):
+    """A check that no test ever calls."""
+
+    name = "acme.look"
+
+    async def execute(self, context: Context, request: Ask, /) -> None:
+        """Fail the test."""
+        raise NotImplementedError
+
+
+def _copy(retries: int) -> Action:
+    return Copy.action(Ask(), name="Copy", key="same for all", retries=retries)
+
+
+def _look(host: str) -> CheckAction:
+    return Look.action(Ask(host), name="Look")
+
+
+copies = st.builds(_copy, st.integers(0, 2))
+looks = st.builds(_look, st.sampled_from(["a", "b"]))
+any_plan = plans(copies, looks)
+
+
+@FEW
+@given(any_plan)
+def test_every_plan_can_be_run(plan: Plan) -> None:
+    """Plans of every shape are valid, and end well where all succeeds."""
+    result = simulate(plan, [FakePlugin(Copy), FakePlugin(Look)])
+    assert result.plan.state.status is Status.COMPLETED
+
+
+@FEW
+@given(st.data())
+def test_every_fate_comes_to_an_end(data: st.DataObject) -> None:
+    """Whatever calls do, the plan ends, and nothing is left running (F-1)."""
+    plan = data.draw(any_plan)
+    result = simulate(plan, data.draw(fakes(plan, Copy, Look)))
+
+    assert result.plan.state.status.is_terminal
+    statuses = {item.node.state.status for item in walk(result.plan)}
+    assert Status.RUNNING not in statuses
+
+
+def small(retries: int = 0) -> Plan:
+    """One action, whose failure is the plan's."""
+    sequence = Sequence(name="Sequence", actions=[_copy(retries)])
+    return Plan(name="Plan", blocks=[Block(name="Block", sequences=[sequence])])
+
+
+def test_plans_shrink_to_the_smallest() -> None:
+    """One block of one sequence of one action; each part can be had."""
+    quick = settings(max_examples=60, derandomize=True)
+    few = plans(copies, looks, max_blocks=1, max_sequences=2, max_actions=2)
+    smallest = find(few, lambda plan: True, settings=quick)
+    assert len(list(walk(smallest))) == 4
+    found = find(few, lambda p: p.deferred_actions is not None, settings=quick)
+    assert found.deferred_actions is not None
+    assert len(found.deferred_actions.batches) == 1
+    with pytest.raises(NoSuchExample):
+        find(plans(copies), lambda p: p.pre_checks is not None, settings=quick)
+
+
+def test_a_failure_is_found_and_shrinks() -> None:
+    """A plan that a failing call breaks is broken by one call, the simplest."""
+    plan = small()
+
+    def fails(made: list[AnyPlugin]) -> bool:
+        return simulate(plan, made).plan.state.status is Status.FAILED
+
+    quick = settings(max_examples=100, derandomize=True)
+    brief = acts(seconds=st.sampled_from([0.0, 1.0]), hang=False)
+    found = find(fakes(plan, Copy, acts=brief), fails, settings=quick)
+
+    [call] = simulate(plan, found).calls
+    assert str(call.error) == "it fails"
+    assert (call.started, call.ended) == (0, 0)
+
+
+def test_a_fake_of_ones_own_stays_as_it_is() -> None:
+    """Where all fakes are given there is nothing to be drawn."""
+    plan = small()
+    mine = FakePlugin(Copy).otherwise(takes=7)
+    assert find(fakes(plan, mine), lambda made: True) == [mine]
+
+
+def test_acts_can_be_limited() -> None:
+    """What never fails and never hangs takes its time."""
+    calm = acts(seconds=st.just(3.0), fail=False, hang=False)
+    assert find(calm, lambda act: True) == {"takes": 3.0}
+
+
+def test_scripts_fit_the_plan() -> None:
+    """fake_all takes what was drawn, as it is."""
+    plan = small()
+    made = find(fakes(plan, Copy), lambda made: True)
+    assert fake_all(plan, *made) == made
+
+
+def test_without_hypothesis_it_says_what_to_install() -> None:
+    """The extra is named; nothing else needs it."""
+    program = """
+import sys
+sys.modules["hypothesis"] = None
+import workstream.testing
+try:
+    import workstream.testing.strategies
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'workstream-engine[hypothesis]'" in done.stdout
