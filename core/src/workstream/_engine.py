@@ -293,7 +293,7 @@ class Workstream:
             row = await self._vault.row(plan_id)
             if row.status.is_terminal:
                 return await self.plan(plan_id)
-            if plan_id in self._service.runs or self._service.is_beginning(plan_id):
+            if plan_id in self._service.runs or self._service.is_changing(plan_id):
                 continue  # a start slipped in between (ST-7)
             if row.status is Status.NOT_STARTED:
                 message = f"plan {row.name!r} was never started: start() it first"

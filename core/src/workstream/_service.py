@@ -50,7 +50,7 @@ class Service:
         self._vault = vault
         self._settings = settings
         self._committer = Committer(vault)
-        self._beginning: dict[UUID, trio.Event] = {}
+        self._changing: dict[UUID, trio.Event] = {}
         self._pokes: dict[UUID, trio.Event] = {}
         self._body = trio.CancelScope()
         self._interrupt: KeyboardInterrupt | None = None
@@ -121,7 +121,7 @@ class Service:
         The store may say RUNNING for a while before the run is there. Whoever looks for
         it meanwhile waits for this to be over (ST-7, SP-1).
         """
-        over = self._beginning[plan_id] = trio.Event()
+        over = self._changing[plan_id] = trio.Event()
         try:
             yield
         finally:
@@ -129,18 +129,18 @@ class Service:
                 if plan_id not in self.runs:
                     await self._vault.release(plan_id)
             finally:
-                del self._beginning[plan_id]
+                del self._changing[plan_id]
                 over.set()
 
     async def begun(self, plan_id: UUID) -> Run | None:
         """The plan's run in this engine, also if it is only just beginning."""
-        while plan_id in self._beginning:
-            await self._beginning[plan_id].wait()
+        while plan_id in self._changing:
+            await self._changing[plan_id].wait()
         return self.runs.get(plan_id)
 
-    def is_beginning(self, plan_id: UUID) -> bool:
-        """Whether a run of the plan is just being begun here."""
-        return plan_id in self._beginning
+    def is_changing(self, plan_id: UUID) -> bool:
+        """Whether a run of the plan is just beginning or ending here."""
+        return plan_id in self._changing
 
     def launch(
         self,
@@ -181,9 +181,13 @@ class Service:
         try:
             await run.run()
         finally:
+            # Until the claim is given back, the run is neither here nor gone.
+            over = self._changing[run.plan_id] = trio.Event()
+            del self.runs[run.plan_id]
             with trio.CancelScope(shield=True):
                 await self._release(run)
-            del self.runs[run.plan_id]
+            del self._changing[run.plan_id]
+            over.set()
             run.finished.set()
             self.poke(run.plan_id)
             if run.interrupt is not None:
