@@ -123,8 +123,8 @@ class HttpResponse:
     """
 
     status: int
-    headers: dict[str, str]
-    body: str
-    body_cut: bool
-    body_lossy: bool
-    elapsed: float
+    headers: dict[str, str] = attrs.field(factory=dict[str, str])
+    body: str = ""
+    body_cut: bool = False
+    body_lossy: bool = False
+    elapsed: float = 0.0

@@ -1,0 +1,57 @@
+"""The plan of the rolling deploy, tested: no host, no process, and no waiting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rolling_deploy import plan
+
+from workstream import AnyPlugin, Outcome, Status, failures, find
+from workstream.testing import FakePlugin, crash_everywhere, explore, simulate
+from workstream_command import CheckCommand, CommandResult, RunCommand
+from workstream_http import HttpAction, HttpCheck, HttpResponse
+
+DONE = CommandResult(exit_code=0)
+FINE = HttpResponse(status=200)
+UPGRADES = "Rolling deploy / Version 2"
+
+
+def tier(*bad: str) -> list[AnyPlugin]:
+    """A tier whose commands take 10 seconds, and on which some hosts stay unhealthy."""
+    health = FakePlugin(HttpAction).otherwise(takes=1, gives=FINE)
+    for host in bad:
+        health.when(path=f"{host} / Health", fails="connection refused", permanent=True)
+    run = FakePlugin(RunCommand).otherwise(takes=10, gives=DONE)
+    look = FakePlugin(CheckCommand).otherwise(gives=DONE)
+    return [run, look, health, FakePlugin(HttpCheck).otherwise(gives=FINE)]
+
+
+def test_three_hosts_are_upgraded_at_a_time() -> None:
+    result = simulate(plan(hosts=8, keep=True), tier())
+    assert result.plan.outcome is Outcome.COMPLETED
+    copies = [c.started for c in result.calls if c.path.endswith("/ Copy")]
+    assert copies == [30, 30, 30, 51, 51, 51, 72, 72]
+
+
+def test_one_bad_host_is_tolerated_and_named() -> None:
+    result = simulate(plan(), tier("web-5"))
+    assert result.plan.outcome is Outcome.COMPLETED_WITH_FAILURES
+    assert [f.path for f in failures(result.plan)] == [f"{UPGRADES} / web-5 / Health"]
+
+
+def test_two_bad_hosts_end_the_rollout_before_it_reaches_the_rest() -> None:
+    result = simulate(plan(), tier("web-1", "web-2"))
+    assert result.plan.state.status is Status.FAILED
+    assert find(result.plan, f"{UPGRADES} / web-7").state.status is Status.NOT_STARTED
+    assert any("Clean up" in call.path for call in result.calls)
+
+
+def test_it_ends_the_same_wherever_the_engine_dies() -> None:
+    crash_everywhere(plan(hosts=3), tier("web-2"))
+
+
+def test_it_ends_the_same_in_whatever_order_hosts_are_ready() -> None:
+    def check(result: Any) -> None:
+        assert result.plan.outcome is Outcome.COMPLETED_WITH_FAILURES
+
+    explore(plan(hosts=4), tier("web-2"), check=check, runs=50)
