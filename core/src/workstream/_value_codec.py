@@ -212,7 +212,7 @@ def _side_by_side(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
     from ._forms import class_of, is_array, is_dict
 
     cls = class_of(before)
-    if cls in (float, Decimal) and str(before) == str(after):
+    if cls in (float, Decimal) and cls is type(after) and str(before) == str(after):
         yield "", None, None  # not-a-number is never equal to itself
     elif is_array(before) and is_array(after):
         for index, pair in enumerate(zip(before, after, strict=True)):
