@@ -5,9 +5,9 @@ are objects with a state too. The end of one action and the start of the next sh
 commit, sequences that run side by side share commits, each call has a timeout. There is
 nothing else: no rules, no plugins, no log for watchers, no errors, no recovery.
 
-In two kinds: ``run_ceiling`` stores bare tuples of numbers; ``run_typed_ceiling`` stores
-what a program can read again as what it was, objects with times and a response of a
-class, in the way that the stack offers: attrs, cattrs and msgpack.
+What ``run_ceiling`` stores can be read again as what it was: objects with times and a
+response of a class, in the way that the stack offers, by attrs, cattrs and msgpack.
+``run_tuples`` leaves out even that, and stores tuples of numbers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import trio
 
 from .work import Response, Shape
 
-__all__ = ["run_ceiling", "run_typed_ceiling"]
+__all__ = ["run_ceiling", "run_tuples"]
 
 lmdb: Any = importlib.import_module("lmdb")
 msgpack: Any = importlib.import_module("msgpack")
@@ -133,9 +133,9 @@ async def _call(number: int) -> Response:
 
 async def run_ceiling(shape: Shape, path: Path) -> float:
     """Do the work in a new store at this path; the seconds that it took."""
-    return await _Bare(path).run(shape)
-
-
-async def run_typed_ceiling(shape: Shape, path: Path) -> float:
-    """The same, with typed records."""
     return await _Typed(path).run(shape)
+
+
+async def run_tuples(shape: Shape, path: Path) -> float:
+    """The same, with tuples for records."""
+    return await _Bare(path).run(shape)

@@ -68,7 +68,7 @@ def _contenders(shape: Shape) -> dict[str, Callable[[], float]]:
     contenders: dict[str, Work] = {
         "engine": _engine,
         "ceiling": ceiling.run_ceiling,
-        "typed": ceiling.run_typed_ceiling,
+        "tuples": ceiling.run_tuples,
         "no store": _without_store,
     }
     if shape.concurrency == 1:
@@ -89,8 +89,8 @@ def _lines(shape: Shape, samples: Samples) -> list[Figure]:
 
     names = {
         "floor": "floor: SQLite, a commit a state change",
-        "ceiling": "ceiling: bare trio + LMDB, tuples of numbers",
-        "typed": "the same with typed records",
+        "ceiling": "ceiling: bare trio + LMDB",
+        "tuples": "the same with bare tuples for records",
         "no store": "the interpreter on trio, without a store",
         "real": "engine, with checks, retries and reports",
         "watched": f"the same with {WATCHERS} watchers",
@@ -108,7 +108,7 @@ def _lines(shape: Shape, samples: Samples) -> list[Figure]:
 
 def _loaded(shape: Shape, samples: Samples) -> list[Figure]:
     of_ceiling = samples.ratio("ceiling", "engine")
-    of_typed = samples.ratio("typed", "engine")
+    of_tuples = samples.ratio("tuples", "engine")
     times_floor = samples.ratio("floor", "engine")
     return [
         Figure(
@@ -119,9 +119,9 @@ def _loaded(shape: Shape, samples: Samples) -> list[Figure]:
             reached=of_ceiling >= 0.6,
         ),
         Figure(
-            name=f"{shape}: engine against a ceiling with typed records",
+            name=f"{shape}: engine against a ceiling of bare tuples",
             value="",
-            ratio=f"{of_typed:.2f} of it",
+            ratio=f"{of_tuples:.2f} of that",
         ),
         Figure(
             name=f"{shape}: engine against the floor",

@@ -153,7 +153,8 @@ class Codec:
         ends, before the next one is added.
         """
         state = node.state
-        started, ended = to_micros(state.started), to_micros(state.ended)
+        started = to_micros(state.started)
+        ended = None if state.ended is None else to_micros(state.ended)
         if not isinstance(node, BaseAction) or not node.attempts:
             data = pack(_RECORD, (state.status.name, started, ended))
             return NodeRecord(position_of(node), 0, data)

@@ -436,6 +436,7 @@ class _Launch:
     def __init__(self, block: Block, plan: Plan) -> None:
         self._block = block
         self._plan = plan
+        self._groups = judgement.halting_groups(block, plan)
         self.failed = judgement.failed_sequences(block)
 
     def may_begin(self) -> bool:
@@ -449,11 +450,9 @@ class _Launch:
         return not (judgement.halts_sequences(self._block) and self._halted())
 
     def _halted(self) -> bool:
-        return (
-            judgement.exceeds_tolerance(self._block, self.failed)
-            or judgement.pre_stage_failed(self._block)
-            or judgement.continuous_failed(self._plan)
-        )
+        if judgement.exceeds_tolerance(self._block, self.failed):
+            return True
+        return any(group.state.status is F for group in self._groups)
 
 
 class _Body:

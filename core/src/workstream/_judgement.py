@@ -29,6 +29,7 @@ __all__ = [
     "deadline_of",
     "deadline_passed",
     "deferred_failed",
+    "halting_groups",
     "is_bypassed",
     "judge",
     "later_begun",
@@ -77,9 +78,9 @@ def judge(action: BaseAction, on_interrupt: OnInterrupt, now: datetime) -> Verdi
         on_interrupt: What an interrupted attempt means for it.
         now: The time, for its deadline.
     """
-    last = action.final_attempt
-    if last is None:
+    if not action.attempts:
         return Verdict.AGAIN
+    last = action.attempts[-1]
     if last.interrupted:
         if on_interrupt is OnInterrupt.FAIL:
             return Verdict.FAILED
@@ -165,6 +166,12 @@ def exceeds_tolerance(block: Block, failed: int) -> bool:
 def failed_sequences(block: Block) -> int:
     """How many of the block's sequences failed, those before a crash included (Q-3)."""
     return sum(sequence.state.status is F for sequence in block.sequences)
+
+
+def halting_groups(block: Block, plan: Plan) -> list[Checks]:
+    """The check groups whose failure halts the block's sequences (Q-4, K-2)."""
+    groups = (block.pre_checks, block.cont_checks, plan.cont_checks)
+    return [group for group in groups if group is not None]
 
 
 def _cut_short(block: Block) -> bool:

@@ -168,11 +168,16 @@ class Steps:
 def steps_of(write: Write) -> Steps:
     """All that a ``Write`` changes."""
     plan = write.plan_id.bytes
+    records = RECORD + plan
     steps = Steps([], {})
-    logged: list[bytes] = []
+    puts, logged = steps.puts, list[bytes]()
     for written, change in enumerate(write.changes, write.first):
         if isinstance(change, NodeRecord):
-            logged.append(_put_record(steps, RECORD + plan, change, written))
+            position, attempt, data = change.position, change.attempt, change.data
+            key = _RECORD_KEY.pack(records, position, attempt)
+            puts.append((key, _WRITTEN.pack(written) + data))
+            head = _NODE_HEAD.pack(9 + len(data), b"N", position, attempt)
+            logged.append(head + data)
         elif isinstance(change, PlanRow):
             logged.append(_put_row(steps, plan, change))
         else:
@@ -186,13 +191,6 @@ def steps_of(write: Write) -> Steps:
     if last > LOG_KEPT:
         steps.gone[log] = _LOG_KEY.pack(log, last - LOG_KEPT)
     return steps
-
-
-def _put_record(steps: Steps, prefix: bytes, record: NodeRecord, written: int) -> bytes:
-    position, attempt, data = record.position, record.attempt, record.data
-    key = _RECORD_KEY.pack(prefix, position, attempt)
-    steps.puts.append((key, _WRITTEN.pack(written) + data))
-    return _NODE_HEAD.pack(9 + len(data), b"N", position, attempt) + data
 
 
 def _put_row(steps: Steps, plan: bytes, row: PlanRow) -> bytes:

@@ -100,7 +100,7 @@ class TrioRuntime:
         self._interpreter = Interpreter(plan, self, settings.plugins)
         self._woken = trio.Event()
         self._reported = trio.Event()
-        self._calls: dict[int, _Call] = {}
+        self._calls: set[_Call] = set()
         self._sooner = trio.Event()
         self._deaf_due = math.inf
         self._recorded = False
@@ -196,7 +196,8 @@ class TrioRuntime:
             host=self,
         )
         scope = trio.CancelScope(deadline=trio.current_time() + seconds)
-        self._enter(_Call(action, attempt, scope.deadline + DEAF_AFTER))
+        call = _Call(action, attempt, scope.deadline + DEAF_AFTER)
+        self._enter(call)
         response: object = None
         try:
             with scope:
@@ -217,7 +218,7 @@ class TrioRuntime:
             outcome = timed_out() if too_late else outcome_of_response(response)
         finally:
             context.close()
-            self._leave(attempt)
+            self._calls.remove(call)
         return hide_secrets(outcome, secrets)
 
     # --- what a context asks ------------------------------------------------------
@@ -275,13 +276,10 @@ class TrioRuntime:
     # --- plugins that do not hear (A-16) ------------------------------------------
 
     def _enter(self, call: _Call) -> None:
-        self._calls[id(call.attempt)] = call
+        self._calls.add(call)
         if call.deaf_at < self._deaf_due:
             self._deaf_due = call.deaf_at
             self._sooner.set()
-
-    def _leave(self, attempt: Attempt) -> None:
-        del self._calls[id(attempt)]
 
     async def _watch_deaf(self) -> None:
         """Mark the attempts whose plugin goes on long after it was cancelled."""
@@ -292,12 +290,12 @@ class TrioRuntime:
             with trio.move_on_at(self._deaf_due):
                 await self._sooner.wait()
                 continue
-            for call in self._calls.values():
+            for call in self._calls:
                 if call.deaf_at <= trio.current_time():
                     call.deaf_at = math.inf
                     self._mark_deaf(call)
             self._deaf_due = min(
-                (call.deaf_at for call in self._calls.values()), default=math.inf
+                (call.deaf_at for call in self._calls), default=math.inf
             )
 
     def _mark_deaf(self, call: _Call) -> None:
@@ -312,7 +310,7 @@ class TrioRuntime:
         )
 
 
-@attrs.define
+@attrs.define(eq=False)
 class _Call:
     action: BaseAction
     attempt: Attempt
