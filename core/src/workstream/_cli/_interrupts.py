@@ -12,15 +12,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
 
 from ._exit_codes import ExitCode
 
-__all__ = ["Interrupts"]
+__all__ = ["Interrupts", "interruptible"]
+
+T = TypeVar("T")
 
 GRACE = 5.0
 """Seconds that an orderly way out may take."""
@@ -97,3 +99,25 @@ class Interrupts:
             os.write(2, f"{words}\n".encode(errors="replace"))
         finally:
             os._exit(ExitCode.BROKEN_OFF)
+
+
+async def interruptible(function: Callable[[], Awaitable[T]]) -> T:
+    """Await it; Ctrl-C ends it by KeyboardInterrupt, wherever it stands.
+
+    What Python itself raises at a signal may come up where exceptions are ignored, in
+    a finalizer for instance, and is lost then. This way none is.
+    """
+    results: list[T] = []
+
+    async def follow(scope: trio.CancelScope) -> None:
+        results.append(await function())
+        scope.cancel()
+
+    with trio.open_signal_receiver(signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(follow, nursery.cancel_scope)
+            async for _ in signals:
+                nursery.cancel_scope.cancel()
+    if not results:
+        raise KeyboardInterrupt
+    return results[0]

@@ -40,6 +40,7 @@ def command(
     No plugin package is imported for this, and no secret is shown.
     """
     from ._exit_codes import INTERRUPTED
+    from ._interrupts import interruptible
     from ._outcome import tell
     from ._reading import run_async
     from ._refusal import complain
@@ -52,7 +53,7 @@ def command(
     view = JsonView() if as_json else None
     watching = Watching(store, plan, after, screen, view)
     try:
-        result = run_async(watching.run)
+        result = run_async(lambda: interruptible(watching.run))
     except KeyboardInterrupt:
         if watching.position is not None and watching.row is not None:
             position = str(watching.position)
