@@ -12,11 +12,11 @@ do not see, say what to do with the fenced block right below them:
 ``<!-- not run: REASON -->``
     Leave this block of commands out.
 
-Each ``$ workstream ...`` in a console block is run, needing no comment; other commands
-are not. The lines below it are all that it prints; with none there, it must exit with
-status 0. A line of three dots stands for any lines, and three dots within a line for
-any text. All of a page happens in order, in an empty directory and a store of its own.
-Python that is not run must at least compile.
+Each ``$ workstream ...`` and ``$ pytest ...`` in a console block is run, needing no
+comment; other commands are not. The lines below it are all that it prints; with none
+there, it must exit with status 0. A line of three dots stands for any lines, and three
+dots within a line for any text. All of a page happens in order, in an empty directory
+and a store of its own. Python that is not run must at least compile.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ PAGES = sorted(
     for pattern in ("README.md", "docs/**/*.md", "plugins-contrib/*/README.md")
     for path in ROOT.glob(pattern)
 )
+
+PROGRAMS = (["workstream"], ["pytest"])
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>\w*)\s*$")
 COMMENT = re.compile(
@@ -105,13 +107,13 @@ def blocks(page: str) -> Iterator[Fenced]:
 
 
 def commands(block: Fenced) -> Iterator[Command]:
-    """The workstream commands of a console block; a ``\\`` continues a command."""
+    """The commands of a console block that are run; a ``\\`` continues a command."""
     parts = re.split(r"^\$ ", block.text, flags=re.MULTILINE)
     line = block.line + parts[0].count("\n")
     for part in parts[1:]:
         match = re.match(r"(?:.*\\\n)*.*\n?", part)
         command = match[0] if match else ""
-        if command.startswith("workstream"):
+        if command.split()[:1] in PROGRAMS:
             yield Command(command.strip(), part[len(command) :], line)
         line += part.count("\n")
 
@@ -131,7 +133,9 @@ def _line_pattern(line: str) -> str:
 
 def compiled(page: str, block: Fenced) -> CodeType:
     """The block's code, its line numbers those of the page."""
-    return compile("\n" * (block.line - 1) + block.text, page, "exec")
+    # As a reader would run it, without this module's own ``from __future__``.
+    source = "\n" * (block.line - 1) + block.text
+    return compile(source, page, "exec", dont_inherit=True)
 
 
 def follow(page: str) -> None:
