@@ -9,6 +9,7 @@ import sys
 import time
 
 from .commits import counts
+from .harness import harness
 from .latency import percentiles, steps
 from .loading import loading
 from .processes import peak_memory, walls
@@ -29,13 +30,14 @@ def main() -> None:
     with temporary() as path:
         sections = {
             **throughput(rounds),
-            "An action's time": [*percentiles(path), *steps(path, (100, *sizes))],
+            "An action's time": [*percentiles(path), *steps((100, *sizes), 3)],
             "Counted": counts(path),
             "Plans of many actions": [
                 *loading(path, sizes, min(rounds, 7)),
                 *peak_memory(),
             ],
             "Processes": walls(path, rounds),
+            "The harness": harness(path, min(rounds, 7)),
         }
     print(printed(sections))
     version = platform.python_version()

@@ -144,6 +144,19 @@ def _load_figures(size: int, at: _Stored, rounds: int) -> list[Figure]:
     return figures
 
 
+async def _submit_and_start(size: int, path: Path) -> tuple[float, float]:
+    """The seconds to submit a plan, and to start it."""
+    plan = plan_of(Shape(size // 10, 10, 10))
+    plan.blocks[0].entrance_delay = 3600
+    async with open_workstream(path, registry=registry()) as ws:
+        begun = time.perf_counter()
+        plan_id = await ws.submit(plan)
+        submitted = time.perf_counter()
+        await ws.start(plan_id)
+        started = time.perf_counter()
+    return submitted - begun, started - submitted
+
+
 async def _list_and_recover(path: Path) -> tuple[float, float]:
     """The seconds to list the store's plans, and to open it and recover them."""
     async with open_workstream(path, registry=registry(), recover=False) as ws:
@@ -164,8 +177,13 @@ def loading(path: Path, sizes: tuple[int, ...], rounds: int) -> list[Figure]:
         done = trio.run(_store, size, path / f"done-{size}", 1.0)
         figures += _load_figures(size, done, rounds if size <= 10_000 else 1)
         trio.run(_store, size, path / f"crashed-{size}", 0.5)
+        begun = trio.run(_submit_and_start, size, path / f"begun-{size}")
         listed, recovered = trio.run(_list_and_recover, path / f"crashed-{size}")
         figures += [
+            Figure(
+                name=f"submit a plan of {size:,}; start it",
+                value=f"{begun[0] * 1e3:,.0f} ms; {begun[1] * 1e3:,.0f} ms",
+            ),
             Figure(name=f"list a plan of {size:,}", value=f"{listed * 1e3:.1f} ms"),
             Figure(
                 name=f"open a store and recover a plan of {size:,}, half done",
