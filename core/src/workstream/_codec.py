@@ -34,11 +34,12 @@ from uuid import UUID
 from . import _records
 from ._errors import Fault, PlanCorruptError, ValidationError
 from ._fields import FIELDS, Field, Kind
+from ._output import Line
 from ._paths import path_of
 from ._plan import BaseAction, Node, NodeT, Plan
 from ._state import Attempt, PluginError, State
 from ._value_codec import Plugins, Side, ValueCodec
-from ._vault import NodeRecord, StoredPlan
+from ._vault import NodeRecord, PlanRow, StoredPlan
 from ._walk import Item, give_ids, position_of, walk
 from ._wire import from_micros, moment, pack, to_micros, unpack
 
@@ -65,12 +66,37 @@ class Codec:
         # What was checked last: as a rule it is recorded next, with no ``await`` between.
         self._checked: tuple[object, object, Any] = _NOTHING
 
-    row_of = staticmethod(_records.row_of)
-    apply_row = staticmethod(_records.apply_row)
-    encode_row = staticmethod(_records.encode_row)
-    decode_row = staticmethod(_records.decode_row)
-    encode_line = staticmethod(_records.encode_line)
-    decode_line = staticmethod(_records.decode_line)
+    # -- What needs no plugin ----------------------------------------------------------
+
+    @staticmethod
+    def row_of(plan: Plan) -> PlanRow:
+        """The plan's own state, for the store; the plan must have an id."""
+        return _records.row_of(plan)
+
+    @staticmethod
+    def apply_row(plan: Plan, row: PlanRow) -> None:
+        """Give the plan the state that the row holds."""
+        _records.apply_row(plan, row)
+
+    @staticmethod
+    def encode_row(row: PlanRow) -> bytes:
+        """The row as it is stored; the plan's id is left to whoever stores it."""
+        return _records.encode_row(row)
+
+    @staticmethod
+    def decode_row(plan_id: UUID, data: bytes) -> PlanRow:
+        """The row that was encoded."""
+        return _records.decode_row(plan_id, data)
+
+    @staticmethod
+    def encode_line(line: Line) -> bytes:
+        """The line as it is stored."""
+        return _records.encode_line(line)
+
+    @staticmethod
+    def decode_line(data: bytes) -> Line:
+        """The line that was encoded."""
+        return _records.decode_line(data)
 
     # -- Definitions -------------------------------------------------------------------
 

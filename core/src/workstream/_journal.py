@@ -34,7 +34,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self.journals: dict[UUID, Journal] = {}
-        self.done = trio.Event()
+        self.done: trio.Event = trio.Event()
 
 
 class Committer:

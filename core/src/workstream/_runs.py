@@ -52,8 +52,8 @@ class Run:
             on_durable: Called after each commit of its changes.
         """
         self.plan_id = plan_id
-        self.name = plan.name
-        self.finished = trio.Event()
+        self.name: str = plan.name
+        self.finished: trio.Event = trio.Event()
         self.error: WorkstreamError | None = None
         self.interrupt: KeyboardInterrupt | None = None
         self._scope = trio.CancelScope()

@@ -37,7 +37,7 @@ class Status(enum.Enum):
 
     def __init__(self, number: int) -> None:
         # Kept, as it is asked at every step of every plan.
-        self.is_terminal = number >= 200
+        self.is_terminal: bool = number >= 200
         """Whether it can never change again: COMPLETED, FAILED or STOPPED."""
 
 
