@@ -78,7 +78,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure the engine between its floor and its ceiling; ``-- --quick`` for less."""
-    session.install(".", "./plugins-contrib/workstream-command")
+    session.install(".", "./plugins-contrib/workstream-command", "pytest")
     session.run("python", "-m", "testing.benchmarks", *session.posargs)
 
 
