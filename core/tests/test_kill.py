@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from workstream import BaseAction, LmdbVault, Outcome, Plan, Status, paths
 from workstream._codec import Codec
 
 ENGINE = Path(__file__).with_name("killed_engine.py")
+KILLER = Path(__file__).with_name("killed_often.py")
+KILLS = int(os.environ.get("WORKSTREAM_KILLS", "40"))
 CALLS = 8 * 3 - 1 + 8
 """How many calls a run makes at least."""
 
@@ -93,3 +96,19 @@ def test_nothing_recorded_as_done_is_done_again(tmp_path: Path, seed: int) -> No
     assert outcomes.pop("Deploy / Tier / web-5 / Start") is Status.FAILED
     assert outcomes.pop("Deploy / Tier / web-5 / Health") is Status.NOT_STARTED
     assert set(outcomes.values()) == {Status.COMPLETED}
+
+
+@pytest.mark.parametrize("engines", [1, 2])
+def test_engines_are_killed_again_and_again(tmp_path: Path, engines: int) -> None:
+    """Nothing acknowledged is lost, nothing done is done again, all comes to its end.
+
+    Of one engine, and of two on one store; half of ``WORKSTREAM_KILLS`` times each
+    (A-13, R-2, STO-6).
+    """
+    command = [sys.executable, "-W", "error", str(KILLER), str(tmp_path)]
+    arguments = [str(KILLS // 2), str(engines), str(engines)]
+    ended = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    plans, actions = map(int, ended.stdout.split())
+    assert plans > 0
+    assert actions >= plans
