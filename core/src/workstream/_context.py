@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
@@ -62,7 +62,7 @@ class AttemptContext:
         *,
         action: BaseAction,
         current: Attempt,
-        deadline: datetime | None,
+        deadline: Callable[[], datetime | None],
         secrets: frozenset[str],
         host: ContextHost,
     ) -> None:
@@ -97,7 +97,7 @@ class AttemptContext:
     @property
     def deadline(self) -> datetime | None:
         """When the attempt will be cancelled; None: never."""
-        return self._deadline
+        return self._deadline()
 
     @property
     def idempotency_key(self) -> str:

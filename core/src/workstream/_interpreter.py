@@ -437,6 +437,7 @@ class _Launch:
         self._block = block
         self._plan = plan
         self._groups = judgement.halting_groups(block, plan)
+        self._halts_actions = judgement.halts_sequences(block)
         self.failed = judgement.failed_sequences(block)
 
     def may_begin(self) -> bool:
@@ -447,7 +448,7 @@ class _Launch:
         """Whether one more action of a sequence that has begun may begin."""
         if self._plan.stopping:
             return False
-        return not (judgement.halts_sequences(self._block) and self._halted())
+        return not (self._halts_actions and self._halted())
 
     def _halted(self) -> bool:
         if judgement.exceeds_tolerance(self._block, self.failed):

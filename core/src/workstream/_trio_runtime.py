@@ -188,14 +188,15 @@ class TrioRuntime:
             request, secrets = resolve(action.request, self._settings.resolvers)
         except SecretError as error:
             return Outcome(error=PluginError(str(error)))
+        scope = trio.CancelScope(deadline=trio.current_time() + seconds)
         context = AttemptContext(
             action=action,
             current=attempt,
-            deadline=after(self.now(), seconds),
+            # Few plugins ask, so it is made out when one does.
+            deadline=lambda: after(self.now(), scope.deadline - trio.current_time()),
             secrets=secrets,
             host=self,
         )
-        scope = trio.CancelScope(deadline=trio.current_time() + seconds)
         call = _Call(action, attempt, scope.deadline + DEAF_AFTER)
         self._enter(call)
         response: object = None

@@ -79,7 +79,7 @@ class ValueCodec:
         """
         if value is None or isinstance(value, StoredValue):
             return self.encode(plugin, side, value)
-        wanted = self._type_of(plugin, side, value)
+        wanted = self._type(plugin, side) or _Type(type(value))
         if wanted.plain_form is not None:
             data = wanted.plain_form(value)
             if data is not None:

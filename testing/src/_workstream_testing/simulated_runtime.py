@@ -239,10 +239,11 @@ class SimulatedRuntime:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
         loop = self._loop
         request, secrets = resolve(action.request, _MADE_UP)
+        deadline = after(self.now(), seconds)
         context = AttemptContext(
             action=action,
             current=attempt,
-            deadline=after(self.now(), seconds),
+            deadline=lambda: deadline,
             secrets=secrets,
             host=self,
         )
