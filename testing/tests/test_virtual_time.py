@@ -112,15 +112,15 @@ def test_seed_chooses_the_order() -> None:
 def test_seed_is_gone_afterwards() -> None:
     """A seeded run leaves trio's own choice of the order as it was, also on an error."""
     scheduler = importlib.import_module("trio._core._run")
-    before = vars(scheduler)["_r"]
+    names = ("_r", "_ALLOW_DETERMINISTIC_SCHEDULING")
+    before = [vars(scheduler)[name] for name in names]
 
     async def broken() -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
         FakeClock().run(broken, seed=1)
-    assert vars(scheduler)["_r"] is before
-    assert vars(scheduler)["_ALLOW_DETERMINISTIC_SCHEDULING"] is False
+    assert [vars(scheduler)[name] for name in names] == before
 
 
 def test_pytest_plugin_is_cheap() -> None:
