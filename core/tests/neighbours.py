@@ -130,7 +130,8 @@ async def check_the_end(_who: str) -> None:
         assert row.status is Status.COMPLETED or await vault.owner(row.id) is None
         assert row.status is not Status.RUNNING
     # LMDB's own list of who reads: process ids, among other numbers.
-    lmdb: Any = vars(vars(vault)["_env"])["_env"]
+    environment: Any = vars(vault)["_env"]
+    lmdb: Any = environment._env
     slots: str = lmdb.readers()
     assert not set(KILLED.read_text().split()) & set(slots.split()), slots
     await vault.close()
