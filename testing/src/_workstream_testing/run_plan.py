@@ -88,7 +88,7 @@ def run_plan(
 
     from workstream._engine import open_workstream
 
-    if trio.lowlevel.in_trio_run():
+    if _runs_trio():
         message = (
             "run_plan() is a plain function, and trio runs here already: use "
             "`async with MemoryWorkstream().open(plugins) as ws` inside of async code"
@@ -123,6 +123,16 @@ def run_plan(
     result = by.run(scenario, seed=seed)
     check_scripts(made)
     return result
+
+
+def _runs_trio() -> bool:
+    import trio
+
+    try:
+        trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _result(plan: Plan, vault: MemoryVault, plan_id: UUID) -> PlanRun:
