@@ -1,0 +1,424 @@
+"""Stores that earlier versions have written: every one is read for ever (STO-7).
+
+``golden/format-N`` is a store as the first engine of that format wrote it; what it must
+hold is written below. A new format brings a new directory, made by
+
+    python core/tests/test_golden_stores.py core/tests/golden/format-N
+
+and the directories there are stay as they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import attrs
+import pytest
+import trio
+
+from workstream import (
+    SECURE,
+    Action,
+    ActionPlugin,
+    Block,
+    CheckPlugin,
+    Checks,
+    Context,
+    DeferBatch,
+    DeferredActions,
+    FailureReason,
+    LmdbVault,
+    OutputLine,
+    Plan,
+    PluginError,
+    Registry,
+    SecretRef,
+    Sequence,
+    State,
+    StateChange,
+    Status,
+    StoreFormatError,
+    WatchEvent,
+    WhenDeferred,
+    open_workstream,
+    walk,
+)
+from workstream._codec import Codec
+from workstream._output import Line
+from workstream._plan import BaseAction
+from workstream._secrets import StoredValue
+from workstream._state import Attempt
+from workstream._store_marker import VERSION
+from workstream._vault import Change, LineRecord, PlanRow, Write
+from workstream._walk import give_ids, position_of
+
+GOLDEN = Path(__file__).with_name("golden")
+FORMATS = sorted(path.name for path in GOLDEN.iterdir())
+NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+LATER = NOON + timedelta(minutes=1)
+N, R, C, F, S = Status
+
+
+# -- What is in it -----------------------------------------------------------------------
+
+
+@attrs.frozen
+class Ask:
+    """A request with a bit of everything."""
+
+    host: str
+    files: tuple[str, ...] = ()
+    limits: dict[str, float | None] = attrs.field(factory=dict[str, float | None])
+    password: SecretRef | None = None
+    session: str | None = attrs.field(default=None, metadata=SECURE)
+
+
+@attrs.frozen
+class Answer:
+    """What was done."""
+
+    bytes_sent: int
+    at: datetime
+    token: str = attrs.field(metadata=SECURE)
+
+
+class Copy(ActionPlugin[Ask, Answer]):
+    """Copies."""
+
+    name = "golden.copy"
+
+    async def execute(self, context: Context, request: Ask) -> Answer:
+        """Do nothing, quickly."""
+        return Answer(2**70, NOON, "secret")
+
+
+class Look(CheckPlugin[Ask, None]):
+    """Looks."""
+
+    name = "golden.look"
+
+    async def execute(self, context: Context, request: Ask) -> None:
+        """See nothing wrong."""
+
+
+def plan_id(number: int) -> UUID:
+    """An id, version 7, of the plan with this number."""
+    return UUID(int=(0x19C130A7D00 + number) << 80 | 7 << 76 | 2 << 62 | number << 32)
+
+
+def ask(host: str) -> Ask:
+    """A request that uses every field."""
+    return Ask(
+        host=host,
+        files=("a", "ü \udc80"),
+        limits={"rate": 1.5, "size": None},
+        password=SecretRef("env:PASSWORD"),
+        session="secret",
+    )
+
+
+def fresh(number: int, name: str) -> Plan:
+    """A plan that was just submitted."""
+    checks = Checks(delay=2.5, actions=[Look.action(ask("balancer"), name="look")])
+    copy = Copy.action(ask("web-1"), name="copy", retries=2, timeout=5, key="copy 1")
+    wipe = Copy.action(Ask("web-1"), name="wipe", retries=None, deadline=60)
+    again = Copy.action(ask("web-2"), name="copy", retries=1)
+    plan = Plan(
+        name=name,
+        description="made for ever",
+        group_id=UUID(int=7),
+        meta=b"\xff\0meta",
+        pre_checks=checks,
+        blocks=[
+            Block(
+                name="Tier",
+                concurrency=2,
+                tolerated_failures=1,
+                exit_delay=0.25,
+                sequences=[
+                    Sequence(name="web-1", actions=[copy, wipe]),
+                    Sequence(name="web-2", actions=[again]),
+                ],
+            )
+        ],
+        deferred_actions=DeferredActions(
+            batches=[
+                DeferBatch(
+                    name="Undo",
+                    when=WhenDeferred.ON_FAILURE,
+                    actions=[Copy.action(ask("undo"), name="undo")],
+                )
+            ]
+        ),
+    )
+    give_ids(plan, plan_id(number))
+    plan.submitted = NOON
+    return plan
+
+
+def done(node: Any, status: Status, *attempts: Attempt) -> None:
+    """Let an object have ended."""
+    node.state = State(status, NOON, LATER)
+    if isinstance(node, BaseAction):
+        node.attempts.extend(attempts)
+
+
+def attempt(**given: Any) -> Attempt:
+    """An attempt that has ended."""
+    return Attempt(started=NOON, ended=LATER, **given)
+
+
+def running() -> Plan:
+    """In the middle: one action is done, one is being done, one waits for its retry."""
+    plan = fresh(2, "Running")
+    plan.state = State(R, NOON)
+    plan.runtime_update = LATER
+    assert plan.pre_checks is not None
+    done(plan.pre_checks, C)
+    done(plan.pre_checks.actions[0], C, attempt())
+    [block] = plan.blocks
+    block.state = State(R, NOON)
+    for sequence in block.sequences:
+        sequence.state = State(R, NOON)
+    copy, wipe, other = actions_of(plan)
+    done(copy, C, attempt(response=Answer(2**70, NOON, "secret")))
+    wipe.state = State(R, LATER)
+    wipe.attempts.append(Attempt(started=LATER, notes={"pid": 2**64, "raw": b"\0"}))
+    other.state = State(R, NOON)
+    other.attempts.append(attempt(error=PluginError("busy", code=3)))
+    return plan
+
+
+def failed() -> Plan:
+    """At its end, with errors behind errors."""
+    plan = fresh(3, "Failed")
+    done(plan, F)
+    plan.reasons = (FailureReason.BLOCK,)
+    assert plan.pre_checks is not None
+    done(plan.pre_checks, C)
+    done(plan.pre_checks.actions[0], C, attempt())
+    done(plan.blocks[0], F)
+    copy, _, other = actions_of(plan)
+    error = PluginError(
+        "outer", code=2**70, permanent=True, wrapped=PluginError("inner", code=-1)
+    )
+    for sequence, action in zip(plan.blocks[0].sequences, (copy, other), strict=True):
+        done(sequence, F)
+        done(action, F, attempt(error=PluginError("first")), attempt(error=error))
+    copy.attempts[0].interrupted = True
+    copy.attempts[1].unresponsive = True
+    assert plan.deferred_actions is not None
+    [batch] = plan.deferred_actions.batches
+    for node in (plan.deferred_actions, batch):
+        done(node, C)
+    done(batch.actions[0], C, attempt(response=Answer(0, NOON, "")))
+    return plan
+
+
+def stopped() -> Plan:
+    """Never started, and never to be."""
+    plan = fresh(4, "Stopped")
+    plan.state = State(S, None, LATER)
+    plan.reasons = (FailureReason.STOPPED,)
+    plan.stopping = True
+    return plan
+
+
+def actions_of(plan: Plan) -> list[Action]:
+    """The actions of its sequences."""
+    return [a for sequence in plan.blocks[0].sequences for a in sequence.actions]
+
+
+def all_plans() -> list[Plan]:
+    """All that a golden store holds."""
+    return [fresh(1, "Fresh"), running(), failed(), stopped()]
+
+
+LINE = Line(number=1, time=NOON, attempt=1, text="half\tdone", done=1.0, total=2.0)
+
+
+async def make(path: Path) -> None:
+    """Make a golden store."""
+    vault = LmdbVault(path, map_size=2**20)
+    await vault.open()
+    codec = Codec(Registry([Copy(), Look()]))
+    for plan in all_plans():
+        row = codec.row_of(plan)
+        await vault.create(attrs.evolve(row, status=N), codec.encode_definition(plan))
+        changes: list[Change] = [row]
+        for item in walk(plan):
+            node = item.node
+            if node is plan or node.state == State():
+                continue
+            if isinstance(node, BaseAction) and len(node.attempts) > 1:
+                kept, node.attempts = node.attempts, node.attempts[:1]
+                changes.append(codec.record_of(node))
+                node.attempts = kept
+            changes.append(codec.record_of(node))
+        if plan.name == "Running":
+            changes.append(
+                LineRecord(position_of(actions_of(plan)[0]), 1, codec.encode_line(LINE))
+            )
+        write = Write(plan_id=row.id, first=1, changes=tuple(changes))
+        assert await vault.write([write]) == [None]
+    await vault.request_stop(plan_id(4), codec.row_of(stopped()))
+    await vault.close()
+    for name in ("lock.mdb", "owners"):
+        (path / name).unlink()
+
+
+# -- Reading it ----------------------------------------------------------------------------
+
+
+@pytest.fixture(params=FORMATS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of a store of each format."""
+    path = tmp_path / "store"
+    shutil.copytree(GOLDEN / request.param, path)
+    return path
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncGenerator[LmdbVault]:
+    """The store, open."""
+    vault = LmdbVault(path, create=False)
+    await vault.open()
+    try:
+        yield vault
+    finally:
+        await vault.close()
+
+
+def test_there_is_a_store_of_each_format() -> None:
+    """From the first one to the one that this engine writes."""
+    assert [f"format-{n}" for n in range(1, VERSION + 1)] == FORMATS
+
+
+def test_every_plan_is_as_it_was(store: Path) -> None:
+    """To the last field; and so it is written again."""
+
+    async def main() -> None:
+        codec = Codec(Registry([Copy(), Look()]))
+        async with opened(store) as vault:
+            assert len(await vault.search()) == len(all_plans())
+            for expected in all_plans():
+                assert expected.id is not None
+                kept = await vault.read(expected.id)
+                assert codec.load(kept) == expected
+                assert kept.row == codec.row_of(expected)
+                assert codec.encode_definition(codec.load(kept)) == kept.definition
+            running_row = await vault.row(plan_id(2))
+            assert await vault.search(statuses=[R]) == [running_row]
+
+    trio.run(main)
+
+
+def test_it_is_read_without_its_plugins(store: Path) -> None:
+    """And tells no secret then (STO-8)."""
+
+    async def main() -> None:
+        async with opened(store) as vault:
+            plan = Codec(None).load(await vault.read(plan_id(2)))
+        copy = actions_of(plan)[0]
+        assert isinstance(copy.request, StoredValue)
+        assert isinstance(copy.response, StoredValue)
+        assert copy.request.secret == (("session",),)
+        assert copy.response.secret == (("token",),)
+
+    trio.run(main)
+
+
+def test_its_log_is_read(store: Path) -> None:
+    """Every change of a plan, from the first on (WA-1)."""
+
+    async def main() -> None:
+        registry = Registry([Copy(), Look()])
+        async with open_workstream(store, registry=registry, recover=False) as ws:
+            events = [event async for event in ws.watch(plan_id(3), after=0)]
+            assert [event.position for event in events] == list(
+                range(1, len(events) + 1)
+            )
+            first = events[0]
+            assert isinstance(first, StateChange)
+            assert first.state == State(F, NOON, LATER)
+            event: WatchEvent | None = None
+            async with aclosing(ws.watch(plan_id(2), after=0)) as watched:
+                async for event in watched:
+                    if isinstance(event, OutputLine):
+                        break
+            assert isinstance(event, OutputLine)
+            assert event.text == "half\tdone"
+            assert event.path == "Running / Tier / web-1 / copy"
+
+    trio.run(main)
+
+
+def test_a_run_goes_on_in_it(
+    store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What an engine of that time began, this one ends."""
+    monkeypatch.setenv("PASSWORD", "hush")
+    caplog.set_level(logging.CRITICAL, "workstream")
+
+    async def main() -> None:
+        registry = Registry([Copy(), Look()])
+        async with open_workstream(store, registry=registry, now=lambda: LATER) as ws:
+            assert not ws.recovery_errors
+            result = await ws.wait(plan_id(2))
+            assert result.state.status is C
+            kinds = [
+                [one.interrupted or one.error is None for one in action.attempts]
+                for action in actions_of(result)
+            ]
+            assert kinds == [[True], [True, True], [False, True]]
+            await ws.start(plan_id(1))
+            assert (await ws.wait(plan_id(1))).state.status is C
+
+    trio.run(main)
+
+
+def test_a_newer_store_is_refused(store: Path) -> None:
+    """And is left as it is: not one byte of it changes."""
+    (store / "workstream").write_text(f"workstream store, version {VERSION + 1}\n")
+    before = {path.name: path.read_bytes() for path in store.iterdir()}
+
+    async def main() -> None:
+        with pytest.raises(StoreFormatError, match="use a newer workstream"):
+            await LmdbVault(store).open()
+
+    trio.run(main)
+    assert {path.name: path.read_bytes() for path in store.iterdir()} == before
+
+
+def test_a_plan_of_a_newer_engine_is_that_plan_s_trouble(store: Path) -> None:
+    """A row of a form that this engine does not know is named, and others are read."""
+
+    async def main() -> None:
+        async with opened(store) as vault:
+            row: PlanRow = await vault.row(plan_id(1))
+            environment: Any = vars(vault)["_env"]
+
+            def make_newer(transaction: Any) -> None:
+                transaction.put(b"r" + row.id.bytes, b"\x02newer")
+
+            environment.write(make_newer)
+            assert len(await vault.search()) == len(all_plans()) - 1
+            with pytest.raises(
+                Exception,
+                match="its form is version 2, and this engine reads version 1",
+            ):
+                await vault.read(row.id)
+
+    trio.run(main)
+
+
+if __name__ == "__main__":
+    trio.run(make, Path(sys.argv[1]))

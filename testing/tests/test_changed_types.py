@@ -1,0 +1,200 @@
+"""Plugins whose types have changed since a plan was stored (STO-7, R-4)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from uuid import UUID
+
+import attrs
+import pytest
+import trio
+
+from _workstream_testing.world import World
+from workstream._errors import PlanCorruptError
+from workstream._plan import Action, Block, Plan, Sequence
+from workstream._plugin import ActionPlugin, Context
+from workstream._registry import Registry
+from workstream._secrets import StoredValue
+from workstream._state import Status
+from workstream._walk import actions
+
+
+@pytest.fixture(autouse=True)
+def quiet_engine(caplog: pytest.LogCaptureFixture) -> None:
+    """That plans cannot be read is what these tests are about: no news of it."""
+    caplog.set_level(logging.CRITICAL, "workstream")
+
+
+@attrs.frozen
+class Ask:
+    """The request, at first."""
+
+    host: str
+    port: int = 22
+
+
+@attrs.frozen
+class Answer:
+    """The response, at first."""
+
+    size: int
+
+
+@attrs.frozen
+class AskMore:
+    """One more field, with a default."""
+
+    host: str
+    port: int = 22
+    user: str = "root"
+    tags: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class AskWhom:
+    """One more field, without a default."""
+
+    host: str
+    user: str
+    port: int = 22
+
+
+@attrs.frozen
+class AskOther:
+    """The same field, of another type."""
+
+    host: str
+    port: str = "22"
+
+
+@attrs.frozen
+class AnswerMore:
+    """One more field, with a default."""
+
+    size: int
+    unit: str = "bytes"
+
+
+@attrs.frozen
+class AnswerOther:
+    """The same field, of another type."""
+
+    size: str
+
+
+def plugin(request: type, response: type, *, hangs: bool = False) -> Any:
+    """The plugin with these types."""
+
+    class Copy(ActionPlugin[Any, Any]):
+        """Copies."""
+
+        name = "changed.copy"
+        request_type = request
+        response_type = response
+
+        async def execute(self, context: Context, given: Any, /) -> Any:
+            """Answer; the second action of the first version never does."""
+            assert type(given) is request
+            if hangs and context.path.endswith("second"):
+                await trio.sleep_forever()
+            return response(3 if response is not AnswerOther else "3")
+
+    return Copy()
+
+
+def plan() -> Plan:
+    """Two actions, one after the other."""
+    asked = [
+        Action(name=name, plugin="changed.copy", request=Ask("web-1", 2_222))
+        for name in ("first", "second")
+    ]
+    sequences = [Sequence(name="s", actions=asked)]
+    return Plan(name="Changed", blocks=[Block(name="b", sequences=sequences)])
+
+
+async def broken_off(world: World) -> tuple[UUID, UUID]:
+    """A plan that the engine left after its first action, and one of another plugin."""
+    registry = Registry([*world.registry(), plugin(Ask, Answer, hangs=True)])
+    async with world.engine(registry=registry) as ws:
+        changed, other = (
+            await ws.submit(plan()),
+            await world.start(ws, "B1: s1[x ok@5]"),
+        )
+        await ws.start(changed)
+        await trio.sleep(1)
+    return changed, other
+
+
+@pytest.mark.parametrize(
+    ("request_type", "response_type"),
+    [(AskMore, Answer), (Ask, AnswerMore), (AskMore, AnswerMore)],
+)
+def test_a_field_with_a_default_is_filled(
+    request_type: type, response_type: type
+) -> None:
+    """So a plugin may be upgraded while its plans are under way."""
+    world = World()
+
+    async def scenario() -> None:
+        changed, _ = await broken_off(world)
+        registry = Registry([*world.registry(), plugin(request_type, response_type)])
+        async with world.engine(registry=registry) as ws:
+            assert not ws.recovery_errors
+            result = await ws.wait(changed)
+        assert result.state.status is Status.COMPLETED
+        for action in actions(result):
+            assert action.request == request_type("web-1", port=2_222)
+            assert action.response == response_type(3)
+
+    world.clock.run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("request_type", "response_type", "place"),
+    [
+        (AskWhom, Answer, "the request of 'Changed / b / s / first'"),
+        (AskOther, Answer, "the request of 'Changed / b / s / first'"),
+        (Ask, AnswerOther, "'Changed / b / s / first'"),
+    ],
+)
+def test_any_other_change_is_that_plan_s_trouble(
+    request_type: type, response_type: type, place: str
+) -> None:
+    """It is named, with its place; others are recovered, and the old plugin reads it."""
+    world = World()
+
+    async def scenario() -> None:
+        changed, other = await broken_off(world)
+        registry = Registry([*world.registry(), plugin(request_type, response_type)])
+        async with world.engine(registry=registry) as ws:
+            assert (await ws.wait(other)).state.status is Status.COMPLETED
+            assert set(ws.recovery_errors) == {changed}
+            error = ws.recovery_errors[changed]
+            assert isinstance(error, PlanCorruptError)
+            assert place in str(error)
+            assert "its plugin's types have changed" in str(error)
+            assert {row.id for row in await ws.list()} == {changed, other}
+            with pytest.raises(PlanCorruptError):
+                await ws.plan(changed)
+            # To stop it needs no reading of it.
+            await ws.stop(changed)
+        registry = Registry([*world.registry(), plugin(Ask, Answer)])
+        async with world.engine(registry=registry) as ws:
+            assert (await ws.wait(changed)).state.status is Status.STOPPED
+
+    world.clock.run(scenario)
+
+
+def test_without_the_plugin_it_can_be_read() -> None:
+    """As plain data (STO-8)."""
+    world = World()
+
+    async def scenario() -> None:
+        changed, _ = await broken_off(world)
+        async with world.engine(recover=False) as ws:
+            first, _ = actions(await ws.plan(changed))
+            assert first.request == StoredValue({"host": "web-1", "port": 2_222}, ())
+            assert first.response == StoredValue({"size": 3}, ())
+
+    world.clock.run(scenario)
