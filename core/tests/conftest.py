@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from workstream._host import ALLOW_LIST, Host, discover
+from workstream._registry.host import ALLOW_LIST, Host, discover
 
 Install = Callable[..., Path]
 Find = Callable[..., Host]
@@ -19,7 +19,7 @@ Find = Callable[..., Host]
 HEADER = """
 import attrs
 
-from workstream._plugin import ActionPlugin, CheckPlugin
+from workstream._protocols.plugin import ActionPlugin, CheckPlugin
 from workstream.hookspecs import hookimpl
 
 

@@ -48,8 +48,8 @@ from workstream import (
     WhenDeferred,
     open_workstream,
 )
-from workstream._codec import Codec
-from workstream._walk import actions
+from workstream._codec.codec import Codec
+from workstream._plan.walk import actions
 
 DIRECTORY = Path(sys.argv[1])
 KILLS, ENGINES, SEED = map(int, sys.argv[2:])

@@ -44,7 +44,7 @@ from workstream import (
     Workstream,
     open_workstream,
 )
-from workstream._walk import actions
+from workstream._plan.walk import actions
 
 DIRECTORY = Path(sys.argv[1])
 ROUNDS, SEED = map(int, sys.argv[2:])

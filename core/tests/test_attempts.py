@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from workstream._attempts import outcome_of_exception, outcome_of_response
-from workstream._state import PluginError
+from workstream._runtime.attempts import outcome_of_exception, outcome_of_response
+from workstream._values.state import PluginError
 
 
 def test_errors_in_a_circle_are_cut() -> None:

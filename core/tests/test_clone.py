@@ -9,8 +9,8 @@ from uuid import UUID
 import attrs
 import pytest
 
-from workstream._clone import clone
-from workstream._plan import (
+from workstream._plan.clone import clone
+from workstream._plan.plan import (
     Action,
     BaseAction,
     Block,
@@ -22,8 +22,9 @@ from workstream._plan import (
     Plan,
     Sequence,
 )
-from workstream._secrets import HIDDEN, SECURE, StoredValue
-from workstream._state import (
+from workstream._plan.secret_refs import HIDDEN, SECURE, StoredValue
+from workstream._plan.walk import actions, give_ids, new_plan_id, walk
+from workstream._values.state import (
     Attempt,
     FailureReason,
     HaltAfter,
@@ -33,7 +34,6 @@ from workstream._state import (
     Status,
     WhenDeferred,
 )
-from workstream._walk import actions, give_ids, new_plan_id, walk
 
 NodeT = TypeVar("NodeT", bound=Node)
 

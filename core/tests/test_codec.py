@@ -11,10 +11,10 @@ from uuid import UUID
 import attrs
 import pytest
 
-from workstream._codec import Codec
-from workstream._errors import PlanCorruptError, ValidationError
-from workstream._output import Line
-from workstream._plan import (
+from workstream._codec.codec import Codec
+from workstream._codec.output import Line
+from workstream._codec.records import row_prefix
+from workstream._plan.plan import (
     Action,
     BaseAction,
     Block,
@@ -26,11 +26,13 @@ from workstream._plan import (
     Plan,
     Sequence,
 )
-from workstream._plugin import ActionPlugin, AnyPlugin, CheckPlugin
-from workstream._records import row_prefix
-from workstream._scrubbing import scrub_value
-from workstream._secrets import HIDDEN, SECURE, SecretRef, StoredValue
-from workstream._state import (
+from workstream._plan.scrubbing import scrub_value
+from workstream._plan.secret_refs import HIDDEN, SECURE, SecretRef, StoredValue
+from workstream._plan.walk import actions, give_ids, new_plan_id, walk
+from workstream._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
+from workstream._protocols.vault import NodeRecord, StoredPlan
+from workstream._values.errors import PlanCorruptError, ValidationError
+from workstream._values.state import (
     Attempt,
     FailureReason,
     HaltAfter,
@@ -40,8 +42,6 @@ from workstream._state import (
     Status,
     WhenDeferred,
 )
-from workstream._vault import NodeRecord, StoredPlan
-from workstream._walk import actions, give_ids, new_plan_id, walk
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 

@@ -27,11 +27,11 @@ from uuid import UUID
 import attrs
 import pytest
 
-from workstream._converter import converter
-from workstream._errors import SecretError
-from workstream._forms import Form, marks_in
-from workstream._secrets import SECURE, SecretRef
-from workstream._wire import pack, unpack
+from workstream._codec.converter import converter
+from workstream._codec.forms import Form, marks_in
+from workstream._plan.secret_refs import SECURE, SecretRef
+from workstream._values.errors import SecretError
+from workstream._values.wire import pack, unpack
 
 T = TypeVar("T")
 HostName = NewType("HostName", str)

@@ -51,14 +51,14 @@ from workstream import (
     open_workstream,
     walk,
 )
-from workstream._codec import Codec
-from workstream._output import Line
-from workstream._plan import BaseAction
-from workstream._secrets import StoredValue
-from workstream._state import Attempt
-from workstream._store_marker import VERSION
-from workstream._vault import Change, LineRecord, PlanRow, Write
-from workstream._walk import give_ids, position_of
+from workstream._codec.codec import Codec
+from workstream._codec.output import Line
+from workstream._plan.plan import BaseAction
+from workstream._plan.secret_refs import StoredValue
+from workstream._plan.walk import give_ids, position_of
+from workstream._protocols.vault import Change, LineRecord, PlanRow, Write
+from workstream._values.state import Attempt
+from workstream._vaults.store_marker import VERSION
 
 GOLDEN = Path(__file__).with_name("golden")
 FORMATS = sorted(path.name for path in GOLDEN.iterdir())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workstream._host import Host
+from workstream._registry.host import Host
 
 Install = Callable[..., Path]
 Find = Callable[..., Host]

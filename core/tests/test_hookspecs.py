@@ -10,7 +10,7 @@ import pluggy
 import pytest
 
 from workstream import hookspecs
-from workstream._hook_answers import HOOKS
+from workstream._registry.hook_answers import HOOKS
 
 HEADINGS = [
     "When it runs:",

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from workstream._cli._table import COMMANDS
-from workstream._host import ALLOW_LIST, Host, discover
-from workstream._listing import LeftOut
-from workstream._registry import Registry
+from workstream._registry.host import ALLOW_LIST, Host, discover
+from workstream._registry.listing import LeftOut
+from workstream._registry.registry import Registry
 
 Install = Callable[..., Path]
 Find = Callable[..., Host]
@@ -751,7 +751,7 @@ def test_discovery_needs_no_loop_and_no_store() -> None:
     code = (
         "import sys\n"
         "for name in ('trio', 'lmdb', 'cattrs', 'rich'): sys.modules[name] = None\n"
-        "from workstream._host import discover\n"
+        "from workstream._registry.host import discover\n"
         "print(*sorted(discover(packages=False).listing().packages[0].vaults))"
     )
 

@@ -11,7 +11,6 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import attrs
@@ -21,50 +20,22 @@ ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "core" / "src" / "workstream"
 
 ROOMS: dict[str, tuple[str, ...]] = {
-    "values": (
-        *("_errors", "_state", "_display", "_type_arguments"),
-        *("_values", "_leaves", "_wire"),
-    ),
-    "plan": ("_plan", "retries"),
-    "reading a plan": (
-        *("_walk", "_paths", "_fields", "_failures", "_text", "_difference"),
-        *("_builder", "_clone", "_structure"),
-        *("_secrets", "_secret_scan", "_scrubbing"),
-    ),
-    "plugin": ("_plugin",),
-    "protocols": ("_vault", "_runtime"),
-    "registry": (
-        *("hookspecs", "_host", "_hook_answers", "_listing"),
-        *("_registry", "_registration", "_resolvers"),
-    ),
-    "validation": ("_validation", "_requests"),
-    "interpreter": ("_judgement", "_interpreter", "_recovery"),
-    "codec": (
-        *("_codec", "_json*", "_converter", "_forms", "_any", "_unions"),
-        *("_containers", "_single_values", "_value_codec", "_records", "_output"),
-        "_plain_records",
-    ),
-    "vaults": (
-        *("_memory_vault", "_null_vault"),
-        *("_lmdb_*", "_store_marker", "_owners"),
-    ),
-    "runtime": ("_clock", "_context", "_attempts", "_trio_runtime", "_journal"),
-    "engine": (
-        "_engine",
-        "_launching",
-        "_service",
-        "_runs",
-        "_stores",
-        "_watch*",
-        "_plugin_init",
-        "_pruning",
-    ),
-    "command line": ("_cli*", "__main__"),
+    "values": ("_values", "retries"),
+    "plan": ("_plan",),
+    "protocols": ("_protocols",),
+    "registry": ("_registry", "hookspecs"),
+    "validation": ("_validation",),
+    "interpreter": ("_interpreter",),
+    "codec": ("_codec",),
+    "vaults": ("_vaults",),
+    "runtime": ("_runtime",),
+    "engine": ("_engine",),
+    "command line": ("_cli", "__main__"),
     "built in": ("_builtin",),
 }
-"""Each room's modules; a name may be a pattern. Order is what the house stands on."""
+"""Each room's packages and public modules. Order is what the house stands on."""
 
-UPWARDS = {("_host", "_builtin")}
+UPWARDS = {("_registry.host", "_builtin")}
 """What the core brings comes through the host like any package, loaded when they are."""
 
 FACES = ("__init__", "testing", "testing.__init__", "testing.strategies")
@@ -113,9 +84,8 @@ def modules() -> dict[str, Path]:
 
 def room_of(module: str) -> str | None:
     """The room that lists the module, or the subpackage it is in."""
-    for room, patterns in ROOMS.items():
-        names = (module, module.split(".")[0])
-        if any(fnmatchcase(name, pattern) for name in names for pattern in patterns):
+    for room, names in ROOMS.items():
+        if module.split(".")[0] in names:
             return room
     return None
 
@@ -181,10 +151,10 @@ def test_each_module_has_a_room() -> None:
 def test_each_room_is_lived_in() -> None:
     """The table names only modules that there are."""
     gone = [
-        pattern
-        for patterns in ROOMS.values()
-        for pattern in patterns
-        if not any(fnmatchcase(module.split(".")[0], pattern) for module in modules())
+        name
+        for names in ROOMS.values()
+        for name in names
+        if not any(module.split(".")[0] == name for module in modules())
     ]
 
     assert not gone, f"take these out of ROOMS: {', '.join(gone)}"
@@ -264,7 +234,7 @@ def test_the_interpreter_needs_no_event_loop() -> None:
 import sys
 for name in ("trio", "asyncio", "anyio", "lmdb", "cattrs", "rich", "click"):
     sys.modules[name] = None
-import workstream._interpreter, workstream._recovery, workstream._validation
+import workstream._interpreter.interpreter, workstream._interpreter.recovery, workstream._validation.validation
 print("imported")
 """
 

@@ -12,11 +12,10 @@ from typing import Any
 import attrs
 import pytest
 
-from workstream._clone import clone
-from workstream._codec import Codec
-from workstream._errors import ValidationError
-from workstream._json import from_json, to_json
-from workstream._plan import (
+from workstream._codec.codec import Codec
+from workstream._codec.json_text import from_json, to_json
+from workstream._plan.clone import clone
+from workstream._plan.plan import (
     BaseAction,
     Block,
     Checks,
@@ -25,9 +24,12 @@ from workstream._plan import (
     Plan,
     Sequence,
 )
-from workstream._plugin import ActionPlugin, AnyPlugin, CheckPlugin
-from workstream._secrets import HIDDEN, SECURE, SecretRef, StoredValue
-from workstream._state import (
+from workstream._plan.secret_refs import HIDDEN, SECURE, SecretRef, StoredValue
+from workstream._plan.walk import actions, give_ids, new_plan_id, walk
+from workstream._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
+from workstream._protocols.vault import StoredPlan
+from workstream._values.errors import ValidationError
+from workstream._values.state import (
     Attempt,
     FailureReason,
     HaltAfter,
@@ -37,8 +39,6 @@ from workstream._state import (
     Status,
     WhenDeferred,
 )
-from workstream._vault import StoredPlan
-from workstream._walk import actions, give_ids, new_plan_id, walk
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 5, tzinfo=UTC)
 

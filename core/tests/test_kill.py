@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from workstream import BaseAction, LmdbVault, Outcome, Plan, Status, paths
-from workstream._codec import Codec
+from workstream._codec.codec import Codec
 
 ENGINE = Path(__file__).with_name("killed_engine.py")
 KILLER = Path(__file__).with_name("killed_often.py")

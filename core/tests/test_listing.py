@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from workstream._host import Host
+from workstream._registry.host import Host
 
 Install = Callable[..., Path]
 Find = Callable[..., Host]
@@ -21,7 +21,7 @@ def test_the_listing_shows_everything_as_json(
         '''
         import dataclasses
         import enum
-        from workstream._secrets import SECURE, SecretRef
+        from workstream._plan.secret_refs import SECURE, SecretRef
 
 
         class Size(enum.Enum):

@@ -33,10 +33,10 @@ from workstream import (
     Write,
     restore_store,
 )
-from workstream._codec import Codec
-from workstream._lmdb_scratch import scratch_directory
-from workstream._plan import Action
-from workstream._walk import give_ids, new_plan_id
+from workstream._codec.codec import Codec
+from workstream._plan.plan import Action
+from workstream._plan.walk import give_ids, new_plan_id
+from workstream._vaults.lmdb_scratch import scratch_directory
 
 T = TypeVar("T")
 NOW = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
@@ -257,7 +257,7 @@ def test_a_backup_that_fails_leaves_nothing(store: Path, tmp_path: Path) -> None
 HOLDING = """
 import sys
 from pathlib import Path
-from workstream._lmdb_scratch import scratch_directory
+from workstream._vaults.lmdb_scratch import scratch_directory
 
 with scratch_directory(Path(sys.argv[1])) as path:
     (path / "half").mkdir()

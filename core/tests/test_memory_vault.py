@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import pytest
 import trio
 
-from workstream._memory_vault import MemoryVault
-from workstream._state import Status
-from workstream._vault import LineRecord, NodeRecord, PlanRow, Write
-from workstream._walk import new_plan_id
+from workstream._plan.walk import new_plan_id
+from workstream._protocols.vault import LineRecord, NodeRecord, PlanRow, Write
+from workstream._values.state import Status
+from workstream._vaults.memory_vault import MemoryVault
 from workstream.testing import check_vault
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def test_it_needs_no_event_loop() -> None:
 def test_it_imports_no_event_loop_and_no_store() -> None:
     """A simulation pays for neither."""
     code = (
-        "import sys, workstream._memory_vault, workstream._null_vault\n"
+        "import sys, workstream._vaults.memory_vault, workstream._vaults.null_vault\n"
         "bad = {'trio', 'lmdb', 'cattrs', 'asyncio'} & set(sys.modules)\n"
         "assert not bad, bad"
     )

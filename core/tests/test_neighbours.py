@@ -30,9 +30,9 @@ def test_a_forked_child_that_ends_harms_nobody(tmp_path: Path) -> None:
     other = """
 import sys, trio
 from uuid import UUID
-from workstream._lmdb_vault import LmdbVault
-from workstream._vault import PlanRow
-from workstream._walk import new_plan_id
+from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._protocols.vault import PlanRow
+from workstream._plan.walk import new_plan_id
 
 async def main():
     vault = LmdbVault(sys.argv[1])
@@ -46,10 +46,10 @@ trio.run(main)
 """
     code = f"""
 import gc, os, subprocess, sys, trio
-from workstream._errors import StorageError
-from workstream._lmdb_vault import LmdbVault
-from workstream._vault import PlanRow
-from workstream._walk import new_plan_id
+from workstream._values.errors import StorageError
+from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._protocols.vault import PlanRow
+from workstream._plan.walk import new_plan_id
 
 async def refused(vault, row):
     for call in (vault.search(), vault.create(row, b""), vault.claim(row.id),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import trio
 
-from workstream._errors import StorageError
-from workstream._null_vault import NullVault
-from workstream._vault import NodeRecord, PlanRow, Vault, Write
-from workstream._walk import new_plan_id
+from workstream._plan.walk import new_plan_id
+from workstream._protocols.vault import NodeRecord, PlanRow, Vault, Write
+from workstream._values.errors import StorageError
+from workstream._vaults.null_vault import NullVault
 
 ROW = PlanRow(id=new_plan_id(), name="plan")
 WRITE = Write(plan_id=ROW.id, first=1, changes=(NodeRecord(1, 0, b""),))

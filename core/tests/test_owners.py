@@ -13,15 +13,15 @@ from uuid import UUID
 
 import pytest
 
-from workstream._owners import Owners
-from workstream._walk import new_plan_id
+from workstream._plan.walk import new_plan_id
+from workstream._vaults.owners import Owners
 
 CHILD = """
 import os
 import sys
 from pathlib import Path
 from uuid import UUID
-from workstream._owners import Owners
+from workstream._vaults.owners import Owners
 
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 import pytest
 
-from workstream._plain_records import plain_form_of
-from workstream._secrets import SECURE
+from workstream._codec.plain_records import plain_form_of
+from workstream._plan.secret_refs import SECURE
 
 
 @attrs.frozen

@@ -11,9 +11,8 @@ from typing import Any, Generic, Literal, TypeVar
 import attrs
 import pytest
 
-from workstream._errors import RegistrationError
-from workstream._plan import Action, CheckAction
-from workstream._plugin import (
+from workstream._plan.plan import Action, CheckAction
+from workstream._protocols.plugin import (
     NOT_DONE,
     ActionPlugin,
     BasePlugin,
@@ -26,8 +25,9 @@ from workstream._plugin import (
     request_types,
     response_types,
 )
-from workstream._state import OnInterrupt
-from workstream._type_arguments import type_text
+from workstream._values.errors import RegistrationError
+from workstream._values.state import OnInterrupt
+from workstream._values.type_arguments import type_text
 from workstream.retries import FAST, SECONDS
 
 T = TypeVar("T")
@@ -370,8 +370,8 @@ def test_a_named_alias_of_a_union_is_one() -> None:
 def test_plugins_need_no_event_loop() -> None:
     """A plugin's module can be imported where trio cannot."""
     code = (
-        "import sys; sys.modules['trio'] = None; import workstream._plugin;"
-        "import workstream._registry"
+        "import sys; sys.modules['trio'] = None; import workstream._protocols.plugin;"
+        "import workstream._registry.registry"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

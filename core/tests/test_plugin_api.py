@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from workstream._host import Host
-from workstream._plugin import PLUGIN_API
-from workstream._registry import Registry
+from workstream._protocols.plugin import PLUGIN_API
+from workstream._registry.host import Host
+from workstream._registry.registry import Registry
 
 Install = Callable[..., Path]
 Find = Callable[..., Host]

@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 import attrs
 import pytest
 
-from workstream._errors import RegistrationError
-from workstream._plugin import (
+from workstream._plan.secret_refs import IGNORE, SECURE, SecretRef
+from workstream._protocols.plugin import (
     NOT_DONE,
     ActionPlugin,
     AnyPlugin,
@@ -19,9 +19,9 @@ from workstream._plugin import (
     Context,
     NotDone,
 )
-from workstream._registry import Registry
-from workstream._secrets import IGNORE, SECURE, SecretRef
-from workstream._state import OnInterrupt
+from workstream._registry.registry import Registry
+from workstream._values.errors import RegistrationError
+from workstream._values.state import OnInterrupt
 from workstream.retries import RetryPolicy
 
 T = TypeVar("T")

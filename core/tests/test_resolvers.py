@@ -12,8 +12,8 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, NoKeyringError
 
-from workstream._errors import SecretError
-from workstream._resolvers import resolve_env, resolve_file, resolve_keyring
+from workstream._registry.resolvers import resolve_env, resolve_file, resolve_keyring
+from workstream._values.errors import SecretError
 
 
 def test_env_gives_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,7 @@ import attrs
 import pytest
 from attrs.validators import matches_re
 
-from workstream._errors import SecretError
-from workstream._scrubbing import (
+from workstream._plan.scrubbing import (
     hide,
     hide_within,
     resolve,
@@ -20,7 +19,8 @@ from workstream._scrubbing import (
     secret_paths,
     secret_values,
 )
-from workstream._secrets import HIDDEN, SECURE, SecretRef, StoredValue
+from workstream._plan.secret_refs import HIDDEN, SECURE, SecretRef, StoredValue
+from workstream._values.errors import SecretError
 
 
 @attrs.frozen

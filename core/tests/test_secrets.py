@@ -8,8 +8,8 @@ import pickle
 import attrs
 import pytest
 
-from workstream._errors import SecretError
-from workstream._secrets import SECURE, SecretRef, StoredValue
+from workstream._plan.secret_refs import SECURE, SecretRef, StoredValue
+from workstream._values.errors import SecretError
 
 
 @attrs.frozen

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from workstream._errors import StorageError, StoreFormatError
-from workstream._store_marker import VERSION, check_directory
+from workstream._values.errors import StorageError, StoreFormatError
+from workstream._vaults.store_marker import VERSION, check_directory
 
 
 def test_a_new_directory_becomes_a_store(tmp_path: Path) -> None:

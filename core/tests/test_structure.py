@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from workstream._errors import Fault
-from workstream._plan import (
+from workstream._plan.plan import (
     Action,
     Block,
     CheckAction,
@@ -17,8 +16,9 @@ from workstream._plan import (
     Plan,
     Sequence,
 )
-from workstream._structure import structure
-from workstream._walk import walk
+from workstream._plan.structure import structure
+from workstream._plan.walk import walk
+from workstream._values.errors import Fault
 
 
 def act(name: str = "a") -> Action:
@@ -80,7 +80,7 @@ def test_sound_plan_is_found_as_it_is_walked() -> None:
 
 def test_paths_are_those_of_the_paths_module() -> None:
     """A fault calls an object as every other part of the engine does (OM-15)."""
-    from workstream._paths import paths
+    from workstream._plan.paths import paths
 
     whole = full_plan()
     found = [each.path for each in structure(whole) if not isinstance(each, Fault)]

@@ -12,9 +12,8 @@ from uuid import UUID, uuid4
 import attrs
 import pytest
 
-from workstream._clone import clone
-from workstream._errors import Fault, ValidationError
-from workstream._plan import (
+from workstream._plan.clone import clone
+from workstream._plan.plan import (
     Action,
     Block,
     CheckAction,
@@ -24,9 +23,23 @@ from workstream._plan import (
     Plan,
     Sequence,
 )
-from workstream._plugin import ActionPlugin, AnyPlugin, CheckPlugin, Context, NotDone
-from workstream._secrets import HIDDEN, SECURE, SecretRef, StoredValue
-from workstream._state import (
+from workstream._plan.secret_refs import HIDDEN, SECURE, SecretRef, StoredValue
+from workstream._plan.walk import give_ids, new_plan_id, walk
+from workstream._protocols.plugin import (
+    ActionPlugin,
+    AnyPlugin,
+    CheckPlugin,
+    Context,
+    NotDone,
+)
+from workstream._validation.validation import (
+    check,
+    check_resumable,
+    check_startable,
+    prepared,
+)
+from workstream._values.errors import Fault, ValidationError
+from workstream._values.state import (
     Attempt,
     FailureReason,
     OnInterrupt,
@@ -34,8 +47,6 @@ from workstream._state import (
     Status,
     WhenDeferred,
 )
-from workstream._validation import check, check_resumable, check_startable, prepared
-from workstream._walk import give_ids, new_plan_id, walk
 
 T = TypeVar("T")
 NOW = datetime(2025, 1, 2, tzinfo=UTC)

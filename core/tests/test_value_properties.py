@@ -15,9 +15,9 @@ import attrs
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from workstream._secrets import StoredValue
-from workstream._value_codec import Side, ValueCodec
-from workstream._wire import pack, unpack
+from workstream._codec.value_codec import Side, ValueCodec
+from workstream._plan.secret_refs import StoredValue
+from workstream._values.wire import pack, unpack
 
 ASKED = os.environ.get("WORKSTREAM_EXAMPLES")
 examples = settings(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from workstream._values import (
+from workstream._values.values import (
     kind_of,
     number_problem,
     text_problem,

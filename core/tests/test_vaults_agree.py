@@ -12,11 +12,18 @@ import attrs
 import pytest
 import trio
 
-from workstream._errors import NotFoundError, StorageError
-from workstream._lmdb_vault import LmdbVault
-from workstream._memory_vault import MemoryVault
-from workstream._state import Status
-from workstream._vault import Change, LineRecord, NodeRecord, PlanRow, Vault, Write
+from workstream._protocols.vault import (
+    Change,
+    LineRecord,
+    NodeRecord,
+    PlanRow,
+    Vault,
+    Write,
+)
+from workstream._values.errors import NotFoundError, StorageError
+from workstream._values.state import Status
+from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.memory_vault import MemoryVault
 
 Call = tuple[str, tuple[Any, ...]]
 

@@ -14,8 +14,8 @@ from typing import Any, cast
 
 import attrs
 
-from workstream._interpreter import Interpreter
-from workstream._plan import (
+from workstream._interpreter.interpreter import Interpreter
+from workstream._plan.plan import (
     BaseAction,
     Block,
     Checks,
@@ -25,10 +25,16 @@ from workstream._plan import (
     Plan,
     Sequence,
 )
-from workstream._plugin import ActionPlugin, AnyPlugin, CheckPlugin, Context, NotDone
-from workstream._runtime import Outcome
-from workstream._state import Attempt, PluginError, WhenDeferred
-from workstream._walk import give_ids, new_plan_id, walk
+from workstream._plan.walk import give_ids, new_plan_id, walk
+from workstream._protocols.plugin import (
+    ActionPlugin,
+    AnyPlugin,
+    CheckPlugin,
+    Context,
+    NotDone,
+)
+from workstream._protocols.runtime import Outcome
+from workstream._values.state import Attempt, PluginError, WhenDeferred
 from workstream.retries import RetryPolicy
 
 START = datetime(2030, 1, 1, tzinfo=UTC)

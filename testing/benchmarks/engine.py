@@ -12,14 +12,14 @@ from uuid import UUID
 import trio
 
 from workstream import LmdbVault, Plan, Workstream, open_workstream
-from workstream._clock import Clock
-from workstream._codec import Codec
-from workstream._journal import Committer, Journal
-from workstream._output import OutputBuffer
-from workstream._state import State, Status
-from workstream._trio_runtime import RunSettings, TrioRuntime
-from workstream._vault import Change, Vault
-from workstream._walk import give_ids, new_plan_id
+from workstream._codec.codec import Codec
+from workstream._codec.output import OutputBuffer
+from workstream._plan.walk import give_ids, new_plan_id
+from workstream._protocols.vault import Change, Vault
+from workstream._runtime.clock import Clock
+from workstream._runtime.journal import Committer, Journal
+from workstream._runtime.trio_runtime import RunSettings, TrioRuntime
+from workstream._values.state import State, Status
 
 from .work import registry
 

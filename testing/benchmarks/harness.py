@@ -14,7 +14,7 @@ from pathlib import Path
 import trio
 
 from workstream import Status
-from workstream._validation import prepared
+from workstream._validation.validation import prepared
 from workstream.testing import FakePlugin, crash_everywhere, simulate
 
 from . import engine

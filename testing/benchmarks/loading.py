@@ -13,10 +13,10 @@ import attrs
 import trio
 
 from workstream import Attempt, LmdbVault, Plan, Status, Write, open_workstream
-from workstream._codec import Codec
-from workstream._state import State
-from workstream._vault import Change, StoredPlan
-from workstream._walk import give_ids, new_plan_id
+from workstream._codec.codec import Codec
+from workstream._plan.walk import give_ids, new_plan_id
+from workstream._protocols.vault import Change, StoredPlan
+from workstream._values.state import State
 
 from . import bare
 from .table import Figure, interleaved

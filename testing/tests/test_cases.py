@@ -16,10 +16,10 @@ from _workstream_testing.expectations import always_wrong, wrong
 from _workstream_testing.fixtures import ScriptedResponse
 from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.virtual_time import FakeClock
-from workstream._lmdb_vault import LmdbVault
-from workstream._plan import Action
-from workstream._state import PluginError
-from workstream._vault import Vault
+from workstream._plan.plan import Action
+from workstream._protocols.vault import Vault
+from workstream._values.state import PluginError
+from workstream._vaults.lmdb_vault import LmdbVault
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,13 +11,13 @@ import pytest
 import trio
 
 from _workstream_testing.world import World
-from workstream._errors import PlanCorruptError
-from workstream._plan import Action, Block, Plan, Sequence
-from workstream._plugin import ActionPlugin, Context
-from workstream._registry import Registry
-from workstream._secrets import StoredValue
-from workstream._state import Status
-from workstream._walk import actions
+from workstream._plan.plan import Action, Block, Plan, Sequence
+from workstream._plan.secret_refs import StoredValue
+from workstream._plan.walk import actions
+from workstream._protocols.plugin import ActionPlugin, Context
+from workstream._registry.registry import Registry
+from workstream._values.errors import PlanCorruptError
+from workstream._values.state import Status
 
 
 @pytest.fixture(autouse=True)

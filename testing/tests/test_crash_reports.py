@@ -27,7 +27,7 @@ from workstream import (
     WhenDeferred,
     Write,
 )
-from workstream._memory_vault import MemorySnapshot
+from workstream._vaults.memory_vault import MemorySnapshot
 from workstream.testing import (
     CalledTwice,
     CrashError,

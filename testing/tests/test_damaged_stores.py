@@ -19,18 +19,18 @@ import trio
 from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.virtual_time import FakeClock
 from _workstream_testing.world import World
-from workstream._engine import Workstream
-from workstream._errors import (
+from workstream._codec.output import Line
+from workstream._codec.records import encode_line
+from workstream._engine.engine import Workstream
+from workstream._protocols.vault import LineRecord, Vault, Write
+from workstream._values.errors import (
     NotFoundError,
     NotRunningHereError,
     PlanCorruptError,
     WorkstreamError,
 )
-from workstream._lmdb_vault import LmdbVault
-from workstream._output import Line
-from workstream._records import encode_line
-from workstream._state import Status
-from workstream._vault import LineRecord, Vault, Write
+from workstream._values.state import Status
+from workstream._vaults.lmdb_vault import LmdbVault
 
 Damage = Callable[[Random, bytes], bytes | None]
 

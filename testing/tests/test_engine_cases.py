@@ -13,7 +13,9 @@ from _workstream_testing.cases import CASES
 from _workstream_testing.fixtures import ScriptedRequest
 from _workstream_testing.notation import parse
 from _workstream_testing.world import World
-from workstream._errors import (
+from workstream._plan.walk import actions
+from workstream._protocols.plugin import ActionPlugin, Context
+from workstream._values.errors import (
     NotFoundError,
     NotRunningHereError,
     NotStartedError,
@@ -21,9 +23,7 @@ from workstream._errors import (
     PlanStaleError,
     ValidationError,
 )
-from workstream._plugin import ActionPlugin, Context
-from workstream._state import Status
-from workstream._walk import actions
+from workstream._values.state import Status
 
 NOBODY = UUID(int=7 << 76)
 X_02 = next(case.plan for case in CASES if case.id == "X-02")

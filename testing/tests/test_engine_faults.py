@@ -16,11 +16,11 @@ from _workstream_testing.faulty_vault import FaultyVault, VaultCall
 from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.notation import parse
 from _workstream_testing.world import World
-from workstream._engine import Workstream
-from workstream._errors import NotFoundError, StorageError, WorkstreamError
-from workstream._memory_vault import MemoryVault
-from workstream._state import Status
-from workstream._walk import actions
+from workstream._engine.engine import Workstream
+from workstream._plan.walk import actions
+from workstream._values.errors import NotFoundError, StorageError, WorkstreamError
+from workstream._values.state import Status
+from workstream._vaults.memory_vault import MemoryVault
 
 PLAN = "pre[p] cont(d=1)[k] da[r(always)] B1(conc=2): s1[a ok@1; b] s2[c ok@1; d] post"
 NAMES = ("a", "b", "c", "d", "r")

@@ -15,20 +15,26 @@ from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.notation import parse
 from _workstream_testing.virtual_time import FakeClock
 from _workstream_testing.world import World
-from workstream._codec import Codec
-from workstream._errors import (
+from workstream._codec.codec import Codec
+from workstream._plan.plan import BaseAction, Plan
+from workstream._plan.walk import actions, new_plan_id, walk
+from workstream._protocols.plugin import ActionPlugin, AnyPlugin, Context
+from workstream._protocols.vault import Change, Vault, Write
+from workstream._registry.registry import Registry
+from workstream._values.errors import (
     NotRunningHereError,
     NotStartedError,
     PlanRefusedError,
     StorageError,
 )
-from workstream._memory_vault import MemoryVault
-from workstream._plan import BaseAction, Plan
-from workstream._plugin import ActionPlugin, AnyPlugin, Context
-from workstream._registry import Registry
-from workstream._state import FailureReason, NoteValue, OnInterrupt, PluginError, Status
-from workstream._vault import Change, Vault, Write
-from workstream._walk import actions, new_plan_id, walk
+from workstream._values.state import (
+    FailureReason,
+    NoteValue,
+    OnInterrupt,
+    PluginError,
+    Status,
+)
+from workstream._vaults.memory_vault import MemoryVault
 
 
 @pytest.fixture(autouse=True)

@@ -15,15 +15,15 @@ from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.notation import parse
 from _workstream_testing.virtual_time import FakeClock
 from _workstream_testing.world import World
-from workstream._errors import (
+from workstream._plan.walk import new_plan_id
+from workstream._protocols.vault import Vault, Write
+from workstream._values.errors import (
     NotFoundError,
     StorageError,
 )
-from workstream._lmdb_vault import LmdbVault
-from workstream._memory_vault import MemoryVault
-from workstream._state import Status
-from workstream._vault import Vault, Write
-from workstream._walk import new_plan_id
+from workstream._values.state import Status
+from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.memory_vault import MemoryVault
 
 NOBODY = UUID(int=7 << 76)
 X_02 = next(case.plan for case in CASES if case.id == "X-02")

@@ -18,20 +18,20 @@ from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.notation import parse
 from _workstream_testing.virtual_time import FakeClock
 from _workstream_testing.world import World
-from workstream._engine import Workstream
-from workstream._errors import (
+from workstream._engine.engine import Workstream
+from workstream._engine.watch import PlanSnapshot, StateChange, WatchEvent
+from workstream._plan.walk import actions, new_plan_id
+from workstream._protocols.plugin import ActionPlugin, Context
+from workstream._protocols.vault import PlanRow, Vault, Write
+from workstream._values.errors import (
     NotFoundError,
     PlanExistsError,
     StorageError,
     ValidationError,
 )
-from workstream._lmdb_vault import LmdbVault
-from workstream._memory_vault import MemoryVault
-from workstream._plugin import ActionPlugin, Context
-from workstream._state import Attempt, ObjectType, PluginError, Status
-from workstream._vault import PlanRow, Vault, Write
-from workstream._walk import actions, new_plan_id
-from workstream._watch import PlanSnapshot, StateChange, WatchEvent
+from workstream._values.state import Attempt, ObjectType, PluginError, Status
+from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.memory_vault import MemoryVault
 
 NOBODY = UUID(int=7 << 76)
 X_02 = next(case.plan for case in CASES if case.id == "X-02")
@@ -272,7 +272,7 @@ def test_watch() -> None:
 
 def test_sleeping_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that falls behind what is kept is told so, and slows no run (X-80, WA-2)."""
-    monkeypatch.setattr("workstream._memory_vault.LOG_KEPT", 20)
+    monkeypatch.setattr("workstream._vaults.memory_vault.LOG_KEPT", 20)
     world = World()
 
     async def scenario() -> None:

@@ -10,9 +10,9 @@ from _workstream_testing.fixtures import ScriptedRequest
 from _workstream_testing.notation import NotationError, parse
 from _workstream_testing.scripts import Entry, parse_script
 from _workstream_testing.virtual_time import START
-from workstream._plan import Action, CheckAction, Checks, Sequence
-from workstream._state import HaltAfter, OnInterrupt, Status, WhenDeferred
-from workstream._walk import new_plan_id, walk
+from workstream._plan.plan import Action, CheckAction, Checks, Sequence
+from workstream._plan.walk import new_plan_id, walk
+from workstream._values.state import HaltAfter, OnInterrupt, Status, WhenDeferred
 
 
 def test_bare_block() -> None:

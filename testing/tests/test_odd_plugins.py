@@ -12,9 +12,9 @@ import pytest
 import trio
 
 from _workstream_testing.world import World
-from workstream._plan import Block, Plan, Sequence
-from workstream._plugin import ActionPlugin, Context
-from workstream._state import PluginError, Status
+from workstream._plan.plan import Block, Plan, Sequence
+from workstream._protocols.plugin import ActionPlugin, Context
+from workstream._values.state import PluginError, Status
 
 
 @attrs.frozen

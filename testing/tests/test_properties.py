@@ -27,17 +27,17 @@ from _workstream_testing.fixtures import Call, Stage, scripted_plugins
 from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.notation import Notation, parse
 from _workstream_testing.virtual_time import FakeClock, TrioSleeper
-from workstream._clone import clone
-from workstream._codec import Codec
-from workstream._engine import Workstream, open_workstream
-from workstream._errors import NotFoundError, StorageError
-from workstream._lmdb_vault import LmdbVault
-from workstream._memory_vault import MemoryVault
-from workstream._plan import Block, Plan
-from workstream._registry import Registry
-from workstream._state import Status
-from workstream._vault import PlanRow, StoredPlan, Write
-from workstream._walk import actions, position_of, walk
+from workstream._codec.codec import Codec
+from workstream._engine.engine import Workstream, open_workstream
+from workstream._plan.clone import clone
+from workstream._plan.plan import Block, Plan
+from workstream._plan.walk import actions, position_of, walk
+from workstream._protocols.vault import PlanRow, StoredPlan, Write
+from workstream._registry.registry import Registry
+from workstream._values.errors import NotFoundError, StorageError
+from workstream._values.state import Status
+from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.memory_vault import MemoryVault
 
 ASKED = os.environ.get("WORKSTREAM_EXAMPLES")
 examples = settings(

@@ -13,11 +13,7 @@ import trio
 
 from _workstream_testing import vault_kit
 from _workstream_testing.vault_kit import CHECKS, check_vault
-from workstream._errors import StorageError
-from workstream._memory_vault import MemoryVault
-from workstream._null_vault import NullVault
-from workstream._state import Status
-from workstream._vault import (
+from workstream._protocols.vault import (
     LineRecord,
     LogSlice,
     NodeRecord,
@@ -25,6 +21,10 @@ from workstream._vault import (
     StoredPlan,
     Write,
 )
+from workstream._values.errors import StorageError
+from workstream._values.state import Status
+from workstream._vaults.memory_vault import MemoryVault
+from workstream._vaults.null_vault import NullVault
 
 
 class Forgetful(MemoryVault):

@@ -12,9 +12,9 @@ import trio
 
 from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.virtual_time import START
-from workstream._memory_vault import MemoryVault
-from workstream._vault import PlanRow
-from workstream._walk import new_plan_id
+from workstream._plan.walk import new_plan_id
+from workstream._protocols.vault import PlanRow
+from workstream._vaults.memory_vault import MemoryVault
 from workstream.testing import FakeClock
 
 

@@ -23,14 +23,14 @@ from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.notation import parse
 from _workstream_testing.virtual_time import FakeClock
 from _workstream_testing.world import World
-from workstream._codec import Codec
-from workstream._engine import Workstream
-from workstream._errors import NotFoundError, StorageError
-from workstream._lmdb_vault import LmdbVault
-from workstream._memory_vault import MemoryVault
-from workstream._state import Status
-from workstream._vault import Vault
-from workstream._watch import PlanSnapshot, StateChange, WatchEvent
+from workstream._codec.codec import Codec
+from workstream._engine.engine import Workstream
+from workstream._engine.watch import PlanSnapshot, StateChange, WatchEvent
+from workstream._protocols.vault import Vault
+from workstream._values.errors import NotFoundError, StorageError
+from workstream._values.state import Status
+from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.memory_vault import MemoryVault
 
 PLAN = "cont(d=1)[k] B1(conc=2): s1[a ok@1; b ok@1] s2[c ok@1; d ok@1] s3[e ok@1; f]"
 
@@ -187,7 +187,7 @@ def test_a_slow_watcher_slows_nobody(
     monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
     """It sees all, later, also what is kept for the quick ones no more (WA-2)."""
-    monkeypatch.setattr("workstream._watch_feed.KEPT", kept)
+    monkeypatch.setattr("workstream._engine.watch_feed.KEPT", kept)
     world = CountedWorld()
 
     async def scenario() -> None:
@@ -218,8 +218,8 @@ def test_a_slow_watcher_slows_nobody(
 
 def test_a_watcher_that_is_too_slow_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """While others watch, too: it gets the plan as it is, and misses nothing unsaid."""
-    monkeypatch.setattr("workstream._watch_feed.KEPT", 4)
-    monkeypatch.setattr("workstream._memory_vault.LOG_KEPT", 25)
+    monkeypatch.setattr("workstream._engine.watch_feed.KEPT", 4)
+    monkeypatch.setattr("workstream._vaults.memory_vault.LOG_KEPT", 25)
     world = CountedWorld()
 
     async def scenario() -> None:

@@ -20,266 +20,266 @@ if TYPE_CHECKING:
     __version__: str
 
     from . import retries as retries
-    from ._builder import (
-        PlanBuilder as PlanBuilder,
-    )
-    from ._clone import (
-        clone as clone,
-    )
-    from ._difference import (
-        difference as difference,
-    )
-    from ._engine import (
-        Workstream as Workstream,
-    )
-    from ._engine import (
-        open_workstream as open_workstream,
-    )
-    from ._errors import (
-        BuilderError as BuilderError,
-    )
-    from ._errors import (
-        Fault as Fault,
-    )
-    from ._errors import (
-        InternalError as InternalError,
-    )
-    from ._errors import (
-        NotFoundError as NotFoundError,
-    )
-    from ._errors import (
-        NotRunningHereError as NotRunningHereError,
-    )
-    from ._errors import (
-        NotStartedError as NotStartedError,
-    )
-    from ._errors import (
-        PathError as PathError,
-    )
-    from ._errors import (
-        PlanCorruptError as PlanCorruptError,
-    )
-    from ._errors import (
-        PlanError as PlanError,
-    )
-    from ._errors import (
-        PlanExistsError as PlanExistsError,
-    )
-    from ._errors import (
-        PlanRefusedError as PlanRefusedError,
-    )
-    from ._errors import (
-        PlanStaleError as PlanStaleError,
-    )
-    from ._errors import (
-        RegistrationError as RegistrationError,
-    )
-    from ._errors import (
-        SecretError as SecretError,
-    )
-    from ._errors import (
-        StorageError as StorageError,
-    )
-    from ._errors import (
-        StoreFormatError as StoreFormatError,
-    )
-    from ._errors import (
-        ValidationError as ValidationError,
-    )
-    from ._errors import (
-        WorkstreamError as WorkstreamError,
-    )
-    from ._failures import (
-        Failure as Failure,
-    )
-    from ._failures import (
-        failures as failures,
-    )
-    from ._json import (
+    from ._codec.json_text import (
         from_json as from_json,
     )
-    from ._json import (
+    from ._codec.json_text import (
         to_json as to_json,
     )
-    from ._lmdb_copy import (
-        StoreCopy as StoreCopy,
+    from ._engine.engine import (
+        Workstream as Workstream,
     )
-    from ._lmdb_health import (
-        StoreHealth as StoreHealth,
+    from ._engine.engine import (
+        open_workstream as open_workstream,
     )
-    from ._lmdb_restore import (
-        restore_store as restore_store,
-    )
-    from ._lmdb_vault import (
-        LmdbVault as LmdbVault,
-    )
-    from ._memory_vault import (
-        MemoryVault as MemoryVault,
-    )
-    from ._null_vault import (
-        NullVault as NullVault,
-    )
-    from ._paths import (
-        find as find,
-    )
-    from ._paths import (
-        path_of as path_of,
-    )
-    from ._paths import (
-        paths as paths,
-    )
-    from ._plan import (
-        Action as Action,
-    )
-    from ._plan import (
-        BaseAction as BaseAction,
-    )
-    from ._plan import (
-        Block as Block,
-    )
-    from ._plan import (
-        CheckAction as CheckAction,
-    )
-    from ._plan import (
-        CheckKind as CheckKind,
-    )
-    from ._plan import (
-        Checks as Checks,
-    )
-    from ._plan import (
-        DeferBatch as DeferBatch,
-    )
-    from ._plan import (
-        DeferredActions as DeferredActions,
-    )
-    from ._plan import (
-        Node as Node,
-    )
-    from ._plan import (
-        Outcome as Outcome,
-    )
-    from ._plan import (
-        Plan as Plan,
-    )
-    from ._plan import (
-        Sequence as Sequence,
-    )
-    from ._plugin import (
-        NOT_DONE as NOT_DONE,
-    )
-    from ._plugin import (
-        PLUGIN_API as PLUGIN_API,
-    )
-    from ._plugin import (
-        ActionPlugin as ActionPlugin,
-    )
-    from ._plugin import (
-        AnyPlugin as AnyPlugin,
-    )
-    from ._plugin import (
-        BasePlugin as BasePlugin,
-    )
-    from ._plugin import (
-        CheckPlugin as CheckPlugin,
-    )
-    from ._plugin import (
-        Context as Context,
-    )
-    from ._plugin import (
-        NotDone as NotDone,
-    )
-    from ._registry import (
-        Registry as Registry,
-    )
-    from ._secrets import (
-        IGNORE as IGNORE,
-    )
-    from ._secrets import (
-        SECURE as SECURE,
-    )
-    from ._secrets import (
-        SecretRef as SecretRef,
-    )
-    from ._secrets import (
-        StoredValue as StoredValue,
-    )
-    from ._state import (
-        Attempt as Attempt,
-    )
-    from ._state import (
-        FailureReason as FailureReason,
-    )
-    from ._state import (
-        HaltAfter as HaltAfter,
-    )
-    from ._state import (
-        NoteValue as NoteValue,
-    )
-    from ._state import (
-        ObjectType as ObjectType,
-    )
-    from ._state import (
-        OnInterrupt as OnInterrupt,
-    )
-    from ._state import (
-        PluginError as PluginError,
-    )
-    from ._state import (
-        State as State,
-    )
-    from ._state import (
-        Status as Status,
-    )
-    from ._state import (
-        WhenDeferred as WhenDeferred,
-    )
-    from ._text import (
-        plan_text as plan_text,
-    )
-    from ._vault import (
-        Change as Change,
-    )
-    from ._vault import (
-        ConflictError as ConflictError,
-    )
-    from ._vault import (
-        LineRecord as LineRecord,
-    )
-    from ._vault import (
-        LogSlice as LogSlice,
-    )
-    from ._vault import (
-        NodeRecord as NodeRecord,
-    )
-    from ._vault import (
-        PlanRow as PlanRow,
-    )
-    from ._vault import (
-        StoredPlan as StoredPlan,
-    )
-    from ._vault import (
-        Vault as Vault,
-    )
-    from ._vault import (
-        Write as Write,
-    )
-    from ._walk import (
-        Item as Item,
-    )
-    from ._walk import (
-        walk as walk,
-    )
-    from ._watch import (
+    from ._engine.watch import (
         OutputLine as OutputLine,
     )
-    from ._watch import (
+    from ._engine.watch import (
         PlanSnapshot as PlanSnapshot,
     )
-    from ._watch import (
+    from ._engine.watch import (
         StateChange as StateChange,
     )
-    from ._watch import (
+    from ._engine.watch import (
         WatchEvent as WatchEvent,
+    )
+    from ._plan.builder import (
+        PlanBuilder as PlanBuilder,
+    )
+    from ._plan.clone import (
+        clone as clone,
+    )
+    from ._plan.difference import (
+        difference as difference,
+    )
+    from ._plan.failures import (
+        Failure as Failure,
+    )
+    from ._plan.failures import (
+        failures as failures,
+    )
+    from ._plan.paths import (
+        find as find,
+    )
+    from ._plan.paths import (
+        path_of as path_of,
+    )
+    from ._plan.paths import (
+        paths as paths,
+    )
+    from ._plan.plan import (
+        Action as Action,
+    )
+    from ._plan.plan import (
+        BaseAction as BaseAction,
+    )
+    from ._plan.plan import (
+        Block as Block,
+    )
+    from ._plan.plan import (
+        CheckAction as CheckAction,
+    )
+    from ._plan.plan import (
+        CheckKind as CheckKind,
+    )
+    from ._plan.plan import (
+        Checks as Checks,
+    )
+    from ._plan.plan import (
+        DeferBatch as DeferBatch,
+    )
+    from ._plan.plan import (
+        DeferredActions as DeferredActions,
+    )
+    from ._plan.plan import (
+        Node as Node,
+    )
+    from ._plan.plan import (
+        Outcome as Outcome,
+    )
+    from ._plan.plan import (
+        Plan as Plan,
+    )
+    from ._plan.plan import (
+        Sequence as Sequence,
+    )
+    from ._plan.secret_refs import (
+        IGNORE as IGNORE,
+    )
+    from ._plan.secret_refs import (
+        SECURE as SECURE,
+    )
+    from ._plan.secret_refs import (
+        SecretRef as SecretRef,
+    )
+    from ._plan.secret_refs import (
+        StoredValue as StoredValue,
+    )
+    from ._plan.text import (
+        plan_text as plan_text,
+    )
+    from ._plan.walk import (
+        Item as Item,
+    )
+    from ._plan.walk import (
+        walk as walk,
+    )
+    from ._protocols.plugin import (
+        NOT_DONE as NOT_DONE,
+    )
+    from ._protocols.plugin import (
+        PLUGIN_API as PLUGIN_API,
+    )
+    from ._protocols.plugin import (
+        ActionPlugin as ActionPlugin,
+    )
+    from ._protocols.plugin import (
+        AnyPlugin as AnyPlugin,
+    )
+    from ._protocols.plugin import (
+        BasePlugin as BasePlugin,
+    )
+    from ._protocols.plugin import (
+        CheckPlugin as CheckPlugin,
+    )
+    from ._protocols.plugin import (
+        Context as Context,
+    )
+    from ._protocols.plugin import (
+        NotDone as NotDone,
+    )
+    from ._protocols.vault import (
+        Change as Change,
+    )
+    from ._protocols.vault import (
+        ConflictError as ConflictError,
+    )
+    from ._protocols.vault import (
+        LineRecord as LineRecord,
+    )
+    from ._protocols.vault import (
+        LogSlice as LogSlice,
+    )
+    from ._protocols.vault import (
+        NodeRecord as NodeRecord,
+    )
+    from ._protocols.vault import (
+        PlanRow as PlanRow,
+    )
+    from ._protocols.vault import (
+        StoredPlan as StoredPlan,
+    )
+    from ._protocols.vault import (
+        Vault as Vault,
+    )
+    from ._protocols.vault import (
+        Write as Write,
+    )
+    from ._registry.registry import (
+        Registry as Registry,
+    )
+    from ._values.errors import (
+        BuilderError as BuilderError,
+    )
+    from ._values.errors import (
+        Fault as Fault,
+    )
+    from ._values.errors import (
+        InternalError as InternalError,
+    )
+    from ._values.errors import (
+        NotFoundError as NotFoundError,
+    )
+    from ._values.errors import (
+        NotRunningHereError as NotRunningHereError,
+    )
+    from ._values.errors import (
+        NotStartedError as NotStartedError,
+    )
+    from ._values.errors import (
+        PathError as PathError,
+    )
+    from ._values.errors import (
+        PlanCorruptError as PlanCorruptError,
+    )
+    from ._values.errors import (
+        PlanError as PlanError,
+    )
+    from ._values.errors import (
+        PlanExistsError as PlanExistsError,
+    )
+    from ._values.errors import (
+        PlanRefusedError as PlanRefusedError,
+    )
+    from ._values.errors import (
+        PlanStaleError as PlanStaleError,
+    )
+    from ._values.errors import (
+        RegistrationError as RegistrationError,
+    )
+    from ._values.errors import (
+        SecretError as SecretError,
+    )
+    from ._values.errors import (
+        StorageError as StorageError,
+    )
+    from ._values.errors import (
+        StoreFormatError as StoreFormatError,
+    )
+    from ._values.errors import (
+        ValidationError as ValidationError,
+    )
+    from ._values.errors import (
+        WorkstreamError as WorkstreamError,
+    )
+    from ._values.state import (
+        Attempt as Attempt,
+    )
+    from ._values.state import (
+        FailureReason as FailureReason,
+    )
+    from ._values.state import (
+        HaltAfter as HaltAfter,
+    )
+    from ._values.state import (
+        NoteValue as NoteValue,
+    )
+    from ._values.state import (
+        ObjectType as ObjectType,
+    )
+    from ._values.state import (
+        OnInterrupt as OnInterrupt,
+    )
+    from ._values.state import (
+        PluginError as PluginError,
+    )
+    from ._values.state import (
+        State as State,
+    )
+    from ._values.state import (
+        Status as Status,
+    )
+    from ._values.state import (
+        WhenDeferred as WhenDeferred,
+    )
+    from ._vaults.lmdb_copy import (
+        StoreCopy as StoreCopy,
+    )
+    from ._vaults.lmdb_health import (
+        StoreHealth as StoreHealth,
+    )
+    from ._vaults.lmdb_restore import (
+        restore_store as restore_store,
+    )
+    from ._vaults.lmdb_vault import (
+        LmdbVault as LmdbVault,
+    )
+    from ._vaults.memory_vault import (
+        MemoryVault as MemoryVault,
+    )
+    from ._vaults.null_vault import (
+        NullVault as NullVault,
     )
     from .hookspecs import (
         hookimpl as hookimpl,
@@ -383,93 +383,93 @@ __all__ = [
 ]
 
 _HOMES: dict[str, str] = {
-    "PlanBuilder": "_builder",
-    "clone": "_clone",
-    "difference": "_difference",
-    "Workstream": "_engine",
-    "open_workstream": "_engine",
-    "BuilderError": "_errors",
-    "Fault": "_errors",
-    "InternalError": "_errors",
-    "NotFoundError": "_errors",
-    "NotRunningHereError": "_errors",
-    "NotStartedError": "_errors",
-    "PathError": "_errors",
-    "PlanCorruptError": "_errors",
-    "PlanError": "_errors",
-    "PlanExistsError": "_errors",
-    "PlanRefusedError": "_errors",
-    "PlanStaleError": "_errors",
-    "RegistrationError": "_errors",
-    "SecretError": "_errors",
-    "StorageError": "_errors",
-    "StoreFormatError": "_errors",
-    "ValidationError": "_errors",
-    "WorkstreamError": "_errors",
-    "Failure": "_failures",
-    "failures": "_failures",
-    "from_json": "_json",
-    "to_json": "_json",
-    "StoreCopy": "_lmdb_copy",
-    "StoreHealth": "_lmdb_health",
-    "restore_store": "_lmdb_restore",
-    "LmdbVault": "_lmdb_vault",
-    "MemoryVault": "_memory_vault",
-    "NullVault": "_null_vault",
-    "find": "_paths",
-    "path_of": "_paths",
-    "paths": "_paths",
-    "Action": "_plan",
-    "BaseAction": "_plan",
-    "Block": "_plan",
-    "CheckAction": "_plan",
-    "CheckKind": "_plan",
-    "Checks": "_plan",
-    "DeferBatch": "_plan",
-    "DeferredActions": "_plan",
-    "Node": "_plan",
-    "Outcome": "_plan",
-    "Plan": "_plan",
-    "Sequence": "_plan",
-    "NOT_DONE": "_plugin",
-    "PLUGIN_API": "_plugin",
-    "ActionPlugin": "_plugin",
-    "AnyPlugin": "_plugin",
-    "BasePlugin": "_plugin",
-    "CheckPlugin": "_plugin",
-    "Context": "_plugin",
-    "NotDone": "_plugin",
-    "Registry": "_registry",
-    "IGNORE": "_secrets",
-    "SECURE": "_secrets",
-    "SecretRef": "_secrets",
-    "StoredValue": "_secrets",
-    "Attempt": "_state",
-    "FailureReason": "_state",
-    "HaltAfter": "_state",
-    "NoteValue": "_state",
-    "ObjectType": "_state",
-    "OnInterrupt": "_state",
-    "PluginError": "_state",
-    "State": "_state",
-    "Status": "_state",
-    "WhenDeferred": "_state",
-    "plan_text": "_text",
-    "Change": "_vault",
-    "ConflictError": "_vault",
-    "LineRecord": "_vault",
-    "LogSlice": "_vault",
-    "NodeRecord": "_vault",
-    "PlanRow": "_vault",
-    "StoredPlan": "_vault",
-    "Vault": "_vault",
-    "Write": "_vault",
-    "Item": "_walk",
-    "walk": "_walk",
-    "OutputLine": "_watch",
-    "PlanSnapshot": "_watch",
-    "StateChange": "_watch",
-    "WatchEvent": "_watch",
+    "PlanBuilder": "_plan.builder",
+    "clone": "_plan.clone",
+    "difference": "_plan.difference",
+    "Workstream": "_engine.engine",
+    "open_workstream": "_engine.engine",
+    "BuilderError": "_values.errors",
+    "Fault": "_values.errors",
+    "InternalError": "_values.errors",
+    "NotFoundError": "_values.errors",
+    "NotRunningHereError": "_values.errors",
+    "NotStartedError": "_values.errors",
+    "PathError": "_values.errors",
+    "PlanCorruptError": "_values.errors",
+    "PlanError": "_values.errors",
+    "PlanExistsError": "_values.errors",
+    "PlanRefusedError": "_values.errors",
+    "PlanStaleError": "_values.errors",
+    "RegistrationError": "_values.errors",
+    "SecretError": "_values.errors",
+    "StorageError": "_values.errors",
+    "StoreFormatError": "_values.errors",
+    "ValidationError": "_values.errors",
+    "WorkstreamError": "_values.errors",
+    "Failure": "_plan.failures",
+    "failures": "_plan.failures",
+    "from_json": "_codec.json_text",
+    "to_json": "_codec.json_text",
+    "StoreCopy": "_vaults.lmdb_copy",
+    "StoreHealth": "_vaults.lmdb_health",
+    "restore_store": "_vaults.lmdb_restore",
+    "LmdbVault": "_vaults.lmdb_vault",
+    "MemoryVault": "_vaults.memory_vault",
+    "NullVault": "_vaults.null_vault",
+    "find": "_plan.paths",
+    "path_of": "_plan.paths",
+    "paths": "_plan.paths",
+    "Action": "_plan.plan",
+    "BaseAction": "_plan.plan",
+    "Block": "_plan.plan",
+    "CheckAction": "_plan.plan",
+    "CheckKind": "_plan.plan",
+    "Checks": "_plan.plan",
+    "DeferBatch": "_plan.plan",
+    "DeferredActions": "_plan.plan",
+    "Node": "_plan.plan",
+    "Outcome": "_plan.plan",
+    "Plan": "_plan.plan",
+    "Sequence": "_plan.plan",
+    "NOT_DONE": "_protocols.plugin",
+    "PLUGIN_API": "_protocols.plugin",
+    "ActionPlugin": "_protocols.plugin",
+    "AnyPlugin": "_protocols.plugin",
+    "BasePlugin": "_protocols.plugin",
+    "CheckPlugin": "_protocols.plugin",
+    "Context": "_protocols.plugin",
+    "NotDone": "_protocols.plugin",
+    "Registry": "_registry.registry",
+    "IGNORE": "_plan.secret_refs",
+    "SECURE": "_plan.secret_refs",
+    "SecretRef": "_plan.secret_refs",
+    "StoredValue": "_plan.secret_refs",
+    "Attempt": "_values.state",
+    "FailureReason": "_values.state",
+    "HaltAfter": "_values.state",
+    "NoteValue": "_values.state",
+    "ObjectType": "_values.state",
+    "OnInterrupt": "_values.state",
+    "PluginError": "_values.state",
+    "State": "_values.state",
+    "Status": "_values.state",
+    "WhenDeferred": "_values.state",
+    "plan_text": "_plan.text",
+    "Change": "_protocols.vault",
+    "ConflictError": "_protocols.vault",
+    "LineRecord": "_protocols.vault",
+    "LogSlice": "_protocols.vault",
+    "NodeRecord": "_protocols.vault",
+    "PlanRow": "_protocols.vault",
+    "StoredPlan": "_protocols.vault",
+    "Vault": "_protocols.vault",
+    "Write": "_protocols.vault",
+    "Item": "_plan.walk",
+    "walk": "_plan.walk",
+    "OutputLine": "_engine.watch",
+    "PlanSnapshot": "_engine.watch",
+    "StateChange": "_engine.watch",
+    "WatchEvent": "_engine.watch",
     "hookimpl": "hookspecs",
     "RetryPolicy": "retries",
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ._registry import CORE_RESOLVERS
-from ._vault import Vault
+from ._protocols.vault import Vault
+from ._registry.registry import CORE_RESOLVERS
 from .hookspecs import SecretResolver, VaultFactory, hookimpl
 
 if TYPE_CHECKING:
@@ -43,12 +43,12 @@ def workstream_commands() -> Iterable[click.Command]:
 
 
 def _lmdb(location: str) -> Vault:
-    from ._lmdb_vault import LmdbVault
+    from ._vaults.lmdb_vault import LmdbVault
 
     return LmdbVault(location)
 
 
 def _memory(location: str) -> Vault:
-    from ._memory_vault import MemoryVault
+    from ._vaults.memory_vault import MemoryVault
 
     return MemoryVault()

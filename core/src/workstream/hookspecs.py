@@ -46,9 +46,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pluggy import HookimplMarker, HookspecMarker
 
-from ._plugin import AnyPlugin
-from ._registry import SecretResolver
-from ._vault import Vault
+from ._protocols.plugin import AnyPlugin
+from ._protocols.vault import Vault
+from ._registry.registry import SecretResolver
 
 if TYPE_CHECKING:
     import click

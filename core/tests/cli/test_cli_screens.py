@@ -31,7 +31,7 @@ from workstream._cli._live import layout
 from workstream._cli._narration import Narrator
 from workstream._cli._progress import Progress
 from workstream._cli._screen import Signs
-from workstream._walk import give_ids, new_plan_id
+from workstream._plan.walk import give_ids, new_plan_id
 
 BEGIN = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
 N, R, C, F, S = Status

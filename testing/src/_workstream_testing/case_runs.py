@@ -9,14 +9,14 @@ from uuid import UUID
 import attrs
 import trio
 
-from workstream._codec import Codec
-from workstream._engine import open_workstream
-from workstream._memory_vault import MemoryVault
-from workstream._plan import BaseAction, Node, Plan
-from workstream._registry import Registry
-from workstream._state import State
-from workstream._vault import Change, Vault, Write
-from workstream._walk import new_plan_id, walk
+from workstream._codec.codec import Codec
+from workstream._engine.engine import open_workstream
+from workstream._plan.plan import BaseAction, Node, Plan
+from workstream._plan.walk import new_plan_id, walk
+from workstream._protocols.vault import Change, Vault, Write
+from workstream._registry.registry import Registry
+from workstream._values.state import State
+from workstream._vaults.memory_vault import MemoryVault
 
 from .fixtures import Stage, scripted_plugins
 from .notation import Notation, parse

@@ -13,12 +13,12 @@ from typing import Protocol
 
 import attrs
 
-from workstream._codec import Codec
-from workstream._memory_vault import MemoryVault
-from workstream._plan import Plan
-from workstream._plugin import AnyPlugin
-from workstream._registry import Registry
-from workstream._walk import new_plan_id
+from workstream._codec.codec import Codec
+from workstream._plan.plan import Plan
+from workstream._plan.walk import new_plan_id
+from workstream._protocols.plugin import AnyPlugin
+from workstream._registry.registry import Registry
+from workstream._vaults.memory_vault import MemoryVault
 
 from .case import Case
 from .case_runs import CaseRun, store_plan
@@ -142,7 +142,7 @@ class TrioPlans:
         """See ``RunsPlans``."""
         import trio
 
-        from workstream._engine import open_workstream
+        from workstream._engine.engine import open_workstream
 
         clock = self._clock
         registry = Registry(plugins)

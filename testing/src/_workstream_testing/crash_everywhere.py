@@ -13,13 +13,13 @@ from typing import Any, Literal, TypeAlias, cast
 
 import attrs
 
-from workstream._clone import clone
-from workstream._codec import Codec
-from workstream._memory_vault import MemoryVault
-from workstream._plan import Plan
-from workstream._registry import Registry
-from workstream._vault import Vault, Write
-from workstream._walk import give_ids
+from workstream._codec.codec import Codec
+from workstream._plan.clone import clone
+from workstream._plan.plan import Plan
+from workstream._plan.walk import give_ids
+from workstream._protocols.vault import Vault, Write
+from workstream._registry.registry import Registry
+from workstream._vaults.memory_vault import MemoryVault
 
 from .crash_stories import CalledTwice, called_twice, differences, story
 from .loop_errors import Abandon

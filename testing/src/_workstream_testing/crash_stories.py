@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import attrs
 
-from workstream._paths import paths
-from workstream._plan import BaseAction, CheckAction, Checks, Plan
-from workstream._state import Status
-from workstream._walk import Item, position_of
+from workstream._plan.paths import paths
+from workstream._plan.plan import BaseAction, CheckAction, Checks, Plan
+from workstream._plan.walk import Item, position_of
+from workstream._values.state import Status
 
 from .history import Call
 from .simulation import Simulation

@@ -16,15 +16,15 @@ from uuid import UUID
 import attrs
 import trio
 
-from workstream._codec import Codec
-from workstream._engine import open_workstream
-from workstream._errors import StorageError
-from workstream._memory_vault import MemorySnapshot, MemoryVault
-from workstream._plan import BaseAction, Block, Checks, Node, Plan
-from workstream._registry import Registry
-from workstream._state import Status
-from workstream._vault import Change, NodeRecord, PlanRow, Write
-from workstream._walk import new_plan_id, walk
+from workstream._codec.codec import Codec
+from workstream._engine.engine import open_workstream
+from workstream._plan.plan import BaseAction, Block, Checks, Node, Plan
+from workstream._plan.walk import new_plan_id, walk
+from workstream._protocols.vault import Change, NodeRecord, PlanRow, Write
+from workstream._registry.registry import Registry
+from workstream._values.errors import StorageError
+from workstream._values.state import Status
+from workstream._vaults.memory_vault import MemorySnapshot, MemoryVault
 
 from .case_runs import CaseRun, store_plan
 from .expectations import always_wrong

@@ -20,11 +20,11 @@ from itertools import groupby
 
 import attrs
 
-from workstream._display import display
-from workstream._paths import SEPARATOR
-from workstream._plan import BaseAction, Block, DeferredActions, Plan
-from workstream._state import Status
-from workstream._walk import position_of, walk
+from workstream._plan.paths import SEPARATOR
+from workstream._plan.plan import BaseAction, Block, DeferredActions, Plan
+from workstream._plan.walk import position_of, walk
+from workstream._values.display import display
+from workstream._values.state import Status
 
 from .history import History
 from .timeline import duration

@@ -24,9 +24,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from workstream._plan import BaseAction, Checks, DeferBatch, Plan, Sequence
-from workstream._state import Attempt, FailureReason, Status
-from workstream._walk import walk
+from workstream._plan.plan import BaseAction, Checks, DeferBatch, Plan, Sequence
+from workstream._plan.walk import walk
+from workstream._values.state import Attempt, FailureReason, Status
 
 from .case_runs import CaseRun
 

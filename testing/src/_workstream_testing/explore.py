@@ -13,10 +13,10 @@ from itertools import zip_longest
 
 import attrs
 
-from workstream._clone import clone
-from workstream._plan import Plan
-from workstream._registry import Registry
-from workstream._walk import give_ids
+from workstream._plan.clone import clone
+from workstream._plan.plan import Plan
+from workstream._plan.walk import give_ids
+from workstream._registry.registry import Registry
 
 from .fakes import FakePlugin
 from .problems import OrderError, ScriptError, SimulationError

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from workstream._plan import Plan
-from workstream._plugin import ActionPlugin, AnyPlugin, CheckPlugin
-from workstream._registry import Registry
-from workstream._walk import actions
+from workstream._plan.plan import Plan
+from workstream._plan.walk import actions
+from workstream._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
+from workstream._registry.registry import Registry
 
 from .fakes import FakePlugin
 from .problems import ScriptError

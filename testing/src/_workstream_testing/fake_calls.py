@@ -6,8 +6,8 @@ import inspect
 
 import attrs
 
-from workstream._plugin import Context
-from workstream._state import PluginError
+from workstream._protocols.plugin import Context
+from workstream._values.state import PluginError
 
 from .fake_scripts import UNSET, Act
 from .history import Call

@@ -10,9 +10,14 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from workstream._paths import SEPARATOR
-from workstream._plugin import BasePlugin, Context, request_types, response_types
-from workstream._type_arguments import type_text
+from workstream._plan.paths import SEPARATOR
+from workstream._protocols.plugin import (
+    BasePlugin,
+    Context,
+    request_types,
+    response_types,
+)
+from workstream._values.type_arguments import type_text
 
 __all__ = [
     "DEFAULT",

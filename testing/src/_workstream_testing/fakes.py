@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Self, TypeVar, cast, overload
 from uuid import UUID
 
-from workstream._plugin import (
+from workstream._protocols.plugin import (
     NOT_DONE,
     ActionPlugin,
     BasePlugin,
@@ -28,7 +28,7 @@ from workstream._plugin import (
     NotDone,
     can_reconcile,
 )
-from workstream._state import OnInterrupt
+from workstream._values.state import OnInterrupt
 
 from .fake_calls import Noted
 from .fake_scripts import (

@@ -9,9 +9,7 @@ from uuid import UUID
 
 import attrs
 
-from workstream._errors import StorageError
-from workstream._state import Status
-from workstream._vault import (
+from workstream._protocols.vault import (
     LineRecord,
     LogSlice,
     PlanRow,
@@ -19,6 +17,8 @@ from workstream._vault import (
     Vault,
     Write,
 )
+from workstream._values.errors import StorageError
+from workstream._values.state import Status
 
 __all__ = ["FaultyVault", "VaultCall"]
 

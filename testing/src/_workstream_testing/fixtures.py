@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, cast
 
 import attrs
 
-from workstream._plugin import (
+from workstream._protocols.plugin import (
     NOT_DONE,
     ActionPlugin,
     AnyPlugin,
@@ -22,7 +22,7 @@ from workstream._plugin import (
     Context,
     NotDone,
 )
-from workstream._state import NoteValue, PluginError
+from workstream._values.state import NoteValue, PluginError
 from workstream.retries import RetryPolicy
 
 from .scripts import Entry, parse_script

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from workstream._errors import StorageError
-from workstream._state import Status
-from workstream._vault import (
+from workstream._protocols.vault import (
     LineRecord,
     LogSlice,
     PlanRow,
@@ -15,6 +13,8 @@ from workstream._vault import (
     Vault,
     Write,
 )
+from workstream._values.errors import StorageError
+from workstream._values.state import Status
 
 from .virtual_time import FakeClock
 

@@ -13,10 +13,10 @@ from typing import TypeAlias
 
 import attrs
 
-from workstream._paths import paths
-from workstream._plan import BaseAction, Node, Plan
-from workstream._state import Attempt, Status
-from workstream._walk import position_of
+from workstream._plan.paths import paths
+from workstream._plan.plan import BaseAction, Node, Plan
+from workstream._plan.walk import position_of
+from workstream._values.state import Attempt, Status
 
 __all__ = ["Call", "Entry", "History", "Life", "Report"]
 

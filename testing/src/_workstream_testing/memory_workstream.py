@@ -7,18 +7,18 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from workstream._clock import utc_now
-from workstream._memory_vault import MemoryVault
-from workstream._plugin import AnyPlugin
-from workstream._registry import Registry, SecretResolver
-from workstream._vault import Vault
+from workstream._protocols.plugin import AnyPlugin
+from workstream._protocols.vault import Vault
+from workstream._registry.registry import Registry, SecretResolver
+from workstream._runtime.clock import utc_now
+from workstream._vaults.memory_vault import MemoryVault
 
 from .simulation import check_scripts
 from .simulator import HALF, given
 from .virtual_time import FakeClock
 
 if TYPE_CHECKING:
-    from workstream._engine import Workstream
+    from workstream._engine.engine import Workstream
 
 __all__ = ["MemoryWorkstream"]
 
@@ -116,7 +116,7 @@ class MemoryWorkstream:
             max_last_update: Seconds after which a plan is not recovered; None: never.
             random: Draws jitter, from 0 to 1; by default there is none.
         """
-        from workstream._engine import open_workstream
+        from workstream._engine.engine import open_workstream
 
         registry = Registry(plugins, resolvers=resolvers)
         async with open_workstream(

@@ -42,7 +42,7 @@ from typing import TypeVar
 
 import attrs
 
-from workstream._plan import (
+from workstream._plan.plan import (
     Action,
     BaseAction,
     Block,
@@ -55,8 +55,8 @@ from workstream._plan import (
     Plan,
     Sequence,
 )
-from workstream._state import HaltAfter, OnInterrupt, Status, WhenDeferred
-from workstream._walk import walk
+from workstream._plan.walk import walk
+from workstream._values.state import HaltAfter, OnInterrupt, Status, WhenDeferred
 
 from ._tokens import NotationError, Tokens
 from .fixtures import ACT, CHECK, ScriptedRequest

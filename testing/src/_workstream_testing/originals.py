@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workstream._plugin import ActionPlugin, BasePlugin, CheckPlugin
+from workstream._protocols.plugin import ActionPlugin, BasePlugin, CheckPlugin
 
 from .problems import ScriptError
 
@@ -31,7 +31,7 @@ def original_of(plugin: Any) -> Any:
 
 
 def _installed(name: str) -> BasePlugin[Any, Any]:
-    from workstream._registry import Registry
+    from workstream._registry.registry import Registry
 
     registry = Registry.installed()
     plugin = registry.get(name)

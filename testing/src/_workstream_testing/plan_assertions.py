@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from difflib import ndiff
 from typing import Any
 
-from workstream._difference import difference
-from workstream._plan import Plan
-from workstream._text import plan_text
+from workstream._plan.difference import difference
+from workstream._plan.plan import Plan
+from workstream._plan.text import plan_text
 
 __all__ = ["assert_plan", "compared"]
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from workstream._json import to_json
-from workstream._memory_vault import MemoryVault
-from workstream._plan import BaseAction
-from workstream._plugin import AnyPlugin, Context, can_reconcile
-from workstream._records import decode_line
-from workstream._registry import Registry
-from workstream._text import plan_text
+from workstream._codec.json_text import to_json
+from workstream._codec.records import decode_line
+from workstream._plan.plan import BaseAction
+from workstream._plan.text import plan_text
+from workstream._protocols.plugin import AnyPlugin, Context, can_reconcile
+from workstream._registry.registry import Registry
+from workstream._vaults.memory_vault import MemoryVault
 
 from .fakes import FakePlugin
 from .left_behind import Processes, tasks
@@ -219,7 +219,7 @@ class _Attempt:
         await self._read(plan_id)
 
     def _engine(self, over: Any) -> Any:
-        from workstream._engine import open_workstream
+        from workstream._engine.engine import open_workstream
 
         spy: Any = FakePlugin(self._plugin, strict=False)
 
@@ -285,7 +285,7 @@ class _Attempt:
 
     async def _read(self, plan_id: UUID) -> None:
         """What can be read of the plan, by those who may look at it."""
-        from workstream._codec import Codec
+        from workstream._codec.codec import Codec
 
         stored = await self._vault.read(plan_id)
         registry = registry_of(self._plugin, self._resolvers)

@@ -12,19 +12,19 @@ from typing import Any
 
 import attrs
 
-from workstream._attempts import TIMED_OUT
-from workstream._plugin import (
+from workstream._plan.scrubbing import resolve
+from workstream._plan.text import value_text
+from workstream._protocols.plugin import (
     ActionPlugin,
     AnyPlugin,
     can_reconcile,
     request_types,
     response_types,
 )
-from workstream._registration import not_a_plugin
-from workstream._scrubbing import resolve
-from workstream._state import OnInterrupt, Status
-from workstream._text import value_text
-from workstream._type_arguments import type_text
+from workstream._registry.registration import not_a_plugin
+from workstream._runtime.attempts import TIMED_OUT
+from workstream._values.state import OnInterrupt, Status
+from workstream._values.type_arguments import type_text
 
 from .left_behind import is_supported
 from .plugin_attempts import LAST, Attempted, carry_out, registry_of

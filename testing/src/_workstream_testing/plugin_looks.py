@@ -12,17 +12,22 @@ from typing import Any
 
 import attrs
 
-from workstream._codec import Codec
-from workstream._json import from_json, to_json
-from workstream._plan import BaseAction, Plan
-from workstream._plugin import AnyPlugin, BasePlugin, request_types, response_types
-from workstream._registration import registration_faults
-from workstream._registry import Registry
-from workstream._state import PluginError
-from workstream._text import value_text
-from workstream._type_arguments import type_text
-from workstream._vault import StoredPlan
-from workstream._walk import actions, give_ids, new_plan_id
+from workstream._codec.codec import Codec
+from workstream._codec.json_text import from_json, to_json
+from workstream._plan.plan import BaseAction, Plan
+from workstream._plan.text import value_text
+from workstream._plan.walk import actions, give_ids, new_plan_id
+from workstream._protocols.plugin import (
+    AnyPlugin,
+    BasePlugin,
+    request_types,
+    response_types,
+)
+from workstream._protocols.vault import StoredPlan
+from workstream._registry.registration import registration_faults
+from workstream._registry.registry import Registry
+from workstream._values.state import PluginError
+from workstream._values.type_arguments import type_text
 
 from .plugin_findings import Finding
 from .plugin_plans import plan_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workstream._plan import (
+from workstream._plan.plan import (
     Action,
     BaseAction,
     Block,
@@ -11,7 +11,7 @@ from workstream._plan import (
     Plan,
     Sequence,
 )
-from workstream._plugin import ActionPlugin, AnyPlugin, Context
+from workstream._protocols.plugin import ActionPlugin, AnyPlugin, Context
 
 __all__ = ["Nothing", "called", "plan_of"]
 

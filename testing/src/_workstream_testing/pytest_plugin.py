@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_assertrepr_compare(op: str, left: Any, right: Any) -> list[str] | None:
     """Tell how two plans differ, where ``==`` between them fails."""
-    module: Any = sys.modules.get("workstream._plan")
+    module: Any = sys.modules.get("workstream._plan.plan")
     if module is None or op != "==":
         return None
     if not (isinstance(left, module.Plan) and isinstance(right, module.Plan)):

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import attrs
 
-from workstream._codec import Codec
-from workstream._memory_vault import MemoryVault
-from workstream._paths import paths
-from workstream._plan import Plan
-from workstream._text import plan_text
+from workstream._codec.codec import Codec
+from workstream._plan.paths import paths
+from workstream._plan.plan import Plan
+from workstream._plan.text import plan_text
+from workstream._vaults.memory_vault import MemoryVault
 
 from .history import Report
 from .problems import SimulationError
@@ -86,7 +86,7 @@ def run_plan(
     """
     import trio
 
-    from workstream._engine import open_workstream
+    from workstream._engine.engine import open_workstream
 
     if _runs_trio():
         message = (

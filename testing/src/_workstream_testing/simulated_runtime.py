@@ -1,7 +1,7 @@
 """The simulated runtime: what the interpreter asks, carried out in virtual time.
 
 It keeps the same rules as the trio runtime, verb by verb, and shares with it what an
-attempt's end means (``_attempts``) and what a plugin is handed (``_context``). Without a
+attempt's end means (``_runtime.attempts``) and what a plugin is handed (``_runtime.context``). Without a
 store nothing is encoded: that is what makes a simulation fast. With one, every commit
 goes through the codec into it, and a crash can be made of it.
 
@@ -19,7 +19,15 @@ from uuid import UUID
 
 import attrs
 
-from workstream._attempts import (
+from workstream._codec.codec import Codec
+from workstream._codec.records import row_of
+from workstream._interpreter.interpreter import Interpreter, Plugins
+from workstream._plan.plan import BaseAction, Node, Plan
+from workstream._plan.scrubbing import resolve
+from workstream._protocols.plugin import ActionPlugin, NotDone
+from workstream._protocols.runtime import Outcome
+from workstream._protocols.vault import Change, Vault, Write
+from workstream._runtime.attempts import (
     DEAF_AFTER,
     after,
     check_outcome,
@@ -30,16 +38,8 @@ from workstream._attempts import (
     time_left,
     timed_out,
 )
-from workstream._codec import Codec
-from workstream._context import AttemptContext
-from workstream._interpreter import Interpreter, Plugins
-from workstream._plan import BaseAction, Node, Plan
-from workstream._plugin import ActionPlugin, NotDone
-from workstream._records import row_of
-from workstream._runtime import Outcome
-from workstream._scrubbing import resolve
-from workstream._state import Attempt
-from workstream._vault import Change, Vault, Write
+from workstream._runtime.context import AttemptContext
+from workstream._values.state import Attempt
 
 from .call_scope import CallScope
 from .history import History, Report

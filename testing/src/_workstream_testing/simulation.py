@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from workstream._plan import Plan
-from workstream._plugin import AnyPlugin
-from workstream._vault import Vault
+from workstream._plan.plan import Plan
+from workstream._protocols.plugin import AnyPlugin
+from workstream._protocols.vault import Vault
 
 from .fakes import FakePlugin
 from .history import Call, History, Report

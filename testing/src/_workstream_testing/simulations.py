@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from workstream._plan import Plan
+from workstream._plan.plan import Plan
 
 from .crash_everywhere import CrashReport, crash_everywhere
 from .explore import Exploration, explore

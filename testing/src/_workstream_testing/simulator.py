@@ -11,16 +11,16 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
-from workstream import _recovery as recovery
-from workstream._clone import clone
-from workstream._codec import Codec
-from workstream._plan import Node, Plan
-from workstream._plugin import AnyPlugin
-from workstream._registry import Registry
-from workstream._state import State, Status
-from workstream._validation import check_resumable, prepared
-from workstream._vault import Change, Vault, Write
-from workstream._walk import actions, give_ids
+from workstream._codec.codec import Codec
+from workstream._interpreter import recovery as recovery
+from workstream._plan.clone import clone
+from workstream._plan.plan import Node, Plan
+from workstream._plan.walk import actions, give_ids
+from workstream._protocols.plugin import AnyPlugin
+from workstream._protocols.vault import Change, Vault, Write
+from workstream._registry.registry import Registry
+from workstream._validation.validation import check_resumable, prepared
+from workstream._values.state import State, Status
 
 from .fakes import FakePlugin
 from .history import History

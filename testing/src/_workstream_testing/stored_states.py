@@ -8,10 +8,10 @@ from uuid import UUID
 
 import attrs
 
-from workstream._clone import clone
-from workstream._plan import BaseAction, Node, Plan
-from workstream._state import Attempt, PluginError, State, Status
-from workstream._walk import give_ids, walk
+from workstream._plan.clone import clone
+from workstream._plan.plan import BaseAction, Node, Plan
+from workstream._plan.walk import give_ids, walk
+from workstream._values.state import Attempt, PluginError, State, Status
 
 from ._tokens import NotationError
 from .fixtures import ScriptedResponse

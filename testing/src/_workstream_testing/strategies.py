@@ -17,8 +17,8 @@ except ImportError as error:  # an extra, so that nobody pays for it unasked
 
 import attrs
 
-from workstream._paths import paths
-from workstream._plan import (
+from workstream._plan.paths import paths
+from workstream._plan.plan import (
     Action,
     BaseAction,
     Block,
@@ -29,9 +29,9 @@ from workstream._plan import (
     Plan,
     Sequence,
 )
-from workstream._plugin import AnyPlugin
-from workstream._state import HaltAfter, WhenDeferred
-from workstream._walk import actions
+from workstream._plan.walk import actions
+from workstream._protocols.plugin import AnyPlugin
+from workstream._values.state import HaltAfter, WhenDeferred
 
 from .fake_all import fake_all
 from .fakes import FakePlugin

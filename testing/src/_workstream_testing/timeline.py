@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import attrs
 
-from workstream._plan import BaseAction, Node
-from workstream._state import Attempt, Status
-from workstream._walk import position_of
+from workstream._plan.plan import BaseAction, Node
+from workstream._plan.walk import position_of
+from workstream._values.state import Attempt, Status
 
 from .history import Entry, History, Life
 

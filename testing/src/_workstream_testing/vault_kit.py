@@ -21,9 +21,7 @@ from uuid import UUID, uuid4
 
 import attrs
 
-from workstream._errors import NotFoundError, PlanExistsError, StorageError
-from workstream._state import FailureReason, Status
-from workstream._vault import (
+from workstream._protocols.vault import (
     FIRST_LINES,
     LAST_LINES,
     LOG_KEPT,
@@ -35,6 +33,8 @@ from workstream._vault import (
     Vault,
     Write,
 )
+from workstream._values.errors import NotFoundError, PlanExistsError, StorageError
+from workstream._values.state import FailureReason, Status
 
 __all__ = ["check_vault"]
 

@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from workstream._codec import Codec
-from workstream._engine import Workstream, open_workstream
-from workstream._memory_vault import MemoryVault
-from workstream._plan import Plan
-from workstream._plugin import AnyPlugin
-from workstream._registry import Registry
-from workstream._vault import Vault
-from workstream._walk import new_plan_id
+from workstream._codec.codec import Codec
+from workstream._engine.engine import Workstream, open_workstream
+from workstream._plan.plan import Plan
+from workstream._plan.walk import new_plan_id
+from workstream._protocols.plugin import AnyPlugin
+from workstream._protocols.vault import Vault
+from workstream._registry.registry import Registry
+from workstream._vaults.memory_vault import MemoryVault
 
 from .case_runs import store_plan
 from .fixtures import Stage, scripted_plugins

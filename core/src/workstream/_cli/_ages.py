@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import click
 
-from .._display import shorten
+from .._values.display import shorten
 
 __all__ = ["age"]
 

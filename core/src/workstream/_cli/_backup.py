@@ -23,7 +23,7 @@ def command(destination: Path, store: str | None, as_json: bool) -> int:
     renamed when it is whole and on the disk. It holds the secrets that plans hold, and
     only its owner can open it. `workstream restore` makes a store of it.
     """
-    from .._lmdb_copy import StoreCopy
+    from .._vaults.lmdb_copy import StoreCopy
     from ._data import print_json
     from ._exit_codes import ExitCode
     from ._reading import opened_directory, run_async

@@ -13,17 +13,17 @@ from uuid import UUID
 
 import trio
 
-from .._clock import utc_now
-from .._codec import Codec
-from .._display import shorten
-from .._errors import NotFoundError, StoreFormatError, WorkstreamError
-from .._host import Host, discover
-from .._lmdb_health import StoreHealth
-from .._lmdb_vault import LmdbVault
-from .._plugin_init import init_plugins
-from .._registry import Registry
-from .._state import Status
-from .._vault import PlanRow, Vault
+from .._codec.codec import Codec
+from .._engine.plugin_init import init_plugins
+from .._protocols.vault import PlanRow, Vault
+from .._registry.host import Host, discover
+from .._registry.registry import Registry
+from .._runtime.clock import utc_now
+from .._values.display import shorten
+from .._values.errors import NotFoundError, StoreFormatError, WorkstreamError
+from .._values.state import Status
+from .._vaults.lmdb_health import StoreHealth
+from .._vaults.lmdb_vault import LmdbVault
 from ._findings import Finding, Level
 from ._options import Hints
 from ._plan_ids import short_id

@@ -11,9 +11,9 @@ from datetime import timedelta
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
-from .._display import shorten
-from .._leaves import LEAVES, leaf_from
-from .._type_arguments import type_text, union_members
+from .._values.display import shorten
+from .._values.leaves import LEAVES, leaf_from
+from .._values.type_arguments import type_text, union_members
 
 __all__ = ["convert", "is_convertible", "placeholder", "takes_many"]
 

@@ -10,11 +10,11 @@ import sys
 from datetime import datetime
 from typing import Any
 
-from .._errors import Fault
-from .._failures import failures
-from .._plan import Plan
-from .._state import PluginError, Status
-from .._vault import PlanRow
+from .._plan.failures import failures
+from .._plan.plan import Plan
+from .._protocols.vault import PlanRow
+from .._values.errors import Fault
+from .._values.state import PluginError, Status
 from ._exit_codes import ExitCode
 from ._plan_ids import short_id
 from ._streams import Forgiving

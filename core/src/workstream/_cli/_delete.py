@@ -20,9 +20,9 @@ def command(plans: tuple[str, ...], store: str | None, as_json: bool) -> int:
     first. When one of the plans cannot be removed, none is. PLAN is an id as
     `workstream list` shows it, its first digits, or `last`.
     """
-    from .._errors import WorkstreamError
-    from .._state import Status
-    from .._vault import PlanRow, Vault
+    from .._protocols.vault import PlanRow, Vault
+    from .._values.errors import WorkstreamError
+    from .._values.state import Status
     from ._data import print_json, row_data
     from ._exit_codes import ExitCode
     from ._plan_ids import find_plan, short_id

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .._plan import Outcome
+    from .._plan.plan import Outcome
 
 __all__ = ["BUG", "INTERRUPTED", "ExitCode", "code_of", "worst"]
 

@@ -41,9 +41,9 @@ def command(
     """
     import sys
 
-    from .._codec import Codec
-    from .._json import to_json
-    from .._plan import Plan
+    from .._codec.codec import Codec
+    from .._codec.json_text import to_json
+    from .._plan.plan import Plan
     from ._exit_codes import ExitCode
     from ._exporting import hidden, write_file
     from ._plan_ids import LAST, find_plan

@@ -7,9 +7,9 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from .._clone import clone
-from .._plan import Plan
-from .._walk import actions
+from .._plan.clone import clone
+from .._plan.plan import Plan
+from .._plan.walk import actions
 from ._refusal import Refusal
 
 __all__ = ["hidden", "write_file"]

@@ -8,9 +8,9 @@ from uuid import UUID
 import attrs
 import trio
 
-from .._engine import Workstream
-from .._errors import WorkstreamError
-from .._plan import Plan
+from .._engine.engine import Workstream
+from .._plan.plan import Plan
+from .._values.errors import WorkstreamError
 from ._interrupts import Interrupts
 from ._streams import breaking_off_untold
 from ._views import View

@@ -47,8 +47,8 @@ def command(
     commands take them, their first digits (at least four), the full id and its
     beginning, and `last` for the newest plan.
     """
-    from .._state import Status
-    from .._vault import PlanRow
+    from .._protocols.vault import PlanRow
+    from .._values.state import Status
     from ._data import print_json, row_data
     from ._exit_codes import ExitCode
     from ._reading import opened, run_async

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from rich.cells import cell_len
 from rich.text import Text
 
-from .._display import shorten
-from .._plan import Block, Checks
-from .._state import Status
+from .._plan.plan import Block, Checks
+from .._values.display import shorten
+from .._values.state import Status
 from ._narration import outcome_of
 from ._plan_ids import short_id
 from ._progress import Progress, RunningAction, Section

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from .._display import shorten
+from .._values.display import shorten
 from ._exit_codes import BUG, INTERRUPTED, ExitCode
 from ._refusal import complain
 from ._streams import flush_all, log_to_stderr
@@ -34,7 +34,7 @@ class CommandLine(click.Group):
         """The subcommand; packages are looked through only for one that is not ours."""
         if cmd_name in COMMANDS:
             return LazyCommand(cmd_name, *COMMANDS[cmd_name])
-        from .._host import discover
+        from .._registry.host import discover
 
         return discover().commands().get(cmd_name)
 
@@ -83,7 +83,7 @@ class CommandLine(click.Group):
 def _told(error: Exception) -> int:
     """Say what went wrong; the exit status."""
     # Imported here, as the help text does not owe it its time.
-    from .._errors import InternalError, WorkstreamError
+    from .._values.errors import InternalError, WorkstreamError
 
     if isinstance(error, WorkstreamError) and not isinstance(error, InternalError):
         complain(error)

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from rich.text import Text
 
-from .._display import shorten
-from .._plan import Block, DeferBatch, DeferredActions
-from .._state import ObjectType, Status
-from .._watch import StateChange
+from .._engine.watch import StateChange
+from .._plan.plan import Block, DeferBatch, DeferredActions
+from .._values.display import shorten
+from .._values.state import ObjectType, Status
 from ._progress import Place, Progress, Section
 from ._screen import STYLES, Signs, joined, plain
 from ._times import took

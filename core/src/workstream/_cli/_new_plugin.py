@@ -24,7 +24,7 @@ def command(name: str, directory: Path | None) -> int:
     whole distribution is written, workstream-NAME: an action, a check, their tests,
     and the settings for building, testing and type checking. Nothing is written over.
     """
-    from .._display import shorten
+    from .._values.display import shorten
     from ._exit_codes import ExitCode
     from ._refusal import Refusal
     from ._scaffold import distribution_name, name_faults, scaffold

@@ -10,7 +10,7 @@ from uuid import UUID
 import attrs
 import click
 
-from .._stores import STORE_VARIABLE
+from .._engine.stores import STORE_VARIABLE
 from ._plan_ids import short_id
 
 __all__ = [

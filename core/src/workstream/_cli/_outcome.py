@@ -7,13 +7,13 @@ from typing import Any
 
 import attrs
 
-from .._clone import clone
-from .._codec import Codec
-from .._display import shorten
-from .._errors import WorkstreamError
-from .._failures import Failure, failures
-from .._plan import Plan
-from .._vault import PlanRow, Vault
+from .._codec.codec import Codec
+from .._plan.clone import clone
+from .._plan.failures import Failure, failures
+from .._plan.plan import Plan
+from .._protocols.vault import PlanRow, Vault
+from .._values.display import shorten
+from .._values.errors import WorkstreamError
 from ._data import result_data
 from ._exit_codes import ExitCode, code_of
 from ._follow import Ending

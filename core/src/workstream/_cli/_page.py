@@ -8,11 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
-from .._clock import utc_now
-from .._display import display_lines, shorten
-from .._failures import Failure
-from .._paths import SEPARATOR, labelled, paths
-from .._plan import (
+from .._plan.failures import Failure
+from .._plan.paths import SEPARATOR, labelled, paths
+from .._plan.plan import (
     BaseAction,
     Block,
     Checks,
@@ -21,10 +19,12 @@ from .._plan import (
     Node,
     Plan,
 )
-from .._plan import Sequence as PlanSequence
-from .._state import Status
-from .._text import plan_text
-from .._walk import position_of
+from .._plan.plan import Sequence as PlanSequence
+from .._plan.text import plan_text
+from .._plan.walk import position_of
+from .._runtime.clock import utc_now
+from .._values.display import display_lines, shorten
+from .._values.state import Status
 from ._options import Hints
 from ._screen import STYLES, Screen, joined, plain
 from ._summary import headline, show_failures

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 import attrs
 
-from .._display import display, shorten
+from .._values.display import display, shorten
 from ._conversion import convert, is_convertible, placeholder, takes_many
 
 __all__ = ["Parameter", "call", "parameters_of", "values_of"]

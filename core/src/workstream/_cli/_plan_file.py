@@ -13,10 +13,10 @@ from typing import Any, cast
 
 import attrs
 
-from .._display import shorten
-from .._errors import ValidationError
-from .._plan import Plan
-from .._value_codec import Plugins
+from .._codec.value_codec import Plugins
+from .._plan.plan import Plan
+from .._values.display import shorten
+from .._values.errors import ValidationError
 from ._parameters import Parameter, call, parameters_of, values_of
 from ._refusal import Refusal
 
@@ -111,7 +111,7 @@ def read_plan_file(path: Path, plugins: Callable[[], Plugins]) -> PlanFile:
 
 
 def _json_file(path: Path, data: bytes, plugins: Plugins) -> PlanFile:
-    from .._json import from_json
+    from .._codec.json_text import from_json
 
     try:
         plan = from_json(data.decode(), plugins)

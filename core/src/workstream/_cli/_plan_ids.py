@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from .._display import shorten
-from .._vault import PlanRow, Vault
+from .._protocols.vault import PlanRow, Vault
+from .._values.display import shorten
 from ._refusal import Refusal
 
 __all__ = ["LAST", "find_plan", "short_id"]

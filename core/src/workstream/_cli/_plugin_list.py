@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .._display import display_lines
-from .._listing import FieldListing, LeftOut, Listing, PackageListing, PluginListing
-from .._plugin import PLUGIN_API
+from .._protocols.plugin import PLUGIN_API
+from .._registry.listing import (
+    FieldListing,
+    LeftOut,
+    Listing,
+    PackageListing,
+    PluginListing,
+)
+from .._values.display import display_lines
 from ._screen import Screen, joined, plain
 
 __all__ = ["show_check", "show_listing"]

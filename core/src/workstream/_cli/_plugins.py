@@ -26,7 +26,7 @@ def command(check: bool, as_json: bool) -> int:
 
     With --check, the exit status is 1 when something is left out and nobody said so.
     """
-    from .._host import discover
+    from .._registry.host import discover
     from ._data import print_json
     from ._exit_codes import ExitCode
     from ._plugin_list import show_check, show_listing

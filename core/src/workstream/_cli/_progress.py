@@ -12,8 +12,9 @@ from uuid import UUID
 
 import attrs
 
-from .._paths import SEPARATOR, paths
-from .._plan import (
+from .._engine.watch import OutputLine, PlanSnapshot, StateChange, WatchEvent
+from .._plan.paths import SEPARATOR, paths
+from .._plan.plan import (
     Action,
     BaseAction,
     Block,
@@ -25,9 +26,8 @@ from .._plan import (
     Plan,
     Sequence,
 )
-from .._state import Attempt, FailureReason, ObjectType, PluginError, Status
-from .._walk import POSITION_MASK, Item, groups
-from .._watch import OutputLine, PlanSnapshot, StateChange, WatchEvent
+from .._plan.walk import POSITION_MASK, Item, groups
+from .._values.state import Attempt, FailureReason, ObjectType, PluginError, Status
 
 __all__ = ["FailedAction", "Place", "Progress", "RunningAction", "Section"]
 

@@ -48,11 +48,11 @@ def command(
     running or has crashed is never removed. What is removed is shown. The plans that
     run meanwhile are not held up; the room on the disk is used for later plans.
     """
-    from .._clock import utc_now
-    from .._errors import WorkstreamError
-    from .._pruning import ENDED, prunable, pruned
-    from .._state import Status
-    from .._vault import PlanRow
+    from .._engine.pruning import ENDED, prunable, pruned
+    from .._protocols.vault import PlanRow
+    from .._runtime.clock import utc_now
+    from .._values.errors import WorkstreamError
+    from .._values.state import Status
     from ._data import print_json, row_data
     from ._exit_codes import INTERRUPTED, ExitCode
     from ._reading import opened, run_async

@@ -9,9 +9,9 @@ from typing import Any, TypeVar, cast
 
 import trio
 
-from .._lmdb_vault import LmdbVault
-from .._stores import open_store
-from .._vault import Vault
+from .._engine.stores import open_store
+from .._protocols.vault import Vault
+from .._vaults.lmdb_vault import LmdbVault
 from ._refusal import Refusal
 
 __all__ = ["existing_store", "opened", "opened_directory", "run_async"]

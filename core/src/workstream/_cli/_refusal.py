@@ -9,12 +9,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from .._display import display_lines
+from .._values.display import display_lines
 from ._exit_codes import ExitCode
 from ._streams import Forgiving
 
 if TYPE_CHECKING:
-    from .._errors import WorkstreamError
+    from .._values.errors import WorkstreamError
 
 __all__ = ["Refusal", "complain"]
 

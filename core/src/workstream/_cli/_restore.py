@@ -32,12 +32,12 @@ def command(
     the new store knows: `workstream resume` goes on with them, and does again what was
     done after the backup.
     """
-    from .._lmdb_copy import StoreCopy
-    from .._lmdb_restore import restore_store
-    from .._lmdb_vault import LmdbVault
-    from .._state import Status
-    from .._stores import open_store
-    from .._vault import PlanRow
+    from .._engine.stores import open_store
+    from .._protocols.vault import PlanRow
+    from .._values.state import Status
+    from .._vaults.lmdb_copy import StoreCopy
+    from .._vaults.lmdb_restore import restore_store
+    from .._vaults.lmdb_vault import LmdbVault
     from ._data import print_json, row_data
     from ._exit_codes import ExitCode
     from ._reading import opened, run_async

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from .._engine import Workstream, open_workstream
-from .._errors import WorkstreamError
-from .._state import Status
-from .._vault import PlanRow, Vault
+from .._engine.engine import Workstream, open_workstream
+from .._protocols.vault import PlanRow, Vault
+from .._values.errors import WorkstreamError
+from .._values.state import Status
 from ._exit_codes import ExitCode
 from ._follow import Ending, follow
 from ._interrupts import Interrupts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._display import shorten
-from .._state import Status
-from .._vault import PlanRow
+from .._protocols.vault import PlanRow
+from .._values.display import shorten
+from .._values.state import Status
 from ._plan_ids import short_id
 from ._screen import STYLES, Screen, joined
 from ._summary import reason_words

@@ -51,10 +51,10 @@ def command(
     """
     from contextlib import AsyncExitStack
 
-    from .._engine import Workstream, open_workstream
-    from .._errors import WorkstreamError
-    from .._registry import Registry
-    from .._stores import open_store
+    from .._engine.engine import Workstream, open_workstream
+    from .._engine.stores import open_store
+    from .._registry.registry import Registry
+    from .._values.errors import WorkstreamError
     from ._data import print_json
     from ._exit_codes import ExitCode
     from ._follow import follow

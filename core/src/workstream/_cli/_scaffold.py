@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .._host import GROUP
+from .._registry.host import GROUP
 
 __all__ = ["distribution_name", "name_faults", "package_name", "scaffold"]
 

@@ -11,8 +11,8 @@ import attrs
 from rich.console import Console
 from rich.text import Text
 
-from .._display import display
-from .._state import Status
+from .._values.display import display
+from .._values.state import Status
 from ._streams import Forgiving
 
 __all__ = ["STYLES", "Screen", "Signs", "joined", "plain"]

@@ -29,12 +29,12 @@ def command(
     """
     import json
 
-    from .._clone import clone
-    from .._codec import Codec
-    from .._failures import Failure, failures
-    from .._json import to_json
-    from .._plan import Plan
-    from .._vault import PlanRow
+    from .._codec.codec import Codec
+    from .._codec.json_text import to_json
+    from .._plan.clone import clone
+    from .._plan.failures import Failure, failures
+    from .._plan.plan import Plan
+    from .._protocols.vault import PlanRow
     from ._data import plan_data, print_json
     from ._exit_codes import ExitCode
     from ._page import show_page

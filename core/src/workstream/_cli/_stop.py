@@ -23,9 +23,9 @@ def command(plan: str, store: str | None) -> int:
     """
     import attrs
 
-    from .._clock import utc_now
-    from .._state import FailureReason, Status
-    from .._vault import PlanRow
+    from .._protocols.vault import PlanRow
+    from .._runtime.clock import utc_now
+    from .._values.state import FailureReason, Status
     from ._exit_codes import ExitCode
     from ._plan_ids import find_plan, short_id
     from ._reading import opened, run_async

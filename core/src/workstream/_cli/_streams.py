@@ -15,7 +15,7 @@ import sys
 from collections.abc import Generator
 from typing import TextIO
 
-from .._display import display_lines
+from .._values.display import display_lines
 
 __all__ = [
     "Forgiving",

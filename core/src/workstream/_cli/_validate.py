@@ -30,12 +30,12 @@ def command(
 
     Exit status: 0 valid, 2 not.
     """
-    from .._codec import Codec
-    from .._errors import ValidationError
-    from .._json import to_json
-    from .._registry import Registry
-    from .._text import plan_text
-    from .._validation import prepared
+    from .._codec.codec import Codec
+    from .._codec.json_text import to_json
+    from .._plan.text import plan_text
+    from .._registry.registry import Registry
+    from .._validation.validation import prepared
+    from .._values.errors import ValidationError
     from ._data import fault_data, print_json
     from ._exit_codes import ExitCode
     from ._plan_file import read_plan_file

@@ -13,9 +13,9 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from .._clock import utc_now
-from .._state import Status
-from .._watch import PlanSnapshot, StateChange, WatchEvent
+from .._engine.watch import PlanSnapshot, StateChange, WatchEvent
+from .._runtime.clock import utc_now
+from .._values.state import Status
 from ._live import layout
 from ._narration import Narrator
 from ._plan_ids import short_id

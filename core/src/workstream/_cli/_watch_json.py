@@ -13,10 +13,10 @@ from uuid import UUID
 
 import trio
 
-from .._json import to_json
-from .._json_writer import attempt_data
-from .._state import ObjectType
-from .._watch import OutputLine, PlanSnapshot, StateChange, WatchEvent
+from .._codec.json_text import to_json
+from .._codec.json_writer import attempt_data
+from .._engine.watch import OutputLine, PlanSnapshot, StateChange, WatchEvent
+from .._values.state import ObjectType
 from ._outcome import Result
 from ._streams import Forgiving
 

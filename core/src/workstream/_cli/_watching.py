@@ -9,13 +9,13 @@ from uuid import UUID
 import attrs
 import trio
 
-from .._clone import clone
-from .._codec import Codec
-from .._errors import StorageError
-from .._state import Status
-from .._vault import PlanRow, Vault
-from .._watch import PlanSnapshot, WatchEvent
-from .._watch_feed import Feeds, Ticket
+from .._codec.codec import Codec
+from .._engine.watch import PlanSnapshot, WatchEvent
+from .._engine.watch_feed import Feeds, Ticket
+from .._plan.clone import clone
+from .._protocols.vault import PlanRow, Vault
+from .._values.errors import StorageError
+from .._values.state import Status
 from ._follow import Ending
 from ._outcome import Result, result_of
 from ._plan_ids import LAST, find_plan

@@ -1,0 +1,1 @@
+"""Plans to bytes and back, and to JSON and back."""

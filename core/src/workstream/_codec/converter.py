@@ -1,0 +1,135 @@
+"""Requests and responses as plain data, and back: cattrs, and what it lacks for us.
+
+**Plain data** is None, bool, int, float, str, bytes, list and dict (``_values.wire``). A class
+becomes a dict of its fields; what else there is, the *declared type* says how to read
+it. So a store holds no class names to import and runs nothing when it is read.
+
+Three converters are made, each once:
+
+- STORED, for what goes into a vault: nothing is left out, bytes are bytes;
+- MARKED, the same, but with a mark in place of each SECURE field: where the marks
+  come to lie is where the secrets lie in the stored form, whatever that looks like;
+- JSON, for people: defaults are left out, bytes are base64, and all that is wrong is
+  reported at once, where the others, reading our own data, stop at the first fault.
+
+What they do beyond cattrs:
+
+- **Nothing is converted in passing.** cattrs reads ``"5"`` for an ``int`` as 5; here a
+  value of another type than declared is an error. A type that changed between two
+  versions of a plugin is found, not misread.
+- **Unions are tagged, never guessed.** A member of None, bool, int, float or str
+  needs no tag, as plain data tells these apart. Every other is a dict with
+  ``"$type"``: the class's fields beside it, or one ``"value"``. ``T | None`` is no
+  union in this sense.
+- **Fields declared Any or object** hold plain data as it is; tuples, sets, times, and
+  dicts whose keys are no texts are tagged likewise. Objects of other classes are
+  refused: nobody could say how to read them.
+- **Keys**: a dict whose keys are texts, whole numbers or single values (UUID, Path ...)
+  becomes a dict, any other a list of pairs.
+- **Enums** go by name, those that are also a str or int by value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from functools import partial
+from typing import Any, cast, get_origin, is_typeddict
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from .._plan.secret_refs import MARK, SECURE
+from .any_values import register_any
+from .containers import register_containers
+from .forms import TAG, Form, Hook, Mark, StructureHook, is_dict, is_record, wrong
+from .single_values import register_single_values
+from .unions import register_unions
+
+__all__ = ["converter"]
+
+
+@functools.cache
+def converter(form: Form) -> cattrs.Converter:
+    """The converter for this form; it is made at the first call."""
+    made = cattrs.Converter(detailed_validation=form is Form.JSON)
+    register_containers(made, form)
+    _register_records(made, form)
+    register_single_values(made, form)
+    register_unions(made, form)
+    made.register_structure_hook_factory(
+        is_typeddict, partial(_typed_dict_structure, made)
+    )
+    register_any(made, form)
+    return made
+
+
+def _register_records(made: cattrs.Converter, form: Form) -> None:
+    made.register_unstructure_hook_factory(
+        is_record, partial(_record_unstructure, made, form)
+    )
+    made.register_structure_hook_factory(
+        is_record, partial(_record_structure, made, form)
+    )
+
+
+def _record_unstructure(made: cattrs.Converter, form: Form, cls: Any) -> Hook:
+    plain = get_origin(cls) or cls
+    if attrs.has(plain):
+        attrs.resolve_types(plain)
+    marks: dict[str, Any] = {}
+    if form is Form.MARKED:
+        marks = {
+            field.name: override(unstruct_hook=_mark)
+            for field in _fields_of(plain)
+            if field.metadata.get(MARK) == SECURE[MARK]
+        }
+    return make_dict_unstructure_fn(
+        cls,
+        made,
+        _cattrs_omit_if_default=form is Form.JSON,
+        _cattrs_use_linecache=False,
+        **marks,
+    )
+
+
+def _record_structure(made: cattrs.Converter, form: Form, cls: Any) -> StructureHook:
+    plain = get_origin(cls) or cls
+    if attrs.has(plain):
+        attrs.resolve_types(plain)
+    build = make_dict_structure_fn(
+        cls,
+        made,
+        _cattrs_forbid_extra_keys=form is Form.JSON,
+        _cattrs_use_linecache=False,
+    )
+
+    def structure(value: Any, wanted: Any) -> Any:
+        # A class whose fields all have defaults would otherwise be made of anything.
+        if not is_dict(value):
+            raise wrong(value, plain)
+        if form is Form.JSON and value.get(TAG) == plain.__name__:
+            value = {key: part for key, part in value.items() if key != TAG}
+        return build(value, wanted)
+
+    return structure
+
+
+def _typed_dict_structure(made: cattrs.Converter, cls: Any) -> StructureHook:
+    build = cast("StructureHook", made.gen_structure_typeddict(cls))  # pyright: ignore[reportUnknownMemberType]
+
+    def structure(value: Any, wanted: Any) -> Any:
+        if not is_dict(value):
+            raise wrong(value, cls)
+        return build(value, wanted)
+
+    return structure
+
+
+def _fields_of(cls: Any) -> tuple[Any, ...]:
+    return attrs.fields(cls) if attrs.has(cls) else dataclasses.fields(cls)
+
+
+def _mark(_: object) -> Mark:
+    return Mark()

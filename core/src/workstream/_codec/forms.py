@@ -1,0 +1,191 @@
+"""What all of the converter's parts share: the forms, the tags, the errors.
+
+The design is told at the head of ``_codec.converter``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeGuard, get_origin
+
+import attrs
+import cattrs
+from cattrs.errors import IterableValidationError, IterableValidationNote
+
+from .._plan.secret_refs import DataPath, SecretRef
+
+__all__ = [
+    "ANY",
+    "TAG",
+    "VALUE",
+    "DataError",
+    "Form",
+    "Hook",
+    "Mark",
+    "StructureHook",
+    "class_of",
+    "each",
+    "is_array",
+    "is_dict",
+    "is_record",
+    "kind_name",
+    "late_structure",
+    "late_unstructure",
+    "marks_in",
+    "opened",
+    "ordered",
+    "shown",
+    "wrong",
+]
+
+TAG = "$type"
+"""The key that says which member of a union, or which class, follows."""
+VALUE = "value"
+"""The key beside the tag, of what is no dict of fields."""
+
+ANY = (Any, object)
+"""Declarations that say nothing of what a field holds."""
+
+Hook = Callable[[Any], Any]
+StructureHook = Callable[[Any, Any], Any]
+
+
+class Form(enum.Enum):
+    """What the plain data is for; see ``_codec.converter``."""
+
+    STORED = "stored"
+    MARKED = "marked"
+    JSON = "json"
+
+
+def is_record(cls: Any) -> bool:
+    """Whether plain data holds the type's values as dicts of their fields."""
+    cls = get_origin(cls) or cls
+    return (
+        isinstance(cls, type)
+        and cls is not SecretRef
+        and (attrs.has(cls) or dataclasses.is_dataclass(cls))
+    )
+
+
+class DataError(TypeError):
+    """A value, or data, is not what its declared type says: in words for people."""
+
+
+class Mark:
+    """Stands where a secret does, in data of the MARKED form."""
+
+
+def class_of(value: object) -> type[Any]:
+    """The value's class."""
+    return type(value)
+
+
+def is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
+    """Whether it is a dict, of anything."""
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """Whether it is a list or a tuple, of anything."""
+    return isinstance(value, list | tuple)
+
+
+def opened(value: Any, *names: str) -> Any:
+    """What stands beside one of these tags; any other value as it is.
+
+    JSON that was written where the declared type was not at hand says of each value what
+    it is, also where the type would have told.
+    """
+    if is_dict(value) and value.get(TAG) in names and VALUE in value:
+        return value[VALUE]
+    return value
+
+
+def marks_in(data: Any, at: DataPath = ()) -> list[DataPath]:
+    """Where the marks are."""
+    if isinstance(data, Mark):
+        return [at]
+    parts: Iterable[tuple[Any, Any]] = ()
+    if is_dict(data):
+        parts = data.items()
+    elif is_array(data):
+        parts = enumerate(data)
+    return [found for key, part in parts for found in marks_in(part, (*at, key))]
+
+
+def late_unstructure(made: cattrs.Converter, wanted: Any) -> Hook:
+    """The hook for a type; one that refers to itself is looked up when it is used."""
+    try:
+        return made.get_unstructure_hook(wanted)
+    except RecursionError:
+        return lambda value: made.unstructure(value, unstructure_as=wanted)
+
+
+def late_structure(made: cattrs.Converter, wanted: Any) -> StructureHook:
+    """See ``late_unstructure``."""
+    try:
+        return made.get_structure_hook(wanted)
+    except RecursionError:
+        return made.structure
+
+
+# A subclass of str whose arguments pyright does not see.
+_note: Any = IterableValidationNote
+
+
+def each(parts: Iterable[tuple[Any, Any]], structure: Hook, wanted: Any) -> list[Any]:
+    """Structure every part, given with its index or key; raise all faults at once."""
+    made: list[Any] = []
+    errors: list[Exception] = []
+    for index, part in parts:
+        try:
+            made.append(structure(part))
+        except Exception as error:
+            note = _note(f"at {index!r}", index, wanted)
+            error.add_note(note)
+            errors.append(error)
+    if errors:
+        message = "some parts are wrong"
+        raise IterableValidationError(message, errors, list)  # pyright: ignore[reportCallIssue]
+    return made
+
+
+def ordered(items: Iterable[Any]) -> list[Any]:
+    """What a set holds, in an order that is the same in every process."""
+    found = list(items)
+    try:
+        return sorted(found)
+    except TypeError:
+        return sorted(found, key=repr)
+
+
+_KIND_NAMES: Mapping[type, str] = {
+    types.NoneType: "null",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    bytes: "bytes",
+    list: "a list",
+    dict: "an object",
+}
+
+
+def wrong(value: object, wanted: type) -> DataError:
+    """The error for a value that is not of the wanted type."""
+    return DataError(f"must be {kind_name(wanted)}, not {shown(value)}")
+
+
+def kind_name(wanted: type) -> str:
+    """What people call values of this type."""
+    known = _KIND_NAMES.get(wanted)
+    return known or f"an object with the fields of {wanted.__name__}"
+
+
+def shown(value: object) -> str:
+    """What kind of value this is; never the value itself, as it may be a secret."""
+    return _KIND_NAMES.get(type(value), type(value).__name__)

@@ -1,0 +1,158 @@
+"""The stored forms that need no plugin: a plan's row, and the lines plugins reported.
+
+What each form holds is listed at its ``pack``; a change of any of them is a new version.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from .._plan.plan import Plan
+from .._protocols.vault import PlanRow
+from .._values.state import FailureReason, State, Status
+from .._values.wire import from_micros, moment, pack, to_micros, unpack
+from .output import Line
+
+__all__ = [
+    "apply_row",
+    "decode_line",
+    "decode_row",
+    "encode_line",
+    "encode_row",
+    "row_of",
+    "row_prefix",
+    "status_in",
+]
+
+_ROW = b"\x01"
+_LINE = b"\x01"
+_ROW_FIELDS = 10
+
+STATUSES: dict[str, Status] = {status.name: status for status in Status}
+
+
+def encode_line(line: Line) -> bytes:
+    """The line as it is stored."""
+    return pack(
+        _LINE,
+        (
+            line.number,
+            to_micros(line.time),
+            line.attempt,
+            line.text,
+            line.done,
+            line.total,
+        ),
+    )
+
+
+def decode_line(data: bytes) -> Line:
+    """The line that was encoded. Raises ValueError for anything else."""
+    number, time, attempt, text, done, total = unpack(_LINE, data)
+    return Line(
+        number=number,
+        time=moment(time),
+        attempt=attempt,
+        text=text,
+        done=done,
+        total=total,
+    )
+
+
+def encode_row(row: PlanRow) -> bytes:
+    """The row as it is stored; the plan's id is left to whoever stores it."""
+    # The status comes first: see ``row_prefix``.
+    return pack(
+        _ROW,
+        (
+            row.status.name,
+            row.name,
+            row.description,
+            None if row.group_id is None else row.group_id.bytes,
+            to_micros(row.submitted),
+            to_micros(row.started),
+            to_micros(row.ended),
+            [reason.name for reason in row.reasons],
+            row.stopping,
+            to_micros(row.runtime_update),
+        ),
+    )
+
+
+def decode_row(plan_id: UUID, data: bytes) -> PlanRow:
+    """The row that was encoded. Raises ValueError or KeyError for anything else."""
+    (
+        status,
+        name,
+        description,
+        group_id,
+        submitted,
+        started,
+        ended,
+        reasons,
+        stopping,
+        runtime_update,
+    ) = unpack(_ROW, data)
+    return PlanRow(
+        id=plan_id,
+        name=name,
+        description=description,
+        group_id=None if group_id is None else UUID(bytes=group_id),
+        submitted=from_micros(submitted),
+        status=STATUSES[status],
+        started=from_micros(started),
+        ended=from_micros(ended),
+        reasons=tuple(FailureReason[reason] for reason in reasons),
+        stopping=stopping,
+        runtime_update=from_micros(runtime_update),
+    )
+
+
+def row_prefix(status: Status) -> bytes:
+    """How the stored row of a plan of this status begins.
+
+    A search for the running plans looks at every row; so it need not decode them.
+    """
+    name = status.name.encode()
+    return _ROW + bytes((0x90 | _ROW_FIELDS, 0xA0 | len(name))) + name
+
+
+_PREFIXES = {status: row_prefix(status) for status in Status}
+
+
+def status_in(data: bytes) -> Status:
+    """The status of the stored row. Raises ValueError or KeyError for anything else.
+
+    It is asked before each write, so it does not decode the row either.
+    """
+    for status, prefix in _PREFIXES.items():
+        if data.startswith(prefix):
+            return status
+    return decode_row(UUID(int=0), data).status
+
+
+def row_of(plan: Plan) -> PlanRow:
+    """The plan's own state, for the store; the plan must have an id."""
+    assert plan.id is not None, "the plan has no id: it was never submitted"
+    return PlanRow(
+        id=plan.id,
+        name=plan.name,
+        description=plan.description,
+        group_id=plan.group_id,
+        submitted=plan.submitted,
+        status=plan.state.status,
+        started=plan.state.started,
+        ended=plan.state.ended,
+        reasons=plan.reasons,
+        stopping=plan.stopping,
+        runtime_update=plan.runtime_update,
+    )
+
+
+def apply_row(plan: Plan, row: PlanRow) -> None:
+    """Give the plan the state that the row holds."""
+    plan.state = State(row.status, row.started, row.ended)
+    plan.submitted = row.submitted
+    plan.runtime_update = row.runtime_update
+    plan.reasons = row.reasons
+    plan.stopping = row.stopping

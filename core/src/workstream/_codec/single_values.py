@@ -1,0 +1,139 @@
+"""Numbers, texts, bytes, enums, times, ids ...: values that hold no others."""
+
+from __future__ import annotations
+
+import base64
+import enum
+import math
+import types
+from typing import Any
+
+import cattrs
+
+from .._plan.secret_refs import SecretRef
+from .._values.leaves import LEAVES, LEAVES_BY_NAME, leaf_from, leaf_of
+from .forms import Form, StructureHook, opened, shown, wrong
+
+__all__ = ["is_key", "json_bytes", "json_float", "register_single_values"]
+
+
+def register_single_values(made: cattrs.Converter, form: Form) -> None:
+    for exact in (bool, int, str):
+        made.register_structure_hook(exact, _exactly(exact))
+    made.register_structure_hook(float, _structure_float)
+    made.register_structure_hook(bytes, _structure_bytes)
+    made.register_structure_hook(types.NoneType, _structure_none)
+    if form is Form.JSON:
+        made.register_unstructure_hook(float, json_float)
+        made.register_unstructure_hook(bytes, json_bytes)
+    for cls in LEAVES:
+        made.register_unstructure_hook(cls, leaf_of)
+        made.register_structure_hook(
+            cls, _described_leaf if form is Form.JSON else leaf_from
+        )
+    made.register_unstructure_hook(SecretRef, lambda reference: reference.reference)
+    made.register_structure_hook(SecretRef, _structure_reference)
+    # By class, as older versions of cattrs find their own hook for enums by class too;
+    # so these see the enums that are also texts or numbers, where that comes second.
+    made.register_unstructure_hook(enum.Enum, _enum_data)
+    made.register_structure_hook(enum.Enum, _structure_enum)
+
+
+def is_key(wanted: Any) -> bool:
+    """Whether values of the type are fit for keys of a dict, also of a JSON one."""
+    return wanted in (str, int) or (
+        isinstance(wanted, type)
+        and (issubclass(wanted, tuple(LEAVES)) or _is_plain_enum(wanted))
+        and not _is_flag(wanted)
+    )
+
+
+def json_float(value: float) -> float | str:
+    """A float as JSON can carry it: infinity and not-a-number as texts."""
+    return value if math.isfinite(value) else str(value)
+
+
+def json_bytes(value: bytes) -> str:
+    """Bytes as JSON can carry them: base64."""
+    return base64.b64encode(value).decode()
+
+
+def _described_leaf(value: Any, cls: Any) -> Any:
+    return leaf_from(opened(value, *LEAVES_BY_NAME), cls)
+
+
+def _exactly(wanted: type) -> StructureHook:
+    def structure(value: Any, cls: Any) -> Any:
+        if value.__class__ is not wanted and not (
+            wanted is int and value.__class__ is bool
+        ):
+            raise wrong(value, wanted)
+        # A subclass: an enum that is a text or a number as well, as a rule.
+        return value if cls is wanted else cls(value)
+
+    return structure
+
+
+def _structure_float(value: Any, cls: Any) -> Any:
+    value = opened(value, "float")
+    if isinstance(value, str):
+        return cls(_special_float(value))
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise wrong(value, float)
+    return value if cls is float else cls(value)
+
+
+def _special_float(text: str) -> float:
+    if text not in ("inf", "-inf", "nan"):
+        raise wrong(text, float)
+    return float(text)
+
+
+def _structure_bytes(value: Any, cls: Any) -> Any:
+    value = opened(value, "bytes")
+    if isinstance(value, str):
+        value = base64.b64decode(value, validate=True)
+    elif not isinstance(value, bytes):
+        raise wrong(value, bytes)
+    return value if cls is bytes else cls(value)
+
+
+def _structure_none(value: Any, _: Any) -> None:
+    if value is not None:
+        raise wrong(value, types.NoneType)
+
+
+def _structure_reference(value: Any, _: Any) -> SecretRef:
+    value = opened(value, "SecretRef")
+    if not isinstance(value, str):
+        # Not ``wrong``, which shows the value.
+        message = 'must be the text of a SecretRef, such as "env:NAME"'
+        raise TypeError(message)
+    return SecretRef(value)
+
+
+def _is_plain_enum(cls: Any) -> bool:
+    return (
+        isinstance(cls, type)
+        and issubclass(cls, enum.Enum)
+        and not issubclass(cls, str | int | float | bytes)
+    ) or (isinstance(cls, type) and _is_flag(cls))
+
+
+def _is_flag(cls: type) -> bool:
+    return issubclass(cls, enum.Flag)
+
+
+def _enum_data(member: enum.Enum) -> Any:
+    by_value = isinstance(member, str | int | float | bytes | enum.Flag)
+    return member.value if by_value else member.name
+
+
+def _structure_enum(value: Any, cls: Any) -> Any:
+    if not _is_plain_enum(cls) or _is_flag(cls):
+        return cls(value)
+    members = cls.__members__
+    if not isinstance(value, str) or value not in members:
+        message = f"must be one of {', '.join(members)}, not {shown(value)}"
+        raise ValueError(message)
+    return members[value]

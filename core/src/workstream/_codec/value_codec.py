@@ -1,0 +1,227 @@
+"""Requests and responses in their stored form, and out of it again (STO-7, STO-8).
+
+The stored form is None, or an array: the plain data, then, where there are SECURE
+fields, the paths of these. What the plain data looks like is told in ``_codec.converter``.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import Any, Protocol
+
+import attrs
+
+from .._plan.secret_refs import DataPath, StoredValue
+from .._plan.secret_scan import facts_of
+from .._protocols.plugin import AnyPlugin
+from .._values.wire import pack, unpack
+from .plain_records import plain_form_of
+
+__all__ = ["Plugins", "Side", "ValueCodec"]
+
+_MISSING = object()
+_TRIAL = b"\x00"
+
+
+class Plugins(Protocol):
+    """Where plugins are looked up: a registry, as a rule."""
+
+    def get(self, name: str, /) -> AnyPlugin | None:
+        """The plugin of this name, or None."""
+        ...
+
+
+class Side(enum.Enum):
+    """Which of a plugin's two types is meant."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+class ValueCodec:
+    """Knows the types of the plugins at hand."""
+
+    def __init__(self, plugins: Plugins | None) -> None:
+        self._plugins = plugins
+        self._requests: dict[str, _Type] = {}
+        self._responses: dict[str, _Type] = {}
+
+    def encode(self, plugin: str, side: Side, value: object) -> Any:
+        """The stored form of a value that ``checked`` has passed."""
+        if value is None:
+            return None
+        if isinstance(value, StoredValue):
+            return [value.data, value.secret] if value.secret else [value.data]
+        return self._type_of(plugin, side, value).encode(value)
+
+    def decode(self, plugin: str, side: Side, stored: Any) -> Any:
+        """The value whose stored form this is.
+
+        Raises:
+            Exception: It is no such form, or does not fit the plugin's type.
+        """
+        if stored is None:
+            return None
+        data, *secret = stored
+        wanted = self._type(plugin, side)
+        if wanted is None:
+            paths = secret[0] if secret else ()
+            return StoredValue(data, tuple(tuple(path) for path in paths))
+        return wanted.read(data, wanted.wanted)
+
+    def checked(self, plugin: str, side: Side, value: object) -> Any:
+        """The stored form of a value, once it is sure that it can be read again.
+
+        Raises:
+            TypeError: It cannot be; the message says where in the value, and why.
+        """
+        if value is None or isinstance(value, StoredValue):
+            return self.encode(plugin, side, value)
+        wanted = self._type(plugin, side) or _Type(type(value))
+        if wanted.plain_form is not None:
+            data = wanted.plain_form(value)
+            if data is not None:
+                return [data]
+        try:
+            form = wanted.encode(value)
+            packed = pack(_TRIAL, form)
+        except Exception as error:
+            raise _refused(side, value, wanted, error) from error
+        try:
+            back = wanted.read(unpack(_TRIAL, packed)[0], wanted.wanted)
+        except Exception as error:
+            message = (
+                f"the {side.value} cannot be stored, as it could not be read again: "
+                f"{error}"
+            )
+            raise TypeError(message) from error
+        place = _lost(value, back, side.value)
+        if place is not None:
+            message = (
+                f"the {side.value} cannot be stored: {place} would come back as "
+                "something else. Declare the type that it really has, and let every "
+                "field that matters be an argument of its class"
+            )
+            raise TypeError(message)
+        return form
+
+    def _type_of(self, plugin: str, side: Side, value: object) -> _Type:
+        return self._type(plugin, side) or _Type(type(value))
+
+    def _type(self, plugin: str, side: Side) -> _Type | None:
+        types = self._requests if side is Side.REQUEST else self._responses
+        known = types.get(plugin)
+        if known is not None:
+            return known
+        found = None if self._plugins is None else self._plugins.get(plugin)
+        if found is None:
+            return None
+        wanted = found.request_type if side is Side.REQUEST else found.response_type
+        made = types[plugin] = _Type(wanted)
+        return made
+
+
+class _Type:
+    """A request or response type, with the hooks that write and read its values."""
+
+    def __init__(self, wanted: Any) -> None:
+        from .converter import converter
+        from .forms import Form
+
+        stored = converter(Form.STORED)
+        self.wanted = wanted
+        self.plain_form = plain_form_of(wanted)
+        self._write: Callable[[Any], Any] = stored.get_unstructure_hook(wanted)
+        self.read: Callable[[Any, Any], Any] = stored.get_structure_hook(wanted)
+
+    def encode(self, value: object) -> list[Any]:
+        data = self._write(value)
+        if facts_of(value).secrets:
+            secret = self._secret_paths(value)
+            if secret:
+                return [data, secret]
+        return [data]
+
+    def _secret_paths(self, value: object) -> list[DataPath]:
+        from .converter import converter
+        from .forms import Form, marks_in
+
+        marked = converter(Form.MARKED)
+        return marks_in(marked.unstructure(value, unstructure_as=self.wanted))
+
+
+# -- What cannot be stored -------------------------------------------------------------
+
+
+def _refused(side: Side, value: object, wanted: _Type, error: Exception) -> TypeError:
+    from .forms import DataError
+
+    reason = str(error)
+    if not isinstance(error, DataError):
+        reason = f"it does not fit its declared type: {reason}"
+    if isinstance(error, RecursionError) or "recursion" in reason:
+        reason = "it refers to itself, or is nested too deeply"
+    else:
+        try:
+            data = wanted.encode(value)[0]
+        except Exception:
+            pass
+        else:
+            place = _foreign(data, side.value)
+            if place is not None:
+                reason = f"{place[0]} is of type {place[1]}, which is no plain data"
+    return TypeError(f"the {side.value} cannot be stored: {reason}")
+
+
+def _foreign(data: Any, path: str) -> tuple[str, str] | None:
+    """Where something sits in the data that is not plain, and what."""
+    if data is None or isinstance(data, bool | int | float | str | bytes):
+        return None
+    from .forms import is_array, is_dict
+
+    parts: Iterable[tuple[Any, Any]]
+    if is_dict(data):
+        parts = data.items()
+    elif is_array(data):
+        parts = enumerate(data)
+    else:
+        return path, type(data).__name__
+    found = (_foreign(part, f"{path}[{key!r}]") for key, part in parts)
+    return next(filter(None, found), None)
+
+
+def _lost(before: Any, after: Any, path: str) -> str | None:
+    """Where a value that came back differs from the one that was stored.
+
+    That a list came back as a tuple, or the other way round, loses nothing.
+    """
+    try:
+        if before == after:
+            return None
+        parts = list(_side_by_side(before, after))
+    except Exception:
+        return path
+    found = (_lost(old, new, f"{path}{step}") for step, old, new in parts)
+    return next(filter(None, found), None) if parts else path
+
+
+def _side_by_side(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The parts of two values that are not equal; none: the values themselves differ."""
+    from .forms import class_of, is_array, is_dict
+
+    cls = class_of(before)
+    if cls in (float, Decimal) and cls is type(after) and str(before) == str(after):
+        yield "", None, None  # not-a-number is never equal to itself
+    elif is_array(before) and is_array(after):
+        for index, pair in enumerate(zip(before, after, strict=True)):
+            yield (f"[{index}]", *pair)
+    elif is_dict(before) and is_dict(after):
+        for key, value in before.items():
+            yield (f"[{key!r}]", value, after.get(key, _MISSING))
+    elif attrs.has(cls) and cls is type(after):
+        for field in attrs.fields(cls):
+            if field.init:
+                name = field.name
+                yield (f".{name}", getattr(before, name), getattr(after, name))

@@ -1,0 +1,1 @@
+"""A ``Workstream``: submit, start, wait, watch, stop, resume."""

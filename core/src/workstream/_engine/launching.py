@@ -1,0 +1,184 @@
+"""From a stored plan to its run: started for the first time, or recovered (ST, R).
+
+Whoever runs a plan holds its claim, from before the plan is read to after the last write.
+What follows a claim is here: the look at the plan, the one write that begins its run or
+puts it in order, and the launch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import trio
+
+from .._codec.codec import Codec
+from .._interpreter import recovery
+from .._plan.plan import Plan
+from .._protocols.vault import Change, ConflictError, Vault, Write
+from .._registry.registry import Registry
+from .._runtime.clock import Clock
+from .._validation.validation import check_resumable, check_startable
+from .._values.errors import (
+    NotFoundError,
+    PlanRefusedError,
+    PlanStaleError,
+    WorkstreamError,
+)
+from .._values.state import State, Status
+from .service import Service
+
+__all__ = ["Launcher"]
+
+log = logging.getLogger("workstream")
+
+
+class Launcher:
+    """Starts and recovers plans of one store."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        registry: Registry,
+        codec: Codec,
+        service: Service,
+        *,
+        max_submit: float,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Make a launcher.
+
+        Args:
+            vault: The store.
+            registry: The plugins.
+            codec: Reads plans, and encodes what changes.
+            service: Runs them.
+            max_submit: Seconds after its submission in which a plan may be started.
+            now: Tells the time that is recorded.
+        """
+        self._vault = vault
+        self._registry = registry
+        self._codec = codec
+        self._service = service
+        self._max_submit = max_submit
+        self._now = now
+
+    async def start(self, plan_id: UUID) -> None:
+        """Start a plan if nobody runs it and it was never started (ST-1 to ST-5)."""
+        if not await self._vault.claim(plan_id):
+            await self._vault.row(plan_id)  # it must exist all the same
+            return
+        async with self._service.begins(plan_id):
+            await self._start_claimed(plan_id)
+
+    async def _start_claimed(self, plan_id: UUID) -> None:
+        row = await self._vault.row(plan_id)
+        if row.status is not Status.NOT_STARTED:
+            return
+        now = self._now()
+        if row.submitted is None or now > row.submitted + timedelta(
+            seconds=self._max_submit
+        ):
+            message = (
+                f"plan {row.name!r} was submitted more than {self._max_submit:g} seconds "
+                "ago: look whether it still fits, and submit it again"
+            )
+            raise PlanStaleError(message, plan_id)
+        stored = await self._vault.read(plan_id)
+        plan = self._codec.load(stored)
+        self._refuse_unfit(plan, plan_id, fresh=True)
+        plan.state = State(Status.RUNNING, now)
+        write = Write(
+            plan_id=plan_id,
+            first=stored.position + 1,
+            changes=(self._codec.row_of(plan),),
+            expect=Status.NOT_STARTED,
+        )
+        try:
+            await self._service.write(write)
+        except ConflictError:
+            return  # a stop came first (SP-1)
+        self._service.launch(plan, stored, stored.position + 1)
+
+    async def recover_all(
+        self, max_last_update: float | None
+    ) -> dict[UUID, WorkstreamError]:
+        """Recover every plan that a crash left behind (R-1).
+
+        Returns:
+            The plans that could not be recovered, and why; they keep none of the others
+            from it (R-4).
+        """
+        errors: dict[UUID, WorkstreamError] = {}
+        for row in await self._vault.search(statuses=[Status.RUNNING]):
+            with trio.CancelScope(shield=True):
+                try:
+                    await self.recover(row.id, max_last_update=max_last_update)
+                except NotFoundError:
+                    pass  # deleted in the meantime
+                except WorkstreamError as error:
+                    errors[row.id] = error
+                    log.error(
+                        "plan %r (%s) is not recovered: %s", row.name, row.id, error
+                    )
+        return errors
+
+    async def recover(self, plan_id: UUID, *, max_last_update: float | None) -> bool:
+        """Recover a plan unless somebody runs it or it is not R; whether it did (R-1)."""
+        if not await self._vault.claim(plan_id):
+            return False
+        async with self._service.begins(plan_id):
+            return await self._recover_claimed(plan_id, max_last_update)
+
+    async def _recover_claimed(
+        self, plan_id: UUID, max_last_update: float | None
+    ) -> bool:
+        stored = await self._vault.read(plan_id)
+        if stored.row.status is not Status.RUNNING:
+            return False
+        plan = self._codec.load(stored)
+        clock = self._clock_of(plan)
+        now = clock()
+        aged_out = recovery.is_too_old(plan, now, max_last_update)
+        if aged_out:
+            changed = recovery.age_out(plan, now)
+        else:
+            self._refuse_unfit(plan, plan_id, fresh=False)
+            changed = recovery.put_in_order(
+                plan, self._registry, now, stop_requested=stored.stop_requested
+            )
+        changes: list[Change] = [
+            self._codec.row_of(plan) if node is plan else self._codec.record_of(node)
+            for node in changed
+        ]
+        if changes:
+            first = stored.position + 1
+            await self._service.write(
+                Write(plan_id=plan_id, first=first, changes=tuple(changes))
+            )
+        if aged_out:
+            log.error(
+                "plan %r (%s) was left alone too long: it is F", plan.name, plan_id
+            )
+            return False
+        log.info("plan %r (%s) is resumed", plan.name, plan_id)
+        self._service.launch(plan, stored, stored.position + len(changes), now=clock)
+        return True
+
+    def _clock_of(self, plan: Plan) -> Callable[[], datetime]:
+        """A clock that is not behind what is stored of the plan."""
+        latest = recovery.last_update(plan)
+        if latest is None or latest <= self._now():
+            return self._now
+        return Clock(self._now, elapsed=trio.current_time, not_before=latest)
+
+    def _refuse_unfit(self, plan: Plan, plan_id: UUID, *, fresh: bool) -> None:
+        check = check_startable if fresh else check_resumable
+        faults = check(plan, self._registry)
+        if faults:
+            lines = "\n".join(f"  {fault}" for fault in faults)
+            verb = "started" if fresh else "resumed"
+            message = f"plan {plan.name!r} cannot be {verb} here:\n{lines}"
+            raise PlanRefusedError(message, plan_id)

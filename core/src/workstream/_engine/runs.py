@@ -1,0 +1,123 @@
+"""One plan's run inside an engine: begun, watched over, and ended in one of two ways.
+
+A run either comes to the plan's end, or it **breaks off**: the store failed, the engine
+has a bug, or its context is being left. Breaking off is what a crash would do: attempts
+in flight are cancelled, nothing more is written, the plan stays R, and the next recovery
+takes it (STO-6, T-3).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import cast
+from uuid import UUID
+
+import trio
+
+from .._codec.output import OutputBuffer
+from .._plan.plan import Plan
+from .._runtime.journal import Committer, Journal
+from .._runtime.trio_runtime import RunSettings, TrioRuntime
+from .._values.errors import InternalError, StorageError, WorkstreamError
+
+__all__ = ["Run"]
+
+log = logging.getLogger("workstream")
+
+
+class Run:
+    """A plan that this engine runs."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        plan_id: UUID,
+        *,
+        position: int,
+        lines: Mapping[int, int],
+        committer: Committer,
+        settings: RunSettings,
+        on_durable: Callable[[], None],
+    ) -> None:
+        """Make a run; ``run`` runs it.
+
+        Args:
+            plan: From wherever it stands; the run changes it.
+            plan_id: Its id.
+            position: The log position of its latest durable change.
+            lines: How many lines its actions have reported, by position.
+            committer: Makes its changes durable.
+            settings: What all runs of the engine share.
+            on_durable: Called after each commit of its changes.
+        """
+        self.plan_id = plan_id
+        self.name: str = plan.name
+        self.finished: trio.Event = trio.Event()
+        self.error: WorkstreamError | None = None
+        self.interrupt: KeyboardInterrupt | None = None
+        self._scope = trio.CancelScope()
+        self._journal = Journal(
+            committer,
+            plan_id,
+            position,
+            on_durable=on_durable,
+            on_error=self.break_off,
+        )
+        self._runtime = TrioRuntime(plan, self._journal, OutputBuffer(lines), settings)
+
+    async def run(self) -> None:
+        """Run to the end of the plan or of the run; never raises but Cancelled."""
+        try:
+            with self._scope:
+                await self._runtime.run()
+        except BaseException as error:
+            if _holds(error, trio.Cancelled):
+                raise
+            self._blame(error)
+        if self._journal.error is not None:
+            self.error = self._journal.error
+        if self.error is not None:
+            log.error(
+                "the run of plan %r (%s) broke off and can be resumed: %s",
+                self.name,
+                self.plan_id,
+                self.error,
+                # So that who tells of it in other words can leave this out.
+                extra={"broken_off": self.plan_id},
+            )
+
+    def _blame(self, error: BaseException) -> None:
+        for leaf in _leaves(error):
+            if isinstance(leaf, StorageError):
+                self.error = leaf
+                return
+            if isinstance(leaf, KeyboardInterrupt):
+                self.interrupt = leaf
+        message = (
+            f"the run of plan {self.name!r} broke off by a bug in the engine: {error!r}; "
+            "the plan can be resumed; please report this with its traceback"
+        )
+        self.error = InternalError(message)
+        self.error.__cause__ = error
+
+    def stop(self) -> None:
+        """See a request to stop (SP-1)."""
+        self._runtime.stop()
+
+    def break_off(self) -> None:
+        """End the run as a crash would."""
+        self._scope.cancel()
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        for inner in group.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _holds(error: BaseException, kind: type[BaseException]) -> bool:
+    return any(isinstance(leaf, kind) for leaf in _leaves(error))

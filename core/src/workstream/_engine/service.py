@@ -1,0 +1,226 @@
+"""The part of an engine that lives beside its callers: its tasks, and the runs in them.
+
+A service lives in a trio system task of its own. That way leaving an engine's context can
+give up waiting for a plugin that ignores its cancellation (A-16), which a nursery cannot:
+the plugin ends when it ends, and keeps its plan's claim until then.
+
+Nothing that goes wrong in one run reaches another, or the system task: a run never raises
+(``_engine.runs``), and what fails after it, or beside it, is logged (T-2).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+import trio
+
+from .._plan.plan import Plan
+from .._protocols.vault import StoredPlan, Vault, Write
+from .._runtime.journal import Committer
+from .._runtime.trio_runtime import RunSettings
+from .runs import Run
+from .watch_feed import Ticket
+
+__all__ = ["Service"]
+
+log = logging.getLogger("workstream")
+
+LEAVE_AFTER = 10.0
+"""Seconds that leaving the engine waits for plugins that were cancelled (A-16)."""
+STOP_POLL = 0.5
+"""Seconds between two looks for stop requests of other processes (SP-1)."""
+
+
+class Service:
+    """The runs of one engine, and what they need of it.
+
+    Attributes:
+        runs: The plans that run here, by id.
+    """
+
+    def __init__(self, vault: Vault, settings: RunSettings) -> None:
+        """Make a service; ``opened`` brings it to life."""
+        self.runs: dict[UUID, Run] = {}
+        self._vault = vault
+        self._settings = settings
+        self._committer = Committer(vault)
+        self._changing: dict[UUID, trio.Event] = {}
+        self._pokes: dict[UUID, trio.Event] = {}
+        self._body = trio.CancelScope()
+        self._interrupt: KeyboardInterrupt | None = None
+
+    # --- its life ---------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[None]:
+        """Open the vault and live while the body runs; then break off what runs (T-3)."""
+        await self._vault.open()
+        ready, gone = trio.Event(), trio.Event()
+        context = contextvars.copy_context()
+        trio.lowlevel.spawn_system_task(self._serve, ready, gone, context=context)
+        await ready.wait()
+        try:
+            with self._body:
+                yield
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._close(gone)
+        if self._interrupt is not None:
+            raise self._interrupt
+
+    async def _serve(self, ready: trio.Event, gone: trio.Event) -> None:
+        async with trio.open_nursery() as keepers:
+            keepers.start_soon(self._committer.run)
+            if self._vault.shared:
+                keepers.start_soon(self._see_stop_requests)
+            async with trio.open_nursery() as self._nursery:
+                ready.set()
+                self._nursery.start_soon(trio.sleep_forever)
+            keepers.cancel_scope.cancel()
+        gone.set()
+
+    async def _close(self, gone: trio.Event) -> None:
+        self._nursery.cancel_scope.cancel()
+        with trio.move_on_after(LEAVE_AFTER):
+            await gone.wait()
+            await self._vault.close()
+            return
+        names = ", ".join(repr(run.name) for run in self.runs.values())
+        log.error(
+            "plugins of %s ignore their cancellation; the engine is left without waiting "
+            "for them, and their plans stay claimed until this process ends",
+            names,
+        )
+
+    async def _see_stop_requests(self) -> None:
+        """Look for requests that other processes made (SP-1)."""
+        while True:
+            await trio.sleep(STOP_POLL)
+            if not self.runs:
+                continue
+            try:
+                requests = await self._vault.stop_requests()
+            except Exception as error:
+                log.warning("stop requests cannot be read: %s", error)
+                continue
+            for plan_id in requests & self.runs.keys():
+                self.runs[plan_id].stop()
+
+    # --- runs ---------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def begins(self, plan_id: UUID) -> AsyncGenerator[None]:
+        """Begin a run of a plan that was claimed; without one, give the claim back.
+
+        The store may say RUNNING for a while before the run is there. Whoever looks for
+        it meanwhile waits for this to be over (ST-7, SP-1).
+        """
+        over = self._changing[plan_id] = trio.Event()
+        try:
+            yield
+        finally:
+            try:
+                if plan_id not in self.runs:
+                    await self._vault.release(plan_id)
+            finally:
+                del self._changing[plan_id]
+                over.set()
+
+    async def begun(self, plan_id: UUID) -> Run | None:
+        """The plan's run in this engine, also if it is only just beginning."""
+        while plan_id in self._changing:
+            await self._changing[plan_id].wait()
+        return self.runs.get(plan_id)
+
+    def is_changing(self, plan_id: UUID) -> bool:
+        """Whether a run of the plan is just beginning or ending here."""
+        return plan_id in self._changing
+
+    def launch(
+        self,
+        plan: Plan,
+        stored: StoredPlan,
+        position: int,
+        *,
+        now: Callable[[], datetime] | None = None,
+    ) -> Run:
+        """Run a plan that is claimed, from wherever it stands.
+
+        Args:
+            plan: The plan.
+            stored: As it was read.
+            position: The log position of its latest durable change.
+            now: The time to record, where it is not that of the other runs.
+        """
+        settings = self._settings
+        if now is not None:
+            settings = attrs.evolve(settings, now=now)
+        run = Run(
+            plan,
+            stored.row.id,
+            position=position,
+            lines=stored.lines,
+            committer=self._committer,
+            settings=settings,
+            on_durable=lambda: self.poke(stored.row.id),
+        )
+        self.runs[run.plan_id] = run
+        self._nursery.start_soon(self._main, run)
+        self.poke(run.plan_id)
+        if stored.stop_requested:
+            run.stop()
+        return run
+
+    async def _main(self, run: Run) -> None:
+        try:
+            await run.run()
+        finally:
+            # Until the claim is given back, the run is neither here nor gone.
+            over = self._changing[run.plan_id] = trio.Event()
+            del self.runs[run.plan_id]
+            with trio.CancelScope(shield=True):
+                await self._release(run)
+            del self._changing[run.plan_id]
+            over.set()
+            run.finished.set()
+            self.poke(run.plan_id)
+            if run.interrupt is not None:
+                self._interrupt = run.interrupt
+                self._body.cancel()
+
+    async def _release(self, run: Run) -> None:
+        try:
+            await self._vault.release(run.plan_id)
+        except Exception as error:
+            log.warning("plan %r stays claimed by this process: %s", run.name, error)
+
+    async def write(self, write: Write) -> None:
+        """Make changes durable outside of a run. Raises StorageError."""
+        [answer] = await self._vault.write([write])
+        if answer is not None:
+            raise answer
+
+    # --- what may have changed ------------------------------------------------------------
+
+    def ticket(self, plan_id: UUID) -> Ticket:
+        """What returns when the plan may have changed in the store since now."""
+        poke = self._pokes.setdefault(plan_id, trio.Event())
+
+        async def changed() -> None:
+            polled = self._vault.shared and plan_id not in self.runs
+            with trio.move_on_after(STOP_POLL / 2 if polled else float("inf")):
+                await poke.wait()
+
+        return changed
+
+    def poke(self, plan_id: UUID) -> None:
+        """Wake those who wait for a change of the plan."""
+        poke = self._pokes.pop(plan_id, None)
+        if poke is not None:
+            poke.set()

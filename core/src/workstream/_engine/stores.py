@@ -1,0 +1,67 @@
+"""Which store is meant: a path, a ``scheme:location``, or the usual place."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from .._protocols.vault import Vault
+from .._values.errors import StorageError
+
+__all__ = ["STORE_VARIABLE", "default_store", "open_store"]
+
+STORE_VARIABLE = "WORKSTREAM_STORE"
+"""The environment variable that names the store."""
+_SCHEME = re.compile(r"([a-z][a-z0-9_]+):(.*)", re.DOTALL)
+
+
+def default_store() -> str:
+    """``WORKSTREAM_STORE``, or else a directory in the platform's state directory."""
+    named = os.environ.get(STORE_VARIABLE)
+    if named:
+        return named
+    import platformdirs
+
+    return str(platformdirs.user_state_path("workstream", appauthor=False))
+
+
+def open_store(store: str | Path | Vault | None, *, create: bool = True) -> Vault:
+    """The vault that is meant; it is not open yet.
+
+    Args:
+        store: A vault is itself; a path is the directory of an LMDB store;
+            ``scheme:location`` asks the installed packages; None is ``default_store``.
+        create: Whether an LMDB store that is not there is made when it is opened.
+
+    Raises:
+        StorageError: No installed package knows the scheme.
+    """
+    if store is None:
+        store = default_store()
+    if isinstance(store, str):
+        scheme = _SCHEME.fullmatch(store)
+        if scheme is not None:
+            return _by_scheme(*scheme.groups())
+    if isinstance(store, (str, Path)):
+        from .._vaults.lmdb_vault import LmdbVault
+
+        return LmdbVault(Path(store).expanduser(), create=create)
+    return store
+
+
+def _by_scheme(scheme: str, location: str) -> Vault:
+    from .._registry.host import discover
+
+    # The core's own first: what only reads the store imports no plugin package.
+    vaults = discover(packages=False).vaults()
+    if scheme not in vaults:
+        vaults = discover().vaults()
+    if scheme not in vaults:
+        known = ", ".join(sorted(vaults))
+        message = (
+            f"no installed package has a vault for {scheme}: (known: {known}); a path "
+            f"with a colon is written ./{scheme}:{location}"
+        )
+        raise StorageError(message)
+    return vaults[scheme](location)

@@ -1,0 +1,189 @@
+"""What a watcher sees: the events of one plan, made of what its log holds (section 23).
+
+How watchers come by them, ``_engine.watch_feed`` tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+import attrs
+
+from .._codec.codec import Codec
+from .._codec.output import Line
+from .._codec.records import decode_line
+from .._plan.clone import clone, scrubbed_attempt
+from .._plan.plan import BaseAction, Plan
+from .._plan.walk import Item
+from .._protocols.vault import Change, LineRecord, NodeRecord, PlanRow, StoredPlan
+from .._values.errors import PlanCorruptError
+from .._values.state import Attempt, FailureReason, ObjectType, State
+
+__all__ = [
+    "OutputLine",
+    "PlanSnapshot",
+    "StateChange",
+    "WatchEvent",
+    "event_of",
+    "snapshot_of",
+]
+
+
+@attrs.frozen(kw_only=True)
+class PlanSnapshot:
+    """The plan as it is stored, secrets removed (WA-1).
+
+    Attributes:
+        position: Where in the plan's history this is.
+        plan: The plan; other watchers may be given the same object, so clone it before
+            you change it.
+        missed: Whether changes before this were missed: the watcher fell behind what
+            is kept (WA-2).
+    """
+
+    position: int
+    plan: Plan
+    missed: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class StateChange:
+    """One object of the plan has changed, and that is durable (WA-1).
+
+    Attributes:
+        position: Where in the plan's history this is.
+        path: The object's address (OM-15).
+        object_id: The object's id.
+        object_type: What kind of object it is.
+        state: Its state after the change.
+        attempts: Of an action, how many attempts it has.
+        attempt: Of an action, the latest attempt, secrets removed.
+        reasons: Of the plan, why it failed (OM-4).
+        stopping: Of the plan, whether a stop has taken effect.
+    """
+
+    position: int
+    path: str
+    object_id: UUID
+    object_type: ObjectType
+    state: State
+    attempts: int = 0
+    attempt: Attempt | None = None
+    reasons: tuple[FailureReason, ...] = ()
+    stopping: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class OutputLine:
+    """A plugin reported a line, or its progress (WA-3).
+
+    Attributes:
+        position: Where in the plan's history this is.
+        path: The action's address (OM-15).
+        action_id: The action's id.
+        attempt: Which attempt reported it, counted from 1.
+        number: The line's number within the action; a gap tells that lines were dropped.
+        time: When it was reported.
+        text: The line, secrets hidden.
+        done: How much is done, where the plugin said so.
+        total: How much there is to do.
+    """
+
+    position: int
+    path: str
+    action_id: UUID
+    attempt: int
+    number: int
+    time: datetime
+    text: str
+    done: float | None = None
+    total: float | None = None
+
+
+WatchEvent: TypeAlias = PlanSnapshot | StateChange | OutputLine
+
+
+def snapshot_of(stored: StoredPlan, plan: Plan) -> PlanSnapshot:
+    """The plan as it is stored, for showing (WA-4)."""
+    shown = clone(plan, keep_state=True, scrub=True)
+    return PlanSnapshot(position=stored.position, plan=shown)
+
+
+def event_of(
+    position: int, change: Change, items: Sequence[tuple[str, Item]], codec: Codec
+) -> StateChange | OutputLine:
+    """The event that a change in a plan's log is.
+
+    Args:
+        position: The change's place in the log.
+        change: The change.
+        items: The plan's objects with their paths, in walk order.
+        codec: Decodes it.
+
+    Raises:
+        PlanCorruptError: It cannot be read.
+    """
+    plan_id = items[0][1].node.id
+    assert plan_id is not None
+    if isinstance(change, PlanRow):
+        return StateChange(
+            position=position,
+            path=items[0][0],
+            object_id=plan_id,
+            object_type=ObjectType.PLAN,
+            state=State(change.status, change.started, change.ended),
+            reasons=change.reasons,
+            stopping=change.stopping,
+        )
+    path = "an object that is not there"
+    try:
+        path, item = items[change.position]
+        if isinstance(change, LineRecord):
+            return _line(position, path, item, change.number, decode_line(change.data))
+        return _state_change(position, path, item, codec, change)
+    except Exception as error:
+        message = (
+            f"plan {plan_id}: change {position} of its log cannot be read, all other "
+            f"plans can: {path}: {type(error).__name__}: {error}"
+        )
+        raise PlanCorruptError(message, plan_id) from error
+
+
+def _line(position: int, path: str, item: Item, number: int, line: Line) -> OutputLine:
+    return OutputLine(
+        position=position,
+        path=path,
+        action_id=_id_of(item),
+        attempt=line.attempt,
+        number=number,
+        time=line.time,
+        text=line.text,
+        done=line.done,
+        total=line.total,
+    )
+
+
+def _state_change(
+    position: int, path: str, item: Item, codec: Codec, record: NodeRecord
+) -> StateChange:
+    node = item.node
+    state, attempt = codec.decode_record(node, record)
+    if attempt is not None and isinstance(node, BaseAction):
+        attempt = scrubbed_attempt(node, attempt)
+    return StateChange(
+        position=position,
+        path=path,
+        object_id=_id_of(item),
+        object_type=node.object_type,
+        state=state,
+        attempts=record.attempt,
+        attempt=attempt,
+    )
+
+
+def _id_of(item: Item) -> UUID:
+    assert item.node.id is not None
+    return item.node.id

@@ -1,0 +1,221 @@
+"""What all watchers of one plan share: the plan is read once, and each change once.
+
+A ``Feed`` follows one plan's log and keeps the latest events, for as long as the plan is
+watched. It has no task of its own: one of the watchers that wait for news, whichever
+comes first, leads. It waits for a poke (or a short while, where another process runs the
+plan), reads the log, makes events of the changes, and wakes the others; when it goes
+away, another one leads. So a change costs one look into the store and one decoding,
+however many watch.
+
+A watcher goes at its own pace. One that is slower than what the feed keeps reads the log
+by itself, until it has caught up; one that is slower than what the *log* keeps is told
+so, and gets the plan as it is (WA-2).
+
+To wake a thousand watchers takes time in which no plan makes progress. So the more there
+are, the longer the leader lets changes gather.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import contextmanager
+from itertools import islice
+from typing import TypeAlias
+from uuid import UUID
+
+import attrs
+import trio
+
+from .._codec.codec import Codec
+from .._plan.paths import paths
+from .._plan.walk import Item
+from .._protocols.vault import Change, Vault
+from .watch import PlanSnapshot, WatchEvent, event_of, snapshot_of
+
+__all__ = ["Feeds", "Ticket"]
+
+Ticket: TypeAlias = Callable[[], Awaitable[None]]
+"""Returns when the store may hold more than at the moment the ticket was drawn."""
+
+KEPT = 4_096
+"""How many of a plan's latest events a feed keeps: those of half a second, at least."""
+GATHER = 0.0001
+"""Seconds for which changes are gathered, for each watcher but the first."""
+GATHER_AT_MOST = 0.2
+"""Seconds for which they are gathered however many watch (WA-2)."""
+
+
+class Feeds:
+    """The feeds of one engine, one for each plan that is watched."""
+
+    def __init__(
+        self, vault: Vault, codec: Codec, draw_ticket: Callable[[UUID], Ticket]
+    ) -> None:
+        """Make it.
+
+        Args:
+            vault: The store.
+            codec: Decodes what it holds.
+            draw_ticket: Draws a ticket for news of a plan.
+        """
+        self._vault = vault
+        self._codec = codec
+        self._draw_ticket = draw_ticket
+        self._feeds: dict[UUID, Feed] = {}
+
+    async def watch(
+        self, plan_id: UUID, after: int | None
+    ) -> AsyncGenerator[WatchEvent]:
+        """The plan's events after a position; with None the plan as it is comes first.
+
+        Raises:
+            NotFoundError: No such plan.
+            StorageError: It cannot be read.
+        """
+        with self._feed(plan_id) as feed:
+            if after is None:
+                snapshot = await feed.snapshot()
+                yield snapshot
+                after = snapshot.position
+            await feed.begin(after)
+            position = after
+            while True:
+                found = await feed.events(position)
+                if found is None:
+                    return
+                for event in found:
+                    yield event
+                    position = event.position
+
+    @contextmanager
+    def _feed(self, plan_id: UUID) -> Generator[Feed]:
+        feed = self._feeds.get(plan_id)
+        if feed is None:
+            feed = self._feeds[plan_id] = Feed(
+                self._vault, self._codec, plan_id, lambda: self._draw_ticket(plan_id)
+            )
+        feed.watchers += 1
+        try:
+            yield feed
+        finally:
+            feed.watchers -= 1
+            if not feed.watchers:
+                del self._feeds[plan_id]
+
+
+class Feed:
+    """The latest events of one plan.
+
+    Attributes:
+        watchers: How many watch.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        codec: Codec,
+        plan_id: UUID,
+        draw_ticket: Callable[[], Ticket],
+    ) -> None:
+        self.watchers = 0
+        self._vault = vault
+        self._codec = codec
+        self._plan_id = plan_id
+        self._draw_ticket = draw_ticket
+        self._items: list[tuple[str, Item]] = []
+        self._shown: PlanSnapshot | None = None
+        self._loading = trio.Lock()
+        self._events: deque[WatchEvent] = deque()
+        self._begun = False
+        self._last = 0
+        self._ended = False
+        self._led = False
+        self._news = trio.Event()
+
+    async def snapshot(self) -> PlanSnapshot:
+        """The plan as it is, secrets removed; one for all who ask at one position."""
+        async with self._loading:
+            shown = self._shown
+            if shown is not None:
+                newer = await self._vault.log(self._plan_id, shown.position, 1)
+                if not newer.missed and not newer.changes:
+                    return shown
+            stored = await self._vault.read(self._plan_id)
+            plan = self._codec.load(stored)
+            if not self._items:
+                self._items = list(paths(plan))
+            self._shown = snapshot_of(stored, plan)
+            return self._shown
+
+    async def begin(self, position: int) -> None:
+        """Keep events from this position on, unless that has begun."""
+        if not self._items:
+            await self.snapshot()
+        if not self._begun:
+            self._begun = True
+            self._last = position
+
+    async def events(self, after: int) -> list[WatchEvent] | None:
+        """What comes next after a position, at least one event; None: nothing ever.
+
+        Raises:
+            NotFoundError: The plan was deleted.
+            StorageError: The store, or this plan in it, cannot be read.
+        """
+        while True:
+            first = self._last - len(self._events)
+            if first <= after < self._last:
+                return list(islice(self._events, after - first, None))
+            if after < first:
+                found = await self._own_look(after)
+                if found:
+                    return found
+            elif self._ended:
+                return None
+            elif self._led:
+                await self._news.wait()
+            else:
+                await self._lead()
+
+    async def _own_look(self, after: int) -> list[WatchEvent]:
+        """For a watcher that is slower than the others: what the log holds for it."""
+        piece = await self._vault.log(self._plan_id, after)
+        if piece.missed:
+            return [attrs.evolve(await self.snapshot(), missed=True)]
+        return [self._event(*one) for one in piece.changes]
+
+    async def _lead(self) -> None:
+        """Look into the store for all, until there is news or nothing more to come."""
+        self._led = True
+        try:
+            while True:
+                # Drawn before the look, so that no change slips in between unseen.
+                ticket = self._draw_ticket()
+                if await self._look():
+                    return
+                await ticket()
+                if self.watchers > 1:
+                    await trio.sleep(min(GATHER * self.watchers, GATHER_AT_MOST))
+        finally:
+            self._led = False
+            self._news.set()
+            self._news = trio.Event()
+
+    async def _look(self) -> bool:
+        """Take in what the log holds; whether that was anything, or the end of it."""
+        piece = await self._vault.log(self._plan_id, self._last)
+        if piece.missed:
+            self._events.clear()
+            self._last = (await self.snapshot()).position
+            return True
+        for position, change in piece.changes:
+            self._events.append(self._event(position, change))
+            self._last = position
+        while len(self._events) > KEPT:
+            self._events.popleft()
+        self._ended = piece.status.is_terminal and not piece.changes
+        return bool(piece.changes) or self._ended
+
+    def _event(self, position: int, change: Change) -> WatchEvent:
+        return event_of(position, change, self._items, self._codec)

@@ -1,0 +1,1 @@
+"""The order of things, judging an action, and putting in order after a crash."""

@@ -1,0 +1,477 @@
+"""The order of things: walks a plan, and decides what comes next.
+
+This is plain ``async`` code. It imports no event loop and awaits only what its runtime
+gives it (``_protocols.runtime``), so the same lines run on trio, in a simulator, or in whatever
+can drive a coroutine.
+
+How it is built
+===============
+
+**Resume is running again.** There is no second path for recovery. After a crash
+``_recovery.put_in_order`` tidies the stored tree, and then the code below walks it as
+it walks a new one. Every step first asks "is this decided already?" and acts on the
+status that it finds:
+
+========  ======================================================================
+finds     means
+========  ======================================================================
+N         not begun: begin it, *if it may begin*
+R         begun before a crash: always bring it to its end
+C, F, S   decided: never touched again
+========  ======================================================================
+
+That is why no ``if recovering`` stands anywhere below. A run that was never interrupted
+meets only N on its way down; a status other than N on entering a step is what tells a
+resumed step what it needs to know (sequences that are R take the slots first, a check
+group that is R is run anew, a continuous group that is C is run once more).
+
+**Walk every phase; guard only what begins.** A failure never jumps anywhere. It changes
+the tree, and the guards of later phases look at the tree (``_interpreter.judgement``): the blocks
+after a failed one do not begin, the post-checks do not begin, the deferred work does. So
+"what still runs after a failure" (section 22) is the sum of a few guards rather than a
+net of exits.
+
+**Change, then record, then await.** Memory is changed and ``record``-ed with no ``await``
+in between; the records of a plan become durable in that order. Any crash therefore leaves
+a prefix of one history, and that is all that recovery has to understand (STO-10). Only
+one thing waits for the disk: the call of a plugin, which must not begin before its
+attempt is durable (A-13). Everything that happened before, the end of the action before
+it or the start of its sequence, rides in the same commit.
+
+**It never cancels.** A wait has a condition that ends it; an attempt in flight ends by
+itself or by its timeout, which the runtime keeps (SP-2).
+
+What may begin, under a stop or a halt
+======================================
+
+A **stop** (``plan.stopping``) keeps everything in the main phases from beginning, attempts
+included. A **halt** of a block (Q-4) keeps sequences from beginning, and with
+``HaltAfter.ACTION`` also actions; the retries of an action in flight go on. Deferred work
+knows neither: that is the ``main`` argument below, False for deferred actions and checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from .._plan.plan import (
+    BaseAction,
+    Block,
+    CheckAction,
+    Checks,
+    DeferBatch,
+    DeferredActions,
+    Node,
+    Plan,
+    Sequence,
+)
+from .._protocols.plugin import ActionPlugin, AnyPlugin, NotDone
+from .._protocols.runtime import Runtime
+from .._values.state import (
+    Attempt,
+    NoteValue,
+    OnInterrupt,
+    PluginError,
+    State,
+    Status,
+    WhenDeferred,
+)
+from ..retries import FAST
+from . import judgement
+from .judgement import Verdict
+
+__all__ = ["Interpreter", "Plugins", "on_interrupt_of"]
+
+N, R, C, F, S = (
+    Status.NOT_STARTED,
+    Status.RUNNING,
+    Status.COMPLETED,
+    Status.FAILED,
+    Status.STOPPED,
+)
+
+
+class Plugins(Protocol):
+    """Where plugins are looked up: a ``Registry``, or what a test puts in its place."""
+
+    def get(self, name: str, /) -> AnyPlugin | None:
+        """The plugin of this name, or None (REG-3)."""
+        ...
+
+
+class Interpreter:
+    """Runs one plan, from wherever it stands, to its end."""
+
+    def __init__(self, plan: Plan, runtime: Runtime, plugins: Plugins) -> None:
+        self._plan = plan
+        self._runtime = runtime
+        self._plugins = plugins
+        self._notes: dict[int, dict[str, NoteValue]] = {}
+
+    async def run(self) -> None:
+        """Run the plan to its end; on return its terminal status is durable (E-10)."""
+        plan = self._plan
+        if plan.state.status is N:
+            self._begin(plan)
+        if not await self._bypassed(plan):  # P1
+            await self._pre_stage(plan)  # P2
+            async with self._continuous_loop(plan):  # P3, P5
+                await self._blocks()  # P4
+            await self._post_checks(plan, judgement.main_failure(plan))  # P6
+            await self._deferred_actions()  # P7
+            await self._deferred_checks(plan)  # P8
+        plan.reasons = judgement.reasons(plan)  # P9
+        self._finish(plan, judgement.plan_status(plan.reasons))
+        await self._runtime.durable()
+
+    def stop(self) -> None:
+        """See a request to stop; it takes effect unless it comes too late (SP-8)."""
+        if judgement.can_stop(self._plan):
+            self._plan.stopping = True
+            self._runtime.record(self._plan)
+            self._runtime.wake()
+
+    # --- blocks (section 6) -----------------------------------------------------
+
+    async def _blocks(self) -> None:
+        plan = self._plan
+        for index, block in enumerate(plan.blocks):
+            if block.state.status is N:
+                await self._delay(block.entrance_delay)  # B0
+                if self._held_up():
+                    return
+            if not block.state.status.is_terminal:
+                await self._block(block)
+            if block.state.status is not C:
+                return
+            if not (judgement.is_bypassed(block) or judgement.later_begun(plan, index)):
+                await self._exit_delay(block)  # B10
+
+    async def _block(self, block: Block) -> None:
+        if block.state.status is N:
+            self._begin(block)  # B1
+        if not await self._bypassed(block):  # B2
+            await self._pre_stage(block)  # B3
+            async with self._continuous_loop(block):  # B4, B8
+                await self._sequences(block)  # B5
+                failed = judgement.block_failed(block, self._plan)
+                await self._post_checks(block, failed)  # B6
+                if judgement.reached_pre_stage(block):
+                    await self._deferred_checks(block)  # B7
+        self._finish(block, judgement.block_status(block, self._plan))  # B9
+
+    def _held_up(self) -> bool:
+        """Whether no further block may begin, and its delays end (E-6, SP-2)."""
+        return self._plan.stopping or judgement.pre_stage_failed(self._plan)
+
+    async def _delay(self, seconds: float) -> None:
+        if seconds > 0:
+            await self._runtime.wait(seconds, self._held_up)
+
+    async def _exit_delay(self, block: Block) -> None:
+        # Counted from the block's stored end, so that a crash during a long bake
+        # waits for what is left of it (B-12).
+        if block.exit_delay > 0 and block.state.ended is not None:
+            await self._runtime.durable()
+            gone = self._runtime.now() - block.state.ended
+            await self._delay(block.exit_delay - gone.total_seconds())
+
+    # --- sequences (section 7) --------------------------------------------------
+
+    async def _sequences(self, block: Block) -> None:
+        launch = _Launch(block, self._plan)
+        waiting = [s for s in block.sequences if s.state.status is R]
+        if launch.may_begin():
+            waiting += [s for s in block.sequences if s.state.status is N]
+        source = iter(waiting)  # what is R takes the slots first (R-10)
+        workers = min(block.concurrency, len(waiting))
+        if workers == 1:
+            await self._worker(source, launch)
+        elif workers:
+            async with self._runtime.nursery() as nursery:
+                for _ in range(workers):
+                    nursery.start_soon(self._worker, source, launch)
+
+    async def _worker(self, source: Iterator[Sequence], launch: _Launch) -> None:
+        """One of the block's slots: it draws sequences until none may begin (Q-2)."""
+        for sequence in source:
+            if sequence.state.status is N and not launch.may_begin():
+                return
+            await self._sequence(sequence, launch.may_go_on, main=True)
+            launch.failed += sequence.state.status is F
+
+    async def _sequence(
+        self,
+        sequence: Sequence | DeferBatch,
+        may_go_on: Callable[[], bool],
+        *,
+        main: bool,
+    ) -> None:
+        if sequence.state.status is N:
+            self._begin(sequence)
+        for action in sequence.actions:
+            if action.state.status is N and not may_go_on():
+                break
+            if not action.state.status.is_terminal:
+                await self._action(action, main)
+            if action.state.status is not C:
+                break
+        self._finish(sequence, judgement.settled(sequence))
+
+    # --- checks (sections 8 and 9) ----------------------------------------------
+
+    async def _bypassed(self, owner: Plan | Block) -> bool:
+        await self._group_if_due(owner.bypass_checks)
+        return judgement.is_bypassed(owner)
+
+    async def _post_checks(self, owner: Plan | Block, failed: bool) -> None:
+        group = owner.post_checks
+        if group is not None and (group.state.status is R or not failed):
+            await self._group_if_due(group)
+
+    async def _deferred_checks(self, owner: Plan | Block) -> None:
+        group = owner.deferred_checks
+        if group is not None and not group.state.status.is_terminal:
+            await self._group(group, False)
+
+    async def _pre_stage(self, owner: Plan | Block) -> None:
+        """Pre-checks and, alongside, the continuous checks once (E-3, E-4, R-9, R-14)."""
+        cont = owner.cont_checks
+        if cont is None or not self._continuous_due(owner, cont):
+            await self._group_if_due(owner.pre_checks)
+            return
+        async with self._runtime.nursery() as nursery:
+            nursery.start_soon(self._group, cont, True)
+            await self._group_if_due(owner.pre_checks)
+
+    def _continuous_due(self, owner: Plan | Block, cont: Checks) -> bool:
+        """Whether the pre stage runs the continuous group.
+
+        A new one is N. One that is R or C was left by a crash, and must pass once
+        more before anything goes on (R-9), unless its time is over.
+        """
+        status = cont.state.status
+        over = isinstance(owner, Plan) and judgement.main_work_over(owner)
+        never_looped = status is C and judgement.pre_stage_failed(owner)
+        return not (status in (F, S) or self._plan.stopping or over or never_looped)
+
+    @asynccontextmanager
+    async def _continuous_loop(self, owner: Plan | Block) -> AsyncGenerator[None]:
+        """Repeat the continuous checks while the body runs (K-1, K-4).
+
+        Leaving it ends a wait at once and awaits a run in progress, on every path
+        (K-6, E-7, B-10).
+        """
+        group = owner.cont_checks
+        if (
+            group is None
+            or group.state.status is not C
+            or judgement.pre_stage_failed(owner)
+            or (isinstance(owner, Plan) and judgement.main_work_over(owner))
+        ):
+            yield
+            return
+        body = _Body()
+        async with self._runtime.nursery() as nursery:
+            nursery.start_soon(self._repeat, group, body)
+            yield
+            body.over = True
+            self._runtime.wake()
+
+    async def _repeat(self, group: Checks, body: _Body) -> None:
+        def over() -> bool:
+            return body.over or self._plan.stopping
+
+        while group.state.status is C and not over():
+            await self._runtime.wait(group.delay, over)
+            if not over():
+                await self._group(group, True)
+        self._runtime.wake()  # a failure ends delays (E-6)
+
+    async def _group_if_due(self, group: Checks | None) -> None:
+        """Run a group of a main phase: what is R always, what is N unless stopping."""
+        if group is None or group.state.status.is_terminal:
+            return
+        if group.state.status is R or not self._plan.stopping:
+            await self._group(group, True)
+
+    async def _group(self, group: Checks, main: bool) -> None:
+        """Run a check group once, from nothing (C-1, C-2)."""
+        self._begin(group)
+        for action in group.actions:
+            if action.state.status is not N or action.attempts:
+                self._left_behind(action)
+                action.state = State()
+                action.attempts = []
+                self._runtime.record(action)
+        if len(group.actions) == 1:
+            await self._action(group.actions[0], main)
+        else:
+            async with self._runtime.nursery() as nursery:
+                for action in group.actions:
+                    nursery.start_soon(self._action, action, main)
+        self._finish(group, judgement.settled(group))
+
+    def _left_behind(self, action: BaseAction) -> None:
+        """Keep the notes of an interrupted attempt for the group's new run (REG-11)."""
+        last = action.final_attempt
+        if last is not None and last.interrupted and last.notes:
+            self._notes[id(action)] = dict(last.notes)
+
+    # --- actions (section 10) ---------------------------------------------------
+
+    async def _action(self, action: BaseAction, main: bool) -> None:
+        """Run one action to its verdict, from wherever its attempts stand."""
+        if main and self._plan.stopping and action.state.status is N:
+            return None
+        plugin = self._plugins.get(action.plugin)
+        policy = plugin.retry if plugin is not None else FAST
+        on_interrupt = on_interrupt_of(action, plugin)
+        # A resumed action has waited long enough: the downtime was the wait (R-5).
+        rested = True
+        now = self._runtime.now()
+        while True:
+            verdict = judgement.judge(action, on_interrupt, now)
+            if verdict is Verdict.RECONCILE:
+                verdict = await self._reconcile(action)
+                now = self._runtime.now()
+            seconds = 0.0
+            if verdict is Verdict.AGAIN and not rested:
+                seconds = policy.wait(judgement.tries(action), self._runtime.random())
+                if judgement.deadline_passed(action, now + timedelta(seconds=seconds)):
+                    verdict = Verdict.FAILED  # the wait would not fit (A-15)
+            if verdict is not Verdict.AGAIN:
+                return self._decide(
+                    action, C if verdict is Verdict.COMPLETED else F, now
+                )
+            if main and self._plan.stopping:
+                return self._decide(action, S, now)
+            if rested:
+                now = await self._attempt(action, now)
+            else:
+                await self._back_off(action, seconds, main)
+                now = self._runtime.now()
+            rested = not rested
+
+    async def _attempt(self, action: BaseAction, now: datetime) -> datetime:
+        """Make one attempt; returns when it ended."""
+        if action.state.status is N:
+            action.state = State(R, now)
+        attempt = Attempt(started=now, notes=self._notes.pop(id(action), {}))
+        action.attempts.append(attempt)
+        self._runtime.record(action)
+        await self._runtime.durable()
+        outcome = await self._runtime.execute(action, attempt)
+        # Nobody records this yet: the outcome and what follows from it are one write.
+        attempt.response = outcome.response
+        attempt.error = outcome.error
+        attempt.ended = self._runtime.now()
+        return attempt.ended
+
+    async def _back_off(self, action: BaseAction, seconds: float, main: bool) -> None:
+        self._runtime.record(action)
+        await self._runtime.wait(seconds, lambda: main and self._plan.stopping)
+
+    async def _reconcile(self, action: BaseAction) -> Verdict:
+        """Let the plugin settle an interrupted attempt (R-7)."""
+        started = self._runtime.now()
+        found = await self._runtime.reconcile(action)
+        now = self._runtime.now()
+        if isinstance(found, NotDone):
+            passed = judgement.deadline_passed(action, now)
+            return Verdict.FAILED if passed else Verdict.AGAIN
+        error = found.error
+        if error is not None:
+            error = PluginError("reconcile failed", permanent=True, wrapped=error)
+        action.attempts.append(
+            Attempt(started=started, ended=now, response=found.response, error=error)
+        )
+        return Verdict.COMPLETED if error is None else Verdict.FAILED
+
+    def _decide(self, action: BaseAction, status: Status, now: datetime) -> None:
+        action.state.status = status
+        action.state.ended = now
+        self._runtime.record(action)
+
+    # --- deferred actions (section 12) ------------------------------------------
+
+    async def _deferred_actions(self) -> None:
+        deferred = self._plan.deferred_actions
+        if deferred is None or deferred.state.status.is_terminal:
+            return
+        failed = self._plan.stopping or judgement.main_failure(self._plan)
+        if deferred.state.status is N:
+            self._begin(deferred)
+        wanted = WhenDeferred.ON_FAILURE if failed else WhenDeferred.ON_SUCCESS
+        for batch in deferred.batches:
+            due = batch.when in (WhenDeferred.ALWAYS, wanted)
+            if due and not batch.state.status.is_terminal:
+                await self._sequence(batch, _always, main=False)
+        self._finish(deferred, F if judgement.deferred_failed(deferred) else C)
+
+    # --- the two changes that every object goes through --------------------------
+
+    def _begin(
+        self, node: Plan | Block | Sequence | DeferBatch | Checks | DeferredActions
+    ) -> None:
+        node.state = State(R, self._runtime.now())
+        self._runtime.record(node)
+
+    def _finish(self, node: Node, status: Status) -> None:
+        node.state.status = status
+        node.state.ended = self._runtime.now()
+        self._runtime.record(node)
+
+
+class _Launch:
+    """What may begin among a block's sequences (Q-2, Q-4).
+
+    It counts failures as they happen, so that no look at the tolerance grows with the
+    block; the count begins with what the tree says.
+    """
+
+    def __init__(self, block: Block, plan: Plan) -> None:
+        self._block = block
+        self._plan = plan
+        self._groups = judgement.halting_groups(block, plan)
+        self._halts_actions = judgement.halts_sequences(block)
+        self.failed = judgement.failed_sequences(block)
+
+    def may_begin(self) -> bool:
+        """Whether one more sequence may begin."""
+        return not (self._plan.stopping or self._halted())
+
+    def may_go_on(self) -> bool:
+        """Whether one more action of a sequence that has begun may begin."""
+        if self._plan.stopping:
+            return False
+        return not (self._halts_actions and self._halted())
+
+    def _halted(self) -> bool:
+        if judgement.exceeds_tolerance(self._block, self.failed):
+            return True
+        return any(group.state.status is F for group in self._groups)
+
+
+class _Body:
+    """Whether the work that a continuous loop watches over has ended."""
+
+    over = False
+
+
+def on_interrupt_of(action: BaseAction, plugin: AnyPlugin | None) -> OnInterrupt:
+    """What an interrupted attempt means: the action's word, or its plugin's (R-7)."""
+    if isinstance(action, CheckAction):
+        return OnInterrupt.RERUN
+    if action.on_interrupt is not None:
+        return action.on_interrupt
+    return (
+        plugin.on_interrupt if isinstance(plugin, ActionPlugin) else OnInterrupt.RERUN
+    )
+
+
+def _always() -> bool:
+    return True

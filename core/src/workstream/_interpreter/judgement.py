@@ -1,0 +1,284 @@
+"""The questions that the interpreter and recovery ask of a plan's tree.
+
+Every answer is a pure function of what is stored: there are no counters, flags or
+latches beside the tree that a crash could lose. A continuous group that is FAILED *is*
+the latch (K-3); a plan that is ``stopping`` *is* the stop (SP-8).
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime, timedelta
+
+from .._plan.plan import (
+    BaseAction,
+    Block,
+    Checks,
+    DeferBatch,
+    DeferredActions,
+    Plan,
+    Sequence,
+)
+from .._values.state import FailureReason, HaltAfter, OnInterrupt, Status
+
+__all__ = [
+    "Verdict",
+    "block_failed",
+    "block_status",
+    "can_stop",
+    "deadline_of",
+    "deadline_passed",
+    "deferred_failed",
+    "halting_groups",
+    "is_bypassed",
+    "judge",
+    "later_begun",
+    "main_failure",
+    "main_work_over",
+    "plan_status",
+    "pre_stage_failed",
+    "reached_pre_stage",
+    "reasons",
+    "settled",
+    "tries",
+]
+
+N, R, C, F, S = (
+    Status.NOT_STARTED,
+    Status.RUNNING,
+    Status.COMPLETED,
+    Status.FAILED,
+    Status.STOPPED,
+)
+
+
+# --- actions ------------------------------------------------------------------
+
+
+class Verdict(enum.Enum):
+    """What follows from an action's attempts."""
+
+    COMPLETED = enum.auto()
+    FAILED = enum.auto()
+    AGAIN = enum.auto()
+    """One more attempt is due."""
+    RECONCILE = enum.auto()
+    """The plugin must say what became of the last attempt (R-7)."""
+
+
+def judge(action: BaseAction, on_interrupt: OnInterrupt, now: datetime) -> Verdict:
+    """What follows from the attempts of an action, the last of which has ended.
+
+    The running loop asks it after each attempt, recovery of what a crash left (A-2,
+    A-9, R-5, R-6, R-7). Whether a *wait* still fits before the deadline is not asked
+    here: only the loop draws waits (A-15).
+
+    Args:
+        action: The action.
+        on_interrupt: What an interrupted attempt means for it.
+        now: The time, for its deadline.
+    """
+    if not action.attempts:
+        return Verdict.AGAIN
+    last = action.attempts[-1]
+    if last.interrupted:
+        if on_interrupt is OnInterrupt.FAIL:
+            return Verdict.FAILED
+        if on_interrupt is OnInterrupt.RECONCILE:
+            return Verdict.RECONCILE
+    elif last.error is None:
+        return Verdict.COMPLETED
+    elif last.error.permanent or (
+        action.retries is not None and tries(action) > action.retries
+    ):
+        return Verdict.FAILED
+    return Verdict.FAILED if deadline_passed(action, now) else Verdict.AGAIN
+
+
+def tries(action: BaseAction) -> int:
+    """How many attempts count: those that a crash cut short do not (R-6)."""
+    return sum(not attempt.interrupted for attempt in action.attempts)
+
+
+def deadline_of(action: BaseAction) -> datetime | None:
+    """When the action as a whole must have ended (A-15); None: never."""
+    if action.deadline is None or action.state.started is None:
+        return None
+    return action.state.started + timedelta(seconds=action.deadline)
+
+
+def deadline_passed(action: BaseAction, now: datetime) -> bool:
+    """Whether the action's deadline is over (A-15)."""
+    deadline = deadline_of(action)
+    return deadline is not None and now >= deadline
+
+
+def settled(container: Checks | Sequence | DeferBatch) -> Status:
+    """How a container ends by its actions, none of which runs any more.
+
+    An action failed: F. All completed: C. Otherwise it was cut short: S (SP-4, SP-5,
+    Q-4, Q-8, C-2).
+    """
+    completed = True
+    for action in container.actions:
+        status = action.state.status
+        if status is F:
+            return F
+        completed = completed and status is C
+    return C if completed else S
+
+
+# --- check groups -------------------------------------------------------------
+
+
+def _is(group: Checks | None, status: Status) -> bool:
+    return group is not None and group.state.status is status
+
+
+def is_bypassed(owner: Plan | Block) -> bool:
+    """Whether its bypass checks passed (E-2, B-3)."""
+    return _is(owner.bypass_checks, C)
+
+
+def pre_stage_failed(owner: Plan | Block) -> bool:
+    """Whether its pre-checks or continuous checks have failed (E-3, B-4, K-2)."""
+    return _is(owner.pre_checks, F) or _is(owner.cont_checks, F)
+
+
+def continuous_failed(owner: Plan | Block) -> bool:
+    """Whether its continuous checks have failed: the latch of K-3."""
+    return _is(owner.cont_checks, F)
+
+
+# --- blocks -------------------------------------------------------------------
+
+
+def reached_pre_stage(block: Block) -> bool:
+    """Whether a block that is past B1 reached B3, so that B7 is due (B-9)."""
+    return block.bypass_checks is None or block.bypass_checks.state.status is F
+
+
+def exceeds_tolerance(block: Block, failed: int) -> bool:
+    """Whether so many failed sequences are more than the block tolerates (Q-3)."""
+    return 0 <= block.tolerated_failures < failed
+
+
+def failed_sequences(block: Block) -> int:
+    """How many of the block's sequences failed, those before a crash included (Q-3)."""
+    return sum(sequence.state.status is F for sequence in block.sequences)
+
+
+def halting_groups(block: Block, plan: Plan) -> list[Checks]:
+    """The check groups whose failure halts the block's sequences (Q-4, K-2)."""
+    groups = (block.pre_checks, block.cont_checks, plan.cont_checks)
+    return [group for group in groups if group is not None]
+
+
+def _cut_short(block: Block) -> bool:
+    """Whether a sequence was not run to its own end."""
+    return any(sequence.state.status in (S, N) for sequence in block.sequences)
+
+
+def block_failed(block: Block, plan: Plan) -> bool:
+    """Whether the block, its sequences no longer running, has failed (B-4 to B-10)."""
+    return (
+        pre_stage_failed(block)
+        or exceeds_tolerance(block, failed_sequences(block))
+        or (continuous_failed(plan) and _cut_short(block))
+        or _is(block.post_checks, F)
+        or _is(block.deferred_checks, F)
+    )
+
+
+def block_status(block: Block, plan: Plan) -> Status:
+    """How a block ends (B-11, SP-6)."""
+    if is_bypassed(block):
+        return C
+    if block_failed(block, plan):
+        return F
+    groups = (
+        block.bypass_checks,
+        block.pre_checks,
+        block.cont_checks,
+        block.post_checks,
+    )
+    cut = (
+        _cut_short(block)
+        or any(_is(group, S) for group in groups)
+        or _is(block.post_checks, N)
+    )
+    return S if cut else C
+
+
+def halts_sequences(block: Block) -> bool:
+    """Whether a halt ends a sequence after the action in flight (Q-4)."""
+    return block.halt_after is HaltAfter.ACTION
+
+
+# --- the plan -----------------------------------------------------------------
+
+
+def main_failure(plan: Plan) -> bool:
+    """Whether anything failed in P2 to P6 (E-1)."""
+    return (
+        pre_stage_failed(plan)
+        or _is(plan.post_checks, F)
+        or any(block.state.status is F for block in plan.blocks)
+    )
+
+
+def _begun(part: Checks | DeferredActions | None) -> bool:
+    return part is not None and part.state.status is not N
+
+
+def deferred_begun(plan: Plan) -> bool:
+    """Whether P7 has begun (SP-8)."""
+    return _begun(plan.deferred_actions) or _begun(plan.deferred_checks)
+
+
+def main_work_over(plan: Plan) -> bool:
+    """Whether P5 was passed, so that the continuous checks are done for good (R-9)."""
+    return _begun(plan.post_checks) or deferred_begun(plan)
+
+
+def later_begun(plan: Plan, index: int) -> bool:
+    """Whether anything after the block at this index was begun (B-12)."""
+    following = plan.blocks[index + 1 : index + 2]
+    return main_work_over(plan) or any(b.state.status is not N for b in following)
+
+
+def can_stop(plan: Plan) -> bool:
+    """Whether a stop that is seen now still takes effect (SP-8)."""
+    return not (plan.stopping or plan.state.status.is_terminal or deferred_begun(plan))
+
+
+def deferred_failed(deferred: DeferredActions) -> bool:
+    """Whether a failed batch makes the deferred actions fail (DA-6)."""
+    return any(b.fail_element and b.state.status is F for b in deferred.batches)
+
+
+def reasons(plan: Plan) -> tuple[FailureReason, ...]:
+    """Every reason that applies, in the precedence of F-3, by what is stored (F-4)."""
+    if is_bypassed(plan):
+        return ()
+    deferred = plan.deferred_actions
+    applies = (
+        (FailureReason.STOPPED, plan.stopping),
+        (
+            FailureReason.DEFERRED_ACTION,
+            deferred is not None and deferred.state.status is F,
+        ),
+        (FailureReason.PRE_CHECK, _is(plan.pre_checks, F)),
+        (FailureReason.CONT_CHECK, _is(plan.cont_checks, F)),
+        (FailureReason.POST_CHECK, _is(plan.post_checks, F)),
+        (FailureReason.DEFERRED_CHECK, _is(plan.deferred_checks, F)),
+        (FailureReason.BLOCK, any(b.state.status is F for b in plan.blocks)),
+    )
+    return tuple(reason for reason, does in applies if does)
+
+
+def plan_status(found: tuple[FailureReason, ...]) -> Status:
+    """How a plan with these reasons ends (F-6)."""
+    if not found:
+        return C
+    return S if found[0] is FailureReason.STOPPED else F

@@ -1,0 +1,199 @@
+"""Putting a stored tree in order after a crash (section 15).
+
+This is all that recovery does by itself; the ordinary interpreter does the rest. Two
+pure functions: ``put_in_order`` closes what the crash left open and draws the
+conclusions that need no plugin, ``age_out`` gives up on a plan that was left alone for
+too long. Both change the tree in memory and return what they changed, to be stored in
+one write before anything runs, so that a crash during recovery repeats it (R-19).
+
+What they leave R is what must be brought to its end: a check group that is R is run
+anew, a sequence that is R resumes at its first action that is not C.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from .._plan.plan import BaseAction, Block, Checks, DeferBatch, Node, Plan, Sequence
+from .._plan.walk import groups, walk
+from .._values.state import Attempt, FailureReason, PluginError, State, Status
+from . import judgement
+from .interpreter import Plugins, on_interrupt_of
+from .judgement import Verdict
+
+__all__ = ["age_out", "is_too_old", "last_update", "put_in_order"]
+
+N, R, C, F, S = (
+    Status.NOT_STARTED,
+    Status.RUNNING,
+    Status.COMPLETED,
+    Status.FAILED,
+    Status.STOPPED,
+)
+
+INTERRUPTED = "interrupted: the engine ended while the attempt was running"
+
+
+def put_in_order(
+    plan: Plan, plugins: Plugins, now: datetime, *, stop_requested: bool = False
+) -> list[Node]:
+    """Settle all that the stored tree decides, and close what was open.
+
+    Args:
+        plan: A plan that is R and that nobody runs; it is changed.
+        plugins: Tells what an interrupted attempt of each plugin means (R-7).
+        now: The time of recovery.
+        stop_requested: Whether a stop was asked for that the run may not have seen;
+            it takes effect unless it came too late (SP-8, SP-9).
+
+    Returns:
+        The objects that were changed, in walk order.
+    """
+    changed: list[Node] = []
+    if stop_requested and judgement.can_stop(plan):
+        plan.stopping = True
+        changed.append(plan)
+    deferred = _deferred_work(plan)
+    main = True
+    for item in walk(plan):
+        node = item.node
+        # A container comes before its actions (W-1), so it says whose they are.
+        if isinstance(node, (Checks, Sequence, DeferBatch)):
+            main = id(node) not in deferred
+            changed += _settle_container(node, plugins, now, main and plan.stopping)
+    return changed
+
+
+def _deferred_work(plan: Plan) -> set[int]:
+    """The containers that a stop does not cut (SP-2)."""
+    parts: list[Node] = []
+    if plan.deferred_actions is not None:
+        parts += plan.deferred_actions.batches
+    owners: list[Plan | Block] = [plan, *plan.blocks]
+    for owner in owners:
+        parts += [g for kind, g in groups(owner) if kind == "deferred_checks"]
+    return {id(part) for part in parts}
+
+
+def _settle_container(
+    container: Checks | Sequence | DeferBatch,
+    plugins: Plugins,
+    now: datetime,
+    stopping: bool,
+) -> list[Node]:
+    """Settle a container that is R, and its actions (R-5, R-7, R-8, R-10, R-17)."""
+    if container.state.status is not R:
+        return []
+    changed: list[Node] = []
+    for action in container.actions:
+        if action.state.status is R:
+            _settle_action(action, plugins, now, stopping)
+            changed.append(action)
+    outcome = judgement.settled(container)
+    decided = outcome is not S
+    if isinstance(container, Checks):
+        decided = decided or stopping
+        if outcome is F and not stopping:
+            changed += _reset_undecided(container)
+    if decided:
+        container.state.status = outcome
+        container.state.ended = _latest_end(container, now)
+        changed.insert(0, container)
+    return changed
+
+
+def _settle_action(
+    action: BaseAction, plugins: Plugins, now: datetime, stopping: bool
+) -> None:
+    last = action.final_attempt
+    if last is None:  # it was not begun
+        action.state = State()
+        return
+    if last.ended is None:
+        _close(last, now)
+    on_interrupt = on_interrupt_of(action, plugins.get(action.plugin))
+    verdict = judgement.judge(action, on_interrupt, now)
+    if verdict is Verdict.COMPLETED:
+        action.state.status, action.state.ended = C, last.ended
+    elif verdict is Verdict.FAILED:
+        by_itself = last.interrupted or not _deadline_decided(action)
+        action.state.status = F
+        action.state.ended = last.ended if by_itself else now
+    elif verdict is Verdict.AGAIN and stopping:
+        action.state.status, action.state.ended = S, now
+
+
+def _deadline_decided(action: BaseAction) -> bool:
+    """Whether an F action has only its deadline to blame: its end is when it was found."""
+    last = action.final_attempt
+    if last is None or last.error is None or last.error.permanent:
+        return False
+    return action.retries is None or judgement.tries(action) <= action.retries
+
+
+def _close(attempt: Attempt, now: datetime) -> None:
+    attempt.ended = now
+    attempt.interrupted = True
+    attempt.error = PluginError(INTERRUPTED)
+
+
+def _reset_undecided(group: Checks) -> list[Node]:
+    """Put the actions without a verdict back to N: their group has failed (R-8)."""
+    changed: list[Node] = []
+    for action in group.actions:
+        if action.state.status is R:
+            action.state = State()
+            action.attempts = []
+            changed.append(action)
+    return changed
+
+
+def _latest_end(container: Checks | Sequence | DeferBatch, now: datetime) -> datetime:
+    ends = [a.state.ended for a in container.actions if a.state.ended is not None]
+    return max(ends, default=now)
+
+
+# --- age (R-3) ------------------------------------------------------------------
+
+
+def last_update(plan: Plan) -> datetime | None:
+    """When the plan last gave a sign of life: the latest time stored in it."""
+    times = [plan.runtime_update]
+    for item in walk(plan):
+        times += (item.node.state.started, item.node.state.ended)
+        if isinstance(item.node, BaseAction):
+            for attempt in item.node.attempts:
+                times += (attempt.started, attempt.ended)
+    return max((time for time in times if time is not None), default=None)
+
+
+def is_too_old(plan: Plan, now: datetime, max_last_update: float | None) -> bool:
+    """Whether the plan was left alone for more than ``max_last_update`` seconds."""
+    if max_last_update is None:
+        return False
+    latest = last_update(plan)
+    return latest is not None and latest + timedelta(seconds=max_last_update) < now
+
+
+def age_out(plan: Plan, now: datetime) -> list[Node]:
+    """Give the plan up: F with EXCEED_RECOVERY, and so is all that was R.
+
+    Nothing is run, deferred work included; what is N stays N.
+
+    Returns:
+        The objects that were changed, the plan last: its end is the last thing written.
+    """
+    changed: list[Node] = []
+    for item in walk(plan):
+        node = item.node
+        if node.state.status is not R:
+            continue
+        if isinstance(node, BaseAction):
+            last = node.final_attempt
+            if last is not None and last.ended is None:
+                _close(last, now)
+        node.state.status = F
+        node.state.ended = now
+        changed.append(node)
+    plan.reasons = (FailureReason.EXCEED_RECOVERY,)
+    return [*(node for node in changed if node is not plan), plan]

@@ -1,0 +1,128 @@
+"""Where a plan failed: the exact places, not all that failed because of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from itertools import pairwise
+
+import attrs
+
+from .._values.display import shorten
+from .._values.state import FailureReason, PluginError, Status
+from .paths import display_path, paths
+from .plan import BaseAction, Block, DeferBatch, Node, Plan, Sequence
+from .walk import Item
+
+__all__ = ["Failure", "failures"]
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """One place where a plan failed.
+
+    Attributes:
+        path: The object's path (OM-15).
+        node: The object: an action, or what failed without an action's failure.
+        error: The error of the action's last attempt; None where there is none.
+        attempts: How many attempts the action had, interrupted ones included.
+        tolerated: Whether its block or batch bears it: the failure alone does not
+            make the plan fail (Q-3, DA-8). While the plan runs: so far.
+    """
+
+    path: str
+    node: Node
+    error: PluginError | None
+    attempts: int
+    tolerated: bool
+
+    def __str__(self) -> str:
+        """The failure on one line, safe for a terminal."""
+        why = "it failed" if self.error is None else shorten(str(self.error), 1_000)
+        attempts = f" after {self.attempts} attempts" if self.attempts > 1 else ""
+        tolerated = " (tolerated)" if self.tolerated else ""
+        return f"{display_path(self.path)}: {why}{attempts}{tolerated}"
+
+
+def failures(plan: Plan) -> list[Failure]:
+    """The places where something failed, in walk order.
+
+    These are the failed actions, and the failed objects whose failure no failed
+    action explains, for example all that a plan was doing when it aged out (R-3). What
+    failed only because of them (their sequence, block, plan) is not repeated.
+
+    A bypass check that fails is no failure: it says that there is work to do (E-2,
+    B-3).
+
+    Args:
+        plan: A plan in any state; a running one gives its failures so far.
+    """
+    failed = [
+        (path, item)
+        for path, item in paths(plan)
+        if item.node.state.status is Status.FAILED and not _is_bypass(plan, item)
+    ]
+    explained = {id(node) for _, item in failed for node in _explains(plan, item)}
+    tolerant = {id(block) for block in plan.blocks if _tolerates(block)}
+    return [
+        _failure(plan, path, item, tolerant)
+        for path, item in failed
+        if id(item.node) not in explained
+    ]
+
+
+def _failure(plan: Plan, path: str, item: Item, tolerant: Set[int]) -> Failure:
+    action = item.node if isinstance(item.node, BaseAction) else None
+    return Failure(
+        path=path,
+        node=item.node,
+        error=action.error if action is not None else None,
+        attempts=len(action.attempts) if action is not None else 0,
+        tolerated=_is_tolerated(plan, item, tolerant),
+    )
+
+
+def _explains(plan: Plan, item: Item) -> Iterator[Node]:
+    """The objects whose failure follows from this one's."""
+    node = item.node
+    for ancestor in item.ancestors:
+        # That a plan aged out is not explained by what had failed before.
+        if _aged_out(plan, node) or not _aged_out(plan, ancestor):
+            yield ancestor
+    if node is plan.cont_checks:
+        # It may cut a block short, which then fails with nothing failed in it (B-6).
+        yield from (block for block in plan.blocks if not _aged_out(plan, block))
+
+
+def _is_bypass(plan: Plan, item: Item) -> bool:
+    chain = (*item.ancestors, item.node)
+    return any(
+        isinstance(owner, Plan | Block)
+        and group is owner.bypass_checks
+        and not _aged_out(plan, item.node)
+        for owner, group in pairwise(chain)
+    )
+
+
+def _is_tolerated(plan: Plan, item: Item, tolerant: Set[int]) -> bool:
+    if _aged_out(plan, item.node):
+        return False
+    chain = (*item.ancestors, item.node)
+    for owner, node in pairwise(chain):
+        if isinstance(node, DeferBatch):
+            return not node.fail_element
+        if isinstance(node, Sequence) and isinstance(owner, Block):
+            return id(owner) in tolerant
+    return False
+
+
+def _tolerates(block: Block) -> bool:
+    failed = sum(sequence.state.status is Status.FAILED for sequence in block.sequences)
+    return block.tolerated_failures < 0 or failed <= block.tolerated_failures
+
+
+def _aged_out(plan: Plan, node: Node) -> bool:
+    """Whether recovery made it fail for its age: they all end at one time (R-3)."""
+    return (
+        FailureReason.EXCEED_RECOVERY in plan.reasons
+        and node.state.ended == plan.state.ended
+    )

@@ -1,0 +1,294 @@
+"""What a user writes: a Plan and the objects it is made of (section 1).
+
+All classes take keyword arguments only. What the engine writes (``id``,
+``plan_id``, ``state``, ``attempts``, ``reasons`` ...) is never one of them: it
+starts empty and is filled in on the engine's own copy of the plan, so that a
+plan of yours is never changed by submitting it (SUB-2).
+
+An ``Action`` and a ``CheckAction`` hold the same fields and differ by type
+alone: that is how a type checker keeps a check out of a Sequence and an action
+out of a Checks group. Make them with ``SomePlugin.action(request, name=...)``,
+which also keeps a request of the wrong type from type-checking.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal, TypeAlias, TypeVar, get_args
+from uuid import UUID
+
+import attrs
+
+from .._values.state import (
+    Attempt,
+    FailureReason,
+    HaltAfter,
+    ObjectType,
+    OnInterrupt,
+    PluginError,
+    State,
+    Status,
+    WhenDeferred,
+)
+
+__all__ = [
+    "Action",
+    "BaseAction",
+    "Block",
+    "CheckAction",
+    "CheckKind",
+    "Checks",
+    "DeferBatch",
+    "DeferredActions",
+    "Node",
+    "Outcome",
+    "Plan",
+    "Sequence",
+]
+
+NodeT = TypeVar("NodeT", bound="Node")
+
+DEFAULT_TIMEOUT = 30.0
+"""Seconds that one attempt may take (V-16)."""
+DEFAULT_DELAY = 30.0
+"""Seconds between two runs of a continuous check (V-22)."""
+
+CheckKind: TypeAlias = Literal[
+    "bypass_checks", "pre_checks", "cont_checks", "post_checks", "deferred_checks"
+]
+"""A check group is called by the field that holds it (OM-15)."""
+
+CHECK_KINDS: tuple[CheckKind, ...] = get_args(CheckKind)
+
+
+class Outcome(enum.Enum):
+    """A plan's status in words (OM-4)."""
+
+    NOT_STARTED = "not started"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    COMPLETED_WITH_FAILURES = "completed with failures"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@attrs.define(kw_only=True)
+class Node:
+    """What every object of a plan has.
+
+    Attributes:
+        id: A UUID version 7, given at submit (OM-13).
+        plan_id: The id of the plan it belongs to (OM-12).
+        state: How far it has come.
+    """
+
+    id: UUID | None = attrs.field(init=False, default=None)
+    plan_id: UUID | None = attrs.field(init=False, default=None, eq=False)
+    state: State = attrs.field(init=False, factory=State)
+
+    @property
+    def object_type(self) -> ObjectType:
+        """Which kind of object this is."""
+        return _OBJECT_TYPES[type(self)]
+
+
+@attrs.define(kw_only=True)
+class BaseAction(Node):
+    """What an ``Action`` and a ``CheckAction`` have in common (OM-9).
+
+    Attributes:
+        name: What people call it.
+        description: What it is for.
+        key: A name of the user's own, unique within the plan (OM-13).
+        plugin: The plugin's name, for example ``command.run``.
+        request: What the plugin is asked: of exactly its request type (V-23).
+        timeout: Seconds that one attempt may take; infinity is allowed and warned of.
+        retries: How many more attempts may follow the first; None: as many as
+            ``deadline`` leaves room for (A-15).
+        deadline: Seconds, from its start, for all attempts and waits together.
+        on_interrupt: What a crash in the middle of an attempt means; None: what
+            the plugin says (R-7).
+        attempts: The calls made so far, oldest first.
+    """
+
+    name: str
+    description: str = ""
+    key: str | None = None
+    plugin: str
+    request: object = None
+    timeout: float = DEFAULT_TIMEOUT
+    retries: int | None = 0
+    deadline: float | None = None
+    on_interrupt: OnInterrupt | None = None
+    attempts: list[Attempt] = attrs.field(init=False, factory=list[Attempt])
+
+    @property
+    def final_attempt(self) -> Attempt | None:
+        """The last attempt, or None before the first."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def response(self) -> object:
+        """What the last attempt returned."""
+        return self.attempts[-1].response if self.attempts else None
+
+    @property
+    def error(self) -> PluginError | None:
+        """How the last attempt failed."""
+        return self.attempts[-1].error if self.attempts else None
+
+
+@attrs.define(kw_only=True)
+class Action(BaseAction):
+    """One call of an action plugin, in a Sequence or a DeferBatch."""
+
+
+@attrs.define(kw_only=True)
+class CheckAction(BaseAction):
+    """One call of a check plugin, in a Checks group. It has no side effects (REG-8)."""
+
+
+@attrs.define(kw_only=True)
+class Checks(Node):
+    """Checks that run together, at one place of a plan or block (OM-5, section 8).
+
+    Attributes:
+        actions: All run at once; one that fails makes the group fail (C-2).
+        delay: Seconds between two runs; used by continuous checks alone (C-3).
+        key: A name of the user's own, unique within the plan.
+    """
+
+    actions: list[CheckAction]
+    delay: float = DEFAULT_DELAY
+    key: str | None = None
+
+
+@attrs.define(kw_only=True)
+class Sequence(Node):
+    """Actions that run one after the other (OM-7, section 7)."""
+
+    name: str
+    description: str = ""
+    key: str | None = None
+    actions: list[Action]
+
+
+@attrs.define(kw_only=True)
+class DeferBatch(Node):
+    """Actions that run one after the other when the plan's main work is over (OM-8).
+
+    Attributes:
+        when: On which outcome it runs (DA-2).
+        fail_element: Whether its failure makes the plan fail (DA-6).
+    """
+
+    name: str
+    description: str = ""
+    key: str | None = None
+    actions: list[Action]
+    when: WhenDeferred = WhenDeferred.UNKNOWN
+    fail_element: bool = False
+
+
+@attrs.define(kw_only=True)
+class DeferredActions(Node):
+    """Batches that run, in list order, when the plan's main work is over (OM-8)."""
+
+    batches: list[DeferBatch]
+
+
+@attrs.define(kw_only=True)
+class Block(Node):
+    """Sequences that run side by side, between checks (OM-6, section 6).
+
+    Attributes:
+        sequences: Launched in list order.
+        concurrency: How many run at once (Q-1).
+        tolerated_failures: How many may fail before the block does; -1: any (Q-3).
+        halt_after: What is still finished once the block has failed (Q-4).
+        entrance_delay: Seconds to wait before the block begins (B-2).
+        exit_delay: Seconds to wait after it completed (B-12).
+    """
+
+    name: str
+    description: str = ""
+    key: str | None = None
+    entrance_delay: float = 0.0
+    exit_delay: float = 0.0
+    bypass_checks: Checks | None = None
+    pre_checks: Checks | None = None
+    cont_checks: Checks | None = None
+    post_checks: Checks | None = None
+    deferred_checks: Checks | None = None
+    sequences: list[Sequence]
+    concurrency: int = 1
+    tolerated_failures: int = 0
+    halt_after: HaltAfter = HaltAfter.ACTION
+
+
+@attrs.define(kw_only=True)
+class Plan(Node):
+    """All that is to be done, in order, with its checks (OM-3, section 5).
+
+    Attributes:
+        group_id: Relates several plans, for example a plan and its retries (SUB-3).
+        meta: Bytes of the user's own; the engine only keeps them.
+        submitted: When it was submitted.
+        runtime_update: When a running plan last gave a sign of life (E-11).
+        reasons: Every reason for its failure, in the order of F-3 (OM-4).
+        stopping: Whether a stop has taken effect (SP-8).
+        scrubbed: Whether its secrets were removed for showing; such a plan is
+            refused at submit (CL-3).
+    """
+
+    name: str
+    description: str = ""
+    group_id: UUID | None = None
+    meta: bytes = b""
+    bypass_checks: Checks | None = None
+    pre_checks: Checks | None = None
+    cont_checks: Checks | None = None
+    blocks: list[Block]
+    post_checks: Checks | None = None
+    deferred_actions: DeferredActions | None = None
+    deferred_checks: Checks | None = None
+    submitted: datetime | None = attrs.field(init=False, default=None)
+    runtime_update: datetime | None = attrs.field(init=False, default=None, eq=False)
+    reasons: tuple[FailureReason, ...] = attrs.field(init=False, default=())
+    stopping: bool = attrs.field(init=False, default=False)
+    scrubbed: bool = attrs.field(init=False, default=False)
+
+    @property
+    def reason(self) -> FailureReason:
+        """The first of ``reasons``, or UNKNOWN when there is none (F-6)."""
+        return self.reasons[0] if self.reasons else FailureReason.UNKNOWN
+
+    @property
+    def outcome(self) -> Outcome:
+        """The status in words; COMPLETED_WITH_FAILURES tells of tolerated ones (OM-4)."""
+        if self.state.status is not Status.COMPLETED:
+            return Outcome[self.state.status.name]
+        if any(node.state.status is Status.FAILED for node in self._tolerant()):
+            return Outcome.COMPLETED_WITH_FAILURES
+        return Outcome.COMPLETED
+
+    def _tolerant(self) -> Iterator[Sequence | DeferBatch]:
+        """The objects whose failure a completed plan may hold."""
+        for block in self.blocks:
+            yield from block.sequences
+        if self.deferred_actions is not None:
+            yield from self.deferred_actions.batches
+
+
+_OBJECT_TYPES: dict[type[Node], ObjectType] = {
+    Plan: ObjectType.PLAN,
+    Checks: ObjectType.CHECK,
+    Block: ObjectType.BLOCK,
+    Sequence: ObjectType.SEQUENCE,
+    Action: ObjectType.ACTION,
+    CheckAction: ObjectType.ACTION,
+    DeferredActions: ObjectType.DEFERRED_ACTIONS,
+    DeferBatch: ObjectType.BATCH,
+}

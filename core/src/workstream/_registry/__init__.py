@@ -1,0 +1,1 @@
+"""Plugin packages found, isolated and named; the hooks are in ``hookspecs``."""

@@ -1,0 +1,170 @@
+"""What a hook may answer: each answer read, checked, and taken apart into items."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, cast
+
+import attrs
+
+from .._protocols.plugin import AnyPlugin
+from .._values.type_arguments import type_text
+from .listing import LeftOut
+from .registration import is_plugin_name, not_a_plugin, registration_faults
+
+__all__ = ["HOOKS", "Item", "PackageError", "Source", "read_answer"]
+
+_SCHEME = re.compile(r"[a-z][a-z0-9_]+")
+
+
+class PackageError(Exception):
+    """A package cannot be used; the message says why."""
+
+
+@attrs.frozen
+class Source:
+    """Where something comes from: an entry point of a distribution."""
+
+    package: str
+    version: str
+    entry_point: str
+    is_core: bool = False
+    plugin_api: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.version}"
+
+    def left_out(
+        self, reason: str, *, item: str = "", deliberate: bool = False
+    ) -> LeftOut:
+        """Say that this, or one item of it, cannot be used."""
+        return LeftOut(
+            package=self.package,
+            version=self.version,
+            entry_point=self.entry_point,
+            reason=reason,
+            item=item,
+            deliberate=deliberate,
+        )
+
+
+@attrs.define
+class Item:
+    """One thing that a package brings.
+
+    Attributes:
+        kind: What it is, for people: ``plugin``, ``vault`` ...
+        name: Its name, or scheme; ``""`` for one that it cannot lay claim to.
+        value: The thing itself.
+        source: Where it comes from.
+        fault: Why it cannot be used; None when it can.
+    """
+
+    kind: str
+    name: str
+    value: Any
+    source: Source
+    fault: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is, for people."""
+        return f"{self.kind} {self.name or type_text(type(self.value))}"
+
+
+def read_answer(hook: str, answer: object, source: Source) -> list[Item]:
+    """What a package answered to a hook, as items.
+
+    Raises:
+        PackageError: It is not what the hook is to return.
+    """
+    if inspect.iscoroutine(answer):
+        answer.close()  # or Python warns that nobody awaited it
+        message = (
+            f"its {hook} is written `async def`: write `def`, as hooks only declare"
+        )
+        raise PackageError(message)
+    try:
+        return list(_READERS[hook](answer, source))
+    except PackageError as wrong:
+        message = f"its {hook} {wrong}"
+        raise PackageError(message) from None
+
+
+def _read_plugins(answer: object, source: Source) -> Iterator[Item]:
+    for value in _iterated(answer, "plugins"):
+        wrong = not_a_plugin(value)
+        if wrong is not None:
+            message = f"returned something that is no plugin: {wrong}"
+            raise PackageError(message)
+        plugin: AnyPlugin = value
+        name: object = getattr(plugin, "name", "")
+        faults = registration_faults(plugin, entry_point=source.entry_point)
+        # A name in another package's realm must not keep that package from its plugin.
+        ours = str(name).partition(".")[0] == source.entry_point
+        claimed = str(name) if is_plugin_name(name) and ours else ""
+        yield Item("plugin", claimed, plugin, source, "; ".join(faults) or None)
+
+
+def _read_commands(answer: object, source: Source) -> Iterator[Item]:
+    import click
+
+    for command in _iterated(answer, "click commands"):
+        if not isinstance(command, click.Command) or not command.name:
+            message = f"returned {command!r}, which is no click command with a name"
+            raise PackageError(message)
+        yield Item("command", command.name, command, source)
+
+
+def _reader_of_schemes(
+    kind: str, example: str
+) -> Callable[[object, Source], Iterator[Item]]:
+    def read(answer: object, source: Source) -> Iterator[Item]:
+        if not isinstance(answer, Mapping):
+            message = (
+                f"returned {_shown(answer)}: it is to return a mapping of schemes to"
+                f" functions, such as {{'acme': {example}}}"
+            )
+            raise PackageError(message)
+        for scheme, function in cast("Mapping[object, object]", answer).items():
+            if not isinstance(scheme, str) or not _SCHEME.fullmatch(scheme):
+                message = (
+                    f"gives a {kind} the scheme {scheme!r}: a scheme is a lower-case"
+                    " letter, and one or more lower-case letters, digits or '_'"
+                )
+                raise PackageError(message)
+            if not callable(function):
+                message = (
+                    f"gives the scheme {scheme!r} no function but {_shown(function)}"
+                )
+                raise PackageError(message)
+            yield Item(kind, scheme, function, source)
+
+    return read
+
+
+def _iterated(answer: Any, what: str) -> Iterator[Any]:
+    iterable = cast("Iterable[object]", answer)
+    # A text can be gone through too, and a mapping: neither is what was meant.
+    if not isinstance(answer, Iterable) or isinstance(answer, str | bytes | Mapping):
+        message = f"returned {_shown(iterable)}: it is to return a list of {what}"
+        raise PackageError(message)
+    yield from iterable
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+_READERS: dict[str, Callable[[Any, Source], Iterator[Item]]] = {
+    "workstream_commands": _read_commands,
+    "workstream_plugins": _read_plugins,
+    "workstream_secret_resolvers": _reader_of_schemes("secret resolver", "read_secret"),
+    "workstream_vaults": _reader_of_schemes("vault", "AcmeVault"),
+}
+
+HOOKS: tuple[str, ...] = tuple(_READERS)
+"""The hooks there are, in order."""

@@ -1,0 +1,1 @@
+"""Attempts on trio, and the journal that commits what was recorded."""

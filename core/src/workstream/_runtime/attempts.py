@@ -1,0 +1,224 @@
+"""From what a plugin's call did to the outcome of an attempt (section 10, section 22).
+
+Every runtime asks these functions, so that a response, an exception or a timeout means
+the same on each of them.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Protocol, Union, cast, get_args, get_origin
+
+import attrs
+
+from .._interpreter import judgement
+from .._plan.plan import BaseAction
+from .._plan.scrubbing import hide, hide_within
+from .._protocols.plugin import AnyPlugin
+from .._protocols.runtime import Outcome
+from .._values.state import PluginError
+
+__all__ = [
+    "DEAF_AFTER",
+    "after",
+    "check_outcome",
+    "hide_secrets",
+    "is_any",
+    "not_installed",
+    "outcome_of_exception",
+    "outcome_of_response",
+    "time_left",
+    "timed_out",
+]
+
+DEAF_AFTER = 30.0
+"""Seconds after its cancellation at which a plugin is called unresponsive (A-16)."""
+TIMED_OUT = "plugin execution timed out"
+
+
+class StorableCheck(Protocol):
+    """Says whether a response can be stored; the codec does."""
+
+    def check_storable(self, action: BaseAction, value: object, /) -> None:
+        """Raise an exception that says why the value cannot be stored."""
+        ...
+
+
+def timed_out(wrapped: PluginError | None = None) -> Outcome:
+    """The outcome of an attempt that exceeded its timeout (A-4)."""
+    return Outcome(error=PluginError(TIMED_OUT, wrapped=wrapped))
+
+
+def not_installed(action: BaseAction) -> Outcome:
+    """The outcome of an attempt whose plugin is not there (A-12)."""
+    message = f"plugin {action.plugin!r} is not installed here"
+    return Outcome(error=PluginError(message, permanent=True))
+
+
+def outcome_of_exception(error: BaseException) -> Outcome:
+    """The outcome of an attempt whose plugin raised (A-8).
+
+    A plugin that uses a nursery raises groups of exceptions; what counts is what is
+    inside.
+    """
+    leaves = list(_leaves(error))
+    if len(leaves) == 1:
+        error = leaves[0]
+        if isinstance(error, PluginError):
+            return Outcome(error.response, _as_data(error))
+        return Outcome(error=PluginError(_text(error)))
+    permanent = any(isinstance(e, PluginError) and e.permanent for e in leaves)
+    message = "; ".join(
+        str(e) if isinstance(e, PluginError) else _text(e) for e in leaves
+    )
+    return Outcome(error=PluginError(message, permanent=permanent))
+
+
+def is_any(error: BaseException, *kinds: type[BaseException]) -> bool:
+    """Whether the exception is of one of these kinds, or a group that holds one."""
+    return any(isinstance(leaf, kinds) for leaf in _leaves(error))
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        for inner in group.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _text(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its text cannot be had)"
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name
+
+
+def outcome_of_response(response: object) -> Outcome:
+    """The outcome of an attempt whose plugin returned (A-3).
+
+    Returning a ``PluginError`` equals raising it (A-8).
+    """
+    if isinstance(response, PluginError):
+        return Outcome(response.response, _as_data(response))
+    return Outcome(response)
+
+
+def _as_data(error: PluginError) -> PluginError:
+    """The error, fit to be stored whatever a plugin has put into it (OM-11).
+
+    Types are not checked when an error is made, and what cannot be stored must be that
+    attempt's trouble and not the engine's: an ordinary exception as ``wrapped``, or a
+    code that is no number.
+    """
+    links: list[tuple[str, int, bool]] = []
+    seen: set[int] = set()
+    link = cast("object", error)
+    while isinstance(link, BaseException) and id(link) not in seen:
+        seen.add(id(link))
+        if isinstance(link, PluginError):
+            links.append(_plain_link(link))
+            link = link.wrapped
+        else:
+            links.append((_text(link), 0, False))
+            link = None
+    data: PluginError | None = None
+    for message, code, permanent in reversed(links):
+        data = PluginError(message, code=code, permanent=permanent, wrapped=data)
+    assert data is not None
+    return data
+
+
+def _plain_link(error: PluginError) -> tuple[str, int, bool]:
+    message, code = cast("tuple[object, object]", (error.message, error.code))
+    text = message if isinstance(message, str) else repr(message)
+    if isinstance(code, int):
+        return text, int(code), bool(error.permanent)
+    return f"{text} (code {code!r}, which is no number)", 0, bool(error.permanent)
+
+
+def check_outcome(
+    outcome: Outcome, action: BaseAction, plugin: AnyPlugin, storable: StorableCheck
+) -> Outcome:
+    """The outcome, unless its response is of the wrong type or cannot be stored.
+
+    Then it is a permanent error that keeps the plugin's own as ``wrapped`` (A-6, A-7).
+    """
+    response, error = outcome.response, outcome.error
+    if error is not None and response is None:
+        return outcome
+    if not _fits(response, plugin.response_type):
+        message = (
+            f"plugin {action.plugin!r} returned {_type_name(type(response))}, "
+            f"but its response type is {_type_name(plugin.response_type)}"
+        )
+        return Outcome(error=PluginError(message, permanent=True, wrapped=error))
+    try:
+        storable.check_storable(action, response)
+    except Exception as reason:
+        message = (
+            f"plugin {action.plugin!r} returned a {_type_name(type(response))} that "
+            f"cannot be stored: {_text(reason)}"
+        )
+        return Outcome(error=PluginError(message, permanent=True, wrapped=error))
+    return outcome
+
+
+def _fits(response: object, wanted: Any) -> bool:
+    """Whether the response is of exactly this type, or of one of a union (A-7)."""
+    if type(response) is wanted or wanted is Any or wanted is object:
+        return True
+    origin = get_origin(wanted)
+    if origin in (Union, types.UnionType):
+        return any(_fits(response, member) for member in get_args(wanted))
+    if wanted is None:
+        return response is None
+    return origin is not None and type(response) is origin
+
+
+def _type_name(wanted: Any) -> str:
+    if wanted is types.NoneType:
+        return "None"
+    return wanted.__qualname__ if isinstance(wanted, type) else str(wanted)
+
+
+def hide_secrets(outcome: Outcome, secrets: frozenset[str]) -> Outcome:
+    """The outcome with the values of secrets removed from all its texts (CL-8)."""
+    if not secrets:
+        return outcome
+    error = outcome.error
+    return attrs.evolve(
+        outcome,
+        response=hide_within(outcome.response, secrets),
+        error=None if error is None else _hidden(error, secrets),
+    )
+
+
+def _hidden(error: PluginError, secrets: frozenset[str]) -> PluginError:
+    return PluginError(
+        hide(error.message, secrets),
+        code=error.code,
+        permanent=error.permanent,
+        wrapped=None if error.wrapped is None else _hidden(error.wrapped, secrets),
+    )
+
+
+def time_left(action: BaseAction, now: datetime) -> float:
+    """The attempt's timeout, cut to what the action's deadline leaves (A-15)."""
+    deadline = judgement.deadline_of(action)
+    if deadline is None:
+        return action.timeout
+    return min(action.timeout, max((deadline - now).total_seconds(), 0))
+
+
+def after(now: datetime, seconds: float) -> datetime | None:
+    """When so many seconds have passed; None: never, or past the end of the calendar."""
+    try:
+        return now + timedelta(seconds=seconds)
+    except OverflowError:  # infinity, or so far away that no calendar has it
+        return None

@@ -1,0 +1,159 @@
+"""What a plugin is handed for one attempt: the ``Context``, on whatever runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Protocol
+from uuid import UUID
+
+from .._plan.plan import BaseAction, Node
+from .._plan.scrubbing import hide, hide_within
+from .._values.state import Attempt, NoteValue
+
+__all__ = ["AttemptContext", "ContextHost"]
+
+MAX_NOTE_BYTES = 4096
+
+
+class ContextHost(Protocol):
+    """What a context needs of its runtime."""
+
+    def record(self, *nodes: Node) -> None:
+        """Queue what these objects are now."""
+        ...
+
+    async def durable(self) -> None:
+        """Return when everything recorded so far is durable."""
+        ...
+
+    def path_of(self, action: BaseAction) -> str:
+        """The action's address in the plan (OM-15)."""
+        ...
+
+    def report(
+        self,
+        action: BaseAction,
+        attempt: int,
+        text: str,
+        done: float | None,
+        total: float | None,
+    ) -> None:
+        """Take in a line for watchers."""
+        ...
+
+
+class AttemptContext:
+    """The context of one attempt; see ``workstream.Context`` for its contract."""
+
+    __slots__ = (
+        "_action",
+        "_attempt",
+        "_current",
+        "_deadline",
+        "_host",
+        "_over",
+        "_secrets",
+    )
+
+    def __init__(
+        self,
+        *,
+        action: BaseAction,
+        current: Attempt,
+        deadline: Callable[[], datetime | None],
+        secrets: frozenset[str],
+        host: ContextHost,
+    ) -> None:
+        self._action = action
+        self._current = current
+        self._deadline = deadline
+        self._secrets = secrets
+        self._host = host
+        self._attempt = len(action.attempts)
+        self._over = False
+
+    @property
+    def plan_id(self) -> UUID:
+        """The plan's id."""
+        return _given(self._action.plan_id)
+
+    @property
+    def action_id(self) -> UUID:
+        """The action's id."""
+        return _given(self._action.id)
+
+    @property
+    def path(self) -> str:
+        """The action's address in the plan."""
+        return self._host.path_of(self._action)
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, counted from 1."""
+        return self._attempt
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the attempt will be cancelled; None: never."""
+        return self._deadline()
+
+    @property
+    def idempotency_key(self) -> str:
+        """The action's id, which no other action of any plan has."""
+        return str(self.action_id)
+
+    @property
+    def notes(self) -> Mapping[str, NoteValue]:
+        """What this and earlier attempts remembered; the newest wins."""
+        merged: dict[str, NoteValue] = {}
+        for attempt in self._action.attempts:
+            merged.update(attempt.notes)
+        return MappingProxyType(merged)
+
+    def report(
+        self, message: str, *, done: float | None = None, total: float | None = None
+    ) -> None:
+        """Tell watchers; a call after the attempt has ended is dropped."""
+        if not self._over:
+            text = hide(str(message), self._secrets)
+            self._host.report(self._action, self._attempt, text, done, total)
+
+    async def remember(self, **notes: NoteValue) -> None:
+        """Store notes with the attempt; they are durable on return."""
+        if self._over:
+            message = f"{self.path}: the attempt is over: it can remember nothing more"
+            raise RuntimeError(message)
+        for name, value in notes.items():
+            _check_note(name, value)
+            self._current.notes[hide(name, self._secrets)] = hide_within(
+                value, self._secrets
+            )
+        self._host.record(self._action)
+        await self._host.durable()
+
+    def close(self) -> None:
+        """The attempt is over."""
+        self._over = True
+
+
+def _check_note(name: str, value: object) -> None:
+    if not isinstance(value, (str, int, float, bool, bytes, type(None))):
+        message = (
+            f"note {name!r} is a {type(value).__name__}: a note is a str, int, float, "
+            "bool, bytes or None"
+        )
+        raise TypeError(message)
+    size = len(value.encode()) if isinstance(value, str) else 0
+    size = len(value) if isinstance(value, bytes) else size
+    if isinstance(value, int) and not isinstance(value, bool):
+        size = value.bit_length() // 8
+    if size > MAX_NOTE_BYTES:
+        message = f"note {name!r} has {size} bytes: a note has at most {MAX_NOTE_BYTES}"
+        raise ValueError(message)
+
+
+def _given(value: UUID | None) -> UUID:
+    assert value is not None, "a running action has its ids"
+    return value

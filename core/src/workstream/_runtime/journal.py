@@ -1,0 +1,147 @@
+"""From a run's records to durable ones: one queue a plan, one committer a store.
+
+Each running plan has a ``Journal``: the queue of its changes, in the order in which they
+were made. One ``Committer`` task serves them all: it takes what every queue holds, hands
+it to the vault as one batch, and tells who waits. What arrives in the meantime is the
+next batch. So the more runs at once, the more actions share one disk sync, and a plan's
+changes never overtake each other (STO-10).
+
+A change that is recorded always becomes durable soon. But the committer lets everything
+that is ready to run go first before it takes a batch: thus the end of an action and the
+start of the next one, recorded in one breath, share a commit, and a record that nobody
+waits for rarely costs one of its own.
+
+A write that fails breaks off its own plan's run and no other (STO-6). What became of it
+is not known then, so nothing of that plan is written after it: the next recovery reads
+what the store really holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import trio
+
+from .._protocols.vault import Change, Vault, Write
+from .._values.errors import StorageError
+
+__all__ = ["Committer", "Journal"]
+
+
+class _Batch:
+    """What becomes durable together; ``done`` is set when its outcome is known."""
+
+    def __init__(self) -> None:
+        self.journals: dict[UUID, Journal] = {}
+        self.done: trio.Event = trio.Event()
+
+
+class Committer:
+    """Commits what the journals of one store hold, a batch at a time."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._open = _Batch()
+        self._work = trio.Event()
+
+    def join(self, journal: Journal) -> _Batch:
+        """Make the journal part of the next batch, and return it."""
+        self._open.journals[journal.plan_id] = journal
+        self._work.set()
+        return self._open
+
+    async def run(self) -> None:
+        """Commit for ever; when it is cancelled, what is queued is committed first."""
+        try:
+            while True:
+                await self._work.wait()
+                await self._commit()
+        finally:
+            if self._open.journals:
+                await self._commit()
+
+    async def _commit(self) -> None:
+        batch, self._open, self._work = self._open, _Batch(), trio.Event()
+        taken = [(j, j.take()) for j in batch.journals.values() if j.error is None]
+        answers: Sequence[StorageError | None] = ()
+        try:
+            with trio.CancelScope(shield=True):
+                answers = await self._vault.write([write for _, write in taken])
+        except Exception as error:
+            answers = [_as_storage_error(error)] * len(taken)
+        for (journal, write), answer in zip(taken, answers, strict=True):
+            journal.settle(write, answer)
+        batch.done.set()
+
+
+def _as_storage_error(error: Exception) -> StorageError:
+    if isinstance(error, StorageError):
+        return error
+    wrapped = StorageError(f"the vault failed: {type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
+class Journal:
+    """One plan's queue of changes on their way to the vault."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        plan_id: UUID,
+        position: int,
+        *,
+        on_durable: Callable[[], None],
+        on_error: Callable[[], None],
+    ) -> None:
+        """Make a journal.
+
+        Args:
+            committer: Commits it.
+            plan_id: The plan whose changes these are.
+            position: The log position of the plan's latest durable change.
+            on_durable: Called after each commit.
+            on_error: Called when a commit failed; ``error`` tells how.
+        """
+        self.plan_id = plan_id
+        self.error: StorageError | None = None
+        self._committer = committer
+        self._position = position
+        self._queue: list[Change] = []
+        self._batch: _Batch | None = None
+        self._on_durable = on_durable
+        self._on_error = on_error
+
+    def add(self, change: Change) -> None:
+        """Queue one change."""
+        if self.error is None:
+            if not self._queue:
+                self._batch = self._committer.join(self)
+            self._queue.append(change)
+
+    async def durable(self) -> None:
+        """Return when every change queued so far is durable.
+
+        Raises:
+            StorageError: A write of this plan failed.
+        """
+        if self._batch is not None:
+            await self._batch.done.wait()
+        if self.error is not None:
+            raise self.error
+
+    def take(self) -> Write:
+        """Hand the queued changes over for a commit."""
+        changes, self._queue = tuple(self._queue), []
+        return Write(plan_id=self.plan_id, first=self._position + 1, changes=changes)
+
+    def settle(self, write: Write, answer: StorageError | None) -> None:
+        """Learn how the commit of a ``Write`` ended."""
+        if answer is None:
+            self._position += len(write.changes)
+            self._on_durable()
+        elif self.error is None:
+            self.error = answer
+            self._queue.clear()
+            self._on_error()

@@ -1,0 +1,326 @@
+"""The trio runtime: carries out on trio what the interpreter asks.
+
+One object of it serves one run of one plan. It owns what the run needs beside the
+interpreter: the plan's journal, a heartbeat, the watch over deaf plugins, the output of
+its plugins. ``run`` leaves nothing of these behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import attrs
+import trio
+
+from .._codec.codec import Codec
+from .._codec.output import OutputBuffer
+from .._codec.records import encode_line, row_of
+from .._interpreter.interpreter import Interpreter, Plugins
+from .._plan.paths import paths
+from .._plan.plan import BaseAction, Node, Plan
+from .._plan.scrubbing import resolve
+from .._plan.walk import position_of
+from .._protocols.plugin import ActionPlugin, NotDone
+from .._protocols.runtime import Nursery, Outcome
+from .._protocols.vault import LineRecord
+from .._values.errors import SecretError
+from .._values.state import Attempt, PluginError
+from .attempts import (
+    DEAF_AFTER,
+    after,
+    check_outcome,
+    hide_secrets,
+    is_any,
+    not_installed,
+    outcome_of_exception,
+    outcome_of_response,
+    time_left,
+    timed_out,
+)
+from .context import AttemptContext
+from .journal import Journal
+
+__all__ = ["RunSettings", "TrioRuntime"]
+
+LINES_EVERY = 0.1
+"""Seconds for which reported lines are gathered before they are stored (WA-3)."""
+
+log = logging.getLogger("workstream")
+
+
+@attrs.frozen(kw_only=True)
+class RunSettings:
+    """What all runs of one engine have in common.
+
+    Attributes:
+        plugins: The registry.
+        resolvers: Secret resolvers by scheme.
+        codec: Encodes what is recorded.
+        now: The time to record.
+        random: Draws jitter.
+        heartbeat: Seconds without a record after which one is made (E-11).
+    """
+
+    plugins: Plugins
+    resolvers: Mapping[str, Callable[[str], str]]
+    codec: Codec
+    now: Callable[[], datetime]
+    random: Callable[[], float]
+    heartbeat: float
+
+
+class TrioRuntime:
+    """Runs one plan on trio; see ``_runtime.Runtime`` for the verbs."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        journal: Journal,
+        output: OutputBuffer,
+        settings: RunSettings,
+    ) -> None:
+        """Make a runtime.
+
+        Args:
+            plan: The plan, from wherever it stands; the run changes it.
+            journal: Takes its changes to the vault.
+            output: Buffers what its plugins report.
+            settings: What it shares with the engine's other runs.
+        """
+        self._plan = plan
+        self._paths: dict[int, str] = {}
+        self._journal = journal
+        self._output = output
+        self._settings = settings
+        self._interpreter = Interpreter(plan, self, settings.plugins)
+        self._woken = trio.Event()
+        self._reported = trio.Event()
+        self._calls: set[_Call] = set()
+        self._sooner = trio.Event()
+        self._deaf_due = math.inf
+        self._recorded = False
+        self.now = settings.now
+        self.random = settings.random
+        self.durable = journal.durable
+        self.stop = self._interpreter.stop
+
+    async def run(self) -> None:
+        """Run the plan to its end. What is raised broke the run off."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._beat)
+            nursery.start_soon(self._watch_deaf)
+            nursery.start_soon(self._store_lines)
+            await self._interpreter.run()
+            nursery.cancel_scope.cancel()
+
+    # --- the verbs that remember ------------------------------------------------
+
+    def record(self, *nodes: Node) -> None:
+        """Queue what these objects are now."""
+        for node in nodes:
+            if node is self._plan:
+                if node.state.status.is_terminal:
+                    self._queue_lines()  # nothing follows the plan's end (WA-1)
+                self._journal.add(row_of(self._plan))
+            else:
+                self._journal.add(self._settings.codec.record_of(node))
+        self._recorded = True
+
+    # --- the verbs that wait ----------------------------------------------------
+
+    async def wait(self, seconds: float, until: Callable[[], bool]) -> None:
+        """Sleep by trio's clock, so that a mock clock drives it (T-1)."""
+        with trio.move_on_after(max(seconds, 0)):
+            while not until():
+                await self._woken.wait()
+
+    def wake(self) -> None:
+        """Let every wait look at its condition again."""
+        self._woken.set()
+        self._woken = trio.Event()
+
+    @asynccontextmanager
+    async def nursery(self) -> AsyncGenerator[Nursery]:
+        """A trio nursery."""
+        async with trio.open_nursery() as nursery:
+            yield nursery
+
+    # --- the verbs that call a plugin ---------------------------------------------
+
+    async def execute(self, action: BaseAction, attempt: Attempt) -> Outcome:
+        """One attempt: secrets resolved, timeout kept, outcome returned (A-3)."""
+        plugin = self._settings.plugins.get(action.plugin)
+        if plugin is None:
+            return not_installed(action)
+        seconds = action.timeout
+        if action.deadline is not None:
+            seconds = time_left(action, self.now())
+        outcome = await self._call(plugin.execute, action, attempt, seconds)
+        return check_outcome(outcome, action, plugin, self._settings.codec)
+
+    async def reconcile(self, action: BaseAction) -> Outcome | NotDone:
+        """Ask what became of the interrupted attempt: within the timeout (R-7)."""
+        plugin = self._settings.plugins.get(action.plugin)
+        if not isinstance(plugin, ActionPlugin):
+            return not_installed(action)
+        interrupted = action.attempts[-1]
+        outcome = await self._call(
+            plugin.reconcile, action, interrupted, action.timeout
+        )
+        if isinstance(outcome.response, NotDone):
+            return outcome.response
+        return check_outcome(outcome, action, plugin, self._settings.codec)
+
+    async def _call(
+        self,
+        function: Callable[[Any, Any], Awaitable[object]],
+        action: BaseAction,
+        attempt: Attempt,
+        seconds: float,
+    ) -> Outcome:
+        """Call the plugin; what it did becomes an outcome, whatever it did."""
+        try:
+            request, secrets = resolve(action.request, self._settings.resolvers)
+        except SecretError as error:
+            return Outcome(error=PluginError(str(error)))
+        scope = trio.CancelScope(deadline=trio.current_time() + seconds)
+        context = AttemptContext(
+            action=action,
+            current=attempt,
+            # Few plugins ask, so it is made out when one does.
+            deadline=lambda: after(self.now(), scope.deadline - trio.current_time()),
+            secrets=secrets,
+            host=self,
+        )
+        call = _Call(action, attempt, scope.deadline + DEAF_AFTER)
+        self._enter(call)
+        response: object = None
+        try:
+            with scope:
+                response = await function(context, request)
+        except BaseException as error:
+            # All else is the plugin's: an exit out of its own nursery, or what another
+            # event loop's library takes for a cancellation.
+            if is_any(error, trio.Cancelled, KeyboardInterrupt, GeneratorExit):
+                raise
+            outcome = outcome_of_exception(error)
+            # Being cancelled from outside, by a run that breaks off or an engine that
+            # closes, is nobody's failure and is not recorded as one (T-3).
+            await trio.lowlevel.checkpoint_if_cancelled()
+            if scope.cancel_called:  # it was told to end, and said so in its own way
+                outcome = timed_out(outcome.error)
+        else:
+            too_late = scope.cancelled_caught or _late(scope)
+            outcome = timed_out() if too_late else outcome_of_response(response)
+        finally:
+            context.close()
+            self._calls.remove(call)
+        return hide_secrets(outcome, secrets)
+
+    # --- what a context asks ------------------------------------------------------
+
+    def path_of(self, action: BaseAction) -> str:
+        """The action's address, for messages (OM-15)."""
+        if not self._paths:  # many runs never ask for one
+            self._paths = {
+                position_of(item.node): path for path, item in paths(self._plan)
+            }
+        return self._paths[position_of(action)]
+
+    def report(
+        self,
+        action: BaseAction,
+        attempt: int,
+        text: str,
+        done: float | None,
+        total: float | None,
+    ) -> None:
+        """Buffer what a plugin reports (WA-3)."""
+        self._output.add(
+            position_of(action),
+            text,
+            time=self.now(),
+            attempt=attempt,
+            done=done,
+            total=total,
+        )
+        self._reported.set()
+
+    # --- beside the interpreter -----------------------------------------------------
+
+    async def _beat(self) -> None:
+        """Give a sign of life when nothing was recorded for a while (E-11)."""
+        period = self._settings.heartbeat
+        while True:
+            self._recorded = False
+            await trio.sleep(period)
+            if not self._recorded:
+                self._plan.runtime_update = self.now()
+                self.record(self._plan)
+
+    async def _store_lines(self) -> None:
+        while True:
+            await self._reported.wait()
+            await trio.sleep(LINES_EVERY)
+            self._reported = trio.Event()
+            self._queue_lines()
+
+    def _queue_lines(self) -> None:
+        for position, line in self._output.take():
+            self._journal.add(LineRecord(position, line.number, encode_line(line)))
+
+    # --- plugins that do not hear (A-16) ------------------------------------------
+
+    def _enter(self, call: _Call) -> None:
+        self._calls.add(call)
+        if call.deaf_at < self._deaf_due:
+            self._deaf_due = call.deaf_at
+            self._sooner.set()
+
+    async def _watch_deaf(self) -> None:
+        """Mark the attempts whose plugin goes on long after it was cancelled."""
+        while True:
+            # A call that ends leaves its moment behind: to wake up once for nothing
+            # is cheaper than to look for the next moment whenever a call ends.
+            self._sooner = trio.Event()
+            with trio.move_on_at(self._deaf_due):
+                await self._sooner.wait()
+                continue
+            for call in self._calls:
+                if call.deaf_at <= trio.current_time():
+                    call.deaf_at = math.inf
+                    self._mark_deaf(call)
+            self._deaf_due = min(
+                (call.deaf_at for call in self._calls), default=math.inf
+            )
+
+    def _mark_deaf(self, call: _Call) -> None:
+        call.attempt.unresponsive = True
+        self.record(call.action)
+        log.warning(
+            "%s: plugin %s goes on although it was cancelled %.0f seconds ago; wait for "
+            "it, or end this process and resume the plan",
+            self.path_of(call.action),
+            call.action.plugin,
+            DEAF_AFTER,
+        )
+
+
+@attrs.define(eq=False)
+class _Call:
+    action: BaseAction
+    attempt: Attempt
+    deaf_at: float
+
+
+def _late(scope: trio.CancelScope) -> bool:
+    """Whether a result came after the cancellation, from what could not be cancelled.
+
+    A result that came at the very moment of the deadline counts (A-5).
+    """
+    return scope.cancel_called and trio.current_time() > scope.deadline

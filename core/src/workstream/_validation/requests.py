@@ -1,0 +1,205 @@
+"""Whether an action and its plugin fit together: V-15, V-19, V-20, V-23, REG-6, CL-3.
+
+A plugin's ``validate`` and a request's ``defaults`` are other people's code: whatever
+they raise is a fault of that one action, never the end of the validation.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias, get_origin
+
+from .._plan.plan import BaseAction, CheckAction
+from .._plan.scrubbing import hide, secret_values
+from .._plan.secret_refs import HIDDEN, StoredValue
+from .._protocols.plugin import AnyPlugin, request_types
+from .._values.display import shorten
+from .._values.state import PluginError
+from .._values.values import kind_of, kind_of_class, text_problem
+
+__all__ = [
+    "Plugins",
+    "Problem",
+    "kind_problem",
+    "plugin_problem",
+    "prepared_request",
+]
+
+Problem: TypeAlias = tuple[str, str]
+"""The rule that is broken, and what is wrong: the rest of a sentence about the field."""
+
+
+class Plugins(Protocol):
+    """What is known of the plugins at hand. A ``Registry`` is one."""
+
+    @property
+    def unusable(self) -> Mapping[str, str]:
+        """The names of those that cannot be used, each with its reason (REG-6)."""
+        ...
+
+    def get(self, name: str, /) -> AnyPlugin | None:
+        """The plugin of this name, or None (REG-3)."""
+        ...
+
+    def nearest(self, name: str, /) -> list[str]:
+        """The names of plugins that are most like this one, the best first."""
+        ...
+
+
+def plugin_problem(
+    action: BaseAction, plugins: Plugins
+) -> tuple[AnyPlugin | None, Problem | None]:
+    """The action's plugin; or None, and why there is none (V-15, REG-6)."""
+    name: str = action.plugin
+    problem = text_problem(name)
+    if problem is not None:
+        return None, ("V-15", problem)
+    reason = plugins.unusable.get(name)
+    if reason is not None:
+        return None, ("REG-6", f"'{shorten(name)}' cannot be used: {reason}")
+    plugin = plugins.get(name)
+    if plugin is None:
+        return None, ("V-15", _not_installed(name, plugins))
+    return plugin, None
+
+
+def _not_installed(name: str, plugins: Plugins) -> str:
+    near = plugins.nearest(name)
+    if near:
+        named = " or ".join(f"'{each}'" for each in near)
+        advice = f"did you mean {named}? If not, install the package that brings it"
+    else:
+        advice = "install the package that brings it"
+        package, dot, _ = name.partition(".")
+        if dot and package.isidentifier() and package.isascii():
+            advice += f" (by custom it is called workstream-{package})"
+    return (
+        f"no plugin '{shorten(name)}' is installed: {advice}; "
+        "`workstream plugins` lists what is installed"
+    )
+
+
+def kind_problem(
+    action: BaseAction, plugin: AnyPlugin, in_checks: bool
+) -> Problem | None:
+    """What is wrong with the kind of the plugin, or of the action itself (V-20).
+
+    Args:
+        action: The action.
+        plugin: Its plugin.
+        in_checks: Whether it stands in a Checks group.
+    """
+    name = shorten(action.plugin)
+    if plugin.is_check != in_checks:
+        if in_checks:
+            message = (
+                f"'{name}' is not a check plugin: checks may run any number of times, "
+                "so only check plugins may stand in a Checks group"
+            )
+        else:
+            message = (
+                f"'{name}' is a check plugin: a Sequence or DeferBatch holds actions; "
+                "put a check into a Checks group"
+            )
+        return "V-20", message
+    if isinstance(action, CheckAction) != in_checks:
+        wanted, got = ("a CheckAction", "an Action")
+        if not in_checks:
+            wanted, got = got, wanted
+        message = f"here, the call of '{name}' must be {wanted}, not {got}"
+        return "V-20", message
+    return None
+
+
+def prepared_request(
+    action: BaseAction, plugin: AnyPlugin | None
+) -> tuple[object, Problem | None]:
+    """A copy of the action's request with its defaults, or what is wrong with it.
+
+    Args:
+        action: The action; its request is not changed.
+        plugin: Its plugin; None when there is none to ask.
+    """
+    try:
+        request: Any = copy.deepcopy(action.request)
+        secrets = secret_values(request)
+    except Exception as error:
+        message = (
+            f"cannot be copied ({_text_of(error)}): a request is plain data, such as "
+            "an attrs class of texts, numbers and lists"
+        )
+        return None, ("SUB-1", message)
+    if HIDDEN in secrets:
+        message = (
+            f"holds '{HIDDEN}' in place of a secret: it was made to be shown; put the "
+            "secret in again, best as a SecretRef"
+        )
+        return None, ("CL-3", message)
+    if plugin is None:
+        return request, None
+    problem = _wrong_type(request, action, plugin)
+    if problem is not None:
+        return None, ("V-23", problem)
+    # What the plugin's author wrote about the request may quote it.
+    try:
+        if _has_defaults(request):
+            # A frozen request cannot fill itself in, so it may return another.
+            filled = request.defaults()
+            request = request if filled is None else filled
+            problem = _wrong_type(request, action, plugin)
+            if problem is not None:
+                return None, ("V-23", f"after defaults() it {problem}")
+    except Exception as error:
+        message = f"its defaults() failed: {hide(_text_of(error), secrets)}"
+        return None, ("SUB-1", message)
+    try:
+        plugin.validate(request)
+    except Exception as error:
+        # A ValueError or PluginError is written for the plan's author, others are not.
+        told = isinstance(error, (ValueError, PluginError)) and str(error).strip()
+        message = str(error) if told else f"could not be checked: {_text_of(error)}"
+        return None, ("V-19", hide(message, secrets))
+    return request, None
+
+
+def _has_defaults(request: object) -> bool:
+    # Of the class: a field may be called so too.
+    return callable(getattr(type(request), "defaults", None))
+
+
+def _text_of(error: Exception) -> str:
+    text = str(error).strip()
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name
+
+
+def _wrong_type(request: object, action: BaseAction, plugin: AnyPlugin) -> str | None:
+    """What is wrong with the request's class: it must be exactly a wanted one (V-23)."""
+    wanted: list[Any] = [get_origin(each) or each for each in request_types(plugin)]
+    if type(request) in wanted or Any in wanted:
+        return None
+    if isinstance(request, StoredValue):
+        return (
+            f"was read from a store while the plugin '{shorten(action.plugin)}' was not "
+            "installed: read the plan again"
+        )
+    names = [_name(cls) for cls in wanted]
+    if type(request).__name__ in (getattr(cls, "__name__", "") for cls in wanted):
+        # Two classes of one name: only their modules tell them apart.
+        got = f"the one of module {type(request).__module__}"
+        names = [
+            f"{name} of module {cls.__module__}"
+            for name, cls in zip(names, wanted, strict=True)
+        ]
+    else:
+        got = kind_of(request)
+    return (
+        f"must be {' or '.join(names)}, as '{shorten(action.plugin)}' wants, not {got}"
+    )
+
+
+def _name(cls: Any) -> str:
+    if cls is type(None):
+        return "None"
+    return kind_of_class(cls) if isinstance(cls, type) else str(cls)

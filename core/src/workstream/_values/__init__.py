@@ -1,0 +1,1 @@
+"""Errors, states and attempts: what the engine writes, and values of its kind."""

@@ -1,0 +1,176 @@
+"""Every error the engine raises, and which of them to catch.
+
+::
+
+    WorkstreamError
+    ├── ValidationError          the plan's author: every fault, each with its path
+    ├── RegistrationError        a plugin's author: the plugin cannot be registered
+    ├── BuilderError             the caller of ``PlanBuilder``
+    ├── PathError                a path that names no object, or no single one
+    ├── SecretError              a secret reference that cannot be resolved
+    ├── PlanError                the state of one plan forbids what was asked
+    │   ├── NotFoundError        no such plan
+    │   ├── NotStartedError      it was never started
+    │   ├── NotRunningHereError  it runs, but not in this process
+    │   ├── PlanStaleError       it was submitted too long ago to be started
+    │   └── PlanRefusedError     it cannot be run with the plugins at hand
+    ├── StorageError             the store
+    │   ├── StoreFormatError     the store is not ours, or from another version
+    │   ├── PlanCorruptError     one stored plan cannot be read
+    │   └── PlanExistsError      that id is taken
+    └── InternalError            a bug in the engine: please report it
+
+``PluginError`` is data that a plugin returns or raises, not an error of the
+engine; it lives with the other stored values in ``_values.state``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+__all__ = [
+    "BuilderError",
+    "Fault",
+    "InternalError",
+    "NotFoundError",
+    "NotRunningHereError",
+    "NotStartedError",
+    "PathError",
+    "PlanCorruptError",
+    "PlanError",
+    "PlanExistsError",
+    "PlanRefusedError",
+    "PlanStaleError",
+    "RegistrationError",
+    "SecretError",
+    "StorageError",
+    "StoreFormatError",
+    "ValidationError",
+    "WorkstreamError",
+]
+
+
+class WorkstreamError(Exception):
+    """The root: one ``except`` catches all that the engine raises."""
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """One thing that is wrong with a plan (V-1).
+
+    Attributes:
+        path: The object's address, names joined by `` / `` (OM-15).
+        field: The field at fault, or ``""`` when it is the object as a whole.
+        rule: The id of the rule that is broken, for example ``V-16``.
+        message: What is wrong and what to do about it, one sentence.
+    """
+
+    path: str
+    field: str
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}: {self.field}" if self.field else self.path
+        return f"{place}: {self.message} [{self.rule}]"
+
+
+class ValidationError(WorkstreamError):
+    """A plan, or the arguments of a call, cannot be accepted.
+
+    Attributes:
+        faults: All that is wrong, in walk order; nothing was changed or stored.
+    """
+
+    def __init__(self, message: str, faults: Iterable[Fault] = ()) -> None:
+        self.faults: tuple[Fault, ...] = tuple(faults)
+        lines = [message, *(f"  {fault}" for fault in self.faults)]
+        super().__init__("\n".join(lines))
+
+
+class RegistrationError(WorkstreamError):
+    """A plugin cannot be registered; the registry is as it was (REG-2)."""
+
+
+class BuilderError(WorkstreamError):
+    """A ``PlanBuilder`` method was called where it has no meaning (section 19)."""
+
+
+class PathError(WorkstreamError):
+    """A path does not name exactly one object of the plan (OM-15)."""
+
+
+class SecretError(WorkstreamError):
+    """A ``SecretRef`` cannot be resolved. The message never holds the value."""
+
+
+class PlanError(WorkstreamError):
+    """What was asked does not fit the state of this plan.
+
+    Attributes:
+        plan_id: The plan's id.
+    """
+
+    def __init__(self, message: str, plan_id: UUID) -> None:
+        self.plan_id = plan_id
+        super().__init__(message)
+
+
+class NotFoundError(PlanError):
+    """The store holds no plan of this id."""
+
+
+class NotStartedError(PlanError):
+    """The plan was never started, so there is nothing to wait for (ST-6)."""
+
+
+class NotRunningHereError(PlanError):
+    """The plan is stored as running, but this engine does not run it (ST-6).
+
+    Another process does, or a crash left it behind; ``resume`` tells which.
+    """
+
+
+class PlanStaleError(PlanError):
+    """The plan was submitted longer ago than ``max_submit`` (ST-3)."""
+
+
+class PlanRefusedError(PlanError):
+    """The plan cannot be started or recovered with the plugins at hand (ST-4, R-4)."""
+
+
+class StorageError(WorkstreamError):
+    """The store failed. What it acknowledged before is safe (STO-6)."""
+
+
+class StoreFormatError(StorageError):
+    """The store is not a workstream store, or was written by another version."""
+
+
+class PlanCorruptError(StorageError):
+    """One stored plan cannot be read; all others can (R-4).
+
+    Attributes:
+        plan_id: The plan's id.
+    """
+
+    def __init__(self, message: str, plan_id: UUID) -> None:
+        self.plan_id = plan_id
+        super().__init__(message)
+
+
+class PlanExistsError(StorageError):
+    """A plan of this id is stored already (STO-2)."""
+
+
+class InternalError(WorkstreamError):
+    """A bug in the engine broke one run off; the plan can be resumed (STO-6).
+
+    Please report it, with the traceback of ``__cause__``.
+    """

@@ -1,0 +1,1 @@
+"""Where plans are stored: memory, LMDB, nowhere; and who owns which plan."""

@@ -1,0 +1,213 @@
+"""Where an LMDB store keeps what: its keys, in one tree.
+
+The first byte of a key says what it is for, then comes the plan's id, then what else
+tells the entries of a plan apart, big-endian. So what belongs to one plan and is for
+one purpose stands together and in order, and a run, which writes its records in about
+walk order and its log strictly in order, changes few pages a commit.
+
+=======  ==============================================  =============================
+Purpose  Key                                             Value
+=======  ==============================================  =============================
+row      ``r`` plan                                      the row, by ``_codec.records``
+plan     ``d`` plan                                      the definition
+record   ``s`` plan, position (4 bytes), attempt (4)     log position (8), the data
+log      ``l`` plan, log position (8)                    changes, as below
+line     ``o`` plan, position (4), number (8)            the line's data
+stop     ``t`` plan                                      empty: a stop is asked for
+=======  ==============================================  =============================
+
+A **record** is put and never looked at again by who writes. That it removes those of
+later attempts is seen by who reads: a record says at which log position it was written,
+and one that was written before a record of an earlier attempt is gone, though its key
+is still there. So a write is a list of keys and values that LMDB takes in one call.
+
+The **log** repeats what the records hold: a watcher must see every change, and the
+records hold the latest only. The changes of one ``Write`` stand together, up to 256 in an
+entry, whose key tells the position of the last: so the log costs an action next to
+nothing. Each change is its length (4 bytes), one byte for its kind, and then: ``R`` a
+row; ``N`` position, attempt and data of a record; ``L`` position, number and data of a
+line.
+
+The plan's log position is the last key of its log; how many lines an action has reported
+is the last key of its lines. So nothing is counted twice, and writing a ``Write`` again
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from uuid import UUID
+
+import attrs
+
+from .._codec.records import decode_row, encode_row
+from .._protocols.vault import (
+    FIRST_LINES,
+    LAST_LINES,
+    LOG_KEPT,
+    Change,
+    LineRecord,
+    NodeRecord,
+    PlanRow,
+    Write,
+)
+
+__all__ = [
+    "DEFINITION",
+    "LINE",
+    "LOG",
+    "PURPOSES",
+    "RECORD",
+    "ROW",
+    "STOP",
+    "Steps",
+    "changes_in",
+    "line_key",
+    "line_place",
+    "log_key",
+    "log_position",
+    "records_in",
+    "steps_of",
+]
+
+ROW = b"r"
+DEFINITION = b"d"
+RECORD = b"s"
+LOG = b"l"
+LINE = b"o"
+STOP = b"t"
+PURPOSES = (ROW, DEFINITION, RECORD, LOG, LINE, STOP)
+
+LOG_ENTRY = 256
+"""How many changes an entry of the log holds at most."""
+
+_RECORD_KEY = struct.Struct(">17sII")
+_LOG_KEY = struct.Struct(">17sQ")
+_LINE_KEY = struct.Struct(">17sIQ")
+_WRITTEN = struct.Struct(">Q")
+_LENGTH = struct.Struct(">I")
+_ROW_HEAD = struct.Struct(">Ic")
+_NODE_HEAD = struct.Struct(">IcII")
+_LINE_HEAD = struct.Struct(">IcIQ")
+
+
+def log_key(plan_id: UUID, position: int) -> bytes:
+    """The key of the entry whose last change has this position."""
+    return _LOG_KEY.pack(LOG + plan_id.bytes, position)
+
+
+def line_key(plan_id: UUID, position: int, number: int) -> bytes:
+    """The key of one line."""
+    return _LINE_KEY.pack(LINE + plan_id.bytes, position, number)
+
+
+def log_position(key: bytes) -> int:
+    """The position in a key of the log: that of the entry's last change."""
+    position: int = _LOG_KEY.unpack(key)[1]
+    return position
+
+
+def line_place(key: bytes) -> tuple[int, int]:
+    """The action's position and the line's number, in a key of a line."""
+    _, position, number = _LINE_KEY.unpack(key)
+    return position, number
+
+
+def records_in(found: Iterable[tuple[bytes, bytes]]) -> Iterator[NodeRecord]:
+    """The records among the keys and values of a plan, without those that are gone."""
+    place = latest = -1
+    for key, value in found:
+        _, position, attempt = _RECORD_KEY.unpack(key)
+        (written,) = _WRITTEN.unpack_from(value)
+        if position != place:
+            place, latest = position, -1
+        if written > latest:
+            latest = written
+            yield NodeRecord(position, attempt, value[_WRITTEN.size :])
+
+
+def changes_in(plan_id: UUID, entry: bytes) -> list[Change]:
+    """The changes that an entry of the log holds, in order."""
+    changes: list[Change] = []
+    start = 0
+    while start < len(entry):
+        end = start + _LENGTH.size + _LENGTH.unpack_from(entry, start)[0]
+        changes.append(_change_in(plan_id, entry[start:end]))
+        start = end
+    return changes
+
+
+def _change_in(plan_id: UUID, value: bytes) -> Change:
+    kind = value[4:5]
+    if kind == b"R":
+        return decode_row(plan_id, value[_ROW_HEAD.size :])
+    if kind == b"N":
+        _, _, position, attempt = _NODE_HEAD.unpack_from(value)
+        return NodeRecord(position, attempt, value[_NODE_HEAD.size :])
+    if kind == b"L":
+        _, _, position, number = _LINE_HEAD.unpack_from(value)
+        return LineRecord(position, number, value[_LINE_HEAD.size :])
+    message = f"a change of kind {kind!r}"
+    raise ValueError(message)
+
+
+@attrs.frozen
+class Steps:
+    """What a ``Write`` does to the tree.
+
+    Attributes:
+        puts: Keys, and the values they get.
+        gone: A first key, and a last one: after that, all from one to the other goes.
+    """
+
+    puts: list[tuple[bytes, bytes]]
+    gone: dict[bytes, bytes]
+
+
+def steps_of(write: Write) -> Steps:
+    """All that a ``Write`` changes."""
+    plan = write.plan_id.bytes
+    records = RECORD + plan
+    steps = Steps([], {})
+    puts, logged = steps.puts, list[bytes]()
+    for written, change in enumerate(write.changes, write.first):
+        if isinstance(change, NodeRecord):
+            position, attempt, data = change.position, change.attempt, change.data
+            key = _RECORD_KEY.pack(records, position, attempt)
+            puts.append((key, _WRITTEN.pack(written) + data))
+            head = _NODE_HEAD.pack(9 + len(data), b"N", position, attempt)
+            logged.append(head + data)
+        elif isinstance(change, PlanRow):
+            logged.append(_put_row(steps, plan, change))
+        else:
+            logged.append(_put_line(steps, LINE + plan, change))
+    log = LOG + plan
+    last = write.first - 1
+    for start in range(0, len(logged), LOG_ENTRY):
+        entry = logged[start : start + LOG_ENTRY]
+        last += len(entry)
+        steps.puts.append((_LOG_KEY.pack(log, last), b"".join(entry)))
+    if last > LOG_KEPT:
+        steps.gone[log] = _LOG_KEY.pack(log, last - LOG_KEPT)
+    return steps
+
+
+def _put_row(steps: Steps, plan: bytes, row: PlanRow) -> bytes:
+    data = encode_row(row)
+    steps.puts.append((ROW + plan, data))
+    if row.status.is_terminal:
+        steps.gone[STOP + plan] = STOP + plan
+    return _ROW_HEAD.pack(1 + len(data), b"R") + data
+
+
+def _put_line(steps: Steps, prefix: bytes, line: LineRecord) -> bytes:
+    key = _LINE_KEY.pack(prefix, line.position, line.number)
+    steps.puts.append((key, line.data))
+    steps.gone.pop(key, None)
+    old = line.number - LAST_LINES
+    if old > FIRST_LINES:
+        key = _LINE_KEY.pack(prefix, line.position, old)
+        steps.gone[key] = key
+    head = _LINE_HEAD.pack(13 + len(line.data), b"L", line.position, line.number)
+    return head + line.data

@@ -1,0 +1,220 @@
+"""What an LMDB transaction is asked, and what its errors mean, in our words."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import importlib
+import logging
+import os
+import struct
+from collections.abc import Collection, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from .._codec.records import decode_row
+from .._protocols.vault import PlanRow, not_found
+from .._values.errors import PlanCorruptError, StorageError, StoreFormatError
+from . import lmdb_layout as layout
+
+__all__ = [
+    "OutgrownError",
+    "Reader",
+    "StoreFullError",
+    "damaged",
+    "keys_of",
+    "lmdb",
+    "row_at",
+    "row_in",
+    "storage_errors",
+]
+
+log = logging.getLogger("workstream")
+
+_NEXT_TO_NOTHING = 2**16
+"""Bytes; a disk that has less is called full."""
+_SIGNS_OF_FAILURE = (os.strerror(errno.EIO), os.strerror(errno.EROFS), "MDB_PANIC")
+
+
+class StoreFullError(StorageError):
+    """The store has no room left in its map."""
+
+
+class OutgrownError(StorageError):
+    """Another process has made the store larger than this one's map."""
+
+
+class Reader:
+    """What the vault asks of one transaction."""
+
+    def __init__(self, transaction: Any) -> None:
+        self._transaction = transaction
+
+    def get(self, purpose: bytes, plan_id: UUID) -> bytes | None:
+        """What there is of the plan for a purpose that has one key a plan."""
+        value: bytes | None = self._transaction.get(purpose + plan_id.bytes)
+        return value
+
+    def row(self, plan_id: UUID) -> PlanRow:
+        """The plan's row. Raises NotFoundError."""
+        data = self.get(layout.ROW, plan_id)
+        if data is None:
+            raise not_found(plan_id)
+        return row_in(plan_id, data)
+
+    def rows_of(self, ids: Collection[UUID]) -> Iterator[tuple[bytes, bytes]]:
+        """The keys and values of those plans' rows that there are."""
+        for plan_id in set(ids):
+            data = self.get(layout.ROW, plan_id)
+            if data is not None:
+                yield layout.ROW + plan_id.bytes, data
+
+    def all_of(
+        self, purpose: bytes, plan_id: UUID | None = None, *, start: bytes | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """The keys and values of one purpose, of one plan or all, in order."""
+        prefix = purpose if plan_id is None else purpose + plan_id.bytes
+        cursor = self._transaction.cursor()
+        if cursor.set_range(start or prefix):
+            for key, value in cursor:
+                if not key.startswith(prefix):
+                    return
+                yield key, value
+
+    def log_position(self, plan_id: UUID) -> int:
+        """The position of the plan's latest change; 0 before the first."""
+        key = self._last_before(layout.log_key(plan_id, 2**64 - 1), 17)
+        return 0 if key is None else layout.log_position(key)
+
+    def line_counts(self, plan_id: UUID) -> dict[int, int]:
+        """The number of the last line of each action that has reported any."""
+        counts: dict[int, int] = {}
+        cursor = self._transaction.cursor()
+        prefix = layout.LINE + plan_id.bytes
+        found = cursor.set_range(prefix)
+        while found and cursor.key().startswith(prefix):
+            position, _ = layout.line_place(cursor.key())
+            end = layout.line_key(plan_id, position, 2**64 - 1)
+            last = self._last_before(end, 21)
+            assert last is not None
+            counts[position] = layout.line_place(last)[1]
+            found = cursor.set_range(end)
+        return counts
+
+    def _last_before(self, end: bytes, shared: int) -> bytes | None:
+        """The last key before this one that shares so many bytes with it."""
+        cursor = self._transaction.cursor()
+        found = cursor.prev() if cursor.set_range(end) else cursor.last()
+        key: bytes = cursor.key()
+        return key if found and key[:shared] == end[:shared] else None
+
+
+def row_in(plan_id: UUID, data: bytes) -> PlanRow:
+    """The row that is stored so. Raises PlanCorruptError."""
+    try:
+        return decode_row(plan_id, data)
+    except Exception as error:
+        raise damaged(plan_id, "its row", error) from error
+
+
+def row_at(key: bytes, data: bytes) -> PlanRow | None:
+    """The row that stands at a key, for a list: one that is damaged is left out."""
+    try:
+        return row_in(UUID(bytes=key[1:]), data)
+    except (ValueError, PlanCorruptError) as error:
+        log.warning("left out of a list: %s", error)
+        return None
+
+
+@contextmanager
+def keys_of(plan_id: UUID) -> Generator[None, None, None]:
+    """What stands at the keys of one plan is read; it may be damaged."""
+    try:
+        yield
+    except (ValueError, KeyError, struct.error) as error:
+        raise damaged(plan_id, "what is stored of its run", error) from error
+
+
+def damaged(plan_id: UUID, what: str, error: Exception) -> PlanCorruptError:
+    """Something that is stored of this plan is not what was stored (R-4)."""
+    message = (
+        f"plan {plan_id} cannot be read, all others can: {what} is damaged "
+        f"({type(error).__name__}: {error}); restore it from a backup, or delete it"
+    )
+    return PlanCorruptError(message, plan_id)
+
+
+@functools.cache
+def lmdb() -> Any:
+    """LMDB itself, imported with the first store that is opened."""
+    # It brings no types; as ``Any`` it says so once, here.
+    return importlib.import_module("lmdb")
+
+
+@contextmanager
+def storage_errors(path: Path) -> Generator[None, None, None]:
+    """Say in our words what LMDB and the system say in theirs, and what to do."""
+    library = lmdb()
+    try:
+        yield
+    except library.MapFullError as error:
+        message = (
+            f"the store at {path} is full: delete finished plans, or open it with a "
+            "larger map_size"
+        )
+        raise StoreFullError(message) from error
+    except library.MapResizedError as error:
+        message = (
+            f"the store at {path} was just made larger than this process had expected: "
+            "try again"
+        )
+        raise OutgrownError(message) from error
+    except library.ReadersFullError as error:
+        message = (
+            f"the store at {path} is being read by as many processes as it can take: "
+            "close some that watch or read it"
+        )
+        raise StorageError(message) from error
+    except (
+        library.InvalidError,
+        library.CorruptedError,
+        library.PageNotFoundError,
+    ) as error:
+        message = f"the store at {path} is damaged: {error}; restore it from a backup"
+        raise StoreFormatError(message) from error
+    except library.VersionMismatchError as error:
+        message = f"the store at {path} is of another version of LMDB: {error}"
+        raise StoreFormatError(message) from error
+    except library.ReadonlyError as error:
+        message = f"the store at {path} cannot be written: it is read-only"
+        raise StorageError(message) from error
+    except (library.Error, OSError) as error:
+        raise StorageError(_failure(path, error)) from error
+
+
+def _failure(path: Path, error: Exception) -> str:
+    """What the system, or the disk, did to a store."""
+    reason = str(error)
+    if _is_full(path) or os.strerror(errno.ENOSPC) in reason:
+        return (
+            f"the disk of the store at {path} is full: make room on it; what was stored "
+            f"is safe ({error})"
+        )
+    if any(sign in reason for sign in _SIGNS_OF_FAILURE):
+        return (
+            f"the store at {path} could not be written, and whether the last change is "
+            "in it is not known, while all before it is: see whether its disk fails or "
+            f"is full ({error})"
+        )
+    return f"the store at {path} failed: {error}"
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk has no room left: LMDB says of that "input/output error"."""
+    try:
+        disk = os.statvfs(path)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _NEXT_TO_NOTHING

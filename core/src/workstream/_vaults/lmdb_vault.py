@@ -1,0 +1,501 @@
+"""The store of one machine: an LMDB environment in a directory of its own.
+
+The directory holds the marker (``_vaults.store_marker``), LMDB's ``data.mdb`` and ``lock.mdb``,
+and ``owners`` (``_vaults.owners``). Keys and values are described in ``_vaults.lmdb_layout``. The
+rules that this file obeys, and why:
+
+**One write transaction is one call in a worker thread, from begin to commit.** LMDB's
+writer lock belongs to a thread: begun here and committed there, a transaction seems to
+succeed and the next writer waits for ever. In a thread, because a commit ends with a
+sync to disk, and while a slow disk takes its time the event loop has to go on. The
+thread cannot be abandoned, so the outcome is always known; a limiter of our own lets
+one such call run at a time, whatever other threads are doing.
+
+**Reads run on the event loop.** LMDB reads never wait for a writer. They are calls into
+mapped memory, a few microseconds for a row, about two milliseconds for ten thousand
+records, and a hop to a thread and back would cost more. The price: if the file has
+fallen out of the page cache, the loop waits for the disk. A read transaction ends within
+its call, as a long one would keep LMDB from reusing pages and make the file grow.
+
+**Writes of several plans share one transaction.** If it fails they are tried one by one,
+so that one plan's trouble stays its own. A commit that failed may have happened all the
+same; it is reported as failed, and as writing a ``Write`` twice is harmless, trying
+again is too. What LMDB itself needs after a failure, ``_vaults.lmdb_environment`` tells.
+
+**A plan whose bytes are damaged is its own trouble too.** Whoever reads or writes that
+plan is told, lists leave it out with a warning, and it can be deleted.
+
+**The map is large from the beginning.** It is address space, not disk or memory. Making
+it larger later is unsafe while other processes read. The limit is an option.
+
+**A process opens a store once, and its forked children not at all.** A second LMDB
+environment on the same file breaks the locks of the first, and so would a second
+descriptor of ``owners``. Both are noticed and refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from uuid import UUID
+
+from .._codec.records import encode_row, row_prefix, status_in
+from .._protocols.vault import (
+    Change,
+    LineRecord,
+    LogSlice,
+    PlanRow,
+    StoredPlan,
+    Write,
+    newest_first,
+    refusal,
+    refuse_delete,
+)
+from .._values.errors import PlanCorruptError, PlanExistsError, StorageError
+from .._values.state import Status
+from . import lmdb_layout as layout
+from .lmdb_environment import OPEN_HERE, Environment, is_open_here
+from .lmdb_reader import (
+    OutgrownError,
+    Reader,
+    StoreFullError,
+    damaged,
+    keys_of,
+    row_at,
+    storage_errors,
+)
+from .store_marker import check_directory
+
+if TYPE_CHECKING:
+    import trio
+
+    from .lmdb_copy import StoreCopy
+    from .lmdb_health import StoreHealth
+    from .owners import Owners
+
+__all__ = ["LmdbVault"]
+
+T = TypeVar("T")
+
+log = logging.getLogger("workstream")
+
+DEFAULT_MAP_SIZE = 64 * 2**30 if sys.maxsize > 2**32 else 2**30
+
+_ONE_A_PLAN = 17
+"""How long a key is for a purpose that has one key a plan."""
+
+_Ready: TypeAlias = tuple[Write, layout.Steps]
+"""A write, and all that it changes."""
+
+
+class LmdbVault:
+    """Plans in a directory of one machine, shared by its processes (see ``Vault``).
+
+    Needs trio to write; opening and reading from several tasks is fine.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        create: bool = True,
+        map_size: int = DEFAULT_MAP_SIZE,
+        risk_power_cut: bool = False,
+    ) -> None:
+        """Name a store; ``open`` opens it.
+
+        Args:
+            path: The directory.
+            create: Whether to begin a store when there is none.
+            map_size: How large the store may become, in bytes. It costs address space
+                only; where there is too little of that, less is taken.
+            risk_power_cut: Leave it to the operating system when to write to disk.
+                Several times faster. What is stored survives the death of the process,
+                but a power cut may lose the latest changes or damage the store.
+        """
+        self._path = Path(path)
+        self._create = create
+        self._map_size = map_size
+        self._sync = not risk_power_cut
+        self._env: Environment | None = None
+        self._owners: Owners | None = None
+        self._key: tuple[int, int] | None = None
+        self._pid = 0
+        self._one_at_a_time: trio.CapacityLimiter
+        self._copying: trio.CapacityLimiter
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return self._path
+
+    @property
+    def shared(self) -> bool:
+        """See ``Vault.shared``: any process of the machine may open it too."""
+        return True
+
+    # -- Opening and closing -----------------------------------------------------------
+
+    async def open(self) -> None:
+        """See ``Vault.open``."""
+        import trio
+
+        self._one_at_a_time = trio.CapacityLimiter(1)
+        self._copying = trio.CapacityLimiter(1)
+        await trio.to_thread.run_sync(self._open, limiter=self._one_at_a_time)
+
+    def _open(self) -> None:
+        from .owners import Owners
+
+        check_directory(self._path, create=self._create)
+        status = self._path.stat()
+        key = (status.st_dev, status.st_ino)
+        if is_open_here(self._path):
+            message = (
+                f"the store at {self._path} is already open in this process: share the "
+                "one vault, or the one engine"
+            )
+            raise StorageError(message)
+        env = Environment(self._path, map_size=self._map_size, sync=self._sync)
+        try:
+            with storage_errors(self._path):
+                owners = Owners(self._path / "owners")
+        except BaseException:
+            env.close()
+            raise
+        OPEN_HERE[key] = self._pid = os.getpid()
+        self._env, self._owners, self._key = env, owners, key
+
+    async def close(self) -> None:
+        """See ``Vault.close``."""
+        import trio
+
+        if self._env is None:
+            return
+        # A commit may be under way in its thread: nothing may be closed under it.
+        with trio.CancelScope(shield=True):
+            async with self._one_at_a_time, self._copying:
+                self._close()
+
+    def _close(self) -> None:
+        env, self._env = self._env, None
+        owners, self._owners = self._owners, None
+        # A forked child leaves its parent's store alone.
+        if env is None or owners is None or os.getpid() != self._pid:
+            return
+        try:
+            env.close()
+        finally:
+            owners.close()
+            assert self._key is not None
+            del OPEN_HERE[self._key]
+
+    # -- Reading -----------------------------------------------------------------------
+
+    async def _reading(self) -> AbstractContextManager[Reader]:
+        return (await self._healthy()).reading()
+
+    async def _healthy(self) -> Environment:
+        """The environment; opened anew if LMDB has given it up."""
+        env = self._environment()
+        if env.broken:
+            # Then nobody writes, and readers, who never wait, are not reading either.
+            async with self._one_at_a_time, self._copying:
+                self._environment().mend()
+        return self._environment()
+
+    def _environment(self) -> Environment:
+        if self._env is None:
+            message = f"the store at {self._path} is not open"
+            raise StorageError(message)
+        if os.getpid() != self._pid:
+            message = (
+                f"the store at {self._path} was opened by the process that this one was "
+                "forked from: open it anew"
+            )
+            raise StorageError(message)
+        return self._env
+
+    async def read(self, plan_id: UUID) -> StoredPlan:
+        """See ``Vault.read``."""
+        with await self._reading() as reader:
+            row = reader.row(plan_id)
+            with keys_of(plan_id):
+                return StoredPlan(
+                    row=row,
+                    definition=reader.get(layout.DEFINITION, plan_id) or b"",
+                    records=tuple(
+                        layout.records_in(reader.all_of(layout.RECORD, plan_id))
+                    ),
+                    position=reader.log_position(plan_id),
+                    lines=reader.line_counts(plan_id),
+                    stop_requested=reader.get(layout.STOP, plan_id) is not None,
+                )
+
+    async def row(self, plan_id: UUID) -> PlanRow:
+        """See ``Vault.row``."""
+        with await self._reading() as reader:
+            return reader.row(plan_id)
+
+    async def exists(self, plan_id: UUID) -> bool:
+        """See ``Vault.exists``."""
+        with await self._reading() as reader:
+            return reader.get(layout.ROW, plan_id) is not None
+
+    async def search(
+        self,
+        *,
+        ids: Collection[UUID] | None = None,
+        group_ids: Collection[UUID] | None = None,
+        statuses: Collection[Status] | None = None,
+        limit: int = 0,
+    ) -> list[PlanRow]:
+        """See ``Vault.search``."""
+        # Of most rows it is enough to look at the first bytes.
+        starts = (b"",) if statuses is None else tuple(map(row_prefix, statuses))
+        with await self._reading() as reader:
+            found = reader.all_of(layout.ROW) if ids is None else reader.rows_of(ids)
+            rows = (row_at(key, data) for key, data in found if data.startswith(starts))
+            fit = (
+                row
+                for row in rows
+                if row is not None and (group_ids is None or row.group_id in group_ids)
+            )
+            return newest_first(fit, limit)
+
+    async def log(self, plan_id: UUID, after: int, limit: int = 1000) -> LogSlice:
+        """See ``Vault.log``."""
+        with await self._reading() as reader:
+            status = reader.row(plan_id).status
+            changes: list[tuple[int, Change]] = []
+            start = layout.log_key(plan_id, after + 1)
+            with keys_of(plan_id):
+                for key, entry in reader.all_of(layout.LOG, plan_id, start=start):
+                    found = layout.changes_in(plan_id, entry)
+                    first = layout.log_position(key) - len(found) + 1
+                    if not changes and first > after + 1:
+                        return LogSlice(missed=True, changes=(), status=status)
+                    changes += (
+                        (position, change)
+                        for position, change in enumerate(found, first)
+                        if position > after
+                    )
+                    if len(changes) >= limit:
+                        break
+            return LogSlice(missed=False, changes=tuple(changes[:limit]), status=status)
+
+    async def lines(self, plan_id: UUID, position: int) -> list[LineRecord]:
+        """See ``Vault.lines``."""
+        with await self._reading() as reader:
+            reader.row(plan_id)
+            start = layout.line_key(plan_id, position, 0)
+            found: list[LineRecord] = []
+            with keys_of(plan_id):
+                for key, data in reader.all_of(layout.LINE, plan_id, start=start):
+                    place, number = layout.line_place(key)
+                    if place != position:
+                        break
+                    found.append(LineRecord(position, number, data))
+            return found
+
+    async def stop_requests(self) -> frozenset[UUID]:
+        """See ``Vault.stop_requests``."""
+        with await self._reading() as reader:
+            keys = [key for key, _ in reader.all_of(layout.STOP)]
+        return frozenset(UUID(bytes=key[1:]) for key in keys if len(key) == _ONE_A_PLAN)
+
+    # -- Writing -----------------------------------------------------------------------
+
+    async def _writing(
+        self, function: Callable[[Any], T], *, must_fit: bool = False
+    ) -> T:
+        """Call the function in a transaction, in the one thread.
+
+        Args:
+            function: May be called twice.
+            must_fit: Whether a full store is made larger for it.
+        """
+        try:
+            return await self._write_once(function)
+        except OutgrownError:
+            return await self._write_once(function)
+        except StoreFullError:
+            if not must_fit:
+                raise
+        async with self._one_at_a_time, self._copying:
+            self._environment().grow()
+        return await self._write_once(function)
+
+    async def _write_once(self, function: Callable[[Any], T]) -> T:
+        from .lmdb_thread import call_in_thread
+
+        env = await self._healthy()
+        return await call_in_thread(lambda: env.write(function), self._one_at_a_time)
+
+    async def create(self, row: PlanRow, definition: bytes) -> None:
+        """See ``Vault.create``."""
+        data = encode_row(row)
+
+        def create(transaction: Any) -> None:
+            plan = row.id.bytes
+            if not transaction.put(layout.ROW + plan, data, overwrite=False):
+                message = f"plan {row.id} is stored already"
+                raise PlanExistsError(message)
+            transaction.put(layout.DEFINITION + plan, definition)
+
+        await self._writing(create)
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
+        """See ``Vault.write``."""
+        import trio
+
+        if not writes:
+            return []
+        await self._healthy()
+        # Encoded before the transaction: while it lasts, no other process can write.
+        ready = [(write, layout.steps_of(write)) for write in writes]
+        if len(ready) > 1:
+            try:
+                return await self._commit(ready)
+            except StorageError:
+                pass  # whose trouble it is, the next tries tell
+        answers: list[StorageError | None] = []
+        with trio.CancelScope(shield=len(ready) > 1):
+            for one in ready:
+                answers.append(await self._commit_alone(one))
+        return answers
+
+    async def _commit_alone(self, one: _Ready) -> StorageError | None:
+        try:
+            [answer] = await self._commit([one])
+        except StorageError as error:
+            return error
+        return answer
+
+    async def _commit(self, ready: Sequence[_Ready]) -> list[StorageError | None]:
+        return await self._writing(
+            lambda transaction: [_take(transaction, *one) for one in ready]
+        )
+
+    async def delete(self, plan_id: UUID) -> None:
+        """See ``Vault.delete``."""
+
+        def delete(transaction: Any) -> None:
+            self._refuse_delete(transaction, plan_id)
+            cursor = transaction.cursor()
+            for purpose in layout.PURPOSES:
+                prefix = purpose + plan_id.bytes
+                _sweep(cursor, prefix, prefix + b"\xff" * 16)
+
+        # Deleting is what makes room, and it needs some.
+        await self._writing(delete, must_fit=True)
+
+    def _refuse_delete(self, transaction: Any, plan_id: UUID) -> None:
+        try:
+            status = Reader(transaction).row(plan_id).status
+        except PlanCorruptError:
+            # To delete it may be all that can be done with it, if nobody is running it.
+            if self._owners is not None and self._owners.owner(plan_id) is None:
+                return
+            raise
+        refuse_delete(plan_id, status)
+
+    async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
+        """See ``Vault.request_stop``."""
+
+        def request_stop(transaction: Any) -> Status:
+            reader = Reader(transaction)
+            found = reader.row(plan_id).status
+            if found is Status.NOT_STARTED:
+                write = Write(
+                    plan_id=plan_id,
+                    first=reader.log_position(plan_id) + 1,
+                    changes=(row_if_not_started,),
+                )
+                _take(transaction, write, layout.steps_of(write))
+            elif found is Status.RUNNING:
+                transaction.put(layout.STOP + plan_id.bytes, b"")
+            return found
+
+        return await self._writing(request_stop, must_fit=True)
+
+    # -- Housekeeping ------------------------------------------------------------------
+
+    async def health(self) -> StoreHealth:
+        """What an operator wants to know of the store: its size, room and readers."""
+        from .lmdb_health import measured
+
+        env = await self._healthy()
+        with env.reading() as reader:
+            return measured(self._path, env, reader)
+
+    async def backup(self, path: str | os.PathLike[str]) -> StoreCopy:
+        """Copy the store as it is at one moment; runs go on meanwhile.
+
+        Args:
+            path: The directory to make: a store too, for ``restore_store``. It is whole
+                or not there, also after a crash.
+
+        Raises:
+            StorageError: There is something already, or it cannot be written.
+        """
+        import trio
+
+        from .lmdb_copy import back_up
+
+        await self._healthy()
+        # Not in the writers' place: they need not wait. Whoever closes or mends must.
+        async with self._copying:
+            copy = self._environment().copy
+            return await trio.to_thread.run_sync(back_up, self._path, copy, Path(path))
+
+    # -- Owning ------------------------------------------------------------------------
+
+    async def claim(self, plan_id: UUID) -> bool:
+        """See ``Vault.claim``."""
+        with storage_errors(self._path):
+            return self._claims().claim(plan_id)
+
+    async def release(self, plan_id: UUID) -> None:
+        """See ``Vault.release``."""
+        with storage_errors(self._path):
+            self._claims().release(plan_id)
+
+    async def owner(self, plan_id: UUID) -> int | None:
+        """See ``Vault.owner``."""
+        with storage_errors(self._path):
+            return self._claims().owner(plan_id)
+
+    def _claims(self) -> Owners:
+        self._environment()
+        assert self._owners is not None
+        return self._owners
+
+
+def _take(transaction: Any, write: Write, steps: layout.Steps) -> StorageError | None:
+    """Do one ``Write`` in a transaction, or say why not."""
+    row = transaction.get(layout.ROW + write.plan_id.bytes)
+    try:
+        found = None if row is None else status_in(row)
+    except Exception as fault:
+        return damaged(write.plan_id, "its row", fault)
+    error = refusal(write, found)
+    if error is None:
+        cursor = transaction.cursor()
+        cursor.putmulti(steps.puts)
+        for first, last in steps.gone.items():
+            _sweep(cursor, first, last)
+    return error
+
+
+def _sweep(cursor: Any, first: bytes, last: bytes) -> None:
+    """Delete all from the first key to the last, both included."""
+    if cursor.set_range(first):
+        # A cursor that has run off the end stands at the empty key.
+        while b"" < cursor.key() <= last:
+            cursor.delete()

@@ -1,0 +1,262 @@
+"""A vault in memory: for tests, simulations, and plans that need not outlive anything.
+
+Nothing here suspends, starts a thread or asks for the time. So any driver can run its
+coroutines, one without an event loop included, and a run repeats exactly.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from uuid import UUID
+
+import attrs
+
+from .._protocols.vault import (
+    FIRST_LINES,
+    LAST_LINES,
+    LOG_KEPT,
+    Change,
+    LineRecord,
+    LogSlice,
+    NodeRecord,
+    PlanRow,
+    StoredPlan,
+    Write,
+    newest_first,
+    not_found,
+    refusal,
+    refuse_delete,
+)
+from .._values.errors import PlanExistsError, StorageError
+from .._values.state import Status
+
+__all__ = ["MemorySnapshot", "MemoryVault"]
+
+
+@attrs.define
+class _Stored:
+    """One plan. What the containers hold is immutable, so a copy of them is enough."""
+
+    row: PlanRow
+    definition: bytes
+    position: int = 0
+    stop_requested: bool = False
+    records: dict[int, dict[int, NodeRecord]] = attrs.Factory(
+        dict[int, dict[int, NodeRecord]]
+    )
+    log: dict[int, Change] = attrs.Factory(dict[int, Change])
+    lines: dict[int, dict[int, LineRecord]] = attrs.Factory(
+        dict[int, dict[int, LineRecord]]
+    )
+
+    def copied(self) -> _Stored:
+        return attrs.evolve(
+            self,
+            records={place: dict(kept) for place, kept in self.records.items()},
+            log=dict(self.log),
+            lines={place: dict(kept) for place, kept in self.lines.items()},
+        )
+
+    def apply(self, first: int, changes: Iterable[Change]) -> None:
+        for position, change in enumerate(changes, first):
+            if isinstance(change, PlanRow):
+                self.row = change
+                self.stop_requested &= not change.status.is_terminal
+            elif isinstance(change, NodeRecord):
+                self._apply_record(change)
+            else:
+                self._apply_line(change)
+            self.log[position] = change
+            self.log.pop(position - LOG_KEPT, None)
+            self.position = max(self.position, position)
+
+    def _apply_record(self, record: NodeRecord) -> None:
+        kept = self.records.setdefault(record.position, {})
+        kept[record.attempt] = record
+        for later in [attempt for attempt in kept if attempt > record.attempt]:
+            del kept[later]
+
+    def _apply_line(self, line: LineRecord) -> None:
+        kept = self.lines.setdefault(line.position, {})
+        kept[line.number] = line
+        if line.number - LAST_LINES > FIRST_LINES:
+            kept.pop(line.number - LAST_LINES, None)
+
+
+@attrs.frozen
+class MemorySnapshot:
+    """What a ``MemoryVault`` held at one moment; nothing changes it."""
+
+    _plans: dict[UUID, _Stored]
+
+    def copied(self) -> dict[UUID, _Stored]:
+        """The plans, for a vault that will change them."""
+        return {plan_id: stored.copied() for plan_id, stored in self._plans.items()}
+
+
+class MemoryVault:
+    """A store of plans that lives as long as the object (see ``Vault``).
+
+    Several engines may share one, and each opens and closes it: the claims are let go
+    when the last of them has closed it. What is stored stays.
+    """
+
+    def __init__(self) -> None:
+        self._plans: dict[UUID, _Stored] = {}
+        self._claims: set[UUID] = set()
+        self._open = 0
+
+    @property
+    def shared(self) -> bool:
+        """See ``Vault.shared``: no other process can see into this one."""
+        return False
+
+    def snapshot(self) -> MemorySnapshot:
+        """What is stored now; claims are left out, as they would die in a crash."""
+        return MemorySnapshot(MemorySnapshot(self._plans).copied())
+
+    @classmethod
+    def restored(cls, snapshot: MemorySnapshot) -> MemoryVault:
+        """A vault of its own that holds what the snapshot holds."""
+        vault = cls()
+        vault._plans = snapshot.copied()
+        return vault
+
+    def forget_claims(self) -> None:
+        """Let go of every claim, as the death of their owner would."""
+        self._claims.clear()
+
+    async def open(self) -> None:
+        """See ``Vault.open``."""
+        self._open += 1
+
+    async def close(self) -> None:
+        """See ``Vault.close``."""
+        self._open = max(0, self._open - 1)
+        if not self._open:
+            self.forget_claims()
+
+    async def create(self, row: PlanRow, definition: bytes) -> None:
+        """See ``Vault.create``."""
+        if row.id in self._plans:
+            message = f"plan {row.id} is stored already"
+            raise PlanExistsError(message)
+        self._plans[row.id] = _Stored(row, definition)
+
+    async def read(self, plan_id: UUID) -> StoredPlan:
+        """See ``Vault.read``."""
+        stored = self._stored(plan_id)
+        return StoredPlan(
+            row=stored.row,
+            definition=stored.definition,
+            records=tuple(
+                record
+                for _, kept in sorted(stored.records.items())
+                for _, record in sorted(kept.items())
+            ),
+            position=stored.position,
+            lines={place: max(kept) for place, kept in sorted(stored.lines.items())},
+            stop_requested=stored.stop_requested,
+        )
+
+    async def row(self, plan_id: UUID) -> PlanRow:
+        """See ``Vault.row``."""
+        return self._stored(plan_id).row
+
+    async def exists(self, plan_id: UUID) -> bool:
+        """See ``Vault.exists``."""
+        return plan_id in self._plans
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
+        """See ``Vault.write``."""
+        return [self._write(write) for write in writes]
+
+    def _write(self, write: Write) -> StorageError | None:
+        stored = self._plans.get(write.plan_id)
+        error = refusal(write, None if stored is None else stored.row.status)
+        if stored is not None and error is None:
+            stored.apply(write.first, write.changes)
+        return error
+
+    async def search(
+        self,
+        *,
+        ids: Collection[UUID] | None = None,
+        group_ids: Collection[UUID] | None = None,
+        statuses: Collection[Status] | None = None,
+        limit: int = 0,
+    ) -> list[PlanRow]:
+        """See ``Vault.search``."""
+        return newest_first(
+            (
+                stored.row
+                for plan_id, stored in self._plans.items()
+                if (ids is None or plan_id in ids)
+                and (group_ids is None or stored.row.group_id in group_ids)
+                and (statuses is None or stored.row.status in statuses)
+            ),
+            limit,
+        )
+
+    async def delete(self, plan_id: UUID) -> None:
+        """See ``Vault.delete``."""
+        refuse_delete(plan_id, self._stored(plan_id).row.status)
+        del self._plans[plan_id]
+
+    async def log(self, plan_id: UUID, after: int, limit: int = 1000) -> LogSlice:
+        """See ``Vault.log``."""
+        stored = self._stored(plan_id)
+        first = next(iter(stored.log), stored.position + 1)
+        missed = after + 1 < first
+        last = after if missed else min(stored.position, after + limit)
+        return LogSlice(
+            missed=missed,
+            changes=tuple(
+                (position, stored.log[position])
+                for position in range(after + 1, last + 1)
+            ),
+            status=stored.row.status,
+        )
+
+    async def lines(self, plan_id: UUID, position: int) -> list[LineRecord]:
+        """See ``Vault.lines``."""
+        kept = self._stored(plan_id).lines.get(position, {})
+        return [line for _, line in sorted(kept.items())]
+
+    async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
+        """See ``Vault.request_stop``."""
+        stored = self._stored(plan_id)
+        found = stored.row.status
+        if found is Status.NOT_STARTED:
+            stored.apply(stored.position + 1, (row_if_not_started,))
+        elif found is Status.RUNNING:
+            stored.stop_requested = True
+        return found
+
+    async def stop_requests(self) -> frozenset[UUID]:
+        """See ``Vault.stop_requests``."""
+        return frozenset(
+            plan_id for plan_id, stored in self._plans.items() if stored.stop_requested
+        )
+
+    async def claim(self, plan_id: UUID) -> bool:
+        """See ``Vault.claim``."""
+        if plan_id in self._claims:
+            return False
+        self._claims.add(plan_id)
+        return True
+
+    async def release(self, plan_id: UUID) -> None:
+        """See ``Vault.release``."""
+        self._claims.discard(plan_id)
+
+    async def owner(self, plan_id: UUID) -> int | None:
+        """See ``Vault.owner``."""
+        return os.getpid() if plan_id in self._claims else None
+
+    def _stored(self, plan_id: UUID) -> _Stored:
+        try:
+            return self._plans[plan_id]
+        except KeyError:
+            raise not_found(plan_id) from None

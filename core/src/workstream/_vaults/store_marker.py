@@ -1,0 +1,171 @@
+"""Whether a directory is a store of ours, and of which version.
+
+A store directory holds a file ``workstream`` that says so, in words, before it holds
+anything else. So nothing is ever written into a directory that belongs to someone else,
+and an engine that is too old for a store says so instead of reading it wrongly.
+
+A store is for one user, and closed to all others: what plans hold is nobody else's
+business, and files that two users make can be opened by neither. Root is no exception.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from pathlib import Path
+
+from .._values.errors import StorageError, StoreFormatError
+
+__all__ = [
+    "MARKER",
+    "UNFINISHED",
+    "VERSION",
+    "check_directory",
+    "check_marker",
+    "foreign_entries",
+    "sync_directory",
+]
+
+VERSION = 1
+"""The version of the store's layout that this engine reads and writes."""
+
+MARKER = "workstream"
+"""The file that says so."""
+UNFINISHED = ".workstream-"
+"""What the names of files and directories begin with that are not finished yet."""
+_TEXT = re.compile(r"workstream store, version (\d+)\n")
+_NOT_OURS = "point --store at a directory that is new, empty, or a workstream store"
+
+
+def check_directory(path: Path, *, create: bool) -> None:
+    """Make sure that this is a store of this version; begin one where allowed.
+
+    Args:
+        path: The directory.
+        create: Whether to begin a store in a directory that is new or empty.
+
+    Raises:
+        StoreFormatError: It is something else, or a store of a newer version.
+        StorageError: There is none, or it cannot be written.
+    """
+    try:
+        if not path.exists():
+            if not create:
+                message = f"there is no store at {path}"
+                raise StorageError(message)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.is_dir():
+            message = f"{path} is a file, and a store is a directory: {_NOT_OURS}"
+            raise StoreFormatError(message)
+        _check_owner(path)
+        check_marker(path, create=create)
+    except OSError as error:
+        message = (
+            f"the store at {path} cannot be opened: {error.strerror}: "
+            f"{error.filename or path}"
+        )
+        raise StorageError(message) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        message = (
+            f"the store at {path} cannot be written: its directory is read-only for "
+            "this user"
+        )
+        raise StorageError(message)
+
+
+def _check_owner(path: Path) -> None:
+    owner = path.stat().st_uid
+    if owner != os.geteuid():
+        name = _user(owner)
+        message = (
+            f"the store at {path} belongs to {name}, and a store is for one user: run "
+            f"this as {name}, or use a store of your own"
+        )
+        raise StorageError(message)
+
+
+def _user(number: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"user {number}"
+
+
+def check_marker(path: Path, *, create: bool = False) -> int:
+    """Make sure that the directory says it is a store; its version.
+
+    Args:
+        path: The directory.
+        create: Whether to begin a store where there is nothing.
+
+    Raises:
+        StoreFormatError: It is something else, or a store of a newer version.
+        StorageError: There is none.
+        OSError: It cannot be read or written.
+    """
+    marker = path / MARKER
+    if not marker.exists():
+        # Another process may be beginning the same store: look again before refusing.
+        foreign = foreign_entries(path)
+        if marker.exists():
+            pass
+        elif foreign:
+            message = (
+                f"{path} is not a workstream store: it holds {foreign[0]!r}; "
+                f"{_NOT_OURS}"
+            )
+            raise StoreFormatError(message)
+        elif create:
+            _write_marker(path)
+        else:
+            message = f"there is no store at {path}: the directory is empty"
+            raise StorageError(message)
+    found = _TEXT.fullmatch(marker.read_text(encoding="utf-8", errors="replace"))
+    if found is None:
+        message = f"{marker} is not what a workstream store begins with; {_NOT_OURS}"
+        raise StoreFormatError(message)
+    version = int(found[1])
+    if version > VERSION:
+        message = (
+            f"the store at {path} is of version {version}, and this engine knows up to "
+            f"version {VERSION}: use a newer workstream"
+        )
+        raise StoreFormatError(message)
+    return version
+
+
+def foreign_entries(path: Path) -> list[str]:
+    """What keeps a directory without a marker from becoming a store: names, sorted."""
+    names = sorted(entry.name for entry in path.iterdir())
+    # A fresh file system brings lost+found.
+    return [
+        name
+        for name in names
+        if not name.startswith(UNFINISHED) and name != "lost+found"
+    ]
+
+
+def _write_marker(path: Path) -> None:
+    """Whoever looks finds the whole marker or none; two writers do no harm."""
+    path.chmod(0o700)
+    draft = path / f"{UNFINISHED}{os.getpid()}"
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(f"workstream store, version {VERSION}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path / MARKER)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_directory(path)
+
+
+def sync_directory(path: Path) -> None:
+    """Make durable which names the directory has. Raises OSError."""
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
