@@ -182,13 +182,13 @@ class Codec:
         started = to_micros(state.started)
         ended = None if state.ended is None else to_micros(state.ended)
         if not isinstance(node, BaseAction) or not node.attempts:
-            data = pack(_RECORD, (state.status.name, started, ended))
+            data = pack(_RECORD, (state.status.word, started, ended))
             return NodeRecord(position_of(node), 0, data)
         attempt = node.attempts[-1]
         data = pack(
             _RECORD,
             (
-                state.status.name,
+                state.status.word,
                 started,
                 ended,
                 # An action's only attempt begins and ends with it: in the same objects.

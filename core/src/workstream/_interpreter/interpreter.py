@@ -360,7 +360,8 @@ class Interpreter:
         """Make one attempt; returns when it ended."""
         if action.state.status is N:
             action.state = State(R, now)
-        attempt = Attempt(started=now, notes=self._notes.pop(id(action), {}))
+        notes = self._notes.pop(id(action), None) if self._notes else None
+        attempt = Attempt(started=now, notes=notes or {})
         action.attempts.append(attempt)
         self._runtime.record(action)
         await self._runtime.durable()
@@ -451,9 +452,11 @@ class _Launch:
         return not (self._halts_actions and self._halted())
 
     def _halted(self) -> bool:
-        if judgement.exceeds_tolerance(self._block, self.failed):
-            return True
-        return any(group.state.status is F for group in self._groups)
+        # Asked before every action, so it makes no generator.
+        for group in self._groups:
+            if group.state.status is F:
+                return True
+        return judgement.exceeds_tolerance(self._block, self.failed)
 
 
 class _Body:

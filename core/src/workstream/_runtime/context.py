@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -48,13 +49,14 @@ class AttemptContext:
     """The context of one attempt; see ``workstream.Context`` for its contract."""
 
     __slots__ = (
-        "_action",
         "_attempt",
-        "_current",
         "_deadline",
         "_host",
         "_over",
         "_secrets",
+        "action",
+        "current",
+        "deaf_at",
     )
 
     def __init__(
@@ -66,8 +68,10 @@ class AttemptContext:
         secrets: frozenset[str],
         host: ContextHost,
     ) -> None:
-        self._action = action
-        self._current = current
+        self.action = action
+        self.current = current
+        self.deaf_at = math.inf
+        """When, by its runtime's clock, the plugin is called unresponsive (A-16)."""
         self._deadline = deadline
         self._secrets = secrets
         self._host = host
@@ -77,17 +81,17 @@ class AttemptContext:
     @property
     def plan_id(self) -> UUID:
         """The plan's id."""
-        return _given(self._action.plan_id)
+        return _given(self.action.plan_id)
 
     @property
     def action_id(self) -> UUID:
         """The action's id."""
-        return _given(self._action.id)
+        return _given(self.action.id)
 
     @property
     def path(self) -> str:
         """The action's address in the plan."""
-        return self._host.path_of(self._action)
+        return self._host.path_of(self.action)
 
     @property
     def attempt(self) -> int:
@@ -108,7 +112,7 @@ class AttemptContext:
     def notes(self) -> Mapping[str, NoteValue]:
         """What this and earlier attempts remembered; the newest wins."""
         merged: dict[str, NoteValue] = {}
-        for attempt in self._action.attempts:
+        for attempt in self.action.attempts:
             merged.update(attempt.notes)
         return MappingProxyType(merged)
 
@@ -118,7 +122,7 @@ class AttemptContext:
         """Tell watchers; a call after the attempt has ended is dropped."""
         if not self._over:
             text = hide(str(message), self._secrets)
-            self._host.report(self._action, self._attempt, text, done, total)
+            self._host.report(self.action, self._attempt, text, done, total)
 
     async def remember(self, **notes: NoteValue) -> None:
         """Store notes with the attempt; they are durable on return."""
@@ -127,10 +131,10 @@ class AttemptContext:
             raise RuntimeError(message)
         for name, value in notes.items():
             _check_note(name, value)
-            self._current.notes[hide(name, self._secrets)] = hide_within(
+            self.current.notes[hide(name, self._secrets)] = hide_within(
                 value, self._secrets
             )
-        self._host.record(self._action)
+        self._host.record(self.action)
         await self._host.durable()
 
     def close(self) -> None:

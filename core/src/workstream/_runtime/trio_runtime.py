@@ -100,7 +100,7 @@ class TrioRuntime:
         self._interpreter = Interpreter(plan, self, settings.plugins)
         self._woken = trio.Event()
         self._reported = trio.Event()
-        self._calls: set[_Call] = set()
+        self._calls: set[AttemptContext] = set()
         self._sooner = trio.Event()
         self._deaf_due = math.inf
         self._recorded = False
@@ -197,8 +197,8 @@ class TrioRuntime:
             secrets=secrets,
             host=self,
         )
-        call = _Call(action, attempt, scope.deadline + DEAF_AFTER)
-        self._enter(call)
+        context.deaf_at = scope.deadline + DEAF_AFTER
+        self._enter(context)
         response: object = None
         try:
             with scope:
@@ -215,11 +215,13 @@ class TrioRuntime:
             if scope.cancel_called:  # it was told to end, and said so in its own way
                 outcome = timed_out(outcome.error)
         else:
-            too_late = scope.cancelled_caught or _late(scope)
+            # What could not be cancelled may give a result after its deadline. One that
+            # came at the very moment of the deadline counts (A-5).
+            too_late = scope.cancelled_caught or trio.current_time() > scope.deadline
             outcome = timed_out() if too_late else outcome_of_response(response)
         finally:
             context.close()
-            self._calls.remove(call)
+            self._calls.remove(context)
         return hide_secrets(outcome, secrets)
 
     # --- what a context asks ------------------------------------------------------
@@ -276,7 +278,7 @@ class TrioRuntime:
 
     # --- plugins that do not hear (A-16) ------------------------------------------
 
-    def _enter(self, call: _Call) -> None:
+    def _enter(self, call: AttemptContext) -> None:
         self._calls.add(call)
         if call.deaf_at < self._deaf_due:
             self._deaf_due = call.deaf_at
@@ -299,8 +301,8 @@ class TrioRuntime:
                 (call.deaf_at for call in self._calls), default=math.inf
             )
 
-    def _mark_deaf(self, call: _Call) -> None:
-        call.attempt.unresponsive = True
+    def _mark_deaf(self, call: AttemptContext) -> None:
+        call.current.unresponsive = True
         self.record(call.action)
         log.warning(
             "%s: plugin %s goes on although it was cancelled %.0f seconds ago; wait for "
@@ -309,18 +311,3 @@ class TrioRuntime:
             call.action.plugin,
             DEAF_AFTER,
         )
-
-
-@attrs.define(eq=False)
-class _Call:
-    action: BaseAction
-    attempt: Attempt
-    deaf_at: float
-
-
-def _late(scope: trio.CancelScope) -> bool:
-    """Whether a result came after the cancellation, from what could not be cancelled.
-
-    A result that came at the very moment of the deadline counts (A-5).
-    """
-    return scope.cancel_called and trio.current_time() > scope.deadline

@@ -39,6 +39,8 @@ class Status(enum.Enum):
         # Kept, as it is asked at every step of every plan.
         self.is_terminal: bool = number >= 200
         """Whether it can never change again: COMPLETED, FAILED or STOPPED."""
+        self.word: str = self._name_
+        """Its name: what is stored. ``name`` says the same, by two calls more."""
 
 
 class FailureReason(enum.Enum):

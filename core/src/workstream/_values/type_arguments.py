@@ -33,9 +33,11 @@ class TypeArgument:
     def __init__(self, index: int) -> None:
         self._index = index
         self._root: type | None = None
+        self._name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._root = owner
+        self._name = name
 
     def __get__(self, instance: object, owner: type) -> Any:
         assert self._root is not None
@@ -53,6 +55,10 @@ class TypeArgument:
                 " `class Copy(ActionPlugin[CopyRequest, CopyResponse])`"
             )
             raise AttributeError(message)
+        # An engine asks its plugins at every step: an instance answers by itself then.
+        own: dict[str, Any] | None = getattr(instance, "__dict__", None)
+        if own is not None:
+            own[self._name] = argument
         return argument
 
 
