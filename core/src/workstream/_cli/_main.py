@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -45,6 +43,8 @@ class CommandLine(click.Group):
         name = args[0]
         command = None if name.startswith("-") else self.get_command(ctx, name)
         if command is None and not name.startswith("-"):
+            import difflib  # only who mistypes pays for it
+
             near = difflib.get_close_matches(name, COMMANDS)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             message = (
@@ -88,6 +88,8 @@ def _told(error: Exception) -> int:
     if isinstance(error, WorkstreamError) and not isinstance(error, InternalError):
         complain(error)
         return ExitCode.REFUSED
+    import traceback
+
     traceback.print_exception(error)
     if not isinstance(error, InternalError):
         complain("please report this, with the lines above", "Bug in workstream")
