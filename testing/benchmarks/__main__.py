@@ -30,7 +30,10 @@ def main() -> None:
     with temporary() as path:
         sections = {
             **throughput(rounds),
-            "An action's time": [*percentiles(path), *steps((100, *sizes), 3)],
+            "An action's time": [
+                *percentiles(min(rounds, 7)),
+                *steps((100, *sizes), 3),
+            ],
             "Counted": counts(path),
             "Plans of many actions": [
                 *loading(path, sizes, min(rounds, 7)),
