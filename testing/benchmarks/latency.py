@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import statistics
 from functools import partial
@@ -55,15 +56,23 @@ def _turns(sequence: Sequence) -> list[float]:
     return turns
 
 
-async def _turns_of(shape: Shape, path: Path) -> list[float]:
+async def _turns_of(shape: Shape, path: Path, collected: bool) -> list[float]:
     async with engine.opened(LmdbVault(path / "store")) as ws:
-        plan = await ws.run(plan_of(shape))
+        plan_id = await ws.submit(plan_of(shape))
+        await ws.start(plan_id)
+        if not collected:
+            gc.freeze()
+        try:
+            plan = await ws.wait(plan_id)
+        finally:
+            gc.unfreeze()
     return [turn for s in plan.blocks[0].sequences for turn in _turns(s)]
 
 
-def _percentiles(shape: Shape) -> tuple[float, float]:
+def _percentiles(shape: Shape, collected: bool) -> tuple[float, float]:
+    gc.collect()
     with temporary() as path:
-        turns = trio.run(_turns_of, shape, path)
+        turns = trio.run(_turns_of, shape, path, collected)
     return percentile(turns, 0.5), percentile(turns, 0.99)
 
 
@@ -71,19 +80,23 @@ def percentiles(rounds: int) -> list[Figure]:
     """The median and the 99th percentile of an action's time, for the three works.
 
     Each is the median of so many runs: of a single one, whatever else the machine did
-    just then decides the 99th percentile.
+    just then decides the 99th percentile. The collector is kept from looking through
+    the plan while it runs, as the command line does; a program that only uses the
+    library may have its reasons not to, so that is measured too.
     """
+    works = [(SMALL, False), (LARGE, False), (LARGE, True), (ONE_BY_ONE, False)]
     figures: list[Figure] = []
-    for shape in (SMALL, LARGE, ONE_BY_ONE):
-        found = [_percentiles(shape) for _ in range(rounds)]
+    for shape, collected in works:
+        found = [_percentiles(shape, collected) for _ in range(rounds)]
         half, most = (statistics.median(one) for one in zip(*found, strict=True))
+        aside = ", collector as it is" if collected else ""
         figures.append(
             Figure(
-                name=f"{shape}: an action, p50 and p99",
+                name=f"{shape}: an action, p50 and p99{aside}",
                 value=f"{half * 1e3:.2f} ms, {most * 1e3:.2f} ms",
                 ratio=f"{most / half:.1f}",
-                goal="p99 at most 3 x p50",
-                reached=most <= 3 * half,
+                goal="" if collected else "p99 at most 3 x p50",
+                reached=None if collected else most <= 3 * half,
             )
         )
     return figures
