@@ -407,6 +407,15 @@ def workstream_commands():
     assert "no command 'lisst'. Did you mean list?" in unknown.stderr
 
 
+def test_an_option_before_the_command_is_told_its_place(call: Call) -> None:
+    """``workstream --store DIR list`` is what many type first."""
+    early = call("--store", "somewhere", "list")
+
+    assert early.exit_code == ExitCode.REFUSED
+    assert "no option --store here" in early.stderr
+    assert "as in `workstream list --store`" in early.stderr
+
+
 def test_each_command_of_the_core_is_its_own_when_loaded() -> None:
     """What the hook gives and what is called are the same, help included."""
     context = click.Context(command_line)

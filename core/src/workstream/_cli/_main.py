@@ -36,6 +36,18 @@ class CommandLine(click.Group):
 
         return discover().commands().get(cmd_name)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click; an option before the subcommand is told where it belongs."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = shorten(error.option_name)
+            message = (
+                f"no option {name} here. Options stand behind the command that they are "
+                f"for, as in `workstream list {name}`"
+            )
+            raise click.UsageError(message, ctx) from error
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
