@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
 from uuid import UUID
 
 import attrs
@@ -58,7 +59,7 @@ async def follow(
     async def one(plan_id: UUID) -> None:
         async with trio.open_nursery() as nursery:
             seen = trio.Event()
-            nursery.start_soon(_watch, workstream, plan_id, view, seen)
+            nursery.start_soon(_watch, workstream, plan_id, view, seen, settle)
             try:
                 endings[plan_id] = Ending(plan=await workstream.wait(plan_id))
                 with trio.move_on_after(_CATCH_UP):
@@ -67,7 +68,7 @@ async def follow(
                 endings[plan_id] = Ending(error=error)
             nursery.cancel_scope.cancel()
 
-    with view, breaking_off_untold():
+    with view, breaking_off_untold(), _collector_spared() as settle:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(view.keep_up)
             nursery.start_soon(
@@ -80,17 +81,38 @@ async def follow(
     return endings
 
 
+@contextmanager
+def _collector_spared() -> Generator[Callable[[], None]]:
+    """Gives what takes all objects that there are now out of the collector's sight.
+
+    A whole plan is in memory for as long as it runs. The collector would look through it
+    again and again, and stop a large run for a tenth of a second each time.
+    """
+    others = gc.get_freeze_count()  # somebody else's, to be left as they are
+
+    def settle() -> None:
+        if not others:
+            gc.freeze()
+
+    try:
+        yield settle
+    finally:
+        if not others:
+            gc.unfreeze()
+
+
 async def _watch(
-    workstream: Workstream, plan_id: UUID, view: View, seen: trio.Event
+    workstream: Workstream,
+    plan_id: UUID,
+    view: View,
+    seen: trio.Event,
+    settle: Callable[[], None],
 ) -> None:
     try:
         async for event in workstream.watch(plan_id):
             view.see(plan_id, event)
             if isinstance(event, PlanSnapshot):
-                # The whole plan is in memory now, and stays. The collector would look
-                # through it again and again, and stop a large run for a tenth of a
-                # second each time. This process is ours alone: it may leave that out.
-                gc.freeze()
+                settle()  # nothing more is loaded
     except WorkstreamError as error:
         view.notice(f"the plan runs on, but cannot be shown: {error}")
     seen.set()
