@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "codec": ("_codec",),
     "vaults": ("_vaults",),
     "runtime": ("_runtime",),
+    "preview": ("_preview",),
     "engine": ("_engine",),
     "command line": ("_cli", "__main__"),
     "built in": ("_builtin",),
@@ -42,7 +43,7 @@ FACES = ("__init__", "testing", "testing.__init__", "testing.strategies")
 """They gather what others define, from any room; nothing imports them."""
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
-    "trio": ("vaults", "runtime", "engine", "command line"),
+    "trio": ("vaults", "runtime", "preview", "engine", "command line"),
     "lmdb": ("vaults",),
     "cattrs": ("codec",),
     "msgpack": ("values",),

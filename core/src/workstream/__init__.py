@@ -125,6 +125,18 @@ if TYPE_CHECKING:
     from ._plan.walk import (
         walk as walk,
     )
+    from ._preview.dry_run import (
+        preview_plan as preview_plan,
+    )
+    from ._preview.forecast import (
+        Forecast as Forecast,
+    )
+    from ._preview.forecast import (
+        PlanPreview as PlanPreview,
+    )
+    from ._preview.forecast import (
+        PreviewItem as PreviewItem,
+    )
     from ._protocols.plugin import (
         NOT_DONE as NOT_DONE,
     )
@@ -148,6 +160,12 @@ if TYPE_CHECKING:
     )
     from ._protocols.plugin import (
         NotDone as NotDone,
+    )
+    from ._protocols.preview import (
+        Preview as Preview,
+    )
+    from ._protocols.preview import (
+        PreviewContext as PreviewContext,
     )
     from ._protocols.vault import (
         Change as Change,
@@ -313,6 +331,7 @@ __all__ = [
     "Failure",
     "FailureReason",
     "Fault",
+    "Forecast",
     "HaltAfter",
     "InternalError",
     "Item",
@@ -338,11 +357,15 @@ __all__ = [
     "PlanCorruptError",
     "PlanError",
     "PlanExistsError",
+    "PlanPreview",
     "PlanRefusedError",
     "PlanRow",
     "PlanSnapshot",
     "PlanStaleError",
     "PluginError",
+    "Preview",
+    "PreviewContext",
+    "PreviewItem",
     "RegistrationError",
     "Registry",
     "RetryPolicy",
@@ -376,6 +399,7 @@ __all__ = [
     "path_of",
     "paths",
     "plan_text",
+    "preview_plan",
     "restore_store",
     "retries",
     "to_json",
@@ -431,6 +455,10 @@ _HOMES: dict[str, str] = {
     "Outcome": "_plan.plan",
     "Plan": "_plan.plan",
     "Sequence": "_plan.plan",
+    "preview_plan": "_preview.dry_run",
+    "Forecast": "_preview.forecast",
+    "PlanPreview": "_preview.forecast",
+    "PreviewItem": "_preview.forecast",
     "NOT_DONE": "_protocols.plugin",
     "PLUGIN_API": "_protocols.plugin",
     "ActionPlugin": "_protocols.plugin",
@@ -439,6 +467,8 @@ _HOMES: dict[str, str] = {
     "CheckPlugin": "_protocols.plugin",
     "Context": "_protocols.plugin",
     "NotDone": "_protocols.plugin",
+    "Preview": "_protocols.preview",
+    "PreviewContext": "_protocols.preview",
     "Registry": "_registry.registry",
     "IGNORE": "_plan.secret_refs",
     "SECURE": "_plan.secret_refs",

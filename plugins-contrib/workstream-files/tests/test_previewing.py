@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 import trio
 
-from workstream import SecretRef
+from workstream import PluginError, Preview, SecretRef
 from workstream_files import (
     CopyFile,
     CopyRequest,
@@ -37,40 +39,89 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, int]]:
     }
 
 
-def foresee(plugin: Any, request: Any, context: Attempt, folder: Path) -> str:
-    """A preview, which must leave all as it is."""
+def foresee(plugin: Any, request: Any, context: Attempt, folder: Path) -> Preview:
+    """A preview, which must leave all as it is; without the folder's name."""
     before = snapshot(folder)
-    text = trio.run(plugin.preview, context, request)
+    found = trio.run(plugin.preview, context, request)
     assert snapshot(folder) == before
-    assert isinstance(text, str)
-    return text.replace(f"{folder}/", "")
+    assert isinstance(found, Preview)
+    return attrs.evolve(found, summary=found.summary.replace(f"{folder}/", ""))
 
 
 def test_each_action_says_what_it_would_change(folder: Path, context: Attempt) -> None:
-    """A line for each thing; none where all is as wanted."""
+    """In a line; and that nothing would, where all is as wanted."""
     (folder / "a").write_text("old\n")
     (folder / "a").chmod(0o644)
     (folder / "link").symlink_to("a")
     a, b, link = (str(folder / name) for name in ("a", "b", "link"))
     deep = str(folder / "c" / "d")
-    expected = [
-        (WriteFile(), WriteRequest(path=a, content="old\n"), "a: no change"),
+    expected: list[tuple[Any, Any, str, bool]] = [
+        (WriteFile(), WriteRequest(path=a, content="old\n"), "a: no change", False),
         (
             WriteFile(),
             WriteRequest(path=deep, content="", parents=True),
-            "c/d: directory c: created\nc/d: created: 0 bytes, mode 0644",
+            "c/d: directory c: created; created: 0 bytes, mode 0644",
+            True,
         ),
-        (CopyFile(), CopyRequest(path=b, source=a), "b: created: 4 bytes, mode 0644"),
-        (SwitchLink(), LinkRequest(path=link, target="a"), "link: no change"),
-        (SwitchLink(), LinkRequest(path=link, target="/"), "link: target: a -> /"),
-        (RemovePath(), RemoveRequest(path=link), "link: removed: a link to a"),
-        (RemovePath(), RemoveRequest(path=b), "b: no change"),
-        (WaitForFile(), WaitRequest(path=b), "b: waits until it is there"),
-        (WaitForFile(), WaitRequest(path=b, present=False), "b: nothing to wait for"),
+        (
+            CopyFile(),
+            CopyRequest(path=b, source=a, mode="0600"),
+            "b: created: 4 bytes, mode 0600",
+            True,
+        ),
+        (SwitchLink(), LinkRequest(path=link, target="a"), "link: no change", False),
+        (
+            SwitchLink(),
+            LinkRequest(path=link, target="/"),
+            "link: target: a -> /",
+            True,
+        ),
+        (RemovePath(), RemoveRequest(path=link), "link: removed: a link to a", True),
+        (RemovePath(), RemoveRequest(path=b), "b: no change", False),
+        (
+            WaitForFile(),
+            WaitRequest(path=b),
+            "b: waits until it is there",
+            False,
+        ),
+        (
+            WaitForFile(),
+            WaitRequest(path=b, present=False),
+            "b: nothing to wait for",
+            False,
+        ),
     ]
 
-    for plugin, request, text in expected:
-        assert foresee(plugin, request, context, folder) == text
+    for plugin, request, text, changes in expected:
+        assert foresee(plugin, request, context, folder) == Preview(
+            text, changes=changes
+        )
+
+
+@pytest.mark.parametrize(
+    ("plugin", "request_of", "message"),
+    [
+        (WriteFile(), lambda f: WriteRequest(path=f"{f}/x/y", content=""), "not exist"),
+        (CopyFile(), lambda f: CopyRequest(path=f"{f}/a", source=f"{f}/b"), "No such"),
+        (SwitchLink(), lambda f: LinkRequest(path=f"{f}/a", target="b"), "no b"),
+        (RemovePath(), lambda f: RemoveRequest(path=str(f.parent)), "in it"),
+        (
+            RenderTemplate(),
+            lambda f: TemplateRequest(path=f"{f}/a", template="{{ no }}"),
+            "'no' is undefined",
+        ),
+    ],
+)
+def test_what_would_fail_now_fails(
+    plugin: Any,
+    request_of: Callable[[Path], Any],
+    message: str,
+    folder: Path,
+    context: Attempt,
+) -> None:
+    """With the error that the action would have; the engine knows what comes before."""
+    with pytest.raises(PluginError, match=message):
+        foresee(plugin, request_of(folder), context, folder)
 
 
 def test_lines_that_everybody_may_read_are_shown(
@@ -84,12 +135,13 @@ def test_lines_that_everybody_may_read_are_shown(
     )
     long = WriteRequest(path=str(folder / "a"), content="line\n" * 1000)
 
-    assert foresee(RenderTemplate(), request, context, folder) == (
-        "a: content: 8 bytes -> 6 bytes\n--- now\n+++ then\n@@ -1,2 +1,2 @@\n one\n"
-        "-two\n+2"
+    assert foresee(RenderTemplate(), request, context, folder) == Preview(
+        "a: content: 8 bytes -> 6 bytes",
+        changes=True,
+        details=("--- now", "+++ then", "@@ -1,2 +1,2 @@", " one", "-two", "+2"),
     )
-    shown = foresee(WriteFile(), long, context, folder).splitlines()
-    assert len(shown) == 102
+    shown = foresee(WriteFile(), long, context, folder).details
+    assert len(shown) == 101
     assert shown[-1] == "[... 905 lines left out ...]"
 
 
@@ -107,17 +159,18 @@ def test_other_lines_are_not(case: str, folder: Path, context: Attempt) -> None:
     mode = "0600" if case == "to be private" else None
     request = WriteRequest(path=str(path), content=content, mode=mode)
 
-    text = foresee(WriteFile(), request, context, folder)
+    found = foresee(WriteFile(), request, context, folder)
 
-    assert "a: content: 16 bytes -> " in text
-    assert "abracadabra" not in text
+    assert found.summary.startswith("a: content: 16 bytes -> ")
+    assert "abracadabra" not in str(found)
 
 
 def test_what_depends_on_a_secret_says_so(folder: Path, context: Attempt) -> None:
     """Where secrets are not looked up for a preview, it tells that it cannot tell."""
     request = WriteRequest(path=str(folder / "a"), content=SecretRef("env:X"))
 
-    text = foresee(WriteFile(), request, context, folder)
+    found = foresee(WriteFile(), request, context, folder)
 
-    assert text.startswith("a: what it is to hold depends on a secret")
+    assert found.changes is None
+    assert found.summary.startswith("a: what it is to hold depends on a secret")
     assert os.listdir(folder) == []

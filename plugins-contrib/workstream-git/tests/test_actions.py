@@ -534,47 +534,6 @@ def test_changes_are_named(origin: Repo, perform: Perform) -> None:
         perform(GitClean(), CleanRequest(path=path))
 
 
-# --- previews -----------------------------------------------------------------------
-
-
-def test_a_preview_tells_and_writes_nothing(
-    origin: Repo, tree: Path, perform: Perform, context: Attempt
-) -> None:
-    """What would be cloned, moved, fetched, lost, or in the way."""
-    path = str(tree)
-
-    def foresee(revision: str, *, discard: bool = False) -> str:
-        request = CheckoutRequest(
-            url=str(origin.path), path=path, revision=revision, discard=discard
-        )
-        context.notes = {}
-        before = sorted((str(p), p.lstat().st_mtime_ns) for p in tree.parent.rglob("*"))
-        text = trio.run(GitCheckout().preview, context, request)
-        assert before == sorted(
-            (str(p), p.lstat().st_mtime_ns) for p in tree.parent.rglob("*")
-        )
-        assert context.notes == {}
-        return text.replace(path, "tree")
-
-    first, head = origin.git("rev-parse", "HEAD~2"), origin.git("rev-parse", "HEAD")
-    assert foresee("main") == f"tree: cloned from {origin.path}, at {head[:12]} (main)"
-    perform(
-        GitCheckout(),
-        CheckoutRequest(url=str(origin.path), path=path, revision="main"),
-    )
-    assert foresee("main") == "tree: no change"
-    assert foresee(first) == f"tree: {head[:12]} -> {first[:12]}"
-    new = origin.commit(a="four")
-    assert foresee(new) == (
-        f"tree: {head[:12]} -> {new[:12]}, fetched from {origin.path}"
-    )
-    (tree / "a.txt").write_text("mine")
-    assert foresee(first) == "tree: would fail: local changes are in the way: M a.txt"
-    assert foresee(first, discard=True) == (
-        f"tree: {head[:12]} -> {first[:12]}\ntree: local changes lost: M a.txt"
-    )
-
-
 # --- cancelling ---------------------------------------------------------------------
 
 

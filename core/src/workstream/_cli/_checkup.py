@@ -14,11 +14,11 @@ from uuid import UUID
 import trio
 
 from .._codec.codec import Codec
-from .._engine.plugin_init import init_plugins
 from .._protocols.vault import PlanRow, Vault
 from .._registry.host import Host, discover
 from .._registry.registry import Registry
 from .._runtime.clock import utc_now
+from .._runtime.plugin_init import init_plugins
 from .._values.display import shorten
 from .._values.errors import NotFoundError, StoreFormatError, WorkstreamError
 from .._values.state import Status

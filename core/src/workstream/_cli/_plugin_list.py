@@ -70,7 +70,10 @@ def _package(screen: Screen, package: PackageListing) -> None:
 
 
 def _plugin(screen: Screen, plugin: PluginListing) -> None:
-    screen.line(joined((plugin.name, "cyan"), (f"  {plugin.kind}", "dim")), indent=2)
+    kind = f"  {plugin.kind}"
+    if plugin.in_dry_run:
+        kind += ", safe in a dry run" if plugin.kind == "check" else ", has a preview"
+    screen.line(joined((plugin.name, "cyan"), (kind, "dim")), indent=2)
     if plugin.description:
         screen.line(plain(plugin.description), indent=6)
     for request in plugin.requests:

@@ -27,12 +27,19 @@ __all__ = ["command"]
     type=click.UUID,
     help="Put the plan in the group of this id, with its retries and kin.",
 )
+@click.option(
+    "--dry-run",
+    "is_dry",
+    is_flag=True,
+    help="Only say what would change; nothing is run or stored.",
+)
 @store_option
 @json_option
 def command(
     file: Path,
     settings: tuple[str, ...],
     group_id: UUID | None,
+    is_dry: bool,
     store: str | None,
     as_json: bool,
 ) -> int:
@@ -47,7 +54,8 @@ def command(
     A second Ctrl-C leaves at once, as a crash would; `workstream resume` then goes on.
 
     Exit status: 0 completed, 3 completed with tolerated failures, 1 failed, 4 stopped,
-    5 broken off and resumable, 2 nothing was run.
+    5 broken off and resumable, 2 nothing was run. With --dry-run: 0 nothing stands
+    against the plan, 1 a check or a preview failed, 2 it is not valid.
     """
     from contextlib import AsyncExitStack
 
@@ -71,6 +79,10 @@ def command(
     plan = read_plan_file(file, registry).plan(settings)
     if group_id is not None:
         plan.group_id = group_id
+    if is_dry:
+        from ._dry_run import dry_run
+
+        return dry_run(plan, registry(), as_json=as_json)
     # What is printed for programs has standard output for itself.
     screen = Screen(sys.stderr if as_json else sys.stdout)
     interrupts = Interrupts()

@@ -23,12 +23,15 @@ import trio
 from .._codec.codec import Codec
 from .._plan.plan import Plan
 from .._plan.walk import give_ids, new_plan_id
+from .._preview.dry_run import dry_run
+from .._preview.forecast import PlanPreview
 from .._protocols.vault import (
     PlanRow,
     Vault,
 )
 from .._registry.registry import Registry
 from .._runtime.clock import Clock, utc_now
+from .._runtime.plugin_init import init_plugins
 from .._runtime.trio_runtime import RunSettings
 from .._validation.validation import prepared
 from .._values.errors import (
@@ -39,7 +42,6 @@ from .._values.errors import (
 )
 from .._values.state import FailureReason, Status
 from .launching import Launcher
-from .plugin_init import init_plugins
 from .pruning import ENDED, prunable, pruned
 from .service import Service
 from .stores import open_store
@@ -253,6 +255,14 @@ class Workstream:
         return gone
 
     # --- running --------------------------------------------------------------------
+
+    async def preview(self, plan: Plan) -> PlanPreview:
+        """Say what the plan would change; nothing is stored, and nothing changed (PV-1).
+
+        Raises:
+            ValidationError: It lists all that is wrong, as ``submit`` does (V-1).
+        """
+        return await dry_run(plan, self.registry)
 
     async def run(self, plan: Plan) -> Plan:
         """Submit, start and wait: the plan as it ended."""

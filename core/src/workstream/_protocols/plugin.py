@@ -27,6 +27,7 @@ from .._values.errors import RegistrationError
 from .._values.state import NoteValue, OnInterrupt
 from .._values.type_arguments import TypeArgument, type_text, union_members
 from ..retries import FAST, RetryPolicy
+from .preview import Preview, PreviewContext
 
 __all__ = [
     "NOT_DONE",
@@ -205,6 +206,16 @@ class ActionPlugin(BasePlugin[Request, Response]):
         """
         return NOT_DONE
 
+    async def preview(self, context: PreviewContext, request: Request, /) -> Preview:
+        """Say what ``execute`` would change, and change nothing (PV-5).
+
+        Optional: of a plugin that does not define it, a dry run says that it cannot be
+        predicted. It may be asked any number of times, beside other calls, and has the
+        action's timeout. Raise ``PluginError`` where the action would fail as things are
+        now: whether a step before it may change that, the engine knows.
+        """
+        return Preview(f"{self.name} has no preview", changes=None)
+
     @classmethod
     def action(
         cls,
@@ -236,9 +247,14 @@ class CheckPlugin(BasePlugin[Request, Response]):
     """A plugin that looks and changes nothing: it may run any number of times (REG-8).
 
     It passes by returning and fails by raising ``PluginError``.
+
+    Attributes:
+        safe_in_preview: Whether a dry run may run it (PV-3): whatever its request says,
+            it only looks, and costs next to nothing.
     """
 
     is_check: ClassVar[bool] = True
+    safe_in_preview: bool = False
 
     @classmethod
     def action(
@@ -285,6 +301,11 @@ def response_types(
 def can_reconcile(plugin: BasePlugin[Any, Any]) -> bool:
     """Whether the plugin says itself what became of an interrupted attempt (REG-9)."""
     return isinstance(plugin, ActionPlugin) and _defines(plugin, "reconcile")
+
+
+def can_preview(plugin: BasePlugin[Any, Any]) -> bool:
+    """Whether the plugin can say what an action would change (PV-5)."""
+    return isinstance(plugin, ActionPlugin) and _defines(plugin, "preview")
 
 
 def has_execute(plugin: BasePlugin[Any, Any]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, cast, get_type_hints
 import attrs
 
 from .._plan.secret_refs import HIDDEN, MARK, SECURE
-from .._protocols.plugin import AnyPlugin, request_types
+from .._protocols.plugin import AnyPlugin, CheckPlugin, can_preview, request_types
 from .._values.type_arguments import type_text
 
 __all__ = [
@@ -105,6 +105,8 @@ class PluginListing:
         description: The first paragraph of its docstring.
         requests: The types of request it serves.
         response: The type of its responses.
+        in_dry_run: Whether a dry run calls it: an action that has a preview, or a check
+            that is marked safe for it (PV-3, PV-5).
     """
 
     name: str
@@ -112,6 +114,7 @@ class PluginListing:
     description: str
     requests: tuple[RequestListing, ...]
     response: str
+    in_dry_run: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -170,6 +173,11 @@ def describe_plugin(plugin: AnyPlugin) -> PluginListing:
             if request_type is not types.NoneType
         ),
         response=type_text(plugin.response_type),
+        in_dry_run=(
+            plugin.safe_in_preview
+            if isinstance(plugin, CheckPlugin)
+            else can_preview(plugin)
+        ),
     )
 
 

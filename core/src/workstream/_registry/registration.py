@@ -102,7 +102,7 @@ def _name_faults(name: object, entry_point: str | None) -> Iterator[str]:
 def _method_faults(plugin: AnyPlugin) -> Iterator[str]:
     if not has_execute(plugin):
         yield "it does not define `async def execute(self, context, request)` [REG-1]"
-    for method in ("execute", "reconcile", "init"):
+    for method in ("execute", "reconcile", "preview", "init"):
         found = inspect.unwrap(getattr(type(plugin), method, None) or _nothing)
         if inspect.isfunction(found) and not inspect.iscoroutinefunction(found):
             yield f"its {method} is not a coroutine: write `async def {method}` [REG-1]"
@@ -123,6 +123,9 @@ def _policy_faults(plugin: AnyPlugin) -> Iterator[str]:
         for fault in retry.faults():
             yield f"its retry policy is invalid: {fault} [RP-2]"
     if isinstance(plugin, CheckPlugin):
+        safe = _promised(plugin, "safe_in_preview")
+        if not isinstance(safe, bool):
+            yield f"its safe_in_preview is {safe!r}: give True or False [PV-3]"
         return
     if not isinstance(on_interrupt, OnInterrupt):
         yield (

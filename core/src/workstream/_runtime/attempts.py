@@ -22,6 +22,7 @@ from .._values.state import PluginError
 
 __all__ = [
     "DEAF_AFTER",
+    "TIMED_OUT",
     "after",
     "check_outcome",
     "hide_secrets",

@@ -35,13 +35,10 @@ from .attempts import (
     after,
     check_outcome,
     hide_secrets,
-    is_any,
     not_installed,
-    outcome_of_exception,
-    outcome_of_response,
     time_left,
-    timed_out,
 )
+from .calls import outcome_of_call
 from .context import AttemptContext
 from .journal import Journal
 
@@ -199,26 +196,8 @@ class TrioRuntime:
         )
         context.deaf_at = scope.deadline + DEAF_AFTER
         self._enter(context)
-        response: object = None
         try:
-            with scope:
-                response = await function(context, request)
-        except BaseException as error:
-            # All else is the plugin's: an exit out of its own nursery, or what another
-            # event loop's library takes for a cancellation.
-            if is_any(error, trio.Cancelled, KeyboardInterrupt, GeneratorExit):
-                raise
-            outcome = outcome_of_exception(error)
-            # Being cancelled from outside, by a run that breaks off or an engine that
-            # closes, is nobody's failure and is not recorded as one (T-3).
-            await trio.lowlevel.checkpoint_if_cancelled()
-            if scope.cancel_called:  # it was told to end, and said so in its own way
-                outcome = timed_out(outcome.error)
-        else:
-            # What could not be cancelled may give a result after its deadline. One that
-            # came at the very moment of the deadline counts.
-            too_late = scope.cancelled_caught or trio.current_time() > scope.deadline
-            outcome = timed_out() if too_late else outcome_of_response(response)
+            outcome = await outcome_of_call(function, context, request, scope)
         finally:
             context.close()
             self._calls.remove(context)

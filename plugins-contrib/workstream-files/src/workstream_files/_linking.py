@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import stat
 
-from workstream import PluginError
+from workstream import PluginError, Preview
 
 from ._directory import Directory, opened, temporary_name
+from ._previewing import foreseen
 from ._requests import FileChange, LinkRequest
 from ._threads import look_up
 
@@ -36,11 +37,11 @@ def switch_link(request: LinkRequest, idempotency_key: str) -> FileChange:
     return FileChange(path=request.path, changed=bool(details), details=details)
 
 
-def foresee_link(request: LinkRequest) -> tuple[str, ...]:
-    """What would change, a clause each."""
+def foresee_link(request: LinkRequest) -> Preview:
+    """What would change; nothing does. For use in a thread."""
     folder, name = os.path.split(request.path)
     with opened(folder) as directory:
-        return _details(request, directory, name)
+        return foreseen(request.path, _details(request, directory, name))
 
 
 def _details(request: LinkRequest, directory: Directory, name: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from itertools import zip_longest
 
 import trio
 
-from workstream import PluginError, SecretRef
+from workstream import PluginError, Preview, SecretRef
 
 from ._attributes import facts, group_id, mode_bits, mode_text, user_id
 from ._requests import (
@@ -233,11 +233,12 @@ async def wait(request: WaitRequest) -> FileFacts:
         await trio.sleep(request.poll)
 
 
-def foresee_wait(request: WaitRequest) -> str:
+def foresee_wait(request: WaitRequest) -> Preview:
     """Whether there would be anything to wait for. For use in a thread."""
     here = (
         look(request.path) if not request.present else look(request.path, follow=True)
     )
+    text = f"waits until it is {'there' if request.present else 'gone'}"
     if (here is not None) == request.present:
-        return f"{request.path}: nothing to wait for"
-    return f"{request.path}: waits until it is {'there' if request.present else 'gone'}"
+        text = "nothing to wait for"
+    return Preview(f"{request.path}: {text}", changes=False)

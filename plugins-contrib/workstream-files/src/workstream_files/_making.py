@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from workstream import SecretError
+from workstream import Preview, SecretError
 
 from ._previewing import foreseen_file
 from ._replacing import Wanted, compare, replace
@@ -33,15 +33,16 @@ def make_file(request: MakeRequest, idempotency_key: str) -> FileChange:
         return replace(wanted, idempotency_key)
 
 
-def foresee_file(request: MakeRequest) -> str:
-    """What would change, as text; nothing is written. For use in a thread."""
+def foresee_file(request: MakeRequest) -> Preview:
+    """What would change; nothing is written. For use in a thread."""
     try:
         with _wanted(request) as wanted:
             return foreseen_file(wanted, compare(wanted), secret=_is_secret(request))
     except SecretError:
-        return (
+        return Preview(
             f"{request.path}: what it is to hold depends on a secret, which is not "
-            "looked up before the plan runs"
+            "looked up here",
+            changes=None,
         )
 
 

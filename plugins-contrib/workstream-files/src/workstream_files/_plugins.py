@@ -14,6 +14,8 @@ from workstream import (
     CheckPlugin,
     Context,
     OnInterrupt,
+    Preview,
+    PreviewContext,
     hookimpl,
     retries,
 )
@@ -28,7 +30,7 @@ from ._looking import (
     wait,
 )
 from ._making import foresee_file, make_file
-from ._previewing import foreseen
+from ._previewing import as_text
 from ._removing import foresee_removal, remove
 from ._requests import (
     ChecksumRequest,
@@ -80,7 +82,9 @@ class WriteFile(ActionPlugin[WriteRequest, FileChange]):
             context, await in_thread(make_file, request, context.idempotency_key)
         )
 
-    async def preview(self, context: Context, request: WriteRequest, /) -> str:
+    async def preview(
+        self, context: PreviewContext, request: WriteRequest, /
+    ) -> Preview:
         """Say what would change; nothing is written."""
         return await in_thread(foresee_file, request)
 
@@ -104,7 +108,9 @@ class RenderTemplate(ActionPlugin[TemplateRequest, FileChange]):
             context, await in_thread(make_file, request, context.idempotency_key)
         )
 
-    async def preview(self, context: Context, request: TemplateRequest, /) -> str:
+    async def preview(
+        self, context: PreviewContext, request: TemplateRequest, /
+    ) -> Preview:
         """Say what would change; nothing is written."""
         return await in_thread(foresee_file, request)
 
@@ -126,7 +132,9 @@ class CopyFile(ActionPlugin[CopyRequest, FileChange]):
             context, await in_thread(make_file, request, context.idempotency_key)
         )
 
-    async def preview(self, context: Context, request: CopyRequest, /) -> str:
+    async def preview(
+        self, context: PreviewContext, request: CopyRequest, /
+    ) -> Preview:
         """Say what would change; nothing is written."""
         return await in_thread(foresee_file, request)
 
@@ -148,9 +156,11 @@ class SwitchLink(ActionPlugin[LinkRequest, FileChange]):
             context, await in_thread(switch_link, request, context.idempotency_key)
         )
 
-    async def preview(self, context: Context, request: LinkRequest, /) -> str:
+    async def preview(
+        self, context: PreviewContext, request: LinkRequest, /
+    ) -> Preview:
         """Say what would change; nothing is written."""
-        return foreseen(request.path, await in_thread(foresee_link, request))
+        return await in_thread(foresee_link, request)
 
 
 class RemovePath(ActionPlugin[RemoveRequest, FileChange]):
@@ -168,9 +178,11 @@ class RemovePath(ActionPlugin[RemoveRequest, FileChange]):
         """Remove it, if it is there."""
         return _told(context, await in_thread(remove, request, context.idempotency_key))
 
-    async def preview(self, context: Context, request: RemoveRequest, /) -> str:
+    async def preview(
+        self, context: PreviewContext, request: RemoveRequest, /
+    ) -> Preview:
         """Say what would be removed; nothing is."""
-        return foreseen(request.path, await in_thread(foresee_removal, request))
+        return await in_thread(foresee_removal, request)
 
 
 class WaitForFile(ActionPlugin[WaitRequest, FileFacts]):
@@ -191,7 +203,9 @@ class WaitForFile(ActionPlugin[WaitRequest, FileFacts]):
         """Wait; the action's timeout ends it."""
         return await wait(request)
 
-    async def preview(self, context: Context, request: WaitRequest, /) -> str:
+    async def preview(
+        self, context: PreviewContext, request: WaitRequest, /
+    ) -> Preview:
         """Say whether there would be anything to wait for."""
         return await in_thread(foresee_wait, request)
 
@@ -200,6 +214,7 @@ class FileExists(CheckPlugin[ExistsRequest, FileFacts]):
     """Check that something is there, of the right kind, or that nothing is."""
 
     name: str = "files.exists"
+    safe_in_preview: bool = True
 
     def validate(self, request: ExistsRequest, /) -> None:
         """Refuse a request that can never work, with all its faults (V-19)."""
@@ -214,6 +229,7 @@ class FileContent(CheckPlugin[ContentRequest, FileFacts]):
     """Check what a file holds."""
 
     name: str = "files.content"
+    safe_in_preview: bool = True
 
     def validate(self, request: ContentRequest, /) -> None:
         """Refuse a request that can never work, with all its faults (V-19)."""
@@ -228,6 +244,7 @@ class FileChecksum(CheckPlugin[ChecksumRequest, FileFacts]):
     """Check that a file is the right one, by its checksum."""
 
     name: str = "files.checksum"
+    safe_in_preview: bool = True
 
     def validate(self, request: ChecksumRequest, /) -> None:
         """Refuse a request that can never work, with all its faults (V-19)."""
@@ -242,6 +259,7 @@ class FreeSpace(CheckPlugin[SpaceRequest, SpaceFacts]):
     """Check that a file system has room."""
 
     name: str = "files.space"
+    safe_in_preview: bool = True
 
     def validate(self, request: SpaceRequest, /) -> None:
         """Refuse a request that can never work, with all its faults (V-19)."""
@@ -271,5 +289,5 @@ def workstream_plugins() -> list[AnyPlugin]:
 
 def _told(context: Context, change: FileChange) -> FileChange:
     """Tell watchers what was done."""
-    context.report(foreseen(change.path, change.details))
+    context.report(as_text(change.path, change.details))
     return change

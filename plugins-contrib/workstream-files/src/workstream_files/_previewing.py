@@ -1,47 +1,61 @@
-"""What would change, as text for people (``preview``). Nothing is written."""
+"""What would change (``preview``). Nothing is written."""
 
 from __future__ import annotations
 
 import difflib
 import stat
 
+from workstream import Preview
+
 from ._replacing import Comparison, Wanted
 from ._sources import FileSource
 
-__all__ = ["foreseen", "foreseen_file"]
+__all__ = ["as_text", "foreseen", "foreseen_file"]
 
 MOST_LINES = 100
 LINE_LENGTH = 300
 MOST_COMPARED = 1024 * 1024
 
 
-def foreseen(path: str, details: tuple[str, ...]) -> str:
+def as_text(path: str, details: tuple[str, ...]) -> str:
     """The clauses of a change as a text: a line each."""
     if not details:
         return f"{path}: no change"
     return "\n".join(f"{path}: {detail}" for detail in details)
 
 
-def foreseen_file(wanted: Wanted, comparison: Comparison, *, secret: bool) -> str:
+def foreseen(
+    path: str, clauses: tuple[str, ...], details: tuple[str, ...] = ()
+) -> Preview:
+    """What the clauses of a change come to."""
+    if not clauses:
+        return Preview(f"{path}: no change", changes=False)
+    return Preview(f"{path}: {'; '.join(clauses)}", changes=True, details=details)
+
+
+def foreseen_file(wanted: Wanted, comparison: Comparison, *, secret: bool) -> Preview:
     """The same for a file, with the lines that would change.
 
     These are shown only where they are no secret: where the content that is wanted
     holds none, and everybody on the machine may read what is there now.
     """
-    text = foreseen(wanted.path, comparison.details)
+    return foreseen(
+        wanted.path, comparison.details, _lines(wanted, comparison, secret=secret)
+    )
+
+
+def _lines(wanted: Wanted, comparison: Comparison, *, secret: bool) -> tuple[str, ...]:
     found = comparison.found
     if secret or found is None or comparison.same_content:
-        return text
+        return ()
     if not found.st_mode & stat.S_IROTH or not comparison.mode & stat.S_IROTH:
-        return text
+        return ()
     if max(found.st_size, wanted.source.size) > MOST_COMPARED:
-        return text
+        return ()
     with FileSource.opened(wanted.path) as source:
         old = b"".join(source.chunks())
     new = b"".join(wanted.source.chunks())
-    if b"\0" in old + new:
-        return text
-    return "\n".join([text, *_diff(old, new)])
+    return () if b"\0" in old + new else tuple(_diff(old, new))
 
 
 def _diff(old: bytes, new: bytes) -> list[str]:

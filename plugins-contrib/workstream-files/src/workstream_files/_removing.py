@@ -10,9 +10,10 @@ import os
 import stat
 from pathlib import Path
 
-from workstream import PluginError
+from workstream import PluginError, Preview
 
 from ._directory import Directory, opened, remove_tree, temporary_name
+from ._previewing import foreseen
 from ._requests import FileChange, RemoveRequest
 from ._threads import look_up
 
@@ -47,13 +48,13 @@ def remove(request: RemoveRequest, idempotency_key: str) -> FileChange:
     return FileChange(path=request.path, changed=bool(details), details=details)
 
 
-def foresee_removal(request: RemoveRequest) -> tuple[str, ...]:
-    """What would be removed, a clause each; nothing, if nothing is there."""
+def foresee_removal(request: RemoveRequest) -> Preview:
+    """What would be removed; nothing is. For use in a thread."""
     folder, name = os.path.split(request.path)
     if not os.path.isdir(folder):
-        return ()
+        return foreseen(request.path, ())
     with opened(folder) as directory:
-        return _looked_over(request, directory, name)[0]
+        return foreseen(request.path, _looked_over(request, directory, name)[0])
 
 
 def _looked_over(

@@ -27,8 +27,12 @@ __all__ = [
     "check_out",
     "check_ref",
     "clone",
+    "existing",
     "fetch",
-    "foresee_checkout",
+    "in_the_way",
+    "remote_url",
+    "revision_of",
+    "see_same_origin",
 ]
 
 MOST_REFS = 100
@@ -45,13 +49,7 @@ async def clone(context: Context, request: CloneRequest) -> CloneResult:
     if place is Place.REPOSITORY:
         there = Repository(path, git, context)
         await remove(temporary_path(path, context.idempotency_key))
-        url = await there.url_of("origin")
-        if url.rstrip("/") != request.url.rstrip("/"):
-            message = (
-                f"{request.path} is a repository already, of {hidden(url) or 'nothing'}:"
-                " remove it first, or name another path"
-            )
-            raise PluginError(message, permanent=True)
+        await see_same_origin(there, request)
         return CloneResult(path=request.path, changed=False, commit=await there.head())
     options: list[str] = []
     if request.mirror:
@@ -65,24 +63,30 @@ async def clone(context: Context, request: CloneRequest) -> CloneResult:
     return CloneResult(path=request.path, changed=True, commit=commit)
 
 
+async def see_same_origin(there: Repository, request: CloneRequest) -> None:
+    """See that what is there was cloned from where the request says.
+
+    Raises:
+        PluginError: It was not.
+    """
+    url = await there.url_of("origin")
+    if url.rstrip("/") != request.url.rstrip("/"):
+        message = (
+            f"{request.path} is a repository already, of {hidden(url) or 'nothing'}:"
+            " remove it first, or name another path"
+        )
+        raise PluginError(message, permanent=True)
+
+
 # --- git.fetch --------------------------------------------------------------------
 
 
 async def fetch(context: Context, request: FetchRequest) -> FetchResult:
     """Fetch news into a repository."""
     await settle(context)
-    there = await _existing(context, request.path)
+    there = await existing(context, request.path)
     await there.mend()
-    url = await there.url_of(request.remote)
-    if not url:
-        message = f"{request.path} has no remote called {request.remote!r}"
-        raise PluginError(message, permanent=True)
-    if request.password is not None and not url.startswith("https://"):
-        message = (
-            f"the remote {request.remote!r} of {request.path} is no https:// URL, and is "
-            "not given the password"
-        )
-        raise PluginError(message, permanent=True)
+    url = await remote_url(there, request)
     git = Git(context, remote=request, url=url)
     before = await there.refs()
     async with there.changing():
@@ -110,6 +114,25 @@ async def fetch(context: Context, request: FetchRequest) -> FetchResult:
     )
 
 
+async def remote_url(there: Repository, request: FetchRequest) -> str:
+    """The URL of the remote that a request names.
+
+    Raises:
+        PluginError: There is none, or it must not be given the password.
+    """
+    url = await there.url_of(request.remote)
+    if not url:
+        message = f"{request.path} has no remote called {request.remote!r}"
+        raise PluginError(message, permanent=True)
+    if request.password is not None and not url.startswith("https://"):
+        message = (
+            f"the remote {request.remote!r} of {request.path} is no https:// URL, and is "
+            "not given the password"
+        )
+        raise PluginError(message, permanent=True)
+    return url
+
+
 # --- git.checkout -----------------------------------------------------------------
 
 
@@ -118,7 +141,7 @@ async def check_out(context: Context, request: CheckoutRequest) -> CheckoutResul
     await settle(context)
     path, place = await place_of(request.path)
     git = Git(context, remote=request, url=request.url)
-    revision = await _revision(git, request)
+    revision = await revision_of(git, request)
     if place is Place.FREE:
         await _clone_at(context, git, path, request, revision)
         return CheckoutResult(path=request.path, changed=True, commit=revision.commit)
@@ -131,7 +154,7 @@ async def check_out(context: Context, request: CheckoutRequest) -> CheckoutResul
     # began.
     force = request.discard or mended
     if changes and not force:
-        raise _in_the_way(request, changes)
+        raise in_the_way(request, changes)
     settled = previous == revision.commit and not changes
     if settled and await there.is_detached():
         return CheckoutResult(
@@ -146,33 +169,6 @@ async def check_out(context: Context, request: CheckoutRequest) -> CheckoutResul
     return CheckoutResult(
         path=request.path, changed=True, commit=revision.commit, previous=previous
     )
-
-
-async def foresee_checkout(context: Context, request: CheckoutRequest) -> str:
-    """What would change, as text; nothing is written."""
-    real = await real_path(request.path)
-    place = await survey(real)
-    if place is Place.TAKEN:
-        return f"{request.path}: would fail: it is there and is no git repository"
-    git = Git(context, remote=request, url=request.url, durable=False)
-    revision = await _revision(git, request)
-    if place is Place.FREE:
-        return f"{request.path}: cloned from {hidden(request.url)}, at {revision}"
-    there = Repository(real, git, context)
-    previous = await there.head()
-    changes = await changed_files(there, untracked=False)
-    if changes and not request.discard:
-        return f"{request.path}: would fail: local changes are in the way: " + listed(
-            changes
-        )
-    if previous == revision.commit and not changes:
-        return f"{request.path}: no change"
-    text = f"{request.path}: {previous[:12] or 'nothing'} -> {revision}"
-    if not await there.knows(revision.commit):
-        text += f", fetched from {hidden(request.url)}"
-    if changes:
-        text += f"\n{request.path}: local changes lost: {listed(changes)}"
-    return text
 
 
 async def _clone_at(
@@ -193,13 +189,15 @@ async def _clone_at(
     context.report(f"{request.path}: cloned, at {revision}")
 
 
-async def _revision(git: Git, request: CheckoutRequest) -> Revision:
+async def revision_of(git: Git, request: CheckoutRequest) -> Revision:
+    """The commit that a request means, now."""
     if is_commit_id(request.revision):
         return Revision(request.revision.lower())
     return await resolve(git, request.url, request.revision)
 
 
-def _in_the_way(request: CheckoutRequest, changes: list[str]) -> PluginError:
+def in_the_way(request: CheckoutRequest, changes: list[str]) -> PluginError:
+    """That local changes keep a checkout from being made."""
     message = (
         f"{request.path} has local changes: {listed(changes)}. Commit or remove them, or "
         "say discard=True if they may be lost"
@@ -233,7 +231,7 @@ async def check_clean(context: Context, request: CleanRequest) -> TreeResult:
     Raises:
         PluginError: It is not; the message names what is different.
     """
-    there = await _existing(context, request.path)
+    there = await existing(context, request.path)
     changes = await changed_files(there, untracked=request.untracked)
     if changes:
         message = f"{request.path} is not clean: {listed(changes)}"
@@ -241,7 +239,12 @@ async def check_clean(context: Context, request: CleanRequest) -> TreeResult:
     return TreeResult(path=request.path, commit=await there.head())
 
 
-async def _existing(context: Context, path: str) -> Repository:
+async def existing(context: Context, path: str) -> Repository:
+    """The repository that must be there.
+
+    Raises:
+        PluginError: It is not.
+    """
     real = await real_path(path)
     if await survey(real) is not Place.REPOSITORY:
         message = f"{path} is no git repository"

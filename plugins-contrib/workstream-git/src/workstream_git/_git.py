@@ -61,7 +61,6 @@ class Git:
         *,
         remote: Remote | None = None,
         url: str = "",
-        durable: bool = True,
     ) -> None:
         """Make ready to run git.
 
@@ -69,11 +68,8 @@ class Git:
             context: The attempt's.
             remote: How another repository is reached, if one is.
             url: Which one.
-            durable: Whether to note each run. False for a preview, which stores
-                nothing and runs nothing that would do harm if it were left behind.
         """
         self._context = context
-        self._durable = durable
         self._env = environment(remote, url)
 
     async def __call__(
@@ -96,7 +92,7 @@ class Git:
             PluginError: It cannot be started, or it failed; the message ends with what
                 it said.
         """
-        context = _Quiet(self._context, shown=shown, durable=self._durable)
+        context = _Quiet(self._context, shown=shown)
         request = Run(
             ("git", *words),
             cwd=cwd,
@@ -167,10 +163,9 @@ def _complaint(stderr: str) -> str:
 class _Quiet:
     """A context that passes on what watchers should see, and nothing with a login in it."""
 
-    def __init__(self, context: Context, *, shown: bool, durable: bool) -> None:
+    def __init__(self, context: Context, *, shown: bool) -> None:
         self._context = context
         self._shown = shown
-        self._durable = durable
 
     @property
     def plan_id(self) -> UUID:
@@ -198,7 +193,7 @@ class _Quiet:
 
     @property
     def notes(self) -> Mapping[str, NoteValue]:
-        return self._context.notes if self._durable else {}
+        return self._context.notes
 
     def report(
         self, message: str, *, done: float | None = None, total: float | None = None
@@ -208,5 +203,4 @@ class _Quiet:
             self._context.report(hidden(message), done=done, total=total)
 
     async def remember(self, **notes: NoteValue) -> None:
-        if self._durable:
-            await self._context.remember(**notes)
+        await self._context.remember(**notes)

@@ -13,6 +13,8 @@ from workstream import (
     CheckPlugin,
     Context,
     OnInterrupt,
+    Preview,
+    PreviewContext,
     hookimpl,
     retries,
 )
@@ -23,9 +25,9 @@ from ._actions import (
     check_ref,
     clone,
     fetch,
-    foresee_checkout,
 )
 from ._git import check_version
+from ._previewing import foresee_checkout, foresee_clone, foresee_fetch
 from ._requests import (
     CheckoutRequest,
     CheckoutResult,
@@ -70,6 +72,12 @@ class GitClone(ActionPlugin[CloneRequest, CloneResult]):
         """Clone, unless it is there."""
         return await clone(context, request)
 
+    async def preview(
+        self, context: PreviewContext, request: CloneRequest, /
+    ) -> Preview:
+        """Say what would be cloned; nothing is written."""
+        return await foresee_clone(context, request)
+
 
 class GitFetch(ActionPlugin[FetchRequest, FetchResult]):
     """Fetch what is new into a repository."""
@@ -90,6 +98,12 @@ class GitFetch(ActionPlugin[FetchRequest, FetchResult]):
     async def execute(self, context: Context, request: FetchRequest, /) -> FetchResult:
         """Fetch."""
         return await fetch(context, request)
+
+    async def preview(
+        self, context: PreviewContext, request: FetchRequest, /
+    ) -> Preview:
+        """Say which refs would become others; nothing is written."""
+        return await foresee_fetch(context, request)
 
 
 class GitCheckout(ActionPlugin[CheckoutRequest, CheckoutResult]):
@@ -114,7 +128,9 @@ class GitCheckout(ActionPlugin[CheckoutRequest, CheckoutResult]):
         """Check out the revision, unless it is checked out."""
         return await check_out(context, request)
 
-    async def preview(self, context: Context, request: CheckoutRequest, /) -> str:
+    async def preview(
+        self, context: PreviewContext, request: CheckoutRequest, /
+    ) -> Preview:
         """Say what would change; nothing is written."""
         return await foresee_checkout(context, request)
 
@@ -123,6 +139,7 @@ class GitRef(CheckPlugin[RefRequest, RefResult]):
     """Check what a branch, a tag or HEAD stands for, here or elsewhere."""
 
     name: str = "git.ref"
+    safe_in_preview: bool = True
     requires_programs: tuple[str, ...] = ("git",)
     retry: retries.RetryPolicy = retries.SECONDS
 
@@ -143,6 +160,7 @@ class GitClean(CheckPlugin[CleanRequest, TreeResult]):
     """Check that a working tree has no changes of its own."""
 
     name: str = "git.clean"
+    safe_in_preview: bool = True
     requires_programs: tuple[str, ...] = ("git",)
     retry: retries.RetryPolicy = retries.SECONDS
 

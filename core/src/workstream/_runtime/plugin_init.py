@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import trio
 
 from .._registry.registry import Registry
@@ -12,8 +14,13 @@ INIT_TIMEOUT = 30.0
 """Seconds that a plugin's ``init`` may take."""
 
 
-async def init_plugins(registry: Registry) -> None:
-    """Run every plugin's ``init``, side by side; one that fails is marked unusable."""
+async def init_plugins(registry: Registry, names: Iterable[str] | None = None) -> None:
+    """Run the plugins' ``init``, side by side; one that fails is marked unusable.
+
+    Args:
+        registry: The plugins.
+        names: Which of them, all registered; None: all.
+    """
 
     async def init(name: str) -> None:
         plugin = registry.get(name)
@@ -29,5 +36,5 @@ async def init_plugins(registry: Registry) -> None:
             registry.mark_unusable(name, reason)
 
     async with trio.open_nursery() as nursery:
-        for name in registry.names:
+        for name in registry.names if names is None else names:
             nursery.start_soon(init, name)

@@ -1,0 +1,1 @@
+"""What a plan would change, asked without changing anything (section 24)."""
