@@ -162,7 +162,7 @@ class TestGoodPlugins:
         assert report.plugin == "acme.place"
         assert report.attempts >= 8
         assert {"interrupted", "secrets", "validate"} <= set(report.checked)
-        assert set(report.not_checked) == {"timeout", "side-effects"}
+        assert set(report.not_checked) == {"timeout", "side-effects", "preview"}
         assert "plugin acme.place: 17 things are right" in str(report)
         assert "not looked at: timeout: give slow=" in str(report)
 
@@ -184,7 +184,7 @@ class TestGoodPlugins:
         report = folder.check(Patient(), slow=Put("/x", "never"))
 
         assert {"timeout", "side-effects", "cancellation"} <= set(report.checked)
-        assert not report.not_checked
+        assert report.not_checked == {"preview": "it is a check"}
 
     def test_reconcile_may_say_that_nobody_knows(self, folder: Folder) -> None:
         """An action that is not run again, and says why, has ended as it should (R-7)."""

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 
-__all__ = ["LAST", "Attempted", "carry_out", "registry_of"]
+__all__ = ["LAST", "Attempted", "Driven", "carry_out", "registry_of", "watched"]
 
 LAST = -1
 """In place of a step: after the plugin has returned, before that is stored."""
@@ -112,6 +112,32 @@ def carry_out(
         recover: Whether another engine then brings the plan to its end.
     """
     attempt = _Attempt(plugin, request, resolvers, timeout, interrupt, recover)
+    return watched(attempt, within)
+
+
+class Watched(Protocol):
+    """A call that has a thread to itself.
+
+    Attributes:
+        due: When it should have ended or was cancelled, by the machine's clock.
+        seen: What was seen.
+    """
+
+    due: float
+    seen: Attempted
+
+    def run(self) -> None:
+        """Make the call."""
+        ...
+
+
+def watched(attempt: Watched, within: float) -> Attempted:
+    """Make a call in a thread of its own, and see what it leaves behind.
+
+    Args:
+        attempt: The call.
+        within: Seconds in which it must end once it is due.
+    """
     thread = threading.Thread(target=attempt.run, name="check_plugin", daemon=True)
     with ExitStack() as stack:
         processes = Processes()
@@ -133,7 +159,7 @@ def carry_out(
     return seen
 
 
-def _wait(thread: threading.Thread, attempt: _Attempt, within: float) -> None:
+def _wait(thread: threading.Thread, attempt: Watched, within: float) -> None:
     while thread.is_alive():
         thread.join(0.02)
         if time.monotonic() > attempt.due + within + PATIENCE:
@@ -267,7 +293,7 @@ class _Attempt:
         seen.response, seen.error, seen.returned = None, None, False
         try:
             with scope:
-                driven = _Driven(plugin.execute(context, request), step, told)
+                driven = Driven(plugin.execute(context, request), step, told)
                 seen.response = await driven
                 seen.returned = True
         except Exception as error:
@@ -321,7 +347,7 @@ async def _first(*functions: Callable[[], Awaitable[object]]) -> None:
             nursery.start_soon(wait, function)
 
 
-class _Driven:
+class Driven:
     """A coroutine, and a look at each of its steps: whenever it waits for something."""
 
     def __init__(

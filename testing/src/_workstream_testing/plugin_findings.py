@@ -28,6 +28,7 @@ NAMES: Mapping[str, str] = {
     "timeout": "an attempt ends with its timeout (A-4)",
     "side-effects": "a check can run twice, and changes nothing (REG-8)",
     "interrupted": "interrupted anywhere and run again, it ends the same (R-7)",
+    "preview": "its preview tells what is so, and changes nothing (PV-5)",
 }
 """All that is looked at, by the name that a finding bears, in order."""
 

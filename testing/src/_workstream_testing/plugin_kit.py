@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -17,10 +17,12 @@ from workstream._plan.text import value_text
 from workstream._protocols.plugin import (
     ActionPlugin,
     AnyPlugin,
+    can_preview,
     can_reconcile,
     request_types,
     response_types,
 )
+from workstream._protocols.preview import Preview
 from workstream._registry.registration import not_a_plugin
 from workstream._runtime.attempts import TIMED_OUT
 from workstream._values.state import OnInterrupt, Status
@@ -30,6 +32,7 @@ from .left_behind import is_supported
 from .plugin_attempts import LAST, Attempted, carry_out, registry_of
 from .plugin_findings import NAMES, ConformanceError, Finding, PluginReport
 from .plugin_looks import documented, registered, request_looks, validation
+from .plugin_previews import ask
 from .secret_search import SecretSource, shown
 
 __all__ = ["check_plugin"]
@@ -201,6 +204,9 @@ class _Check:
             self.not_checked["secrets"] = "no request holds a secret"
         if not self.plugin.is_check:
             self.not_checked["side-effects"] = "it is no check"
+        if not can_preview(self.plugin):
+            what = "a check" if self.plugin.is_check else "without one"
+            self.not_checked["preview"] = f"it is {what}"
         if self._mode() is OnInterrupt.FAIL:
             self.not_checked["interrupted"] = "it is not run again (OnInterrupt.FAIL)"
 
@@ -271,6 +277,12 @@ class _Check:
             recover=recover,
         )
         self.attempts += max(seen.calls, 1)
+        when = "" if interrupt is None else f" when it is cancelled{_step(interrupt)}"
+        self._general(which, seen, when)
+        return seen
+
+    def _general(self, which: str, seen: Attempted, when: str) -> None:
+        """What holds for calls of all kinds: they hear, leave nothing, tell nothing."""
         if seen.deaf:
             self._deaf = True
             text = (
@@ -279,16 +291,17 @@ class _Check:
                 "call nothing that blocks outside of a thread"
             )
             self._add("cancellation", text, once=which)
-        when = "" if interrupt is None else f" when it is cancelled{_step(interrupt)}"
         for what in seen.left:
             text = f"{which} leaves {what}{when}"
             self._add("left-behind", text, once=f"{which} {what.partition(':')[0]}")
         for where in shown(seen.texts, self._values):
             text = f"a secret of {which} can be read in {where}"
             self._add("secrets", text, once=f"{which} {where}")
-        return seen
 
     def _succeeds(self, which: str, request: Any) -> None:
+        foreseen = self._preview(which, request) if can_preview(self.plugin) else None
+        if self._deaf:
+            return
         before = self._looked_after_reset()
         seen = self._call(which, request)
         if seen.deaf or not self._completed(which, seen):
@@ -297,6 +310,12 @@ class _Check:
         self._response(which, seen)
         if self.plugin.is_check:
             self._no_side_effects(which, request, before, end)
+        elif foreseen is not None and foreseen.changes is False and before != end:
+            text = (
+                f"the preview of {which} says that nothing would change, and then it "
+                f"changes {_changed(before, end)}"
+            )
+            self._add("preview", text)
         self._interruptions(which, request, seen.steps, end)
 
     def _completed(self, which: str, seen: Attempted) -> bool:
@@ -347,6 +366,60 @@ class _Check:
         elif before == after and self._looked() != after:
             text = f"{which} changes {_changed(after, self._looked())} the second time"
             self._add("side-effects", text)
+
+    def _preview(self, which: str, request: Any) -> Preview | None:
+        """Ask twice, then cancelled at its steps; the first answer (PV-5)."""
+        name = f"the preview of {which}"
+        before = self._looked_after_reset()
+        seen = self._ask(name, request)
+        again = None if self._deaf else self._ask(name, request)
+        if again is None or not self._answered(name, seen):
+            return None
+        if self._looked() != before:
+            text = f"{name} changes {_changed(before, self._looked())}: it only looks"
+            self._add("preview", text)
+        if again.response != seen.response:
+            text = (
+                f"{name} says something else the second time, though nothing has "
+                f"changed: {value_text(seen.response)} became "
+                f"{value_text(again.response)}"
+            )
+            self._add("preview", text)
+        for step in _spread(seen.steps, self.steps):
+            stopped = self._ask(name, request, interrupt=step)
+            if stopped.deaf:
+                break
+            self._obeyed(name, step, stopped)
+        return cast("Preview", seen.response)
+
+    def _ask(
+        self, name: str, request: Any, *, interrupt: int | None = None
+    ) -> Attempted:
+        seen = ask(
+            self.plugin,
+            request,
+            self._resolvers,
+            timeout=self.limit,
+            within=self.within,
+            interrupt=interrupt,
+        )
+        self.attempts += 1
+        when = "" if interrupt is None else f" when it is cancelled{_step(interrupt)}"
+        self._general(name, seen, when)
+        return seen
+
+    def _answered(self, name: str, seen: Attempted) -> bool:
+        if seen.problem is not None or seen.error is not None:
+            why = seen.problem or f"{type(seen.error).__name__}: {seen.error}"
+            self._add("preview", f"{name} fails, although the request succeeds: {why}")
+        elif not seen.returned:
+            self._add("preview", f"{name} takes more than {self.limit:g} seconds")
+        elif type(seen.response) is not Preview:
+            got = type_text(type(seen.response))
+            self._add("preview", f"{name} is {got}: return a Preview")
+        else:
+            return True
+        return False
 
     def _interruptions(self, which: str, request: Any, count: int, end: object) -> None:
         recover = self._mode() is not OnInterrupt.FAIL

@@ -39,6 +39,7 @@ RULES = {
     "REG-4": "marks",
     "RP-2": "retry",
     "REG-9": "on-interrupt",
+    "PV-3": "preview",
 }
 """What a fault of registration is called, by its rule; the others go by their text."""
 

@@ -72,6 +72,7 @@ class HttpCheck(CheckPlugin[HttpCheckRequest, HttpResponse]):
     """
 
     name: str = "http.check"
+    safe_in_preview: bool = True
     retry: retries.RetryPolicy = retries.FAST
 
     def __init__(self) -> None:

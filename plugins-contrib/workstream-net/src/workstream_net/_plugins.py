@@ -36,6 +36,7 @@ class TcpCheck(CheckPlugin[Tcp, TcpResult]):
     """Pass if a TCP port accepts connections, and says what it should."""
 
     name: str = "net.tcp"
+    safe_in_preview: bool = True
     retry: retries.RetryPolicy = retries.FAST
 
     def validate(self, request: Tcp, /) -> None:
@@ -55,6 +56,7 @@ class TlsCheck(CheckPlugin[Tls, TlsResult]):
     """
 
     name: str = "net.tls"
+    safe_in_preview: bool = True
     retry: retries.RetryPolicy = retries.FAST
 
     def __init__(self, now: Callable[[], datetime] = _utc_now) -> None:
@@ -73,6 +75,7 @@ class DnsCheck(CheckPlugin[Dns, DnsResult]):
     """Pass if a name resolves, on this machine, as it should."""
 
     name: str = "net.dns"
+    safe_in_preview: bool = True
     retry: retries.RetryPolicy = retries.FAST
 
     def validate(self, request: Dns, /) -> None:
@@ -88,6 +91,7 @@ class PingCheck(CheckPlugin[Ping, PingResult]):
     """Pass if a host answers to ping often enough."""
 
     name: str = "net.ping"
+    safe_in_preview: bool = True
     retry: retries.RetryPolicy = retries.FAST
     requires_programs: tuple[str, ...] = ("ping",)
 

@@ -48,6 +48,7 @@ class PostgresCheck(CheckPlugin[Query, QueryResult]):
     """Ask for one value, in a read-only transaction, and compare it."""
 
     name: str = "postgres.check"
+    safe_in_preview: bool = True
     retry: retries.RetryPolicy = retries.FAST
 
     def validate(self, request: Query, /) -> None:

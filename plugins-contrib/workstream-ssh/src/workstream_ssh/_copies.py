@@ -31,7 +31,18 @@ from ._trees import (
     parse_listing,
 )
 
-__all__ = ["copy_from", "copy_to"]
+__all__ = [
+    "Session",
+    "checksum_here",
+    "copy_from",
+    "copy_to",
+    "copying",
+    "has_size",
+    "local_error",
+    "mode_of_copy",
+    "open_source",
+    "tree_differs",
+]
 
 CHUNK = 256 * 1024
 PROGRESS_EVERY = 8 * 1024 * 1024
@@ -62,9 +73,9 @@ async def copy_to(
     if await trio.to_thread.run_sync(os.path.isdir, request.source):
         return await _put_tree(connections, context, request)
     try:
-        file = await trio.to_thread.run_sync(_open_source, request.source)
+        file = await trio.to_thread.run_sync(open_source, request.source)
     except OSError as error:
-        raise _local_error(request.source, error) from error
+        raise local_error(request.source, error) from error
     with file:
         return await _put_file(connections, context, request, file)
 
@@ -74,15 +85,13 @@ async def _put_file(
 ) -> CopyResult:
     status = os.fstat(file.fileno())
     size = status.st_size
-    mode = request.mode
-    if mode is None:
-        mode = stat.S_IMODE(status.st_mode) & 0o777
+    mode = mode_of_copy(request, status.st_mode)
     progress = _Progress(context, request.host, size)
     async with _putting(connections, context, request, "file", size, mode) as session:
         first = await session.line()
         kind = first[1]
         if first[0] == "there":
-            checksum = await _checksum(request.source, kind)
+            checksum = await checksum_here(request.source, kind)
             if first[2:] == (checksum,):
                 changed = await session.ends_with("keep", kept=False, changed=True)
                 return _copied(changed, size, f"{kind}:{checksum}")
@@ -118,7 +127,7 @@ async def _put_tree(
     try:
         tree = await trio.to_thread.run_sync(Tree.of, request.source)
     except OSError as error:
-        raise _local_error(request.source, error) from error
+        raise local_error(request.source, error) from error
     size = tree.packed_size
     progress = _Progress(context, request.host, size)
     async with _putting(
@@ -129,17 +138,12 @@ async def _put_tree(
         try:
             ours = await trio.to_thread.run_sync(tree.listing, first[1])
         except OSError as error:
-            raise _local_error(request.source, error) from error
+            raise local_error(request.source, error) from error
         checksum = f"sha256:{checksum_of_listing(ours)}"
         theirs = session.listing()
         if first[0] == "there":
             if ours != theirs:
-                message = (
-                    f"{request.host}: {request.target} is there already and differs: "
-                    f"{difference(ours, theirs)}. A directory is never changed: give "
-                    "the new one another name"
-                )
-                raise PluginError(message, permanent=True)
+                raise tree_differs(request, ours, theirs)
             await session.ends_with("keep", kept=False)
             return _copied(False, tree.size, checksum)
 
@@ -151,7 +155,7 @@ async def _put_tree(
             try:
                 await trio.to_thread.run_sync(tree.pack, write)
             except OSError as error:
-                raise _local_error(request.source, error) from error
+                raise local_error(request.source, error) from error
 
         await session.host.send(b"send\n")
         session.host.feed(send)
@@ -175,7 +179,7 @@ async def copy_from(
     try:
         await trio.to_thread.run_sync(_prepare_target, target, request.make_parents)
     except OSError as error:
-        raise _local_error(str(target.parent), error) from error
+        raise local_error(str(target.parent), error) from error
     incoming: _Incoming | None = None
 
     async def take(data: bytes) -> None:
@@ -186,17 +190,16 @@ async def copy_from(
     text = program(
         "common", "files", "get", token=mark, source=path_word(request.source)
     )
-    async with _session(
+    async with copying(
         connections, request.host, text, mark, request.source, take
     ) as session:
         first = await session.line()
-        size, mode, kind = int(first[1]), int(first[2], 8) & 0o777, first[3]
-        if request.mode is not None:
-            mode = request.mode
-        if await trio.to_thread.run_sync(_has_size, target, size):
+        size, kind = int(first[1]), first[3]
+        mode = mode_of_copy(request, int(first[2], 8))
+        if await trio.to_thread.run_sync(has_size, target, size):
             await session.host.send(b"sum\n")
             (_, theirs) = await session.line()
-            if theirs == await _checksum(str(target), kind):
+            if theirs == await checksum_here(str(target), kind):
                 changed = await trio.to_thread.run_sync(_set_mode, target, mode)
                 return _copied(changed, size, f"{kind}:{theirs}")
         progress = _Progress(context, request.host, size)
@@ -213,11 +216,11 @@ async def copy_from(
                     raise _changed(request.source, request.host)
                 await trio.to_thread.run_sync(incoming.finish, mode)
         except OSError as error:
-            raise _local_error(str(target), error) from error
+            raise local_error(str(target), error) from error
     return _copied(True, size, f"{kind}:{theirs}")
 
 
-class _Session:
+class Session:
     """The talk about one copy."""
 
     def __init__(
@@ -271,7 +274,7 @@ async def _putting(
     kind: str,
     size: int,
     mode: int,
-) -> AsyncGenerator[_Session, None]:
+) -> AsyncGenerator[Session, None]:
     mark = new_mark()
     parent, base = posixpath.split(request.target.rstrip("/"))
     text = program(
@@ -288,21 +291,22 @@ async def _putting(
         mode=word(f"{mode:o}"),
         parents=word(request.make_parents),
     )
-    async with _session(
+    async with copying(
         connections, request.host, text, mark, request.target
     ) as session:
         yield session
 
 
 @asynccontextmanager
-async def _session(
+async def copying(
     connections: Connections,
     host: Host,
     text: bytes,
     mark: str,
     path: str,
     stdout: Sink = discard,
-) -> AsyncGenerator[_Session, None]:
+) -> AsyncGenerator[Session, None]:
+    """The talk with a program on a host about one copy."""
     out, err = bytearray(), bytearray()
 
     async def take_stdout(data: bytes) -> None:
@@ -320,7 +324,7 @@ async def _session(
         stdout=take_stdout if stdout is discard else stdout,
         stderr=take_stderr,
     ) as host_talk:
-        yield _Session(host_talk, path, err, out)
+        yield Session(host_talk, path, err, out)
 
 
 class _Incoming:
@@ -390,7 +394,27 @@ def _copied(changed: bool, size: int, checksum: str) -> CopyResult:
     return CopyResult(changed=changed, size=size, checksum=checksum)
 
 
-def _open_source(path: str) -> BinaryIO:
+def mode_of_copy(request: CopyTo | CopyFrom, source_mode: int) -> int:
+    """The permissions that the copy of a file gets."""
+    if request.mode is not None:
+        return request.mode
+    return stat.S_IMODE(source_mode) & 0o777
+
+
+def tree_differs(
+    request: CopyTo, ours: frozenset[str], theirs: frozenset[str]
+) -> PluginError:
+    """That a directory is there which is not the one to be copied."""
+    message = (
+        f"{request.host}: {request.target} is there already and differs: "
+        f"{difference(ours, theirs)}. A directory is never changed: give the new one "
+        "another name"
+    )
+    return PluginError(message, permanent=True)
+
+
+def open_source(path: str) -> BinaryIO:
+    """Open a file to be copied. It runs in a thread."""
     # Not to wait for somebody to write to a named pipe.
     file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -411,7 +435,8 @@ def _prepare_target(target: Path, make_parents: bool) -> None:
         raise PluginError(message, permanent=True)
 
 
-def _has_size(path: Path, size: int) -> bool:
+def has_size(path: Path, size: int) -> bool:
+    """Whether there is a file of this size here."""
     return path.is_file() and path.stat().st_size == size
 
 
@@ -423,14 +448,16 @@ def _set_mode(path: Path, mode: int) -> bool:
     return True
 
 
-async def _checksum(path: str, kind: str) -> str:
+async def checksum_here(path: str, kind: str) -> str:
+    """The checksum of a file on this machine."""
     try:
         return await trio.to_thread.run_sync(checksum_of_file, path, kind)
     except OSError as error:
-        raise _local_error(path, error) from error
+        raise local_error(path, error) from error
 
 
-def _local_error(path: str, error: OSError) -> PluginError:
+def local_error(path: str, error: OSError) -> PluginError:
+    """What went wrong with a file on this machine."""
     permanent = isinstance(
         error, (FileNotFoundError, PermissionError, NotADirectoryError)
     )

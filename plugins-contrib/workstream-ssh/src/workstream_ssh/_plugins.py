@@ -10,11 +10,13 @@ from workstream import (
     NotDone,
     OnInterrupt,
     PluginError,
+    Preview,
+    PreviewContext,
     hookimpl,
     retries,
 )
 
-from . import _copies, _jobs
+from . import _copies, _jobs, _previewing
 from ._connections import Connections, Limits, missing_program
 from ._faults import command_faults, copy_faults
 from ._requests import CopyFrom, CopyResult, CopyTo, RunOn, RunResult, ShellOn
@@ -121,6 +123,12 @@ class SshCopy(ActionPlugin[CopyTo | CopyFrom, CopyResult]):
         if isinstance(request, CopyTo):
             return await _copies.copy_to(self._connections, context, request)
         return await _copies.copy_from(self._connections, context, request)
+
+    async def preview(
+        self, context: PreviewContext, request: CopyTo | CopyFrom, /
+    ) -> Preview:
+        """Say what would change; nothing is written, here or on the host."""
+        return await _previewing.foresee(self._connections, request)
 
 
 def ssh_plugins(limits: Limits | None = None) -> list[AnyPlugin]:

@@ -22,3 +22,20 @@ sum_of() {
 
 # Permissions as an octal number, as Linux and as BSD have them told.
 mode_of() { stat -c %a "$1" 2>/dev/null || stat -f %Lp "$1"; }
+
+# What is in a directory: a line for each directory, program, link and file.
+list() (
+    cd "$1" || exit
+    find . ! -name . -type d -print | sed 's/^/d /'
+    find . -type f -perm -100 -print | sed 's/^/x /'
+    find . -type l -exec sh -c \
+        'for link; do printf "l %s -> %s\n" "$link" "$(readlink "$link")"; done' sh {} +
+    find . ! -type d ! -type f ! -type l -print | sed 's/^/? /'
+    if command -v sha256sum >/dev/null; then
+        find . -type f -exec sha256sum {} + | sed 's/^/s /'
+    else
+        find . -type f -print | while IFS= read -r file; do
+            printf 's %s  %s\n' "$(sum_of <"$file")" "$file"
+        done
+    fi
+)

@@ -21,23 +21,6 @@ fail() {
     finish fault "$1" "$(room "$parent")"
 }
 
-# What is in a directory: a line for each directory, program, link and file.
-list() (
-    cd "$1" || exit
-    find . ! -name . -type d -print | sed 's/^/d /'
-    find . -type f -perm -100 -print | sed 's/^/x /'
-    find . -type l -exec sh -c \
-        'for link; do printf "l %s -> %s\n" "$link" "$(readlink "$link")"; done' sh {} +
-    find . ! -type d ! -type f ! -type l -print | sed 's/^/? /'
-    if command -v sha256sum >/dev/null; then
-        find . -type f -exec sha256sum {} + | sed 's/^/s /'
-    else
-        find . -type f -print | while IFS= read -r file; do
-            printf 's %s  %s\n' "$(sum_of <"$file")" "$file"
-        done
-    fi
-)
-
 [ -z "$parents" ] || (umask "$mask" && mkdir -p "$parent") || finish fault parents
 [ -d "$parent" ] || finish fault parent
 if [ "$kind" = tree ]; then

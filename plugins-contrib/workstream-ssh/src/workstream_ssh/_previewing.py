@@ -1,0 +1,188 @@
+"""What a copy would change (``preview``): the host is asked, and nothing is written.
+
+The file of known hosts is not written either. So a host that has yet to be trusted, by
+``KnownHosts.ACCEPT_NEW``, is not asked: what is there cannot be told before.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from pathlib import Path
+
+import attrs
+import trio
+
+from workstream import PluginError, Preview
+
+from ._connections import Connections
+from ._copies import (
+    Session,
+    checksum_here,
+    copying,
+    has_size,
+    local_error,
+    mode_of_copy,
+    open_source,
+    tree_differs,
+)
+from ._hosts import Host, KnownHosts
+from ._problems import SshError, SshProblem
+from ._programs import new_mark, path_word, program, word
+from ._requests import CopyFrom, CopyTo
+from ._trees import Tree
+
+__all__ = ["foresee"]
+
+
+async def foresee(connections: Connections, request: CopyTo | CopyFrom) -> Preview:
+    """What a copy would change.
+
+    Raises:
+        PluginError: It would fail as things are now.
+    """
+    asked = attrs.evolve(request, host=_strict(request.host))
+    try:
+        if isinstance(asked, CopyFrom):
+            return await _from(connections, asked)
+        if await trio.to_thread.run_sync(os.path.isdir, asked.source):
+            return await _tree(connections, asked)
+        return await _file(connections, asked)
+    except SshError as error:
+        trusted = asked.host == request.host
+        if trusted or error.problem is not SshProblem.HOST_KEY_UNKNOWN:
+            raise
+        text = f"{request.host}: its key is not known yet, and is not trusted for this"
+        return Preview(text, changes=None)
+
+
+def _strict(host: Host) -> Host:
+    """The host, and those on the way to it, if their keys are known."""
+    jump = None if host.jump is None else _strict(host.jump)
+    return attrs.evolve(host, jump=jump, known_hosts=KnownHosts.STRICT)
+
+
+async def _file(connections: Connections, request: CopyTo) -> Preview:
+    try:
+        file = await trio.to_thread.run_sync(open_source, request.source)
+        with file:
+            status = os.fstat(file.fileno())
+    except OSError as error:
+        raise local_error(request.source, error) from error
+    size, mode = status.st_size, mode_of_copy(request, status.st_mode)
+    first, _ = await _looked(connections, request, "file", size)
+    at = f"{request.host}: {request.target}"
+    if first[0] != "there":
+        return _made(at, f"created: {size:,} bytes, mode {mode:04o}", first)
+    kind, there = first[1], int(first[2])
+    same = there == size and first[4] == await checksum_here(request.source, kind)
+    return _compared(at, there, int(first[3], 8), size, mode, same=same)
+
+
+async def _tree(connections: Connections, request: CopyTo) -> Preview:
+    if request.mode is not None:
+        message = f"{request.source} is a directory, which a mode cannot be given for"
+        raise PluginError(message, permanent=True)
+    try:
+        tree = await trio.to_thread.run_sync(Tree.of, request.source)
+    except OSError as error:
+        raise local_error(request.source, error) from error
+    first, theirs = await _looked(connections, request, "tree", tree.size)
+    at = f"{request.host}: {request.target}"
+    if first[0] != "there":
+        entries = f"{len(tree.members):,} entries"
+        return _made(at, f"created: {entries}, {tree.size:,} bytes", first)
+    try:
+        ours = await trio.to_thread.run_sync(tree.listing, first[1])
+    except OSError as error:
+        raise local_error(request.source, error) from error
+    if ours != theirs:
+        raise tree_differs(request, ours, theirs)
+    return Preview(f"{at}: no change", changes=False)
+
+
+async def _looked(
+    connections: Connections, request: CopyTo, kind: str, size: int
+) -> tuple[tuple[str, ...], frozenset[str]]:
+    """What the host says of a place, and lists of what is in it."""
+    mark = new_mark()
+    parent, base = posixpath.split(request.target.rstrip("/"))
+    text = program(
+        "common",
+        "files",
+        "look",
+        token=mark,
+        kind=word(kind),
+        parent=path_word(parent or "/"),
+        base=word(base),
+        size=word(size),
+        parents=word(request.make_parents),
+    )
+    async with copying(
+        connections, request.host, text, mark, request.target
+    ) as session:
+        first = await session.line()
+        await session.line(end="looked")
+        return first, session.listing()
+
+
+async def _from(connections: Connections, request: CopyFrom) -> Preview:
+    target = Path(request.target)
+    found = await trio.to_thread.run_sync(_here, target)
+    parent = await trio.to_thread.run_sync(_here, target.parent)
+    if found is not None and stat.S_ISDIR(found.st_mode):
+        message = f"{target} is a directory"
+        raise PluginError(message, permanent=True)
+    if parent is None and not request.make_parents:
+        message = f"the directory {target.parent} is not there: see make_parents"
+        raise PluginError(message, permanent=True)
+    mark = new_mark()
+    text = program(
+        "common", "files", "get", token=mark, source=path_word(request.source)
+    )
+    async with copying(
+        connections, request.host, text, mark, request.source
+    ) as session:
+        first = await session.line()
+        size, mode = int(first[1]), mode_of_copy(request, int(first[2], 8))
+        if found is None:
+            made = ("absent",) if parent is not None else ("absent", "parents")
+            return _made(str(target), f"created: {size:,} bytes, mode {mode:04o}", made)
+        same = await _same_here(session, target, size, first[3])
+    old = stat.S_IMODE(found.st_mode)
+    return _compared(str(target), found.st_size, old, size, mode, same=same)
+
+
+async def _same_here(session: Session, target: Path, size: int, kind: str) -> bool:
+    """Whether the copy is there already, as far as its content goes."""
+    if not await trio.to_thread.run_sync(has_size, target, size):
+        return False
+    await session.host.send(b"sum\n")
+    (_, theirs) = await session.line()
+    return theirs == await checksum_here(str(target), kind)
+
+
+def _here(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _made(at: str, what: str, first: tuple[str, ...]) -> Preview:
+    above = ", with the directories above it" if "parents" in first else ""
+    return Preview(f"{at}: {what}{above}", changes=True)
+
+
+def _compared(
+    at: str, old_size: int, old_mode: int, size: int, mode: int, *, same: bool
+) -> Preview:
+    clauses: list[str] = []
+    if not same:
+        clauses.append(f"content: {old_size:,} bytes -> {size:,} bytes")
+    if mode != old_mode:
+        clauses.append(f"mode: {old_mode:04o} -> {mode:04o}")
+    if not clauses:
+        return Preview(f"{at}: no change", changes=False)
+    return Preview(f"{at}: {'; '.join(clauses)}", changes=True)
