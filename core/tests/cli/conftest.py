@@ -31,7 +31,7 @@ import attrs
 import trio
 
 from workstream import (
-    SECURE, ActionPlugin, CheckPlugin, OnInterrupt, PluginError, SecretRef, hookimpl,
+    SECURE, ActionPlugin, CheckPlugin, OnInterrupt, PluginError, Preview, SecretRef, hookimpl,
 )
 
 with open(os.environ["TOY_IMPORTS"], "a") as imports:
@@ -100,14 +100,38 @@ class Look(CheckPlugin[Do, Done]):
         return await carry_out(context, request)
 
 
+class Set(Act):
+    """Do something, and say before what."""
+
+    name = "toy.set"
+
+    async def preview(self, context, request, /):
+        if request.block:
+            print("waiting", flush=True)
+            await trio.sleep_forever()
+        if request.fail:
+            raise PluginError(request.fail)
+        secret = request.token.reveal() if request.token else ""
+        lines = request.because.splitlines()
+        return Preview(f"{request.say}{secret}" or "no change",
+            changes=bool(request.say), details=lines)
+
+
+class Peek(Look):
+    """Look at something, also in a dry run."""
+
+    name = "toy.peek"
+    safe_in_preview = True
+
+
 @hookimpl
 def workstream_plugins():
-    return [Act(), Look()]
+    return [Act(), Look(), Set(), Peek()]
 '''
 
 HEADER = """
 from workstream import *
-from toy_plugin import Act, Do, Look
+from toy_plugin import Act, Do, Look, Peek, Set
 
 
 def act(name, **request):

@@ -114,6 +114,11 @@ class _Branch:
             yield from branch.items()
 
     @property
+    def is_wide(self) -> bool:
+        """Whether there is more than one action below it."""
+        return sum(1 for _ in self.items()) > 1
+
+    @property
     def forecast(self) -> Forecast:
         """The one of those below that matters most."""
         return min((item.forecast for item in self.items()), key=_WORST_FIRST.index)
@@ -136,27 +141,26 @@ def _tree(found: PlanPreview) -> _Branch:
 
 
 def _children(screen: Screen, branch: _Branch, found: PlanPreview, depth: int) -> None:
-    if branch.path in found.bypassed and depth == 1:
-        screen.line(plain(_BYPASSED, STYLES[Forecast.SKIPPED]), indent=2)
-    for said, alike in groupby(
-        branch.branches.values(), lambda each: _in_short(each, found)
-    ):
+    inner = list(branch.branches.values())
+    if branch.path in found.bypassed:  # the plan: blocks are told in one line
+        del inner[1:]
+    for said, alike in groupby(inner, lambda each: _in_short(each, found)):
         row = list(alike)
         if said is not None and len(row) >= IN_A_ROW:
-            _row(screen, row, said, depth)
+            _row(screen, row, said, _forecast(row[0], found), depth)
             continue
         for each in row:
-            _branch(screen, each, found, depth, said)
-
-
-_BYPASSED = "a run would do nothing more: the bypass checks pass"
+            _branch(screen, each, found, depth, said if each.is_wide else None)
+    if branch.path in found.bypassed:
+        text = "a run would do nothing more: its bypass checks pass"
+        screen.line(joined((f"{MARKS[Forecast.SKIPPED]} {text}", "dim")), indent=2)
 
 
 def _branch(
     screen: Screen, branch: _Branch, found: PlanPreview, depth: int, said: str | None
 ) -> None:
     if said is not None:
-        _line(screen, branch.label, branch.forecast, said, depth)
+        _line(screen, branch.label, _forecast(branch, found), said, depth)
         return
     if branch.item is not None:
         _item(screen, branch.label, branch.item, depth)
@@ -171,6 +175,12 @@ def _branch(
     _children(screen, branch, found, depth + 1)
 
 
+def _forecast(branch: _Branch, found: PlanPreview) -> Forecast:
+    """What the line of a branch is marked with."""
+    is_bypassed = branch.path in found.bypassed
+    return Forecast.SKIPPED if is_bypassed else branch.forecast
+
+
 def _in_short(branch: _Branch, found: PlanPreview) -> str | None:
     """What a branch comes to in a few words, if no more need be said of it."""
     if branch.item is not None:
@@ -182,7 +192,7 @@ def _in_short(branch: _Branch, found: PlanPreview) -> str | None:
     if any(item.forecast is not first.forecast or item.details for item in items):
         return None
     many = f" ({_number(items)})" if len(items) > 1 else ""
-    if first.forecast in (Forecast.NO_CHANGE, Forecast.PASSED) and len(items) > 1:
+    if first.forecast in (Forecast.NO_CHANGE, Forecast.PASSED):
         return f"{first.forecast.value}{many}"
     mute = sorted({item.plugin for item in items})
     if all(item.summary == f"{item.plugin} has no preview" for item in items):
@@ -206,10 +216,12 @@ def _stops(branch: _Branch, found: PlanPreview) -> str:
     return "a run would fail here; what follows is told as if it had passed"
 
 
-def _row(screen: Screen, row: Sequence[_Branch], said: str, depth: int) -> None:
+def _row(
+    screen: Screen, row: Sequence[_Branch], said: str, forecast: Forecast, depth: int
+) -> None:
     label = f"{row[0].label} {screen.signs.more} {row[-1].label}"
     text = f"{len(row):,} in a row, each: {said}"
-    _line(screen, label, row[0].forecast, text, depth)
+    _line(screen, label, forecast, text, depth)
 
 
 def _item(screen: Screen, label: str, item: PreviewItem, depth: int) -> None:
