@@ -32,6 +32,8 @@ CLASSES: list[Any] = [
     workstream.ActionPlugin,
     workstream.CheckPlugin,
     workstream.Context,
+    workstream.PreviewContext,
+    workstream.Preview,
     workstream.PluginError,
     workstream.RetryPolicy,
     workstream.SecretRef,
