@@ -14,6 +14,7 @@ import trio.testing
 from workstream import (
     SECURE,
     ActionPlugin,
+    AnyPlugin,
     Block,
     CheckPlugin,
     Checks,
@@ -128,7 +129,7 @@ class Unsafe(CheckPlugin[Ask, None]):
 
 def registry(log: Log | None = None, body: Body | None = None) -> Registry:
     """All of them."""
-    plugins = [Do(log, body), Mute(), Unsafe()]
+    plugins: list[AnyPlugin] = [Do(log, body), Mute(), Unsafe()]
     return Registry(plugins, resolvers={"toy": lambda name: f"{SECRET}{name}"})
 
 

@@ -118,6 +118,7 @@ class Look(CheckPlugin[CopyRequest, None]):
     """A check that no test ever calls."""
 
     name = "acme.look"
+    safe_in_preview = True
 
     async def execute(self, context: Context, request: CopyRequest, /) -> None:
         """Fail the test."""
@@ -178,6 +179,7 @@ class TestStandingFor:
 
         assert isinstance(fake, CheckPlugin)
         assert fake.is_check
+        assert fake.safe_in_preview is Look.safe_in_preview is True
 
     def test_it_refuses_what_the_plugin_refuses(self) -> None:
         """The plugin's own validation is asked (V-19), and nothing else of it."""

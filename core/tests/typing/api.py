@@ -19,10 +19,15 @@ from workstream import (
     Context,
     DeferBatch,
     DeferredActions,
+    Forecast,
     NotDone,
     OnInterrupt,
     Plan,
+    PlanPreview,
     PluginError,
+    Preview,
+    PreviewContext,
+    PreviewItem,
     Registry,
     SecretRef,
     Sequence,
@@ -31,6 +36,7 @@ from workstream import (
     Vault,
     WhenDeferred,
     hookimpl,
+    preview_plan,
 )
 from workstream.hookspecs import SecretResolver, VaultFactory
 from workstream.retries import FAST, RetryPolicy
@@ -82,6 +88,13 @@ class Copy(ActionPlugin[CopyTo | CopyFrom, CopyResponse]):
     ) -> CopyResponse | NotDone:
         return NOT_DONE
 
+    async def preview(
+        self, context: PreviewContext, request: CopyTo | CopyFrom
+    ) -> Preview:
+        if context.deadline is None:
+            return Preview(f"{context.path}: no change", changes=False)
+        return Preview("one file", changes=True, details=("- a", "+ b"))
+
     def validate(self, request: CopyTo | CopyFrom) -> None:
         if not request.host:
             message = "give a host"
@@ -93,6 +106,7 @@ class Copy(ActionPlugin[CopyTo | CopyFrom, CopyResponse]):
 
 class Reach(CheckPlugin[Ping, None]):
     name = "acme.reach"
+    safe_in_preview = True
     retry = RetryPolicy(initial_interval=1, max_interval=10)
 
     async def execute(self, context: Context, request: Ping) -> None:
@@ -168,6 +182,18 @@ assert_type(Reach.action(Ping("a"), name="a"), CheckAction)
 assert_type(plan.state, State)
 assert_type(plan.state.status, Status)
 assert_type(plan.blocks[0].sequences[0].actions[0].error, PluginError | None)
+
+
+async def foresee(context: Context) -> None:
+    # What is told about an attempt is enough for a preview.
+    await Copy().preview(context, CopyTo("a"))
+    found = await preview_plan(plan, at_once=3)
+    assert_type(found, PlanPreview)
+    assert_type(found.changes, bool | None)
+    for item in found.items:
+        assert_type(item, PreviewItem)
+        assert_type(item.forecast is Forecast.CHANGE, bool)
+
 
 registry = Registry([Copy(binary="rsync"), Reach()])
 registry.register(Copy())

@@ -40,7 +40,7 @@ def foresee(origin: Repo, tree: Path, context: Attempt) -> Foresee:
         context.notes = {}
         folders = (tree.parent, origin.path)
         before = [list(snapshot(folder)) for folder in folders]
-        found = trio.run(plugin.preview, context, request)
+        found: Preview = trio.run(plugin.preview, context, request)
         assert before == [list(snapshot(folder)) for folder in folders]
         assert context.notes == {}
         assert context.lines == []

@@ -476,6 +476,10 @@ class FakeCheck(FakePlugin[Request, Response], CheckPlugin[Request, Response]):
 
     is_check: ClassVar[bool] = True
 
+    def _stand_for(self, original: Any, strict: bool) -> None:
+        super()._stand_for(original, strict)
+        self.safe_in_preview: bool = original.safe_in_preview
+
 
 def _shown(value: object) -> str:
     return getattr(value, "__name__", None) or repr(value)

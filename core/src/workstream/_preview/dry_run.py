@@ -108,10 +108,9 @@ async def preview_plan(
     """
     plugins = Registry.installed() if registry is None else registry
     named = {
-        found.node.plugin
+        str(found.node.plugin)  # whatever it is: it is not validated yet
         for found in structure(plan)
         if isinstance(found, Found) and isinstance(found.node, BaseAction)
-        if isinstance(found.node.plugin, str)  # pyright: ignore[reportUnnecessaryIsInstance]
     }
     await init_plugins(plugins, [name for name in plugins.names if name in named])
     return await dry_run(plan, plugins, at_once=at_once)

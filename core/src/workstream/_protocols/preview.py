@@ -16,6 +16,7 @@ when that is so can be believed when saying anything else.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -42,9 +43,9 @@ def _check_changes(_: Preview, __: object, value: Any) -> None:
         raise TypeError(message)
 
 
-def _lines(details: Any) -> tuple[str, ...]:
+def _lines(details: Iterable[str]) -> tuple[str, ...]:
     """The details line by line; a text in place of them would fall apart into letters."""
-    given = () if isinstance(details, str) else tuple(details)
+    given: tuple[Any, ...] = () if isinstance(details, str) else tuple(details)
     if details and not (given and all(isinstance(line, str) for line in given)):
         message = f"details of a Preview is {details!r}: give a tuple of texts"
         raise TypeError(message)
