@@ -86,12 +86,13 @@ def check(tmp_path: Path) -> Callable[..., PluginReport]:
     file = tmp_path / "file"
 
     def check(plugin: Any, **options: Any) -> PluginReport:
+        usual: dict[str, Any] = {"steps": 3, **options}
         return check_plugin(
             plugin,
             [Mark(str(file), SecretRef("env:NO_SUCH_VARIABLE"))],
             reset=lambda: file.unlink(missing_ok=True),
             look=lambda: sorted(path.name for path in tmp_path.iterdir()),
-            **{"steps": 3, **options},
+            **usual,
         )
 
     return check

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,30 +97,23 @@ def test_each_action_says_what_it_would_change(folder: Path, context: Attempt) -
         )
 
 
-@pytest.mark.parametrize(
-    ("plugin", "request_of", "message"),
-    [
-        (WriteFile(), lambda f: WriteRequest(path=f"{f}/x/y", content=""), "not exist"),
-        (CopyFile(), lambda f: CopyRequest(path=f"{f}/a", source=f"{f}/b"), "No such"),
-        (SwitchLink(), lambda f: LinkRequest(path=f"{f}/a", target="b"), "no b"),
-        (RemovePath(), lambda f: RemoveRequest(path=str(f.parent)), "in it"),
+def test_what_would_fail_now_fails(folder: Path, context: Attempt) -> None:
+    """With the error that the action would have; the engine knows what comes before."""
+    here = str(folder)
+    cases: list[tuple[Any, Any, str]] = [
+        (WriteFile(), WriteRequest(path=f"{here}/x/y", content=""), "does not exist"),
+        (CopyFile(), CopyRequest(path=f"{here}/a", source=f"{here}/b"), "No such"),
+        (SwitchLink(), LinkRequest(path=f"{here}/a", target="b"), "there is no b"),
+        (RemovePath(), RemoveRequest(path=str(folder.parent)), "in it"),
         (
             RenderTemplate(),
-            lambda f: TemplateRequest(path=f"{f}/a", template="{{ no }}"),
+            TemplateRequest(path=f"{here}/a", template="{{ no }}"),
             "'no' is undefined",
         ),
-    ],
-)
-def test_what_would_fail_now_fails(
-    plugin: Any,
-    request_of: Callable[[Path], Any],
-    message: str,
-    folder: Path,
-    context: Attempt,
-) -> None:
-    """With the error that the action would have; the engine knows what comes before."""
-    with pytest.raises(PluginError, match=message):
-        foresee(plugin, request_of(folder), context, folder)
+    ]
+    for plugin, request, message in cases:
+        with pytest.raises(PluginError, match=message):
+            foresee(plugin, request, context, folder)
 
 
 def test_lines_that_everybody_may_read_are_shown(

@@ -203,12 +203,13 @@ class _DryRun:
         async with trio.open_nursery() as nursery:
             for kind, group in wanted:
                 for action in group.actions:
-                    nursery.start_soon(self._check_one, action, kind)
+                    is_bypass = kind == "bypass_checks"
+                    nursery.start_soon(self._check_one, action, is_bypass)
         for kind, group in wanted:
             if kind != "bypass_checks" and self._fails(group):
                 self._stops.append(self._path_of(group))
 
-    async def _check_one(self, action: BaseAction, kind: CheckKind) -> None:
+    async def _check_one(self, action: BaseAction, is_bypass: bool) -> None:
         plugin = self._registry.get(action.plugin)
         assert isinstance(plugin, CheckPlugin), "validation has seen to it (V-20)"
         if not plugin.safe_in_preview:
@@ -217,8 +218,7 @@ class _DryRun:
         elif not self._untouched:
             self._note(action, self._asker.item(action, Forecast.NOT_RUN, TOO_LATE))
         else:
-            bypass = kind == "bypass_checks"
-            found = await self._asker.check(action, plugin, bypass=bypass)
+            found = await self._asker.check(action, plugin, bypass=is_bypass)
             self._note(action, found)
 
     def _fails(self, group: Checks) -> bool:
