@@ -34,6 +34,7 @@ CLASSES: list[Any] = [
     workstream.Context,
     workstream.PreviewContext,
     workstream.Preview,
+    workstream.CapturedOutput,
     workstream.PluginError,
     workstream.RetryPolicy,
     workstream.SecretRef,

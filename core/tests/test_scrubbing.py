@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import random
+import uuid
 from collections import OrderedDict
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import attrs
 import pytest
 from attrs.validators import matches_re
 
+from workstream._plan.resolving import resolve
 from workstream._plan.scrubbing import (
-    hide,
     hide_within,
-    resolve,
     scrub_value,
     secret_paths,
     secret_values,
 )
+from workstream._plan.secret_forms import hide
 from workstream._plan.secret_refs import HIDDEN, SECURE, SecretRef, StoredValue
 from workstream._values.errors import SecretError
 
@@ -234,22 +235,28 @@ def test_secret_values_are_the_texts_in_secure_fields() -> None:
     assert found >= {"text one", "text two", "data", "listed", "mapped", "nested"}
     assert "shown" not in found
     nested = Nested(anything=[Login("u", "pw-1")], by_host={"a": [Login("u", "pw-2")]})
-    assert secret_values(nested) == {"pw-1", "pw-2"}
+    assert secret_values(nested) >= {"pw-1", "pw-2"}
     stored = StoredValue(
         {"a": [{"password": "pw-3"}]}, (("a", 0, "password"), ("b", 1))
     )
-    assert secret_values(stored) == {"pw-3"}
+    assert secret_values(stored) >= {"pw-3"}
     assert secret_values("text") == frozenset()
 
 
-def test_secret_is_known_in_every_form_it_is_met_in() -> None:
-    """A secret is found line by line, in a URL, and in quotes."""
-    values = secret_values(Login("u", "line one\nline/two"))
-    assert hide("got 'line one'", values) == f"got '{HIDDEN}'"
-    assert hide("repr: 'line one\\nline/two'", values) == f"repr: '{HIDDEN}'"
-    assert (
-        hide("https://h/?p=line%20one%0Aline%2Ftwo", values) == f"https://h/?p={HIDDEN}"
-    )
+@attrs.frozen
+class Odd:
+    pin: int = attrs.field(metadata=SECURE)
+    key_path: Path = attrs.field(metadata=SECURE)
+    key_id: uuid.UUID = attrs.field(metadata=SECURE)
+    auth: bool = attrs.field(metadata=SECURE)
+
+
+def test_what_shows_as_a_text_is_a_secret_text() -> None:
+    """Numbers, paths and ids in SECURE fields are hidden where they are printed."""
+    id_ = uuid.UUID(int=7)
+    values = secret_values(Odd(483920, Path("/srv/k-71"), id_, True))
+    told = f"pin 483920, {id_}, /srv/k-71, True"
+    assert hide(told, values) == f"pin {HIDDEN}, {HIDDEN}, {HIDDEN}, True"
 
 
 def test_resolving_gives_a_copy_that_can_be_revealed() -> None:
@@ -277,7 +284,8 @@ def test_resolving_gives_a_copy_that_can_be_revealed() -> None:
     assert resolved.inner[1]["a"].reveal() == "hunter2"
     assert type(resolved.inner[1]) is OrderedDict
     assert resolved == request
-    assert values == {"hunter2", "pw-1234", "pw-5678"}
+    assert values >= {"hunter2", "pw-1234", "pw-5678"}
+    assert not hide("h user text/html", values).count(HIDDEN)
     with pytest.raises(SecretError):
         ref.reveal()
 
@@ -305,7 +313,7 @@ def test_request_without_references_stays_the_same(request_: object) -> None:
 
 def test_values_of_secure_fields_are_told_without_references() -> None:
     """The texts of SECURE fields are to be hidden from output too (CL-8)."""
-    assert resolve(Login("u", "hunter2"), {})[1] == {"hunter2"}
+    assert "hunter2" in resolve(Login("u", "hunter2"), {})[1]
 
 
 def test_reference_itself_may_be_a_request() -> None:
@@ -313,7 +321,7 @@ def test_reference_itself_may_be_a_request() -> None:
     resolved, values = resolve(SecretRef("env:A"), {"env": lambda _: "hunter2"})
     assert isinstance(resolved, SecretRef)
     assert resolved.reveal() == "hunter2"
-    assert values == {"hunter2"}
+    assert "hunter2" in values
 
 
 def test_unknown_scheme_is_named() -> None:
@@ -354,47 +362,25 @@ def test_resolver_must_give_a_text(value: Any) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "values", "hidden"),
-    [
-        ("nothing here", {"hunter2"}, "nothing here"),
-        ("a hunter2 b hunter2", {"hunter2"}, f"a {HIDDEN} b {HIDDEN}"),
-        ("hunter2hunter2", {"hunter2"}, f"{HIDDEN}{HIDDEN}"),
-        ("hunter22", {"hunter2", "hunter22"}, HIDDEN),
-        ("abcdefgh", {"abcdef", "efgh"}, HIDDEN),
-        ("aaaaaa!", {"aaaa"}, f"{HIDDEN}!"),
-        ("secret hidden", {"secret", "hidden"}, f"{HIDDEN} {HIDDEN}"),
-        ("a yes b", {"yes", "", "b"}, "a yes b"),
-        ("", {"hunter2"}, ""),
-    ],
-)
-def test_hiding_replaces_values(text: str, values: set[str], hidden: str) -> None:
-    """Each value is replaced; overlapping ones once; short ones are left."""
-    assert hide(text, values) == hidden
-
-
-@pytest.mark.parametrize("seed", range(200))
-def test_nothing_hidden_remains(seed: int) -> None:
-    """Whatever the values and the text, no value is left in what is shown."""
-    draw = random.Random(seed)
-    values = ["".join(draw.choices("ab", k=draw.randint(4, 7))) for _ in range(4)]
-    text = "".join(draw.choices("ab", k=60))
-    shown = hide(text, values)
-    assert not any(value in piece for value in values for piece in shown.split(HIDDEN))
-
-
 @attrs.frozen
 class Given:
     text: str
     raw: bytes = b""
     more: tuple[Given, ...] = ()
     by_name: dict[str, list[str]] = attrs.field(factory=dict[str, list[str]])
+    place: PurePosixPath = attrs.field(factory=PurePosixPath)
 
 
 def test_what_a_plugin_gave_is_hidden_in_all_of_its_texts() -> None:
     """Texts, bytes and keys, however deep; classes stay, and so does the original (CL-8)."""
     inner = Given("hunter2")
-    given = Given("is hunter2", b"\xffhunter2", (inner,), {"hunter2": ["a", "hunter2"]})
+    given = Given(
+        "is hunter2",
+        b"\xffhunter2",
+        (inner,),
+        {"hunter2": ["a", "hunter2"]},
+        PurePosixPath("/srv/hunter2/x"),
+    )
 
     hidden = hide_within(given, {"hunter2"})
 
@@ -403,6 +389,7 @@ def test_what_a_plugin_gave_is_hidden_in_all_of_its_texts() -> None:
         b"\xff" + HIDDEN.encode(),
         (Given(HIDDEN),),
         {HIDDEN: ["a", HIDDEN]},
+        PurePosixPath(f"/srv/{HIDDEN}/x"),
     )
     assert given.text == "is hunter2"
     assert given.more == (inner,)

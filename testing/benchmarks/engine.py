@@ -18,6 +18,7 @@ from workstream._plan.walk import give_ids, new_plan_id
 from workstream._protocols.vault import Change, Vault
 from workstream._runtime.clock import Clock
 from workstream._runtime.journal import Committer, Journal
+from workstream._runtime.lookups import Lookups
 from workstream._runtime.trio_runtime import RunSettings, TrioRuntime
 from workstream._values.state import State, Status
 
@@ -97,7 +98,7 @@ async def run_without_store(plan: Plan) -> float:
     )
     settings = RunSettings(
         plugins=plugins,
-        resolvers=plugins.resolvers,
+        lookups=Lookups(plugins.resolvers),
         codec=Codec(plugins),
         now=Clock(),
         random=random.random,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import subprocess
 import time
@@ -277,10 +276,10 @@ async def refuse_to_repeat(plugin: Place, context: Context, request: Put) -> Lin
 
 
 async def leak(plugin: Place, context: Context, request: Put) -> Lines:
-    """A plugin that shows half of a login, in base64."""
+    """A plugin that shows a login in a way that the engine does not look for."""
     assert request.login is not None
     login = f"user:{request.login.reveal()}".encode()
-    context.report(f"Authorization: Basic {base64.b64encode(login).decode()}")
+    context.report(f"login 0x{login.hex()}")
     return Lines(0)
 
 
@@ -308,7 +307,7 @@ class TestPlantedFaults:
             (leave_a_thread, "left-behind", "a thread that goes on"),
             (append, "interrupted", "and run again, leaves something else"),
             (refuse_to_repeat, "interrupted", "fails: exists already"),
-            (leak, "secrets", "can be read in a report (in base64)"),
+            (leak, "secrets", "can be read in a report (in hexadecimal)"),
             (log, "secrets", "can be read in a log record"),
             (forget, "response", "returned None"),
         ],

@@ -137,6 +137,9 @@ if TYPE_CHECKING:
     from ._preview.forecast import (
         PreviewItem as PreviewItem,
     )
+    from ._protocols.captured_output import (
+        CapturedOutput as CapturedOutput,
+    )
     from ._protocols.plugin import (
         NOT_DONE as NOT_DONE,
     )
@@ -319,6 +322,7 @@ __all__ = [
     "BasePlugin",
     "Block",
     "BuilderError",
+    "CapturedOutput",
     "Change",
     "CheckAction",
     "CheckKind",
@@ -465,6 +469,7 @@ _HOMES: dict[str, str] = {
     "AnyPlugin": "_protocols.plugin",
     "BasePlugin": "_protocols.plugin",
     "CheckPlugin": "_protocols.plugin",
+    "CapturedOutput": "_protocols.captured_output",
     "Context": "_protocols.plugin",
     "NotDone": "_protocols.plugin",
     "Preview": "_protocols.preview",

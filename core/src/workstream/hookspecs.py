@@ -154,8 +154,10 @@ def workstream_secret_resolvers() -> Mapping[str, SecretResolver]:
 
     When it runs:
         Once for each discovery. A resolver is called just before each attempt of an
-        action whose request holds such a reference, perhaps in a thread, and perhaps
-        several times at once.
+        action whose request holds such a reference, in a thread, and perhaps several
+        times at once. It may wait, for a network or for a person, as long as the
+        attempt's timeout; it is not interrupted then, so give it a limit of its own
+        where you can (A-17).
 
     What to return:
         A mapping of schemes (such as ``acme``) to functions. Each is

@@ -19,12 +19,12 @@ import trio
 from workstream import Context, NoteValue, PluginError, SecretRef
 from workstream_command import CommandResult, Run, Shell
 from workstream_command._execution import carry_out
-from workstream_command._output import HIDDEN
 from workstream_command._session import members, process_of
 
 T = TypeVar("T")
 
 IDLE = "sleep 1000"
+HIDDEN = "[secret hidden]"
 PLAN_ID, ACTION_ID = UUID(int=1), UUID(int=2)
 
 

@@ -15,11 +15,11 @@ from trio.testing import trio_test
 
 from workstream import PluginError, SecretRef
 from workstream_ssh import Host, RunOn, RunResult, ShellOn, SshProblem
-from workstream_ssh._output import HIDDEN
 
 if TYPE_CHECKING:
     from conftest import Client, Machine, MakeMachine, Recorder
 
+HIDDEN = "[secret hidden]"
 AS_DETACHED = pytest.mark.parametrize("detached", [False, True])
 
 # --- how it ends ----------------------------------------------------------------

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from workstream._plan.resolving import Immediate
 from workstream._protocols.plugin import AnyPlugin
 from workstream._protocols.vault import Vault
 from workstream._registry.registry import Registry, SecretResolver
@@ -109,8 +110,8 @@ class MemoryWorkstream:
 
         Args:
             plugins: As for ``run``.
-            resolvers: Where secrets are looked up, by scheme; by default ``env:`` and
-                ``file:``.
+            resolvers: Where secrets are looked up, by scheme, without a thread; by
+                default ``env:``, ``file:`` and ``keyring:``.
             recover: See ``open_workstream``, as for the next two.
             max_submit: Seconds after its submission in which a plan may be started.
             max_last_update: Seconds after which a plan is not recovered; None: never.
@@ -118,7 +119,9 @@ class MemoryWorkstream:
         """
         from workstream._engine.engine import open_workstream
 
-        registry = Registry(plugins, resolvers=resolvers)
+        # Without threads, the seed alone decides the order.
+        immediate = {s: Immediate(r) for s, r in (resolvers or {}).items()}
+        registry = Registry(plugins, resolvers=None if resolvers is None else immediate)
         async with open_workstream(
             self.vault,
             registry=registry,

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import attrs
 
-from workstream._plan.scrubbing import resolve
+from workstream._plan.resolving import Immediate, resolve
 from workstream._plan.text import value_text
 from workstream._protocols.plugin import (
     ActionPlugin,
@@ -251,7 +251,7 @@ class _Check:
         self._values |= values
         for reference in self.source.made:
             scheme = reference.partition(":")[0]
-            self._resolvers[scheme] = self.source.resolver(scheme)
+            self._resolvers[scheme] = Immediate(self.source.resolver(scheme))
         return True
 
     # --- calls ------------------------------------------------------------------------

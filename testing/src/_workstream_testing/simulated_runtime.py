@@ -23,7 +23,7 @@ from workstream._codec.codec import Codec
 from workstream._codec.records import row_of
 from workstream._interpreter.interpreter import Interpreter, Plugins
 from workstream._plan.plan import BaseAction, Node, Plan
-from workstream._plan.scrubbing import resolve
+from workstream._plan.resolving import resolve
 from workstream._protocols.plugin import ActionPlugin, NotDone
 from workstream._protocols.runtime import Outcome
 from workstream._protocols.vault import Change, Vault, Write

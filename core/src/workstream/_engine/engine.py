@@ -32,6 +32,7 @@ from .._protocols.vault import (
 from .._registry.registry import Registry
 from .._runtime.clock import Clock, utc_now
 from .._runtime.plugin_init import init_plugins
+from .._runtime.lookups import Lookups
 from .._runtime.trio_runtime import RunSettings
 from .._validation.validation import prepared
 from .._values.errors import (
@@ -106,7 +107,7 @@ async def open_workstream(
     codec = Codec(plugins)
     settings = RunSettings(
         plugins=plugins,
-        resolvers=plugins.resolvers,
+        lookups=Lookups(plugins.resolvers),
         codec=codec,
         now=clock,
         random=random,

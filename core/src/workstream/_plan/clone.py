@@ -19,7 +19,8 @@ from .plan import (
     Plan,
     Sequence,
 )
-from .scrubbing import hide, scrub_value, secret_values
+from .scrubbing import scrub_value, secret_values
+from .secret_forms import hide
 from .secret_scan import facts_of
 
 __all__ = ["clone", "copied", "scrubbed_attempt"]

@@ -1,4 +1,4 @@
-"""How secrets are removed from what is shown, and references resolved (CL-6, CL-8).
+"""How secrets are removed from what is shown (CL-6, CL-8).
 
 All of it goes by what ``_plan.secret_scan`` knows of a value's class, so that a value of a
 class without secrets costs next to nothing.
@@ -7,26 +7,23 @@ class without secrets costs next to nothing.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
+from decimal import Decimal
+from pathlib import PurePath
 from typing import Any
-from urllib.parse import quote
+from uuid import UUID
 
-from .._values.errors import SecretError
-from .secret_refs import HIDDEN, DataPath, SecretRef, StoredValue
+from .secret_forms import forms, hide, hide_bytes
+from .secret_refs import HIDDEN, DataPath, StoredValue
 from .secret_scan import Kind, facts_of
 
 __all__ = [
-    "hide",
-    "hide_bytes",
     "hide_within",
-    "resolve",
+    "rebuilt",
     "scrub_value",
     "secret_paths",
     "secret_values",
 ]
-
-SHORTEST = 4
-"""A shorter text is not looked for: hiding each "a" would make every message useless."""
 
 _EMPTY: tuple[type, ...] = (
     bool,
@@ -40,6 +37,9 @@ _EMPTY: tuple[type, ...] = (
     set,
     frozenset,
 )
+
+_AS_TEXT = (int, Decimal, PurePath, UUID)
+"""What is no text, but shows as one: a PIN, a path, an id."""
 
 _MISSING = object()
 
@@ -104,7 +104,7 @@ def scrub_value(value: Any) -> Any:
         return scrubbed
     if facts.kind is Kind.MAPPING:
         return {scrub_value(key): scrub_value(entry) for key, entry in value.items()}
-    return _rebuilt(value, [scrub_value(entry) for entry in value])
+    return rebuilt(value, [scrub_value(entry) for entry in value])
 
 
 def _scrubbed_data(data: Any, paths: Collection[DataPath]) -> Any:
@@ -145,114 +145,10 @@ def _copied(value: Any) -> Any:
         return value
 
 
-def _rebuilt(value: Any, entries: list[Any]) -> Any:
+def rebuilt(value: Any, entries: list[Any]) -> Any:
     """A list, tuple or set of the same class, with other entries."""
     make = getattr(value, "_make", None)  # of a named tuple
     return make(entries) if make is not None else type(value)(entries)
-
-
-def resolve(
-    request: object, resolvers: Mapping[str, Callable[[str], str]]
-) -> tuple[object, frozenset[str]]:
-    """The request with its references resolved, and every secret text that is in it.
-
-    Args:
-        request: As the plan holds it; it is not changed.
-        resolvers: What looks a secret up, by scheme; called with the reference's rest.
-
-    Returns:
-        A copy whose ``SecretRef`` objects can be revealed, or the request itself where
-        there is nothing to resolve; and the texts to hide from messages, notes and
-        output, by ``hide``: the resolved ones and those of SECURE fields.
-
-    Raises:
-        SecretError: It names the reference that failed and why, never a value.
-    """
-    facts = facts_of(request)
-    values: frozenset[str] = secret_values(request) if facts.secrets else frozenset()
-    if not facts.references:
-        return request, values
-    resolution = _Resolution(resolvers)
-    resolved = resolution.of(request)
-    for ref in resolution.found.values():
-        values |= _forms(ref.reveal())
-    return resolved, values
-
-
-class _Resolution:
-    """One pass over one request: each reference is looked up once."""
-
-    def __init__(self, resolvers: Mapping[str, Callable[[str], str]]) -> None:
-        self.resolvers = resolvers
-        self.found: dict[SecretRef, SecretRef] = {}
-
-    def of(self, value: Any) -> Any:
-        """The value with its references resolved; itself where there are none."""
-        if isinstance(value, SecretRef):
-            return self.resolved(value)
-        facts = facts_of(value)
-        if not facts.references:
-            return value
-        if facts.kind is Kind.RECORD:
-            return self.record(value, [f.name for f in facts.fields if f.references])
-        if facts.kind is Kind.MAPPING:
-            changed = {key: self.of(entry) for key, entry in value.items()}
-            if all(changed[key] is entry for key, entry in value.items()):
-                return value
-            same_class = copy.copy(value)
-            same_class.update(changed)
-            return same_class
-        old: list[Any] = list(value)
-        new = [self.of(entry) for entry in old]
-        unchanged = all(a is b for a, b in zip(old, new, strict=True))
-        return value if unchanged else _rebuilt(value, new)
-
-    def record(self, value: Any, names: list[str]) -> Any:
-        changed = value
-        for name in names:
-            old = getattr(value, name, None)
-            new = self.of(old)
-            if new is not old:
-                if changed is value:
-                    changed = copy.copy(value)
-                object.__setattr__(changed, name, new)
-        return changed
-
-    def resolved(self, ref: SecretRef) -> SecretRef:
-        if ref not in self.found:
-            self.found[ref] = ref.resolved(self.value_of(ref))
-        return self.found[ref]
-
-    def value_of(self, ref: SecretRef) -> str:
-        resolver = self.resolvers.get(ref.scheme)
-        if resolver is None:
-            known = ", ".join(sorted(self.resolvers)) or "none"
-            message = (
-                f"the secret {ref.reference!r} cannot be resolved: no installed package "
-                f"knows the scheme {ref.scheme!r} (known: {known})"
-            )
-            raise SecretError(message)
-        try:
-            # A resolver of a package without type annotations may return anything.
-            value: Any = resolver(ref.rest)
-        except SecretError as error:
-            message = f"the secret {ref.reference!r} cannot be resolved: {error}"
-            raise SecretError(message) from None
-        except Exception as error:
-            # Its text, and its traceback, may hold what was being looked up.
-            message = (
-                f"the secret {ref.reference!r} cannot be resolved: the resolver of "
-                f"{ref.scheme!r} failed with {type(error).__name__}"
-            )
-            raise SecretError(message) from None
-        if not isinstance(value, str) or not value:
-            what = "an empty text" if value == "" else f"a {type(value).__name__}"
-            message = (
-                f"the secret {ref.reference!r} cannot be resolved: the resolver of "
-                f"{ref.scheme!r} gave {what} instead of a text"
-            )
-            raise SecretError(message)
-        return value
 
 
 def secret_values(value: object) -> frozenset[str]:
@@ -263,7 +159,7 @@ def secret_values(value: object) -> frozenset[str]:
             _gather(_at(value.data, path), found)
     elif facts_of(value).secrets:
         _gather_secure(value, found)
-    return frozenset(form for text in found for form in _forms(text))
+    return frozenset(form for text in found for form in forms(text))
 
 
 def _at(data: Any, path: DataPath) -> Any:
@@ -299,6 +195,8 @@ def _gather(value: Any, found: set[str]) -> None:
         found.add(value)
     elif isinstance(value, bytes):
         found.add(value.decode(errors="ignore"))
+    elif isinstance(value, _AS_TEXT) and not isinstance(value, bool):
+        found.add(str(value))
     else:
         facts = facts_of(value)
         if facts.kind is Kind.RECORD:
@@ -307,51 +205,6 @@ def _gather(value: Any, found: set[str]) -> None:
         elif facts.kind is not Kind.OPAQUE:
             for entry in value.values() if facts.kind is Kind.MAPPING else value:
                 _gather(entry, found)
-
-
-def _forms(text: str) -> frozenset[str]:
-    """The text as it may appear in messages: in a URL, in quotes, line by line."""
-    forms = {text, text.strip(), quote(text, safe=""), repr(text)[1:-1]}
-    lines = text.splitlines()
-    if len(lines) > 1:
-        forms.update(line.strip() for line in lines)
-    return frozenset(form for form in forms if form)
-
-
-def hide(text: str, values: Collection[str]) -> str:
-    """The text with each of the values replaced by ``"[secret hidden]"``.
-
-    Where values overlap or hold one another, the whole stretch is replaced once.
-    Values shorter than four characters are not looked for.
-    """
-    stretches: list[tuple[int, int]] = []
-    for value in values:
-        if len(value) < SHORTEST:
-            continue
-        start = text.find(value)
-        while start != -1:
-            stretches.append((start, start + len(value)))
-            start = text.find(value, start + 1)
-    if not stretches:
-        return text
-    pieces: list[str] = []
-    shown = 0
-    hidden = -1
-    for start, end in sorted(stretches):
-        if start >= hidden:
-            pieces += (text[shown:start], HIDDEN)
-        hidden = max(hidden, end)
-        shown = hidden
-    pieces.append(text[shown:])
-    return "".join(pieces)
-
-
-def hide_bytes(data: bytes, values: Collection[str]) -> bytes:
-    """The same for bytes; what is no UTF-8 in them stays as it is."""
-    # Each such byte has a character of its own, and gets back from it.
-    text = data.decode(errors="surrogateescape")
-    hidden = hide(text, values)
-    return data if hidden == text else hidden.encode(errors="surrogateescape")
 
 
 def hide_within(value: Any, values: Collection[str]) -> Any:
@@ -364,6 +217,9 @@ def hide_within(value: Any, values: Collection[str]) -> Any:
         return hide(value, values)
     if type(value) is bytes:
         return hide_bytes(value, values)
+    if isinstance(value, PurePath):
+        hidden = hide(str(value), values)
+        return value if hidden == str(value) else type(value)(hidden)
     facts = facts_of(value)
     if facts.kind is Kind.OPAQUE:
         return value
@@ -394,7 +250,7 @@ def hide_within(value: Any, values: Collection[str]) -> Any:
     old_entries: list[Any] = list(value)
     entries = [hide_within(entry, values) for entry in old_entries]
     unchanged = not any(map(_differs, entries, old_entries))
-    return value if unchanged else _rebuilt(value, entries)
+    return value if unchanged else rebuilt(value, entries)
 
 
 def _differs(new: object, old: object) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
+from .._plan.resolving import Immediate
 from .._protocols.plugin import AnyPlugin, describe
 from .._values.errors import RegistrationError
 from .registration import not_a_plugin, registration_faults
@@ -25,7 +26,7 @@ SecretResolver: TypeAlias = Callable[[str], str]
 """Looks a secret up: given what follows the scheme, it returns the value or raises."""
 
 CORE_RESOLVERS: Mapping[str, SecretResolver] = MappingProxyType(
-    {"env": resolve_env, "file": resolve_file, "keyring": resolve_keyring}
+    {"env": Immediate(resolve_env), "file": resolve_file, "keyring": resolve_keyring}
 )
 """The places for secrets that need no plugin package."""
 

@@ -10,7 +10,8 @@ from typing import Protocol
 from uuid import UUID
 
 from .._plan.plan import BaseAction, Node
-from .._plan.scrubbing import hide, hide_within
+from .._plan.scrubbing import hide_within
+from .._plan.secret_forms import hide
 from .._values.state import Attempt, NoteValue
 
 __all__ = ["AttemptContext", "ContextHost"]

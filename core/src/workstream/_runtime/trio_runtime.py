@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,6 @@ from .._codec.records import encode_line, row_of
 from .._interpreter.interpreter import Interpreter, Plugins
 from .._plan.paths import paths
 from .._plan.plan import BaseAction, Node, Plan
-from .._plan.scrubbing import resolve
 from .._plan.walk import position_of
 from .._protocols.plugin import ActionPlugin, NotDone
 from .._protocols.runtime import Nursery, Outcome
@@ -41,6 +40,7 @@ from .attempts import (
 from .calls import outcome_of_call
 from .context import AttemptContext
 from .journal import Journal
+from .lookups import Lookups, LookupTimeoutError
 
 __all__ = ["RunSettings", "TrioRuntime"]
 
@@ -56,7 +56,7 @@ class RunSettings:
 
     Attributes:
         plugins: The registry.
-        resolvers: Secret resolvers by scheme.
+        lookups: Looks secrets up.
         codec: Encodes what is recorded.
         now: The time to record.
         random: Draws jitter.
@@ -64,7 +64,7 @@ class RunSettings:
     """
 
     plugins: Plugins
-    resolvers: Mapping[str, Callable[[str], str]]
+    lookups: Lookups
     codec: Codec
     now: Callable[[], datetime]
     random: Callable[[], float]
@@ -181,11 +181,16 @@ class TrioRuntime:
         seconds: float,
     ) -> Outcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
+        ends = trio.current_time() + seconds
         try:
-            request, secrets = resolve(action.request, self._settings.resolvers)
+            request, secrets = await self._settings.lookups.resolved(
+                action.request, seconds
+            )
         except SecretError as error:
             return Outcome(error=PluginError(str(error)))
-        scope = trio.CancelScope(deadline=trio.current_time() + seconds)
+        except LookupTimeoutError as error:
+            return timed_out(PluginError(str(error)))
+        scope = trio.CancelScope(deadline=ends)
         context = AttemptContext(
             action=action,
             current=attempt,

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias, get_origin
 
 from .._plan.plan import BaseAction, CheckAction
-from .._plan.scrubbing import hide, secret_values
+from .._plan.scrubbing import secret_values
+from .._plan.secret_forms import hide
 from .._plan.secret_refs import HIDDEN, StoredValue
 from .._protocols.plugin import AnyPlugin, request_types
 from .._values.display import shorten

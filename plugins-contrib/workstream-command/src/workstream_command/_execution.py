@@ -22,7 +22,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
-from workstream import Context, PluginError, SecretRef
+from workstream import CapturedOutput, Context, PluginError, SecretRef
 
 from ._child import Child, Start
 from ._output import Output
@@ -45,22 +45,21 @@ async def carry_out(context: Context, request: Run | Shell) -> CommandResult:
         PluginError: It could not be started, or ended otherwise than expected.
     """
     await settle(context, request)
-    secrets = _secrets(request)
     child = await Child.start(with_stdin=request.stdin is not None)
     status = 0
     try:
         await context.remember(**child.identity.notes())
         await child.release(_start(context, request))
-        finished = await _attend(child, request, secrets, context.report)
+        finished = await _attend(child, request, context.report)
     finally:
         status = await child.aclose(grace=request.grace)
     _tell(context, finished.ended)
     if status in request.expected_exit_codes:
-        out, err = finished.stdout.kept, finished.stderr.kept
+        out, err = finished.stdout, finished.stderr
         return CommandResult(
             exit_code=status,
-            stdout=out.text(),
-            stderr=err.text(),
+            stdout=out.text,
+            stderr=err.text,
             stdout_left_out=out.left_out,
             stderr_left_out=err.left_out,
         )
@@ -91,17 +90,17 @@ async def settle(context: Context, request: Run | Shell) -> Ended | None:
 class _Finished:
     """A command that has ended: what it wrote, and what it left."""
 
-    stdout: Output
-    stderr: Output
+    stdout: CapturedOutput
+    stderr: CapturedOutput
     ended: Ended
 
 
 async def _attend(
-    child: Child, request: Options, secrets: set[str], report: Callable[[str], None]
+    child: Child, request: Options, report: Callable[[str], None]
 ) -> _Finished:
     """Feed the command, read it, and wait for its end. Cancelling ends it."""
     stdout, stderr = (
-        Output(fd, keep=request.keep, secrets=secrets, report=report)
+        Output(fd, CapturedOutput(request, report=report, keep=request.keep))
         for fd in (child.stdout, child.stderr)
     )
     async with trio.open_nursery() as nursery:
@@ -121,7 +120,7 @@ async def _attend(
                 stdout.finish()
                 stderr.finish()
                 nursery.cancel_scope.cancel()
-    return _Finished(stdout, stderr, child.ended)
+    return _Finished(stdout.captured, stderr.captured, child.ended)
 
 
 async def _feed(stream: trio.lowlevel.FdStream, text: str) -> None:
@@ -155,13 +154,6 @@ def _reveal(value: str | SecretRef) -> str:
     return value.reveal() if isinstance(value, SecretRef) else value
 
 
-def _secrets(request: Options) -> set[str]:
-    values = [*request.env.values(), request.stdin]
-    revealed = {value.reveal() for value in values if isinstance(value, SecretRef)}
-    # Files and standard input often end in a line break that the output lacks.
-    return revealed | {value.strip() for value in revealed}
-
-
 def _tell(context: Context, ended: Ended) -> None:
     if ended.signalled:
         processes = listed(ended.signalled.values())
@@ -187,8 +179,8 @@ def _failure(request: Run | Shell, status: int, finished: _Finished) -> PluginEr
         expected = " or ".join(map(str, request.expected_exit_codes))
         how = f"exited with code {status}, expected {expected}"
     for stream, lines in (
-        ("stderr", finished.stderr.lines.last()),
-        ("stdout", finished.stdout.lines.last()),
+        ("stderr", finished.stderr.last_lines),
+        ("stdout", finished.stdout.last_lines),
     ):
         if lines:
             how += f"; the end of its {stream}:\n{lines}"

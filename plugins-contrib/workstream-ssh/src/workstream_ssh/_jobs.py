@@ -27,10 +27,17 @@ from collections.abc import Mapping
 import attrs
 import trio
 
-from workstream import NOT_DONE, Context, NotDone, NoteValue, PluginError, SecretRef
+from workstream import (
+    NOT_DONE,
+    CapturedOutput,
+    Context,
+    NotDone,
+    NoteValue,
+    PluginError,
+    SecretRef,
+)
 
 from ._connections import Connections
-from ._output import Output
 from ._problems import SshError, SshProblem, room_left
 from ._programs import new_mark, path_word, program, remote_text, word
 from ._requests import MOST_KEPT, RunOn, RunResult, ShellOn
@@ -77,8 +84,8 @@ class Ending:
     code: int = 0
     flags: frozenset[str] = frozenset()
     joined: bool = False
-    stdout: Output
-    stderr: Output
+    stdout: CapturedOutput
+    stderr: CapturedOutput
 
 
 async def execute(
@@ -171,7 +178,6 @@ class _Attempt:
         self._request = request
         self._name = name
         self._is_check = is_check
-        self._secrets = _secrets(request)
         self._deadline = trio.current_effective_deadline()
         self._may_have_begun = False
         self._is_ours = False
@@ -215,7 +221,7 @@ class _Attempt:
         """Run or join the job over one connection."""
         request = self._request
         stdout, stderr = (
-            Output(keep=request.keep, secrets=self._secrets, report=self._report)
+            CapturedOutput(request, report=self._report, keep=request.keep)
             for _ in range(2)
         )
 
@@ -248,8 +254,8 @@ class _Attempt:
                         await _until_end(host)
                 raise
             finally:
-                stdout.feed(b"", final=True)
-                stderr.feed(b"", final=True)
+                stdout.close()
+                stderr.close()
         if words[0] == "fault":
             raise _fault(request, words[1:], stderr)
         self._has_ended = True
@@ -374,13 +380,6 @@ def _reveal(value: str | SecretRef) -> str:
     return value.reveal() if isinstance(value, SecretRef) else value
 
 
-def _secrets(request: RunOn | ShellOn) -> set[str]:
-    values = [*request.env.values(), request.stdin]
-    revealed = {value.reveal() for value in values if isinstance(value, SecretRef)}
-    # Files and standard input often end in a line break that the output lacks.
-    return revealed | {value.strip() for value in revealed}
-
-
 def _is_answer(ending: Ending) -> bool:
     """Whether the command has come to its own end."""
     return ending.end is End.EXIT and "cancelled" not in ending.flags
@@ -394,8 +393,8 @@ def _is_expected(ending: Ending, request: RunOn | ShellOn) -> bool:
 def _result(ending: Ending, *, lost: bool = False) -> RunResult:
     return RunResult(
         exit_code=ending.code,
-        stdout=ending.stdout.text(),
-        stderr=ending.stderr.text(),
+        stdout=ending.stdout.text,
+        stderr=ending.stderr.text,
         stdout_left_out=ending.stdout.left_out,
         stderr_left_out=ending.stderr.left_out,
         output_lost=lost,
@@ -421,21 +420,21 @@ def _failure(request: RunOn | ShellOn, ending: Ending) -> PluginError:
     if ending.end is not End.EXIT:
         return PluginError(f"{shown} was not begun: it was told to end before")
     if "no-directory" in ending.flags:
-        said = ending.stderr.last_lines()
+        said = ending.stderr.last_lines
         message = (
             f"{request.host}: the directory {request.cwd!r} cannot be entered: {said}"
         )
         return PluginError(message, code=code, permanent=True)
     if "no-program" in ending.flags:
-        said = ending.stderr.last_lines()
+        said = ending.stderr.last_lines
         return PluginError(f"{request.host}: {said}", code=code, permanent=True)
     expected = " or ".join(map(str, request.expected_exit_codes))
     how = f"exited with code {code}{_meaning(code)}, expected {expected}"
     if "cancelled" in ending.flags:
         how = f"was told to end, and exited with code {code}"
     for stream, lines in (
-        ("stderr", ending.stderr.last_lines()),
-        ("stdout", ending.stdout.last_lines()),
+        ("stderr", ending.stderr.last_lines),
+        ("stdout", ending.stdout.last_lines),
     ):
         if lines:
             how += f"; the end of its {stream}:\n{lines}"
@@ -461,10 +460,10 @@ def _interrupted(request: RunOn | ShellOn, ending: Ending) -> str:
 
 
 def _fault(
-    request: RunOn | ShellOn, words: tuple[str, ...], stderr: Output
+    request: RunOn | ShellOn, words: tuple[str, ...], stderr: CapturedOutput
 ) -> SshError:
     """Why the host's program could not do its part."""
-    said = stderr.last_lines()
+    said = stderr.last_lines
     detail = room_left(words[1:]) + (f": {said}" if said else "")
     host, directory = request.host, request.directory
     if words[0] == "setsid":

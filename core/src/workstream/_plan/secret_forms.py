@@ -1,0 +1,219 @@
+"""The forms in which a secret text turns up, and how it is taken out of other texts (CL-8).
+
+A secret seldom comes back as it was given: a URL has it percent-encoded, an error's
+repr has it escaped, a login header has it in base64, and what shortens or wraps a text
+leaves only its beginning or its end. ``forms`` lists what to look for; ``hide`` and
+``Redactor`` look for it, in a whole text and in one that comes in pieces.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Collection, Iterator
+from urllib.parse import quote, quote_plus
+
+from .secret_refs import HIDDEN
+
+__all__ = ["SHORTEST", "Redactor", "forms", "hide", "hide_bytes"]
+
+SHORTEST = 4
+"""A shorter text is not looked for: hiding each "a" would make every message useless."""
+
+SHORTEST_PIECE = 8
+"""Likewise for the beginning or the end of one, at the edge of a line."""
+
+SHORTEST_ENCODED = 6
+"""Of a shorter text too little is the same in every base64 that it is part of."""
+
+_NEVER_ESCAPED = re.compile(r"[A-Za-z0-9_-]*")
+
+_URL_SAFE = ("", "/", "!$&'()*+,;=", "/?:@!$&'()*+,;=", "/?:@!$&'()*+,;=[]#%")
+"""What the parts of a URL leave as it is, and so what programs differ in."""
+
+_LINE_BREAK = re.compile(r"[\r\n]")
+
+_AROUND_A_CUT = " \t.…[]()\"'"
+"""What may stand between a piece and the end of its line: quotes, marks of a cut."""
+
+
+def forms(text: str) -> frozenset[str]:
+    """The secret text as it may appear in messages and output.
+
+    As it is, stripped, line by line, in base64; escaped for URLs, for JSON, in Python's
+    quotes, for a shell, for HTML, for SQL.
+    """
+    found = {text, text.strip()}
+    for one in tuple(found):
+        if not _NEVER_ESCAPED.fullmatch(one):
+            found.update(_escaped(one))
+        found.update(_in_base64(_bytes(one)))
+    lines = text.splitlines()
+    if len(lines) > 1:
+        found.update(line.strip() for line in lines)
+    return frozenset(form for form in found if form)
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        # A variable of the environment may hold bytes that are no UTF-8.
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogatepass")
+
+
+def _escaped(text: str) -> Iterator[str]:
+    data = _bytes(text)
+    for quoted in (*(quote(data, safe=safe) for safe in _URL_SAFE), quote_plus(data)):
+        yield quoted
+        yield re.sub("%[0-9A-F]{2}", lambda escape: escape[0].lower(), quoted)
+    in_python = (repr(text)[1:-1], ascii(text)[1:-1], repr(data)[2:-1])
+    in_json = (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+    for escaped in {*in_python, *in_json}:
+        # Which quotes a repr escapes depends on what else is between them.
+        bare = escaped.replace("\\'", "'")
+        yield from (escaped, bare, bare.replace("'", "\\'"))
+        # A message that quotes a message escapes once more.
+        yield repr(escaped)[1:-1]
+        yield json.dumps(escaped)[1:-1]
+    yield in_json[0].replace("/", "\\/")
+    yield text.replace("'", "'\"'\"'")
+    yield text.replace("'", "'\\''")
+    yield text.replace("'", "''")
+    yield html.escape(text)
+    yield html.escape(text, quote=False)
+    yield html.escape(text).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """What is the same in the base64 of every text that this is a part of."""
+    if len(data) < SHORTEST_ENCODED:
+        return
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + data).decode().rstrip("=")
+        inner = encoded[(0, 2, 3)[shift] : -1]
+        yield inner
+        yield inner.replace("+", "-").replace("/", "_")
+
+
+def hide(text: str, values: Collection[str]) -> str:
+    """The text with each of the values replaced by ``"[secret hidden]"``.
+
+    Where values overlap or hold one another, the whole stretch is replaced once.
+    Values shorter than four characters are not looked for. At the edges of a line the
+    beginning or the end of a value is replaced too, if it is at least eight characters
+    and a third of it: there a text was shortened, or wrapped.
+    """
+    stretches: list[tuple[int, int]] = []
+    for value in values:
+        if len(value) >= SHORTEST:
+            stretches += _whole(text, value)
+            stretches += _pieces(text, value)
+    return _replaced(text, stretches) if stretches else text
+
+
+def hide_bytes(data: bytes, values: Collection[str]) -> bytes:
+    """The same for bytes; what is no UTF-8 in them stays as it is."""
+    # Each such byte has a character of its own, and gets back from it.
+    text = data.decode(errors="surrogateescape")
+    hidden = hide(text, values)
+    return data if hidden == text else hidden.encode(errors="surrogateescape")
+
+
+def _whole(text: str, value: str) -> Iterator[tuple[int, int]]:
+    return ((place, place + len(value)) for place in _places(text, value))
+
+
+def _places(text: str, value: str) -> Iterator[int]:
+    place = text.find(value)
+    while place != -1:
+        yield place
+        place = text.find(value, place + 1)
+
+
+def _pieces(text: str, value: str) -> Iterator[tuple[int, int]]:
+    """Where a line ends with the value's beginning, or begins with its end."""
+    size = max(SHORTEST_PIECE, (len(value) + 2) // 3)
+    if len(value) <= size:
+        return
+    around = 2 * len(value)
+    for start in _places(text, value[:size]):
+        line = _LINE_BREAK.split(text[start : start + around], 1)[0]
+        if length := _begun(line, value, size):
+            yield start, start + length
+    for place in _places(text, value[-size:]):
+        end = place + size
+        line = _LINE_BREAK.split(text[max(0, end - around) : end])[-1]
+        if length := _begun(line[::-1], value[::-1], size):
+            yield end - length, end
+
+
+def _begun(line: str, value: str, size: int) -> int:
+    """How much of the value the line is, but for what may stand around a cut."""
+    while len(line) >= size:
+        if value.startswith(line):
+            return len(line)
+        if line[-1] not in _AROUND_A_CUT:
+            break
+        line = line[:-1]
+    return 0
+
+
+def _replaced(text: str, stretches: list[tuple[int, int]]) -> str:
+    pieces: list[str] = []
+    shown = 0
+    hidden = -1
+    for start, end in sorted(stretches):
+        if start >= hidden:
+            pieces += (text[shown:start], HIDDEN)
+        hidden = max(hidden, end)
+        shown = hidden
+    pieces.append(text[shown:])
+    return "".join(pieces)
+
+
+class Redactor:
+    """Takes secrets out of a text that comes in pieces.
+
+    The end of a piece that may be the beginning of a secret is held back until more of
+    the text is seen, so that no way of cutting it shows a part.
+    """
+
+    def __init__(self, values: Collection[str]) -> None:
+        """Make one; ``values`` are what to take out, in all of their forms."""
+        self._values = [value for value in values if len(value) >= SHORTEST]
+        self._most_held = 2 * max(map(len, self._values), default=0)
+        self._held = ""
+
+    def feed(self, text: str, *, final: bool = False) -> str:
+        """Give the next piece; get what can be shown now."""
+        if not self._values:
+            return text
+        text = self._held + text
+        stretches = sorted(
+            stretch for value in self._values for stretch in _whole(text, value)
+        )
+        safe = len(text) if final else self._safe(text, stretches)
+        self._held = text[safe:]
+        whole = [stretch for stretch in stretches if stretch[1] <= safe]
+        return _replaced(text[:safe], whole) if whole else text[:safe]
+
+    def _safe(self, text: str, stretches: list[tuple[int, int]]) -> int:
+        """Up to where the text cannot be part of a secret still to be completed."""
+        safe = len(text)
+        for value in self._values:
+            place = max(0, len(text) - len(value) + 1)
+            while 0 <= (place := text.find(value[0], place)) < safe:
+                if value.startswith(text[place:]):
+                    safe = place
+                place += 1
+        # A whole secret must not be torn by the beginning of another: it waits with it,
+        # unless one follows another without an end.
+        waits = True
+        while torn := [(s, e) for s, e in stretches if s < safe < e]:
+            start = min(start for start, _ in torn)
+            waits = waits and len(text) - start <= self._most_held
+            safe = start if waits else max(end for _, end in torn)
+        return safe

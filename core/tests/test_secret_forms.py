@@ -1,0 +1,222 @@
+"""The forms in which secrets turn up, and how they are taken out of texts (CL-8)."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import random
+import re
+import shlex
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus, urlencode
+
+import pytest
+
+from workstream._plan.secret_forms import Redactor, forms, hide, hide_bytes
+from workstream._plan.secret_refs import HIDDEN
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "hidden"),
+    [
+        ("nothing here", {"hunter2"}, "nothing here"),
+        ("a hunter2 b hunter2", {"hunter2"}, f"a {HIDDEN} b {HIDDEN}"),
+        ("hunter2hunter2", {"hunter2"}, f"{HIDDEN}{HIDDEN}"),
+        ("hunter22", {"hunter2", "hunter22"}, HIDDEN),
+        ("abcdefgh", {"abcdef", "efgh"}, HIDDEN),
+        ("aaaaaa!", {"aaaa"}, f"{HIDDEN}!"),
+        ("secret hidden", {"secret", "hidden"}, f"{HIDDEN} {HIDDEN}"),
+        ("a yes b", {"yes", "", "b"}, "a yes b"),
+        ("", {"hunter2"}, ""),
+    ],
+)
+def test_hiding_replaces_values(text: str, values: set[str], hidden: str) -> None:
+    """Each value is replaced; overlapping ones once; short ones are left."""
+    assert hide(text, values) == hidden
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_nothing_hidden_remains(seed: int) -> None:
+    """Whatever the values and the text, no value is left in what is shown."""
+    draw = random.Random(seed)
+    values = ["".join(draw.choices("ab", k=draw.randint(4, 7))) for _ in range(4)]
+    text = "".join(draw.choices("ab", k=60))
+    shown = hide(text, values)
+    assert not any(value in piece for value in values for piece in shown.split(HIDDEN))
+
+
+AWKWARD = """p4ss/w&rd "of" it's <own> + 50% ünd\\x"""
+"""A secret of which every encoding changes something else."""
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "in a repr": repr,
+    "in a repr beside other quotes": lambda text: repr(f"{text} said \"no\" and 'no'"),
+    "in an ascii()": ascii,
+    "in the repr of bytes": lambda text: repr(text.encode()),
+    "in a repr of a repr": lambda text: repr(repr(text)),
+    "in an exception": lambda text: repr(KeyError(f"no {text}!")),
+    "in JSON": json.dumps,
+    "in JSON without ASCII": lambda text: json.dumps(text, ensure_ascii=False),
+    "in JSON, slashes escaped": lambda text: json.dumps(text).replace("/", "\\/"),
+    "in JSON in JSON": lambda text: json.dumps({"log": json.dumps({"got": text})}),
+    "in a path": quote,
+    "in a query": lambda text: urlencode({"token": text}),
+    "percent-encoded": lambda text: quote(text, safe=""),
+    "percent-encoded, in lower case": lambda text: "".join(
+        chr(byte) if re.match(rb"[\w.~-]", bytes([byte])) else f"%{byte:02x}"
+        for byte in text.encode()
+    ),
+    "as a login in a URL": lambda text: (
+        "https://robot:" + quote(text, safe="!$&'()*+,;=") + "@host/"
+    ),
+    "plus-encoded": quote_plus,
+    "for a shell": shlex.quote,
+    "traced by a shell": lambda text: "'" + text.replace("'", "'\\''") + "'",
+    "in HTML": html.escape,
+    "in HTML of a template": lambda text: (
+        html.escape(text).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    ),
+    "in SQL": lambda text: "'" + text.replace("'", "''") + "'",
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("secret", [AWKWARD, "plain-token_1234", "two\nlines of/it"])
+def test_secret_is_known_in_every_form_it_is_met_in(encoding: str, secret: str) -> None:
+    """However it was escaped on its way, the whole stretch is hidden, and no more."""
+    encode = ENCODINGS[encoding]
+    told = f"told: {encode('(here)')} {encode(f'({secret})')} {encode('(there)')}"
+
+    shown = hide(told, forms(secret))
+
+    assert HIDDEN in shown
+    assert shown.count("here") == 2
+    for word in ("p4ss", "rd", "own", "plain", "1234", "lines", "two"):
+        assert word not in shown.replace(HIDDEN, "")
+
+
+@pytest.mark.parametrize("user", ["u", "user", "robot", "deploy-bot"])
+def test_secret_is_known_in_base64(user: str) -> None:
+    """A login header gives a password away to anybody; at most three letters remain."""
+    login = base64.b64encode(f"{user}:{AWKWARD}".encode()).decode()
+
+    shown = hide(f"Authorization: Basic {login}", forms(AWKWARD))
+
+    assert HIDDEN in shown
+    left = shown.removeprefix("Authorization: Basic ").replace(HIDDEN, "")
+    assert len(left) <= len(base64.b64encode(f"{user}:".encode())) + 3
+
+
+def test_each_line_of_a_secret_is_one() -> None:
+    """A key file's lines turn up one by one."""
+    assert hide("got 'line one'", forms("line one\nline/two\n")) == f"got '{HIDDEN}'"
+
+
+@pytest.mark.parametrize("text", ["caf\udce9-0815", "\ud800-lone-half"])
+def test_secret_need_not_be_valid_unicode(text: str) -> None:
+    """A variable of the environment may hold bytes that are no UTF-8."""
+    assert hide(f"x {text} y", forms(text)) == f"x {HIDDEN} y"
+
+
+TOKEN = "tok-0123456789-abcdefghij"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"log: {TOKEN[:12]}", f"log: {HIDDEN}"),
+        (f"log: {TOKEN[:12]}...", f"log: {HIDDEN}..."),
+        (f"it said '{TOKEN[:12]}…'", f"it said '{HIDDEN}…'"),
+        (f"{TOKEN[:12]} […]\nnext", f"{HIDDEN} […]\nnext"),
+        (f"a\n{TOKEN[-12:]} b", f"a\n{HIDDEN} b"),
+        (f"[...]{TOKEN[-12:]}\rb", f"[...]{HIDDEN}\rb"),
+        (f"a {TOKEN[:13]}\n{TOKEN[13:]} b", f"a {HIDDEN}\n{HIDDEN} b"),
+        (f"a {TOKEN[:13]}\r\n  {TOKEN[13:]} b", f"a {HIDDEN}\r\n  {HIDDEN} b"),
+        (f"in {TOKEN[:12]} the middle", f"in {TOKEN[:12]} the middle"),
+        (f"too little {TOKEN[:8]}", f"too little {TOKEN[:8]}"),
+        ("ends with tok", "ends with tok"),
+    ],
+)
+def test_pieces_are_hidden_where_a_text_was_cut(text: str, shown: str) -> None:
+    """At the edges of a line a third of a secret is enough to be hidden."""
+    assert hide(text, {TOKEN}) == shown
+
+
+@pytest.mark.parametrize("place", range(len(TOKEN) + 1))
+def test_of_a_wrapped_secret_at_most_a_third_is_left(place: int) -> None:
+    """Wherever a terminal or a report breaks it."""
+    shown = hide(f"a {TOKEN[:place]}\n{TOKEN[place:]} b", {TOKEN})
+
+    left = shown.replace(HIDDEN, "").removeprefix("a ").removesuffix(" b").strip()
+    assert len(left) <= len(TOKEN) / 3
+
+
+def test_bytes_that_are_no_text_stay() -> None:
+    """Only the secret is replaced."""
+    assert hide_bytes(b"\xff hunter2 \xfe", {"hunter2"}) == (
+        b"\xff " + HIDDEN.encode() + b" \xfe"
+    )
+
+
+def redacted(secrets: set[str], *pieces: str) -> str:
+    redactor = Redactor(secrets)
+    shown = [redactor.feed(piece) for piece in pieces]
+    return "".join(shown) + redactor.feed("", final=True)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "text", "shown"),
+    [
+        ({"secret"}, "a secret b secretsecret", f"a {HIDDEN} b {HIDDEN}{HIDDEN}"),
+        ({"abcd", "abcdef"}, "abcde abcdef", f"{HIDDEN}e {HIDDEN}"),
+        ({"xyab", "abcd"}, "xyab abcd xyabcd", f"{HIDDEN} {HIDDEN} {HIDDEN}"),
+        ({"aaab"}, "aaaab aaaa", f"a{HIDDEN} aaaa"),
+        ({"two\nlines"}, "x two\nlines two\nline", f"x {HIDDEN} two\nline"),
+        ({"abc", ""}, "abc", "abc"),
+        (set[str](), "nothing", "nothing"),
+    ],
+)
+def test_secrets_are_hidden_however_the_text_is_cut(
+    secrets: set[str], text: str, shown: str
+) -> None:
+    """No way of cutting a text in three shows any part of a secret."""
+    for first in range(len(text) + 1):
+        for second in range(first, len(text) + 1):
+            pieces = (text[:first], text[first:second], text[second:])
+            assert redacted(secrets, *pieces) == shown
+
+
+def test_what_cannot_become_a_secret_is_shown_at_once() -> None:
+    """Only the beginning of a secret is held back, so that output stays live."""
+    redactor = Redactor({"secret"})
+
+    assert redactor.feed("Password: ") == "Password: "
+    assert redactor.feed("it is se") == "it is "
+    assert redactor.feed("ven") == "seven"
+
+
+def test_secrets_without_an_end_are_not_hoarded() -> None:
+    """Where one overlaps the next for ever, not all of it waits for the end."""
+    redactor = Redactor({"aaaa"})
+    fed = [redactor.feed("aaa") for _ in range(1000)]
+
+    assert sum(1 for shown in fed if shown) > 300
+    shown = "".join([*fed, redactor.feed("", final=True)]).replace(HIDDEN, "")
+    assert len(shown) < len("aaaa")
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_no_piece_of_the_stream_shows_a_secret(seed: int) -> None:
+    """Whatever the values, the text and the pieces."""
+    draw = random.Random(seed)
+    values = {"".join(draw.choices("ab", k=draw.randint(4, 7))) for _ in range(3)}
+    text = "".join(draw.choices("abc", k=80))
+    pieces: list[str] = []
+    while text:
+        size = draw.randint(1, 9)
+        pieces.append(text[:size])
+        text = text[size:]
+    shown = redacted(values, *pieces)
+    assert not any(value in part for value in values for part in shown.split(HIDDEN))
