@@ -35,6 +35,7 @@ CLASSES: list[Any] = [
     workstream.PreviewContext,
     workstream.Preview,
     workstream.CapturedOutput,
+    workstream.Redactor,
     workstream.PluginError,
     workstream.RetryPolicy,
     workstream.SecretRef,

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
-from workstream._plan.secret_forms import Redactor, forms, hide, hide_bytes
+from workstream._plan.secret_forms import StreamRedactor, forms, hide, hide_bytes
 from workstream._plan.secret_refs import HIDDEN
 
 
@@ -161,7 +161,7 @@ def test_bytes_that_are_no_text_stay() -> None:
 
 
 def redacted(secrets: set[str], *pieces: str) -> str:
-    redactor = Redactor(secrets)
+    redactor = StreamRedactor(secrets)
     shown = [redactor.feed(piece) for piece in pieces]
     return "".join(shown) + redactor.feed("", final=True)
 
@@ -190,7 +190,7 @@ def test_secrets_are_hidden_however_the_text_is_cut(
 
 def test_what_cannot_become_a_secret_is_shown_at_once() -> None:
     """Only the beginning of a secret is held back, so that output stays live."""
-    redactor = Redactor({"secret"})
+    redactor = StreamRedactor({"secret"})
 
     assert redactor.feed("Password: ") == "Password: "
     assert redactor.feed("it is se") == "it is "
@@ -199,7 +199,7 @@ def test_what_cannot_become_a_secret_is_shown_at_once() -> None:
 
 def test_secrets_without_an_end_are_not_hoarded() -> None:
     """Where one overlaps the next for ever, not all of it waits for the end."""
-    redactor = Redactor({"aaaa"})
+    redactor = StreamRedactor({"aaaa"})
     fed = [redactor.feed("aaa") for _ in range(1000)]
 
     assert sum(1 for shown in fed if shown) > 300

@@ -170,6 +170,9 @@ if TYPE_CHECKING:
     from ._protocols.preview import (
         PreviewContext as PreviewContext,
     )
+    from ._protocols.redactor import (
+        Redactor as Redactor,
+    )
     from ._protocols.vault import (
         Change as Change,
     )
@@ -370,6 +373,7 @@ __all__ = [
     "Preview",
     "PreviewContext",
     "PreviewItem",
+    "Redactor",
     "RegistrationError",
     "Registry",
     "RetryPolicy",
@@ -470,6 +474,7 @@ _HOMES: dict[str, str] = {
     "BasePlugin": "_protocols.plugin",
     "CheckPlugin": "_protocols.plugin",
     "CapturedOutput": "_protocols.captured_output",
+    "Redactor": "_protocols.redactor",
     "Context": "_protocols.plugin",
     "NotDone": "_protocols.plugin",
     "Preview": "_protocols.preview",

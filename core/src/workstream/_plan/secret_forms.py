@@ -3,7 +3,7 @@
 A secret seldom comes back as it was given: a URL has it percent-encoded, an error's
 repr has it escaped, a login header has it in base64, and what shortens or wraps a text
 leaves only its beginning or its end. ``forms`` lists what to look for; ``hide`` and
-``Redactor`` look for it, in a whole text and in one that comes in pieces.
+``StreamRedactor`` look for it, in a whole text and in one that comes in pieces.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 
 from .secret_refs import HIDDEN
 
-__all__ = ["SHORTEST", "Redactor", "forms", "hide", "hide_bytes"]
+__all__ = ["SHORTEST", "StreamRedactor", "forms", "hide", "hide_bytes", "hide_end"]
 
 SHORTEST = 4
 """A shorter text is not looked for: hiding each "a" would make every message useless."""
@@ -114,6 +114,18 @@ def hide(text: str, values: Collection[str]) -> str:
     return _replaced(text, stretches) if stretches else text
 
 
+def hide_end(text: str, values: Collection[str]) -> str:
+    """The text without what may be the beginning of a value at its very end."""
+    begins = len(text)
+    for value in values:
+        if len(value) < SHORTEST:
+            continue
+        for start in _places(text, value[:SHORTEST]):
+            if len(text) - start < len(value) and value.startswith(text[start:]):
+                begins = min(begins, start)
+    return text if begins == len(text) else text[:begins] + HIDDEN
+
+
 def hide_bytes(data: bytes, values: Collection[str]) -> bytes:
     """The same for bytes; what is no UTF-8 in them stays as it is."""
     # Each such byte has a character of its own, and gets back from it.
@@ -174,7 +186,7 @@ def _replaced(text: str, stretches: list[tuple[int, int]]) -> str:
     return "".join(pieces)
 
 
-class Redactor:
+class StreamRedactor:
     """Takes secrets out of a text that comes in pieces.
 
     The end of a piece that may be the beginning of a secret is held back until more of

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from .._plan.resolving import texts_to_hide
-from .._plan.secret_forms import Redactor
+from .._plan.secret_forms import StreamRedactor
 from .vault import FIRST_LINES, LAST_LINES
 
 __all__ = ["CapturedOutput"]
@@ -56,7 +56,7 @@ class CapturedOutput:
                 half from the end.
         """
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._redactor = Redactor(texts_to_hide(request))
+        self._redactor = StreamRedactor(texts_to_hide(request))
         self._kept = _HeadAndTail(keep)
         self._lines = _Lines(report)
 

@@ -23,7 +23,7 @@ import trio
 from workstream import Context, PluginError
 
 from ._body import BodyError, read
-from ._expectations import HIDDEN, excerpt, hide, unmet
+from ._expectations import excerpt, unmet
 from ._prepare import Prepared, prepare, shown_url
 from ._quiet import quiet
 from ._requests import AnyRequest, HttpResponse
@@ -35,6 +35,8 @@ from ._validation import url_fault
 MAX_REDIRECTS = 10
 
 _NOT_KEPT = frozenset({"set-cookie"})
+HIDDEN = "[secret hidden]"
+"""What stands in the place of a secret, as the engine writes it (CL-6)."""
 
 
 async def exchange(
@@ -129,8 +131,9 @@ def _judged(
     """The response, when it is as expected."""
     asked = prepared.asked
     body, lossy = decoded(data, answer.charset_encoding, cut=cut)
-    kept = hide(body, prepared.secrets, cut=cut) if asked.keep_body else ""
-    faults = [f"the body {fault}" for fault in unmet(asked, body, prepared.secrets)]
+    redactor = prepared.redactor
+    kept = redactor.redact(body, cut=cut) if asked.keep_body else ""
+    faults = [f"the body {fault}" for fault in unmet(asked, body, redactor)]
     if faults and cut:
         faults.append(f"only {asked.body_limit} bytes of it were read (body_limit)")
     code = 0
@@ -145,7 +148,7 @@ def _judged(
     return HttpResponse(
         status=answer.status_code,
         headers={
-            name: HIDDEN if name in _NOT_KEPT else hide(value, prepared.secrets)
+            name: HIDDEN if name in _NOT_KEPT else redactor.redact(value)
             for name, value in answer.headers.items()
         },
         body=kept,

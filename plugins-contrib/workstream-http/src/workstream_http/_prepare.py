@@ -8,9 +8,8 @@ from base64 import b64encode
 import attrs
 import httpx2
 
-from workstream import Context, PluginError, SecretRef
+from workstream import Context, PluginError, Redactor, SecretRef
 
-from ._expectations import hide
 from ._requests import AnyRequest, HttpRequest
 from ._statuses import parse
 from ._validation import header_value_fault, url_fault
@@ -27,21 +26,21 @@ class Prepared:
         asked: The request of the plan it was made from.
         label: What to call it in messages.
         place: Where it was redirected to; empty at first.
-        secrets: The secret values in it.
+        redactor: Takes the secrets in it out of messages.
         secret_headers: The lower-case names of the headers that hold them.
     """
 
     request: httpx2.Request
     asked: AnyRequest
     label: str
-    secrets: frozenset[str]
+    redactor: Redactor
     secret_headers: frozenset[str]
     place: str = ""
 
     def says(self, message: str) -> str:
         """A message about this request that holds no secret."""
         place = f" (redirected to {self.place})" if self.place else ""
-        return hide(f"{self.label}{place} {message}", self.secrets)
+        return self.redactor.redact(f"{self.label}{place} {message}")
 
     def failed(self, status: int, message: str, *, code: int = 0) -> PluginError:
         """The error of an answer that is not as expected.
@@ -63,28 +62,21 @@ def prepare(
     Raises:
         PluginError: A secret has a value that cannot be sent.
     """
-    secrets: set[str] = set()
-
-    def plain(value: str | SecretRef) -> str:
-        if isinstance(value, str):
-            return value
-        secrets.add(value.reveal())
-        return value.reveal()
-
-    text = plain(asked.url)
+    parts: set[str] = set()
+    text = _plain(asked.url)
     if isinstance(asked.url, SecretRef):
         label = f"{asked.method} of the URL in {asked.url.reference!r}"
         fault = url_fault(text)
         if fault is not None:
             message = f"{label}: {fault}"
             raise PluginError(message, permanent=True)
-        secrets.update(_parts(httpx2.URL(text)))
+        parts = _parts(httpx2.URL(text))
     else:
         label = f"{asked.method} {shown_url(httpx2.URL(text))}"
     url = httpx2.URL(text)
     if asked.params:
         url = url.copy_merge_params(
-            {name: plain(value) for name, value in asked.params.items()}
+            {name: _plain(value) for name, value in asked.params.items()}
         )
 
     headers = {"user-agent": "workstream-http", "accept-encoding": "gzip"}
@@ -96,17 +88,17 @@ def prepare(
         elif isinstance(asked.body, bytes):
             content = asked.body
         elif asked.body is not None:
-            content = plain(asked.body)
+            content = _plain(asked.body)
         if asked.idempotency_key:
             headers["idempotency-key"] = context.idempotency_key
     for name, value in asked.headers.items():
-        headers[name.lower()] = plain(value)
+        headers[name.lower()] = _plain(value)
     if asked.bearer is not None:
-        headers["authorization"] = f"Bearer {plain(asked.bearer)}"
+        headers["authorization"] = f"Bearer {_plain(asked.bearer)}"
     elif asked.password is not None:
-        login = f"{asked.user}:{plain(asked.password)}".encode()
+        login = f"{asked.user}:{_plain(asked.password)}".encode()
         encoded = b64encode(login).decode("ascii")
-        secrets.add(encoded)
+        parts.add(encoded)
         headers["authorization"] = f"Basic {encoded}"
     for name, value in headers.items():
         fault = header_value_fault(value)
@@ -120,10 +112,14 @@ def prepare(
         ),
         asked=asked,
         label=label,
-        secrets=frozenset(secrets),
+        redactor=Redactor(asked, also=parts),
         secret_headers=_LOGIN_HEADERS
         | {n.lower() for n, v in asked.headers.items() if isinstance(v, SecretRef)},
     )
+
+
+def _plain(value: str | SecretRef) -> str:
+    return value.reveal() if isinstance(value, SecretRef) else value
 
 
 def shown_url(url: httpx2.URL) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import psycopg
 
-from workstream import PluginError
+from workstream import PluginError, Redactor
 
 from ._requests import Database
 
@@ -34,8 +32,7 @@ PASSING = frozenset(
 )
 """What may go by itself; what is wrong with a statement or with the data stays."""
 
-HIDDEN = "[secret hidden]"
-_SHORTEST_SECRET = 4
+_NOTHING = Redactor(())
 
 
 def not_connected(database: Database, host: str, reason: str) -> PluginError:
@@ -43,28 +40,28 @@ def not_connected(database: Database, host: str, reason: str) -> PluginError:
     where = f" at {host}" if host else ""
     name = f" {database.name!r}" if database.name else ""
     text = " ".join(reason.split()).removeprefix("connection failed: ")
-    secrets = [database.password.reveal()] if database.password else []
-    return PluginError(
-        hide(f"database{name}{where} cannot be reached: {text}", secrets)
-    )
+    message = f"database{name}{where} cannot be reached: {text}"
+    return PluginError(Redactor(database).redact(message))
 
 
 def failed(
-    what: str, error: psycopg.Error, secrets: Collection[str] = ()
+    what: str, error: psycopg.Error, secrets: Redactor = _NOTHING
 ) -> PluginError:
     """The error of a statement that failed.
 
     Args:
         what: What failed, for example ``statement 2 of 3``.
         error: As psycopg has raised it.
-        secrets: Secret values among the statement's parameters.
+        secrets: Takes out the secret values among the statement's parameters.
     """
     state = error.sqlstate
     if state is None:
         text = " ".join(str(error).split()) or type(error).__name__
         # Without a state it did not come from the server: the connection, or our call.
         permanent = not isinstance(error, psycopg.OperationalError)
-        return PluginError(hide(f"{what} failed: {text}", secrets), permanent=permanent)
+        return PluginError(
+            secrets.redact(f"{what} failed: {text}"), permanent=permanent
+        )
     text = error.diag.message_primary or type(error).__name__
     if error.diag.message_detail and not secrets:
         # A detail quotes rows, and cuts values in two: then no secret is recognised.
@@ -73,12 +70,4 @@ def failed(
         text += f"; {error.diag.message_hint}"
     message = f"{what} failed: {text} [SQLSTATE {state}]"
     permanent = not (state in PASSING or state[:2] in PASSING_CLASSES)
-    return PluginError(hide(message, secrets), permanent=permanent)
-
-
-def hide(text: str, secrets: Collection[str]) -> str:
-    """The text without the secrets; those shorter than 4 characters are left."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, HIDDEN)
-    return text
+    return PluginError(secrets.redact(message), permanent=permanent)

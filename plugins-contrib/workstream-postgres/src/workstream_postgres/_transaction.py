@@ -12,7 +12,7 @@ import psycopg
 import trio
 from psycopg import IsolationLevel, pq
 
-from workstream import NOT_DONE, Context, NotDone, PluginError
+from workstream import NOT_DONE, Context, NotDone, PluginError, Redactor
 
 from . import _history as history
 from ._failures import failed
@@ -176,7 +176,7 @@ class _Transaction:
 
     async def run(self) -> ExecuteResult:
         statements = statements_of(self.request)
-        secrets = frozenset[str]().union(*map(secrets_of, statements))
+        secrets = secrets_of(*statements)
         server = await self._step("the beginning", self._begin, secrets)
         done_before = await self._step("the beginning", self._mark, secrets)
         if done_before is not None:
@@ -232,7 +232,7 @@ class _Transaction:
         self,
         what: str,
         function: Callable[[Connection], Result],
-        secrets: frozenset[str],
+        secrets: Redactor,
     ) -> Result:
         try:
             return await self.session.run(function)
@@ -300,7 +300,7 @@ class _Transaction:
         ).fetchone()
         return None if row is None or row[0] is None else str(row[0])
 
-    async def _commit(self, secrets: frozenset[str]) -> None:
+    async def _commit(self, secrets: Redactor) -> None:
         try:
             await self.session.run(
                 lambda connection: connection.commit(), interruptible=False
@@ -326,7 +326,7 @@ def _carried_out(
     statement: Statement,
     limit: int,
     keep_rows: int,
-    secrets: frozenset[str],
+    secrets: Redactor,
 ) -> _Done:
     connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(limit)])
     count, kept, columns = 0, None, tuple[str, ...]()

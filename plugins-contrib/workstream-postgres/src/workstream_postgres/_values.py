@@ -8,9 +8,8 @@ from typing import Any
 import psycopg
 from psycopg.types.string import TextLoader
 
-from workstream import SecretRef
+from workstream import Redactor, SecretRef
 
-from ._failures import hide
 from ._requests import Parameter, Query, Scalar, Statement
 
 MAX_TEXT = 10_000
@@ -36,10 +35,9 @@ def _plain(value: Parameter) -> object:
     return value.reveal() if isinstance(value, SecretRef) else value
 
 
-def secrets_of(asked: Statement | Query) -> frozenset[str]:
-    """The secret values among the parameters."""
-    values = [*asked.params, *asked.named.values()]
-    return frozenset(value.reveal() for value in values if isinstance(value, SecretRef))
+def secrets_of(*asked: Statement | Query) -> Redactor:
+    """Takes out the secret values among the parameters."""
+    return Redactor([(one.params, one.named) for one in asked])
 
 
 def show_as_text(connection: psycopg.Connection[Any]) -> None:
@@ -54,20 +52,20 @@ def show_as_text(connection: psycopg.Connection[Any]) -> None:
             connection.adapters.register_loader(info.array_oid, TextLoader)
 
 
-def scalar(value: object, secrets: frozenset[str] = frozenset()) -> Scalar:
+def scalar(value: object, secrets: Redactor) -> Scalar:
     """A value of a result, as it can be stored and shown."""
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    return hide(text, secrets)[:MAX_TEXT]
+    return secrets.redact(text)[:MAX_TEXT]
 
 
 class Kept:
     """The first rows of a result, as many as are wanted and as can be kept."""
 
-    def __init__(self, limit: int, secrets: frozenset[str]) -> None:
+    def __init__(self, limit: int, secrets: Redactor) -> None:
         self.rows: list[tuple[Scalar, ...]] = []
         self.left_out = 0
         self._limit = limit
