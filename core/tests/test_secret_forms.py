@@ -64,6 +64,8 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "in a path": quote,
     "in a query": lambda text: urlencode({"token": text}),
     "percent-encoded": lambda text: quote(text, safe=""),
+    "percent-encoded twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "in the query of a URL in a query": lambda text: quote(urlencode({"t": text})),
     "percent-encoded, in lower case": lambda text: "".join(
         chr(byte) if re.match(rb"[\w.~-]", bytes([byte])) else f"%{byte:02x}"
         for byte in text.encode()
@@ -112,6 +114,36 @@ def test_secret_is_known_in_base64(user: str) -> None:
 def test_each_line_of_a_secret_is_one() -> None:
     """A key file's lines turn up one by one."""
     assert hide("got 'line one'", forms("line one\nline/two\n")) == f"got '{HIDDEN}'"
+
+
+HOOK = "https://robot:s3cr%2Ft@hooks/app/T0K3N%2Fabcdef?key=p4ss%26word%2F42&v=2"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        HOOK,
+        HOOK.removeprefix("https://robot:s3cr%2Ft@hooks"),
+        "/app/T0K3N%2Fabcdef",
+        "/app/T0K3N/abcdef",
+        "p4ss&word/42",
+        "p4ss%26word%2f42",
+        "s3cr/t",
+        "https://robot:s3cr/t@hooks/app/T0K3N/abcdef?key=p4ss&word/42&v=2",
+    ],
+)
+def test_what_is_secret_in_a_url_is_known(told: str) -> None:
+    """Servers repeat its path or its query, also decoded; others its password."""
+    assert hide(f"at {told} it said 2 for robot", forms(HOOK)) == (
+        f"at {HIDDEN} it said 2 for robot"
+    )
+    assert hide("app at https://hooks: v", forms(HOOK)) == "app at https://hooks: v"
+
+
+@pytest.mark.parametrize("text", ["x://[", "a://b", "://"])
+def test_what_looks_like_a_url_need_not_be_one(text: str) -> None:
+    """It is a secret like any other."""
+    assert text in forms(text)
 
 
 @pytest.mark.parametrize("text", ["caf\udce9-0815", "\ud800-lone-half"])

@@ -13,7 +13,14 @@ import html
 import json
 import re
 from collections.abc import Collection, Iterator
-from urllib.parse import quote, quote_plus
+from urllib.parse import (
+    parse_qsl,
+    quote,
+    quote_plus,
+    unquote,
+    urlsplit,
+    urlunsplit,
+)
 
 from .secret_refs import HIDDEN
 
@@ -24,6 +31,9 @@ SHORTEST = 4
 
 SHORTEST_PIECE = 8
 """Likewise for the beginning or the end of one, at the edge of a line."""
+
+SHORTEST_TARGET = 12
+"""Likewise for the path of a URL that is secret, and for the values in its query."""
 
 SHORTEST_ENCODED = 6
 """Of a shorter text too little is the same in every base64 that it is part of."""
@@ -43,9 +53,11 @@ def forms(text: str) -> frozenset[str]:
     """The secret text as it may appear in messages and output.
 
     As it is, stripped, line by line, in base64; escaped for URLs, for JSON, in Python's
-    quotes, for a shell, for HTML, for SQL.
+    quotes, for a shell, for HTML, for SQL. Where it is a URL, what is secret in it too.
     """
-    found = {text, text.strip()}
+    found = {text, text.strip(), *_in_url(text)}
+    if "%" in text:
+        found.update([unquote(one) for one in found])
     for one in tuple(found):
         if not _NEVER_ESCAPED.fullmatch(one):
             found.update(_escaped(one))
@@ -54,6 +66,25 @@ def forms(text: str) -> frozenset[str]:
     if len(lines) > 1:
         found.update(line.strip() for line in lines)
     return frozenset(form for form in found if form)
+
+
+def _in_url(text: str) -> Iterator[str]:
+    """The password in a URL, and what else servers and errors repeat of it alone."""
+    if "://" not in text:
+        return
+    try:
+        parts = urlsplit(text.strip())
+        password, target = parts.password, urlunsplit(("", "", *parts[2:]))
+    except ValueError:  # only much like a URL
+        return
+    if password:
+        yield password
+    # Shorter ones are words that others use as well.
+    if len(target) >= SHORTEST_TARGET:
+        yield target
+    for value in (parts.path, *(value for _, value in parse_qsl(parts.query))):
+        if len(value) >= SHORTEST_TARGET:
+            yield value
 
 
 def _bytes(text: str) -> bytes:
@@ -69,6 +100,8 @@ def _escaped(text: str) -> Iterator[str]:
     for quoted in (*(quote(data, safe=safe) for safe in _URL_SAFE), quote_plus(data)):
         yield quoted
         yield re.sub("%[0-9A-F]{2}", lambda escape: escape[0].lower(), quoted)
+        yield quote(quoted, safe="/+")  # a URL in a URL
+        yield quote(quoted, safe="")
     in_python = (repr(text)[1:-1], ascii(text)[1:-1], repr(data)[2:-1])
     in_json = (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
     for escaped in {*in_python, *in_json}:
