@@ -461,13 +461,12 @@ def test_the_plan_did_what_it_was_made_for(plan_file: Path) -> None:
     """Each plugin was really handed the secret, and something repeated it."""
     said("run", plan_file)
     (plan,) = json.loads(said("list", "--json"))
-    text = said("show", plan["id"], "--json")
-    lines = said("watch", plan["id"], "--json")
+    text = said("show", plan["id"], "--json") + said("show", plan["id"])
 
-    assert "told [secret hidden]" in lines
-    assert "stdin [secret hidden]" in lines
-    assert "noticed [secret hidden]" in lines
     for expected in (
+        "told [secret hidden]",
+        "stdin [secret hidden]",
+        "noticed [secret hidden]",
         "the end of its stderr",
         'raised \\"[secret hidden]',
         "expected the status",
