@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -249,7 +249,7 @@ class Parrot(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def served(context: ssl.SSLContext | None = None) -> Iterator[str]:
+def served(context: ssl.SSLContext | None = None) -> Generator[str]:
     """The address of an HTTP server that repeats what it is sent."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Parrot) as server:
         if context is not None:

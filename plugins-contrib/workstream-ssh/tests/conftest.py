@@ -289,35 +289,35 @@ class Client:
 
     def __init__(self, connections: Connections) -> None:
         self.connections = connections
-        self._run = SshRun(connections)
-        self._check = SshCheck(connections)
-        self._copy = SshCopy(connections)
+        self.run_plugin = SshRun(connections)
+        self.check_plugin = SshCheck(connections)
+        self.copy_plugin = SshCopy(connections)
 
     async def run(
         self, request: RunOn | ShellOn, context: Recorder | None = None
     ) -> RunResult:
         """One attempt of ``ssh.run``."""
         with trio.fail_after(PATIENCE):
-            return await self._run.execute(context or Recorder(), request)
+            return await self.run_plugin.execute(context or Recorder(), request)
 
     async def reconcile(self, request: RunOn | ShellOn, context: Recorder) -> object:
         """What a crash means to ``ssh.run``."""
         with trio.fail_after(PATIENCE):
-            return await self._run.reconcile(context, request)
+            return await self.run_plugin.reconcile(context, request)
 
     async def check(
         self, request: RunOn | ShellOn, context: Recorder | None = None
     ) -> RunResult:
         """One attempt of ``ssh.check``."""
         with trio.fail_after(PATIENCE):
-            return await self._check.execute(context or Recorder(), request)
+            return await self.check_plugin.execute(context or Recorder(), request)
 
     async def copy(
         self, request: CopyTo | CopyFrom, context: Recorder | None = None
     ) -> CopyResult:
         """One attempt of ``ssh.copy``."""
         with trio.fail_after(PATIENCE):
-            return await self._copy.execute(context or Recorder(), request)
+            return await self.copy_plugin.execute(context or Recorder(), request)
 
     async def error(
         self, request: RunOn | ShellOn, context: Recorder | None = None

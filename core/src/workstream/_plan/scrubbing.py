@@ -195,8 +195,9 @@ def _gather(value: Any, found: set[str]) -> None:
         found.add(value)
     elif isinstance(value, bytes):
         found.add(value.decode(errors="ignore"))
-    elif isinstance(value, _AS_TEXT) and not isinstance(value, bool):
-        found.add(str(value))
+    elif isinstance(value, _AS_TEXT):
+        if type(value) is not bool:
+            found.add(str(value))
     else:
         facts = facts_of(value)
         if facts.kind is Kind.RECORD:
