@@ -529,3 +529,13 @@ def test_a_note_that_cannot_be_made_begins_nothing(tmp_path: Path) -> None:
         perform(Run(("touch", str(trace))), Broken())
 
     assert not trace.exists()
+
+
+def test_the_nearest_programs_are_named(tmp_path: Path) -> None:
+    """Whoever misspells a program is told what may have been meant."""
+    (tmp_path / "deploy-tool").touch()
+
+    with pytest.raises(PluginError, match=r"Did you mean 'deploy-tool'\?") as caught:
+        perform(Run(("deploy-tol",), env={"PATH": f"/nowhere:{tmp_path}"}))
+
+    assert caught.value.permanent

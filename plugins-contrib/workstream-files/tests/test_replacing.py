@@ -185,6 +185,18 @@ def test_missing_directories_are_made_if_asked_for(
     assert path.read_text() == ""
 
 
+def test_what_no_file_can_be_made_in_is_named(folder: Path, perform: Perform) -> None:
+    """A file in a directory's place; a file system that makes no files."""
+    (folder / "file").touch()
+
+    below = WriteRequest(path=str(folder / "file" / "a"), content="")
+    with pytest.raises(PluginError, match=r"folder/file: Not a dir.*; a part of this"):
+        perform(WriteFile(), below)
+    with pytest.raises(PluginError, match=r"^a new file in /proc/: ") as caught:
+        perform(WriteFile(), WriteRequest(path="/proc/a", content=""))
+    assert ".tmp" not in caught.value.message
+
+
 def test_links_are_not_followed(folder: Path, perform: Perform) -> None:
     """A link is neither replaced by a file nor written through; the message says where it leads."""
     (folder / "real").write_text("old")

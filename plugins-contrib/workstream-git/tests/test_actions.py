@@ -283,9 +283,12 @@ def test_nobody_is_asked_for_a_password(
     for name in ("GIT_ASKPASS", "SSH_ASKPASS"):
         monkeypatch.setenv(name, str(script))
 
-    with pytest.raises(PluginError, match=r"terminal prompts disabled|could not read"):
+    with pytest.raises(
+        PluginError, match=r"terminal prompts disabled|could not read"
+    ) as caught:
         perform(GitClone(), CloneRequest(url=https_server, path=str(tree)))
 
+    assert "to do: nobody is asked for a login: give user=" in caught.value.message
     assert not asked.exists()
     assert not tree.exists()
 

@@ -184,7 +184,9 @@ async def test_a_source_that_is_not_there_is_permanent(
     error = await client.copy_error(CopyTo(host, str(tmp_path / "missing"), "~/copy"))
 
     assert error.permanent
-    assert error.message == f"here, {tmp_path / 'missing'}: No such file or directory"
+    assert error.message == (
+        f"on this machine, {tmp_path / 'missing'}: No such file or directory"
+    )
     assert machine.connections() == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import errno
 import marshal
 import os
@@ -163,7 +164,11 @@ class Child:
             raise PluginError(message)
         place, _, number = answer.removeprefix(STARTING).decode().partition(" ")
         if place:
-            raise _not_started(start, place, int(number))
+            # It looks through directories, which may be far away.
+            error = await trio.to_thread.run_sync(
+                _not_started, start, place, int(number)
+            )
+            raise error
 
     async def exited(self) -> None:
         """Return when the command's own process has ended; others may remain."""
@@ -204,13 +209,26 @@ class Child:
         return status
 
 
+def _nearest(program: str, path: bytes | None) -> str:
+    """What may have been meant: programs with names like it."""
+    found: set[str] = set()
+    for directory in os.fsdecode(path or os.fsencode(os.defpath)).split(os.pathsep):
+        with contextlib.suppress(OSError):
+            found.update(os.listdir(directory or "."))
+    nearest = difflib.get_close_matches(program, sorted(found), n=3, cutoff=0.8)
+    return f". Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
+
+
 def _not_started(start: Start, place: str, number: int) -> PluginError:
     reason = os.strerror(number)
     code = NOT_EXECUTABLE
     permanent = number not in PASSING
     program = start.argv[0]
     if place == "cwd":
-        message = f"the directory {start.cwd!r} cannot be entered: {reason}"
+        message = (
+            f"the directory {start.cwd!r} cannot be entered: {reason}. Make it first, or "
+            "give another one as cwd"
+        )
     elif number in (errno.ENOENT, errno.ENOTDIR):
         code = NOT_FOUND
         if "/" in program:
@@ -221,7 +239,7 @@ def _not_started(start: Start, place: str, number: int) -> PluginError:
         else:
             path = start.env.get(b"PATH")
             where = "the default PATH" if path is None else f"PATH={os.fsdecode(path)}"
-            message = f"{program!r} is not found in {where}"
+            message = f"{program!r} is not found in {where}{_nearest(program, path)}"
     elif number == errno.EACCES:
         message = f"{program!r} may not be executed: {reason}"
     elif number == errno.ENOEXEC:

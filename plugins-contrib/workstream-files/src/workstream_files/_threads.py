@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import re
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -37,6 +38,20 @@ STAYS = {
     errno.EROFS,
 }
 """What does not go by itself; anything else may be tried again."""
+
+ADVICE = {
+    errno.EACCES: "see whether the user who runs the engine may do this",
+    errno.EDQUOT: "the user's share of the disk is used up: remove something",
+    errno.ENOENT: "see that it is there, and all the directories above it",
+    errno.ENOSPC: "the disk is full: make room on it",
+    errno.ENOTDIR: "a part of this path is a file where a directory should be",
+    errno.EPERM: "see whether the user who runs the engine may do this",
+    errno.EROFS: "it is on a file system that can only be read",
+}
+"""What to do about what operators meet most."""
+
+OUR_OWN = re.compile(r"(.*/)?\.workstream-[0-9a-f]+\.tmp")
+"""A file that is not in its place yet; nobody else knows its name."""
 
 _limiter: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("files")
 
@@ -72,8 +87,13 @@ def look_up() -> None:
 def plugin_error(error: OSError, path: str | None = None) -> PluginError:
     """What went wrong with a file, as a sentence that names it."""
     where = path if path is not None else _name_of(error)
-    reason = error.strerror or str(error)
-    return PluginError(f"{where}: {reason}", permanent=error.errno in STAYS)
+    own = OUR_OWN.fullmatch(where)
+    if own is not None:
+        where = f"a new file in {own[1] or 'its directory'}"
+    message = f"{where}: {error.strerror or error}"
+    if error.errno in ADVICE:
+        message += f"; {ADVICE[error.errno]}"
+    return PluginError(message, permanent=error.errno in STAYS)
 
 
 def _name_of(error: OSError) -> str:

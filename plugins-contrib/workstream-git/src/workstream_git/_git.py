@@ -32,7 +32,27 @@ KEEP = 4 * 1024 * 1024
 GRACE = 10.0
 LAST_LINES = 10
 LINE_LENGTH = 500
+TALKING = ("clone", "fetch", "ls-remote")
 TELLING = ("fatal:", "error:", "remote:", "warning:", "ssh:")
+
+ADVICE = (
+    (
+        "terminal prompts disabled|Authentication failed|could not read Username",
+        "nobody is asked for a login: give user= and password=SecretRef(...)",
+    ),
+    (
+        "Host key verification failed",
+        "the server's key is not known: add it to known_hosts after comparing it, or "
+        "name a file that has it as ssh_known_hosts_file",
+    ),
+    (
+        r"Permission denied \(.*publickey",
+        "the server lets none of the keys in: see ssh_key_file, and the ssh agent of the "
+        "user who runs the engine",
+    ),
+    ("No space left on device", "make room on the disk"),
+)
+"""What to do about what git says."""
 
 _runner = RunCommand()
 
@@ -71,6 +91,7 @@ class Git:
         """
         self._context = context
         self._env = environment(remote, url)
+        self._url = hidden(url)
 
     async def __call__(
         self,
@@ -113,6 +134,11 @@ class Git:
         if result.exit_code not in expected:
             message = f"git {words[0]} failed (exit code {result.exit_code})"
             message += f": {complaint}" if complaint else ""
+            if self._url and self._url not in complaint and words[0] in TALKING:
+                message += f"\nthe other repository: {self._url}"
+            for pattern, advice in ADVICE:
+                if re.search(pattern, complaint):
+                    message += f"\nto do: {advice}"
             raise PluginError(message, code=result.exit_code)
         if result.stdout_left_out:
             message = f"git {words[0]} wrote more than {KEEP:,} characters"

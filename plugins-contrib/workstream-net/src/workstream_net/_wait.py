@@ -64,6 +64,6 @@ async def wait(
                 context.report(f"there after {waited:.1f} seconds, at look {looks}")
                 return result
             await trio.sleep(every)
-    message = f"given up after {patience:g} seconds and {looks} looks: "
+    message = f"given up after {patience:.4g} seconds and {looks} looks: "
     message += last.message if last is not None else "the first look did not end"
     raise PluginError(message)

@@ -39,7 +39,8 @@ def not_connected(database: Database, host: str, reason: str) -> PluginError:
     """The error of a connection that was not made; it may be tried again."""
     where = f" at {host}" if host else ""
     name = f" {database.name!r}" if database.name else ""
-    text = " ".join(reason.split()).removeprefix("connection failed: ")
+    lines = (" ".join(line.split()) for line in reason.splitlines())
+    text = "; ".join(filter(None, lines)).removeprefix("connection failed: ")
     message = f"database{name}{where} cannot be reached: {text}"
     return PluginError(Redactor(database).redact(message))
 

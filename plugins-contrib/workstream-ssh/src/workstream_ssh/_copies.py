@@ -462,7 +462,9 @@ def local_error(path: str, error: OSError) -> PluginError:
         error, (FileNotFoundError, PermissionError, NotADirectoryError)
     )
     where = f"{error.filename}" if error.filename else path
-    return PluginError(f"here, {where}: {error.strerror}", permanent=permanent)
+    return PluginError(
+        f"on this machine, {where}: {error.strerror}", permanent=permanent
+    )
 
 
 def _changed(path: str, host: Host | None = None) -> PluginError:
