@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import logging
 import subprocess
@@ -147,7 +146,7 @@ async def never_ends(request: Mark) -> Preview:
 async def tells_all(request: Mark) -> Preview:
     """A preview that shows a login, encoded."""
     assert request.login is not None
-    login = base64.b64encode(f"user:{request.login.reveal()}".encode()).decode()
+    login = request.login.reveal().encode().hex()
     return Preview("made", changes=True, details=(f"Authorization: {login}",))
 
 
@@ -189,7 +188,7 @@ async def forgets_a_process(request: Mark) -> Preview:
         (writes, "preview", "it only looks"),
         (lies, "preview", "says that nothing would change, and then it changes"),
         (wavers, "preview", "says something else the second time"),
-        (tells_all, "secrets", "can be read in its preview (in base64)"),
+        (tells_all, "secrets", "can be read in its preview (in hexadecimal)"),
         (logs, "secrets", "can be read in a log record"),
         (swallows, "cancellation", "it swallows trio.Cancelled"),
         (goes_on, "cancellation", "seconds after it was cancelled"),

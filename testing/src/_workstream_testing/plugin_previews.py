@@ -10,7 +10,8 @@ from typing import Any
 
 import attrs
 
-from workstream._plan.scrubbing import hide, resolve
+from workstream._plan.resolving import resolve
+from workstream._plan.secret_forms import hide
 from workstream._protocols.plugin import AnyPlugin
 from workstream._protocols.preview import Preview
 

@@ -31,8 +31,8 @@ from .._protocols.vault import (
 )
 from .._registry.registry import Registry
 from .._runtime.clock import Clock, utc_now
-from .._runtime.plugin_init import init_plugins
 from .._runtime.lookups import Lookups
+from .._runtime.plugin_init import init_plugins
 from .._runtime.trio_runtime import RunSettings
 from .._validation.validation import prepared
 from .._values.errors import (

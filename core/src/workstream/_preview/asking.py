@@ -16,15 +16,22 @@ import trio
 
 from .._codec.codec import Codec
 from .._plan.plan import BaseAction, CheckAction, Node
-from .._plan.scrubbing import resolve
 from .._plan.walk import position_of
 from .._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
 from .._protocols.preview import Preview, PreviewContext
 from .._protocols.runtime import Outcome
-from .._runtime.attempts import TIMED_OUT, after, check_outcome, hide_secrets, is_any
+from .._runtime.attempts import (
+    TIMED_OUT,
+    after,
+    check_outcome,
+    hide_secrets,
+    is_any,
+    timed_out,
+)
 from .._runtime.calls import outcome_of_call
 from .._runtime.clock import utc_now
 from .._runtime.context import AttemptContext
+from .._runtime.lookups import Lookups, LookupTimeoutError
 from .._values.errors import SecretError
 from .._values.state import Attempt, PluginError
 from .._values.type_arguments import type_text
@@ -46,7 +53,7 @@ class Asker:
     def __init__(
         self,
         paths: Mapping[int, str],
-        resolvers: Mapping[str, Callable[[str], str]],
+        lookups: Lookups,
         codec: Codec,
         at_once: int,
     ) -> None:
@@ -54,12 +61,12 @@ class Asker:
 
         Args:
             paths: The paths of the plan's objects, by position.
-            resolvers: Secret resolvers by scheme.
+            lookups: Looks up secrets.
             codec: Says whether what a check returns could be stored.
             at_once: How many plugins are asked at the same time.
         """
         self._paths = paths
-        self._resolvers = resolvers
+        self._lookups = lookups
         self._codec = codec
         self._room = trio.CapacityLimiter(at_once)
 
@@ -163,14 +170,17 @@ class Asker:
         context_of: Callable[[trio.CancelScope, frozenset[str]], object],
     ) -> Outcome:
         async with self._room:
-            try:
-                request, secrets = resolve(action.request, self._resolvers)
-            except SecretError as error:
-                return Outcome(error=PluginError(str(error)))
             seconds = action.timeout
             if action.deadline is not None:
                 seconds = min(seconds, action.deadline)
-            scope = trio.CancelScope(deadline=trio.current_time() + seconds)
+            ends = trio.current_time() + seconds
+            try:
+                request, secrets = await self._lookups.resolved(action.request, seconds)
+            except SecretError as error:
+                return Outcome(error=PluginError(str(error)))
+            except LookupTimeoutError as error:
+                return timed_out(PluginError(str(error)))
+            scope = trio.CancelScope(deadline=ends)
             context = context_of(scope, secrets)
             outcome = await outcome_of_call(function, context, request, scope)
             return hide_secrets(outcome, secrets)

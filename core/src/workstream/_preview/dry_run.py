@@ -67,6 +67,7 @@ from .._plan.structure import Found, structure
 from .._plan.walk import actions, give_ids, groups, new_plan_id, position_of
 from .._protocols.plugin import ActionPlugin, CheckPlugin, can_preview
 from .._registry.registry import Registry
+from .._runtime.lookups import Lookups
 from .._runtime.plugin_init import init_plugins
 from .._validation.validation import prepared
 from .._values.state import WhenDeferred
@@ -141,7 +142,7 @@ class _DryRun:
         self._plan = plan
         self._registry = registry
         self._paths = {position_of(item.node): path for path, item in paths(plan)}
-        self._asker = Asker(self._paths, registry.resolvers, codec, at_once)
+        self._asker = Asker(self._paths, Lookups(registry.resolvers), codec, at_once)
         self._found: dict[int, PreviewItem] = {}
         self._bypassed: list[str] = []
         self._stops: list[str] = []

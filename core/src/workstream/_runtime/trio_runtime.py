@@ -36,6 +36,7 @@ from .attempts import (
     hide_secrets,
     not_installed,
     time_left,
+    timed_out,
 )
 from .calls import outcome_of_call
 from .context import AttemptContext
