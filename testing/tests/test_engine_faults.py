@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,8 +18,16 @@ from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.notation import parse
 from _workstream_testing.world import World
 from workstream._engine.engine import Workstream
+from workstream._interpreter import recovery
+from workstream._plan.plan import Node, Plan
 from workstream._plan.walk import actions
-from workstream._values.errors import NotFoundError, StorageError, WorkstreamError
+from workstream._protocols.vault import Write
+from workstream._values.errors import (
+    InternalError,
+    NotFoundError,
+    StorageError,
+    WorkstreamError,
+)
 from workstream._values.state import Status
 from workstream._vaults.memory_vault import MemoryVault
 
@@ -268,5 +277,84 @@ def test_a_plan_whose_store_goes_on_failing(caplog: pytest.LogCaptureFixture) ->
             assert (await ws.wait(bad)).state.status is Status.STOPPED
         [told] = [r.getMessage() for r in caplog.records if str(bad) in r.getMessage()]
         assert "broke off and can be resumed: write failed" in told
+
+    world.clock.run(scenario)
+
+
+def test_a_recovery_that_meets_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that plan's trouble alone: it is listed, left R, and others go on (R-4)."""
+    world = FaultyWorld()
+    put_in_order = recovery.put_in_order
+
+    def trip(plan: Plan, *arguments: Any, **named: Any) -> list[Node]:
+        if any(action.name == "z" for action in actions(plan)):
+            raise LookupError("what is this?")
+        return put_in_order(plan, *arguments, **named)
+
+    monkeypatch.setattr(recovery, "put_in_order", trip)
+
+    async def scenario() -> None:
+        bad = await world.crashed("plan=R: B1=R: s1=R[z=R{open}]")
+        good = await world.crashed("plan=R: B1=R: s1=R[a=R{open}]")
+        async with world.engine() as ws:
+            assert (await ws.wait(good)).state.status is Status.COMPLETED
+            assert list(ws.recovery_errors) == [bad]
+            error = ws.recovery_errors[bad]
+            assert isinstance(error, InternalError)
+            assert "LookupError: what is this?" in str(error)
+            assert isinstance(error.__cause__, LookupError)
+            assert (await ws.plan(bad)).state.status is Status.RUNNING
+
+    world.clock.run(scenario)
+
+
+class ForgetfulVault(SharedVault):
+    """A vault that gives no answer to what it was asked to write."""
+
+    forgets = False
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
+        """Write, and perhaps say nothing."""
+        answers = await super().write(writes)
+        return [] if self.forgets else answers
+
+
+def test_a_vault_that_breaks_its_contract() -> None:
+    """Its runs break off, and the engine lives on (STO-6, T-2)."""
+    vault = ForgetfulVault()
+    world = World(lambda _: vault)
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan_id = await world.start(ws, "B1: s1[a ok@1; b]")
+            vault.forgets = True
+            with pytest.raises(StorageError, match="it gave 0 answers to 1 writes"):
+                await ws.wait(plan_id)
+            vault.forgets = False
+            await ws.resume(plan_id)
+            assert (await ws.wait(plan_id)).state.status is Status.COMPLETED
+
+    world.clock.run(scenario)
+
+
+def test_a_plugin_that_keeps_a_broken_run_alive_shows(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The store fails, and a plugin does not hear that it is cancelled (A-16, STO-6)."""
+    world = FaultyWorld()
+    caplog.set_level(logging.WARNING, "workstream")
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan_id = await world.start(ws, "B1(conc=2): s1[a hang+99] s2[b ok@1; c]")
+            await trio.sleep(0.5)
+            world.faulty.fail("write", plan_id=plan_id, times=None)
+            await trio.sleep(29)
+            assert caplog.messages == []
+            await trio.sleep(3)
+            [told] = caplog.messages
+            assert told.startswith("the store failed plan 'plan' 30 seconds ago, and a")
+            with pytest.raises(StorageError, match="write failed"):
+                await ws.wait(plan_id)
 
     world.clock.run(scenario)

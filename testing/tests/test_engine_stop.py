@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 import trio
+import trio.testing
 
 from _workstream_testing.cases import CASES
 from _workstream_testing.held_vault import HeldVault
@@ -16,7 +17,7 @@ from _workstream_testing.notation import parse
 from _workstream_testing.virtual_time import FakeClock
 from _workstream_testing.world import World
 from workstream._plan.walk import new_plan_id
-from workstream._protocols.vault import Vault, Write
+from workstream._protocols.vault import PlanRow, Vault, Write
 from workstream._values.errors import (
     NotFoundError,
     StorageError,
@@ -163,5 +164,64 @@ def test_stop_from_another_engine() -> None:
             result = await ws.wait(plan_id)
             assert result.state.status is Status.STOPPED
             assert world.clock.time() <= 11
+
+    world.clock.run(scenario)
+
+
+# --- a vault that takes its time ---------------------------------------------------------
+
+
+class LateVault(HeldVault):
+    """A vault whose answers come a second after the fact, as over a network."""
+
+    async def row(self, plan_id: UUID) -> PlanRow:
+        """Look, and answer later."""
+        row = await super().row(plan_id)
+        await trio.sleep(1)
+        return row
+
+    async def release(self, plan_id: UUID) -> None:
+        """Release, and answer later."""
+        await super().release(plan_id)
+        await trio.sleep(1)
+
+
+def test_wait_while_a_whole_run_goes_by() -> None:
+    """A run that ended while the vault looked was never one of elsewhere (ST-7)."""
+    world = World(lambda clock: LateVault(MemoryVault(), clock))
+
+    async def scenario() -> None:
+        plan_id = await world.crashed("plan=R: B1=R: s1=R[a=R{open}]")
+        async with world.engine(recover=False) as ws:
+            found: list[Status] = []
+
+            async def wait() -> None:
+                found.append((await ws.wait(plan_id)).state.status)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(wait)
+                await trio.testing.wait_all_tasks_blocked()
+                launcher = vars(ws)["_launcher"]  # resume() asks for the row first
+                assert await launcher.recover(plan_id, max_last_update=None)
+            assert found == [Status.COMPLETED]
+
+    world.clock.run(scenario)
+
+
+def test_a_plan_is_claimed_again_before_its_release_is_answered() -> None:
+    """What is noted of the new claim is not taken for the old one's (ST-2)."""
+    world = World(lambda clock: LateVault(MemoryVault(), clock))
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan_id = await world.start(ws, "B1: s1[a ok@5]")
+            while await world.vault.owner(plan_id) is not None:
+                await trio.sleep(0.1)
+            # Now the run has ended, and its release is not answered.
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ws.start, plan_id)
+                await trio.sleep(0.7)
+                assert (await ws.wait(plan_id)).state.status is Status.COMPLETED
+            assert await world.vault.owner(plan_id) is None
 
     world.clock.run(scenario)

@@ -1,10 +1,13 @@
-"""What plugins raise that no plugin should: an error of that attempt alone (A-8)."""
+"""What plugins do that no plugin should: an error of that attempt alone (A-8)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -12,9 +15,17 @@ import pytest
 import trio
 
 from _workstream_testing.world import World
-from workstream._plan.plan import Block, Plan, Sequence
+from workstream._engine.watch import OutputLine
+from workstream._plan.plan import Action, Block, Plan, Sequence
 from workstream._protocols.plugin import ActionPlugin, Context
 from workstream._values.state import PluginError, Status
+from workstream.retries import RetryPolicy
+
+
+@pytest.fixture(autouse=True)
+def quiet_engine(caplog: pytest.LogCaptureFixture) -> None:
+    """Plans that fail are what these tests are about: no news of them."""
+    caplog.set_level(logging.CRITICAL, "workstream")
 
 
 @attrs.frozen
@@ -67,28 +78,211 @@ def test_odd_exceptions_fail_the_attempt(
     error: Callable[[], BaseException],
     told: str,
     nursery: bool,
-    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Whatever a plugin raises fails its attempt, and never breaks off the run (A-8)."""
-    caplog.set_level(logging.CRITICAL, "workstream")
     world = World(plugins=[Raises(error, nursery)])
-    plan = Plan(
-        name="Odd",
-        blocks=[
-            Block(
-                name="B",
-                sequences=[
-                    Sequence(name="s", actions=[Raises.action(Nothing(), name="a")])
-                ],
-            )
-        ],
-    )
 
     async def scenario() -> None:
         async with world.engine() as ws:
-            ended = await ws.run(plan)
+            ended = await ws.run(plan_of(Raises.action(Nothing(), name="a")))
         assert ended.state.status is Status.FAILED
         [attempt] = ended.blocks[0].sequences[0].actions[0].attempts
         assert str(attempt.error) == told
+
+    world.clock.run(scenario)
+
+
+def plan_of(*actions: Action) -> Plan:
+    """A plan with a sequence for each action, all side by side."""
+    sequences = [
+        Sequence(name=f"s{number}", actions=[action])
+        for number, action in enumerate(actions, 1)
+    ]
+    block = Block(name="B", sequences=sequences, concurrency=len(sequences))
+    return Plan(name="Odd", blocks=[block])
+
+
+class CleansUpBadly(ActionPlugin[Nothing, Nothing]):
+    """Works in a nursery, a child of which raises when it is cancelled."""
+
+    name = "odd.cleanup"
+
+    def __init__(self, error: type[BaseException] = ValueError) -> None:
+        """Take what the child raises."""
+        self._error = error
+        self.working = trio.Event()
+
+    async def execute(self, context: Context, request: Nothing) -> Nothing:
+        """Work until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._child)
+            nursery.start_soon(trio.sleep_forever)
+        return request
+
+    async def _child(self) -> None:
+        try:
+            self.working.set()
+            await trio.sleep_forever()
+        finally:
+            raise self._error
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_a_clean_up_that_raises_harms_nobody_when_the_engine_is_left(
+    error: type[BaseException],
+) -> None:
+    """The run breaks off like any other, and the plan can be resumed (T-2, T-3)."""
+    plugin = CleansUpBadly(error)
+    world = World(plugins=[plugin])
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan_id = await ws.submit(plan_of(plugin.action(Nothing(), name="a")))
+            await ws.start(plan_id)
+            await plugin.working.wait()
+        plan = await world.stored(plan_id)
+        assert plan.state.status is Status.RUNNING
+        [attempt] = plan.blocks[0].sequences[0].actions[0].attempts
+        assert attempt.ended is None
+        assert await world.vault.owner(plan_id) is None
+
+    world.clock.run(scenario)
+
+
+def test_a_clean_up_that_raises_after_the_timeout_is_told() -> None:
+    """The attempt has timed out, and the plugin's own error is behind that (A-4)."""
+    plugin = CleansUpBadly()
+    world = World(plugins=[plugin])
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan = plan_of(plugin.action(Nothing(), name="a", timeout=5))
+            ended = await ws.run(plan)
+        [attempt] = ended.blocks[0].sequences[0].actions[0].attempts
+        assert str(attempt.error) == "plugin execution timed out: ValueError"
+
+    world.clock.run(scenario)
+
+
+class Reports(ActionPlugin[Nothing, Nothing]):
+    """Reports the amount it was made with."""
+
+    name = "odd.reports"
+
+    def __init__(self, amount: Any) -> None:
+        """Take the amount."""
+        self._amount = amount
+
+    async def execute(self, context: Context, request: Nothing) -> Nothing:
+        """Report it, and give it time to be stored."""
+        context.report("half way", done=self._amount)
+        await trio.sleep(1)
+        return request
+
+
+@pytest.mark.parametrize(
+    ("amount", "stored"),
+    [
+        (Decimal("0.5"), 0.5),
+        (Fraction(1, 2), 0.5),
+        (True, 1),
+        (2**60 + 1, 2**60 + 1),
+        (math.nan, None),
+        (math.inf, None),
+    ],
+)
+def test_amounts_that_are_reported(amount: Any, stored: float | None) -> None:
+    """Any number is taken; one that no one could draw is left out (WA-3)."""
+    world = World(plugins=[Reports(amount)])
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan_id = await ws.submit(plan_of(Reports.action(Nothing(), name="a")))
+            await ws.start(plan_id)
+            seen = [event async for event in ws.watch(plan_id)]
+            assert (await ws.wait(plan_id)).state.status is Status.COMPLETED
+        [line] = [event for event in seen if isinstance(event, OutputLine)]
+        assert (line.text, line.done, type(line.done)) == (
+            "half way",
+            stored,
+            type(stored),
+        )
+
+    world.clock.run(scenario)
+
+
+@pytest.mark.parametrize("amount", ["50%", b"1", [1], 10**400])
+def test_what_is_no_amount_fails_the_attempt(amount: Any) -> None:
+    """It is that plugin's mistake, and breaks off no run (A-8)."""
+    world = World(plugins=[Reports(amount)])
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            ended = await ws.run(plan_of(Reports.action(Nothing(), name="a")))
+        [attempt] = ended.blocks[0].sequences[0].actions[0].attempts
+        kind = type(amount).__name__
+        told = f"TypeError: report: done is a {kind}: it must be a number"
+        assert str(attempt.error) == told
+
+    world.clock.run(scenario)
+
+
+class Remembers(ActionPlugin[Nothing, Nothing]):
+    """Remembers a name that is no UTF-8."""
+
+    name = "odd.remembers"
+
+    async def execute(self, context: Context, request: Nothing) -> Nothing:
+        """Remember it, say it, and fail with it."""
+        await context.remember(file="\udcff")
+        context.report("\udcff")
+        raise ValueError("\udcff")
+
+
+def test_a_text_that_is_no_utf_8_is_stored_as_it_is() -> None:
+    """A file's name may be any bytes: it is remembered, and told in an error (REG-11)."""
+    world = World(plugins=[Remembers()])
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            ended = await ws.run(plan_of(Remembers.action(Nothing(), name="a")))
+        [attempt] = ended.blocks[0].sequences[0].actions[0].attempts
+        assert attempt.notes == {"file": "\udcff"}
+        assert str(attempt.error) == "ValueError: \udcff"
+
+    world.clock.run(scenario)
+
+
+class Seldom(Raises):
+    """Waits longer than any calendar lasts before it is tried again."""
+
+    name = "odd.seldom"
+    retry = RetryPolicy(initial_interval=1e15, max_interval=1e15)
+
+
+def test_times_beyond_the_calendar() -> None:
+    """A deadline or a wait of many thousand years is as good as none (A-15)."""
+    world = World(plugins=[Raises(ValueError, False), Seldom(ValueError, False)])
+    far, soon = 1e15, 60.0
+
+    async def scenario() -> None:
+        async with world.engine(max_submit=far, max_last_update=math.inf) as ws:
+            plan = plan_of(
+                Raises.action(Nothing(), name="a", deadline=far, retries=1),
+                Seldom.action(Nothing(), name="b", deadline=soon, retries=1),
+                Seldom.action(Nothing(), name="c", retries=1),
+            )
+            plan.blocks[0].tolerated_failures = -1
+            plan_id = await ws.submit(plan)
+            await ws.start(plan_id)
+            await trio.sleep(10)
+            await ws.stop(plan_id)  # ends the wait of "c"
+            ended = await ws.wait(plan_id)
+        found = [
+            (action.state.status, len(action.attempts))
+            for sequence in ended.blocks[0].sequences
+            for action in sequence.actions
+        ]
+        assert found == [(Status.FAILED, 2), (Status.FAILED, 1), (Status.STOPPED, 1)]
 
     world.clock.run(scenario)

@@ -432,3 +432,45 @@ def test_a_plan_that_is_deleted_under_its_watchers() -> None:
             assert told == 3
 
     world.clock.run(scenario)
+
+
+# --- positions that are none ------------------------------------------------------------
+
+
+def test_a_position_of_another_history() -> None:
+    """The watcher is told, and gets the plan as it is; the others see all (WA-1, WA-2)."""
+    world = World()
+    seen: list[list[WatchEvent]] = [[], []]
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan_id = await world.start(ws, PLAN)
+
+            async def watch(number: int, after: int) -> None:
+                seen[number] = await follow(ws, plan_id, after=after)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(watch, 0, 1_000_000)
+                await trio.sleep(0.5)
+                nursery.start_soon(watch, 1, 0)
+            assert (await ws.wait(plan_id)).state.status is Status.COMPLETED
+
+    world.clock.run(scenario)
+    first, *rest = seen[0]
+    assert isinstance(first, PlanSnapshot)
+    assert first.missed
+    assert positions(rest) == list(range(first.position + 1, rest[-1].position + 1))
+    assert positions(seen[1]) == list(range(1, rest[-1].position + 1))
+
+
+def test_a_negative_position_is_refused() -> None:
+    """It is a mistake, and said so."""
+    world = World()
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan_id = await ws.submit(parse(PLAN).plan)
+            with pytest.raises(ValueError, match="after is -1: it must be a position"):
+                await follow(ws, plan_id, after=-1)
+
+    world.clock.run(scenario)

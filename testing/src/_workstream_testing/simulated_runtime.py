@@ -21,6 +21,7 @@ import attrs
 
 from workstream._codec.codec import Codec
 from workstream._codec.records import row_of
+from workstream._interpreter import judgement
 from workstream._interpreter.interpreter import Interpreter, Plugins
 from workstream._plan.plan import BaseAction, Node, Plan
 from workstream._plan.resolving import resolve
@@ -29,7 +30,6 @@ from workstream._protocols.runtime import Outcome
 from workstream._protocols.vault import Change, Vault, Write
 from workstream._runtime.attempts import (
     DEAF_AFTER,
-    after,
     check_outcome,
     hide_secrets,
     not_installed,
@@ -239,7 +239,7 @@ class SimulatedRuntime:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
         loop = self._loop
         request, secrets = resolve(action.request, _MADE_UP)
-        deadline = after(self.now(), seconds)
+        deadline = judgement.after(self.now(), seconds)
         context = AttemptContext(
             action=action,
             current=attempt,

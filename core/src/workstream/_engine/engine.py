@@ -309,7 +309,11 @@ class Workstream:
             if row.status is Status.NOT_STARTED:
                 message = f"plan {row.name!r} was never started: start() it first"
                 raise NotStartedError(message, plan_id)
-            raise await self._not_running_here(row)
+            refusal = await self._not_running_here(row)
+            # While the vault was looking, a run may have ended, or begun and ended.
+            if (await self._vault.row(plan_id)).status.is_terminal:
+                continue
+            raise refusal
 
     async def _not_running_here(self, row: PlanRow) -> NotRunningHereError:
         owner = await self._vault.owner(row.id)
@@ -362,6 +366,7 @@ class Workstream:
 
         Raises:
             NotFoundError: No such plan.
+            ValueError: ``after`` is negative.
         """
         return self._feeds.watch(plan_id, after)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import trio
@@ -17,11 +17,12 @@ import trio
 from .._codec.codec import Codec
 from .._interpreter import recovery
 from .._plan.plan import Plan
-from .._protocols.vault import Change, ConflictError, Vault, Write
+from .._protocols.vault import Change, ConflictError, PlanRow, Vault, Write
 from .._registry.registry import Registry
 from .._runtime.clock import Clock
 from .._validation.validation import check_resumable, check_startable
 from .._values.errors import (
+    InternalError,
     NotFoundError,
     PlanRefusedError,
     PlanStaleError,
@@ -78,8 +79,9 @@ class Launcher:
         if row.status is not Status.NOT_STARTED:
             return
         now = self._now()
-        if row.submitted is None or now > row.submitted + timedelta(
-            seconds=self._max_submit
+        if (
+            row.submitted is None
+            or (now - row.submitted).total_seconds() > self._max_submit
         ):
             message = (
                 f"plan {row.name!r} was submitted more than {self._max_submit:g} seconds "
@@ -118,10 +120,13 @@ class Launcher:
                     await self.recover(row.id, max_last_update=max_last_update)
                 except NotFoundError:
                     pass  # deleted in the meantime
-                except WorkstreamError as error:
-                    errors[row.id] = error
+                except Exception as error:
+                    errors[row.id] = _own(error, row)
                     log.error(
-                        "plan %r (%s) is not recovered: %s", row.name, row.id, error
+                        "plan %r (%s) is not recovered: %s",
+                        row.name,
+                        row.id,
+                        errors[row.id],
                     )
         return errors
 
@@ -160,7 +165,10 @@ class Launcher:
             )
         if aged_out:
             log.error(
-                "plan %r (%s) was left alone too long: it is F", plan.name, plan_id
+                "plan %r (%s) was left alone for too long: it is FAILED, and nothing of "
+                "it is run any more",
+                plan.name,
+                plan_id,
             )
             return False
         log.info("plan %r (%s) is resumed", plan.name, plan_id)
@@ -182,3 +190,15 @@ class Launcher:
             verb = "started" if fresh else "resumed"
             message = f"plan {plan.name!r} cannot be {verb} here:\n{lines}"
             raise PlanRefusedError(message, plan_id)
+
+
+def _own(error: Exception, row: PlanRow) -> WorkstreamError:
+    """The error, as one of ours: whatever it is, other plans are recovered (R-4)."""
+    if isinstance(error, WorkstreamError):
+        return error
+    wrapped = InternalError(
+        f"the recovery of plan {row.name!r} met a bug in the engine or in a plugin: "
+        f"{type(error).__name__}: {error}"
+    )
+    wrapped.__cause__ = error
+    return wrapped

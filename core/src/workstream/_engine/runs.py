@@ -39,6 +39,7 @@ class Run:
         committer: Committer,
         settings: RunSettings,
         on_durable: Callable[[], None],
+        on_broken: Callable[[], None],
     ) -> None:
         """Make a run; ``run`` runs it.
 
@@ -50,6 +51,7 @@ class Run:
             committer: Makes its changes durable.
             settings: What all runs of the engine share.
             on_durable: Called after each commit of its changes.
+            on_broken: Called when the store fails it, before its attempts have ended.
         """
         self.plan_id = plan_id
         self.name: str = plan.name
@@ -57,6 +59,7 @@ class Run:
         self.error: WorkstreamError | None = None
         self.interrupt: KeyboardInterrupt | None = None
         self._scope = trio.CancelScope()
+        self._on_broken = on_broken
         self._journal = Journal(
             committer,
             plan_id,
@@ -72,9 +75,14 @@ class Run:
             with self._scope:
                 await self._runtime.run()
         except BaseException as error:
-            if _holds(error, trio.Cancelled):
-                raise
-            self._blame(error)
+            # Only a cancellation may leave: all else would end the service and, with
+            # it, every other run (T-2). So what a group holds beside one stays here.
+            rest = _without_cancelled(error)
+            if rest is not None:
+                self._blame(rest)
+            await trio.lowlevel.checkpoint_if_cancelled()
+            if rest is None:  # a cancellation that nobody asked for
+                self._blame(error)
         if self._journal.error is not None:
             self.error = self._journal.error
         if self.error is not None:
@@ -108,6 +116,7 @@ class Run:
     def break_off(self) -> None:
         """End the run as a crash would."""
         self._scope.cancel()
+        self._on_broken()
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
@@ -119,5 +128,9 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _holds(error: BaseException, kind: type[BaseException]) -> bool:
-    return any(isinstance(leaf, kind) for leaf in _leaves(error))
+def _without_cancelled(error: BaseException) -> BaseException | None:
+    """What is left of an exception without the cancellations in it."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return group.split(trio.Cancelled)[1]
+    return None if isinstance(error, trio.Cancelled) else error

@@ -22,6 +22,7 @@ import trio
 
 from .._plan.plan import Plan
 from .._protocols.vault import StoredPlan, Vault, Write
+from .._runtime.attempts import DEAF_AFTER
 from .._runtime.journal import Committer
 from .._runtime.trio_runtime import RunSettings
 from .runs import Run
@@ -121,7 +122,7 @@ class Service:
         The store may say RUNNING for a while before the run is there. Whoever looks for
         it meanwhile waits for this to be over (ST-7, SP-1).
         """
-        over = self._changing[plan_id] = trio.Event()
+        over = self._begin_change(plan_id)
         try:
             yield
         finally:
@@ -129,8 +130,18 @@ class Service:
                 if plan_id not in self.runs:
                     await self._vault.release(plan_id)
             finally:
-                del self._changing[plan_id]
-                over.set()
+                self._end_change(plan_id, over)
+
+    def _begin_change(self, plan_id: UUID) -> trio.Event:
+        over = self._changing[plan_id] = trio.Event()
+        return over
+
+    def _end_change(self, plan_id: UUID, over: trio.Event) -> None:
+        # A vault may take its time to return from ``release``: by then somebody else
+        # may have claimed the plan, and what is noted of it is theirs.
+        if self._changing.get(plan_id) is over:
+            del self._changing[plan_id]
+        over.set()
 
     async def begun(self, plan_id: UUID) -> Run | None:
         """The plan's run in this engine, also if it is only just beginning."""
@@ -169,6 +180,7 @@ class Service:
             committer=self._committer,
             settings=settings,
             on_durable=lambda: self.poke(stored.row.id),
+            on_broken=lambda: self._broken(run),
         )
         self.runs[run.plan_id] = run
         self._nursery.start_soon(self._main, run)
@@ -182,17 +194,32 @@ class Service:
             await run.run()
         finally:
             # Until the claim is given back, the run is neither here nor gone.
-            over = self._changing[run.plan_id] = trio.Event()
+            over = self._begin_change(run.plan_id)
             del self.runs[run.plan_id]
             with trio.CancelScope(shield=True):
                 await self._release(run)
-            del self._changing[run.plan_id]
-            over.set()
+            self._end_change(run.plan_id, over)
             run.finished.set()
             self.poke(run.plan_id)
             if run.interrupt is not None:
                 self._interrupt = run.interrupt
                 self._body.cancel()
+
+    def _broken(self, run: Run) -> None:
+        if run.plan_id in self.runs:  # else all have ended, and the service with them
+            self._nursery.start_soon(self._tell_of_deaf, run)
+
+    async def _tell_of_deaf(self, run: Run) -> None:
+        """Say why a run that the store has failed does not end (A-16, STO-6)."""
+        with trio.move_on_after(DEAF_AFTER):
+            await run.finished.wait()
+            return
+        log.warning(
+            "the store failed plan %r %.0f seconds ago, and a plugin goes on although "
+            "it was cancelled; wait for it, or end this process and resume the plan",
+            run.name,
+            DEAF_AFTER,
+        )
 
     async def _release(self, run: Run) -> None:
         try:

@@ -69,16 +69,26 @@ class Feeds:
     ) -> AsyncGenerator[WatchEvent]:
         """The plan's events after a position; with None the plan as it is comes first.
 
+        A position that the plan has not reached is of another history: of the store
+        before it was restored. Then the plan as it is comes first, too.
+
         Raises:
+            ValueError: The position is negative.
             NotFoundError: No such plan.
             StorageError: It cannot be read.
         """
+        if after is not None and after < 0:
+            message = f"after is {after}: it must be a position, which is 0 or more"
+            raise ValueError(message)
         with self._feed(plan_id) as feed:
+            snapshot = await feed.snapshot()
             if after is None:
-                snapshot = await feed.snapshot()
                 yield snapshot
                 after = snapshot.position
-            await feed.begin(after)
+            elif after > snapshot.position:
+                yield attrs.evolve(snapshot, missed=True)
+                after = snapshot.position
+            feed.begin(after)
             position = after
             while True:
                 found = await feed.events(position)
@@ -148,10 +158,8 @@ class Feed:
             self._shown = snapshot_of(stored, plan)
             return self._shown
 
-    async def begin(self, position: int) -> None:
+    def begin(self, position: int) -> None:
         """Keep events from this position on, unless that has begun."""
-        if not self._items:
-            await self.snapshot()
         if not self._begun:
             self._begun = True
             self._last = position

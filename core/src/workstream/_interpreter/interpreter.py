@@ -54,7 +54,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from .._plan.plan import (
@@ -341,7 +341,7 @@ class Interpreter:
             seconds = 0.0
             if verdict is Verdict.AGAIN and not rested:
                 seconds = policy.wait(judgement.tries(action), self._runtime.random())
-                if judgement.deadline_passed(action, now + timedelta(seconds=seconds)):
+                if judgement.deadline_passed(action, now, seconds):
                     verdict = Verdict.FAILED  # the wait would not fit
             if verdict is not Verdict.AGAIN:
                 return self._decide(

@@ -23,6 +23,7 @@ from .._values.state import FailureReason, HaltAfter, OnInterrupt, Status
 
 __all__ = [
     "Verdict",
+    "after",
     "block_failed",
     "block_status",
     "can_stop",
@@ -100,17 +101,28 @@ def tries(action: BaseAction) -> int:
     return sum(not attempt.interrupted for attempt in action.attempts)
 
 
+def after(now: datetime, seconds: float) -> datetime | None:
+    """When so many seconds have passed; None: never, or past the end of the calendar."""
+    try:
+        return now + timedelta(seconds=seconds)
+    except OverflowError:  # infinity, or so far away that no calendar has it
+        return None
+
+
 def deadline_of(action: BaseAction) -> datetime | None:
     """When the action as a whole must have ended (A-15); None: never."""
     if action.deadline is None or action.state.started is None:
         return None
-    return action.state.started + timedelta(seconds=action.deadline)
+    return after(action.state.started, action.deadline)
 
 
-def deadline_passed(action: BaseAction, now: datetime) -> bool:
-    """Whether the action's deadline is over (A-15)."""
+def deadline_passed(action: BaseAction, now: datetime, wait: float = 0.0) -> bool:
+    """Whether the action's deadline is over, or will be after a wait (A-15)."""
     deadline = deadline_of(action)
-    return deadline is not None and now >= deadline
+    if deadline is None:
+        return False
+    end = after(now, wait)
+    return end is None or end >= deadline
 
 
 def settled(container: Checks | Sequence | DeferBatch) -> Status:

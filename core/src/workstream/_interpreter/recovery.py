@@ -12,7 +12,7 @@ anew, a sequence that is R resumes at its first action that is not C.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from .._plan.plan import BaseAction, Block, Checks, DeferBatch, Node, Plan, Sequence
 from .._plan.walk import groups, walk
@@ -94,7 +94,7 @@ def _settle_container(
     if isinstance(container, Checks):
         decided = decided or stopping
         if outcome is F and not stopping:
-            changed += _reset_undecided(container)
+            _reset_undecided(container)
     if decided:
         container.state.status = outcome
         container.state.ended = _latest_end(container, now)
@@ -137,15 +137,12 @@ def _close(attempt: Attempt, now: datetime) -> None:
     attempt.error = PluginError(INTERRUPTED)
 
 
-def _reset_undecided(group: Checks) -> list[Node]:
+def _reset_undecided(group: Checks) -> None:
     """Put the actions without a verdict back to N: their group has failed (R-8)."""
-    changed: list[Node] = []
     for action in group.actions:
         if action.state.status is R:
             action.state = State()
             action.attempts = []
-            changed.append(action)
-    return changed
 
 
 def _latest_end(container: Checks | Sequence | DeferBatch, now: datetime) -> datetime:
@@ -172,7 +169,7 @@ def is_too_old(plan: Plan, now: datetime, max_last_update: float | None) -> bool
     if max_last_update is None:
         return False
     latest = last_update(plan)
-    return latest is not None and latest + timedelta(seconds=max_last_update) < now
+    return latest is not None and (now - latest).total_seconds() > max_last_update
 
 
 def age_out(plan: Plan, now: datetime) -> list[Node]:

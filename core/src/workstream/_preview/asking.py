@@ -15,6 +15,7 @@ import attrs
 import trio
 
 from .._codec.codec import Codec
+from .._interpreter import judgement
 from .._plan.plan import BaseAction, CheckAction, Node
 from .._plan.walk import position_of
 from .._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
@@ -22,7 +23,6 @@ from .._protocols.preview import Preview, PreviewContext
 from .._protocols.runtime import Outcome
 from .._runtime.attempts import (
     TIMED_OUT,
-    after,
     check_outcome,
     hide_secrets,
     is_any,
@@ -223,7 +223,7 @@ class _PreviewContext:
 
 
 def _deadline(scope: trio.CancelScope) -> datetime | None:
-    return after(utc_now(), scope.deadline - trio.current_time())
+    return judgement.after(utc_now(), scope.deadline - trio.current_time())
 
 
 def _more_tries(action: BaseAction, error: PluginError) -> str:

@@ -118,6 +118,9 @@ class Context(Protocol):
             message: One line of text; line breaks make several of it.
             done: How much is done, in any unit.
             total: How much there is to do, in the same unit.
+
+        Raises:
+            TypeError: ``done`` or ``total`` is no number.
         """
         ...
 

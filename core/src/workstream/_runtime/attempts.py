@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol, Union, cast, get_args, get_origin
 
 import attrs
@@ -24,7 +24,6 @@ from .._values.state import PluginError
 __all__ = [
     "DEAF_AFTER",
     "TIMED_OUT",
-    "after",
     "check_outcome",
     "hide_secrets",
     "is_any",
@@ -216,11 +215,3 @@ def time_left(action: BaseAction, now: datetime) -> float:
     if deadline is None:
         return action.timeout
     return min(action.timeout, max((deadline - now).total_seconds(), 0))
-
-
-def after(now: datetime, seconds: float) -> datetime | None:
-    """When so many seconds have passed; None: never, or past the end of the calendar."""
-    try:
-        return now + timedelta(seconds=seconds)
-    except OverflowError:  # infinity, or so far away that no calendar has it
-        return None

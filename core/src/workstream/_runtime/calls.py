@@ -32,14 +32,18 @@ async def outcome_of_call(
         with scope:
             response = await function(context, request)
     except BaseException as error:
+        if is_any(error, KeyboardInterrupt, GeneratorExit):
+            raise
+        # Being cancelled from outside, by a run that breaks off or an engine that
+        # closes, is nobody's failure and is not recorded as one (T-3). It leaves as a
+        # cancellation and nothing else, whatever the plugin's clean-up raised beside it:
+        # that would reach those who are cancelled with it.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if is_any(error, trio.Cancelled):
+            raise
         # All else is the plugin's: an exit out of its own nursery, or what another
         # event loop's library takes for a cancellation.
-        if is_any(error, trio.Cancelled, KeyboardInterrupt, GeneratorExit):
-            raise
         outcome = outcome_of_exception(error)
-        # Being cancelled from outside, by a run that breaks off or an engine that
-        # closes, is nobody's failure and is not recorded as one (T-3).
-        await trio.lowlevel.checkpoint_if_cancelled()
         if scope.cancel_called:  # it was told to end, and said so in its own way
             return timed_out(outcome.error)
         return outcome

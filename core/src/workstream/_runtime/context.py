@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import UUID
 
 from .._plan.plan import BaseAction, Node
@@ -123,7 +123,13 @@ class AttemptContext:
         """Tell watchers; a call after the attempt has ended is dropped."""
         if not self._over:
             text = hide(str(message), self._secrets)
-            self._host.report(self.action, self._attempt, text, done, total)
+            self._host.report(
+                self.action,
+                self._attempt,
+                text,
+                _amount("done", done),
+                _amount("total", total),
+            )
 
     async def remember(self, **notes: NoteValue) -> None:
         """Store notes with the attempt; they are durable on return."""
@@ -143,6 +149,22 @@ class AttemptContext:
         self._over = True
 
 
+def _amount(name: str, value: object) -> float | None:
+    """A number that can be stored and shown; one that is no amount is left out."""
+    if value is None:
+        return None
+    try:
+        if isinstance(value, (str, bytes)):  # they would be parsed
+            raise TypeError
+        number = float(cast("float", value))
+    except (TypeError, ValueError, OverflowError):
+        message = f"report: {name} is a {type(value).__name__}: it must be a number"
+        raise TypeError(message) from None
+    if not math.isfinite(number):
+        return None
+    return int(value) if isinstance(value, int) else number
+
+
 def _check_note(name: str, value: object) -> None:
     if not isinstance(value, (str, int, float, bool, bytes, type(None))):
         message = (
@@ -150,7 +172,7 @@ def _check_note(name: str, value: object) -> None:
             "bool, bytes or None"
         )
         raise TypeError(message)
-    size = len(value.encode()) if isinstance(value, str) else 0
+    size = len(value.encode(errors="surrogatepass")) if isinstance(value, str) else 0
     size = len(value) if isinstance(value, bytes) else size
     if isinstance(value, int) and not isinstance(value, bool):
         size = value.bit_length() // 8

@@ -74,6 +74,9 @@ class Committer:
         try:
             with trio.CancelScope(shield=True):
                 answers = await self._vault.write([write for _, write in taken])
+            if len(answers) != len(taken):
+                message = f"it gave {len(answers)} answers to {len(taken)} writes"
+                raise ValueError(message)
         except Exception as error:
             answers = [_as_storage_error(error)] * len(taken)
         for (journal, write), answer in zip(taken, answers, strict=True):

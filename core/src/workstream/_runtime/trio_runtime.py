@@ -20,6 +20,7 @@ import trio
 from .._codec.codec import Codec
 from .._codec.output import OutputBuffer
 from .._codec.records import encode_line, row_of
+from .._interpreter import judgement
 from .._interpreter.interpreter import Interpreter, Plugins
 from .._plan.paths import paths
 from .._plan.plan import BaseAction, Node, Plan
@@ -31,7 +32,6 @@ from .._values.errors import SecretError
 from .._values.state import Attempt, PluginError
 from .attempts import (
     DEAF_AFTER,
-    after,
     check_outcome,
     hide_secrets,
     not_installed,
@@ -196,7 +196,9 @@ class TrioRuntime:
             action=action,
             current=attempt,
             # Few plugins ask, so it is made out when one does.
-            deadline=lambda: after(self.now(), scope.deadline - trio.current_time()),
+            deadline=lambda: judgement.after(
+                self.now(), scope.deadline - trio.current_time()
+            ),
             secrets=secrets,
             host=self,
         )
