@@ -13,7 +13,7 @@ import pytest
 
 from workstream._codec.codec import Codec
 from workstream._codec.output import Line
-from workstream._codec.records import row_prefix
+from workstream._codec.records import row_prefixes
 from workstream._plan.plan import (
     Action,
     BaseAction,
@@ -618,7 +618,7 @@ def test_a_row_comes_back(codec: Codec, status: Status) -> None:
     row = codec.row_of(plan)
     data = codec.encode_row(row)
     assert codec.decode_row(row.id, data) == row
-    assert data.startswith(row_prefix(status))
+    assert data.startswith(row_prefixes(status))
     other = submitted(make_plan())
     codec.apply_row(other, row)
     assert other.state == plan.state

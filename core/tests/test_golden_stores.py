@@ -1,9 +1,10 @@
 """Stores that earlier versions have written: every one is read for ever (STO-7).
 
-``golden/format-N`` is a store as the first engine of that format wrote it; what it must
-hold is written below. A new format brings a new directory, made by
+``golden/format-N`` is a store as the first engine of that format wrote it,
+``golden/format-N.M`` one of an engine whose records of that format say more; what they
+must hold is written below. A new one brings a new directory, made by
 
-    python core/tests/test_golden_stores.py core/tests/golden/format-N
+    python core/tests/test_golden_stores.py core/tests/golden/format-N.M
 
 and the directories there are stay as they are.
 """
@@ -232,14 +233,35 @@ def stopped() -> Plan:
     return plan
 
 
+def tolerated() -> Plan:
+    """Completed, though a sequence failed: since 1.1, its row says so (OM-4)."""
+    plan = fresh(5, "Tolerated")
+    done(plan, C)
+    assert plan.pre_checks is not None
+    done(plan.pre_checks, C)
+    done(plan.pre_checks.actions[0], C, attempt())
+    [block] = plan.blocks
+    done(block, C)
+    copy, wipe, other = actions_of(plan)
+    done(block.sequences[0], C)
+    done(copy, C, attempt(response=Answer(0, NOON, "")))
+    done(wipe, C, attempt(response=Answer(0, NOON, "")))
+    done(block.sequences[1], F)
+    done(other, F, attempt(error=PluginError("busy", permanent=True)))
+    assert plan.deferred_actions is not None
+    done(plan.deferred_actions, C)
+    return plan
+
+
 def actions_of(plan: Plan) -> list[Action]:
     """The actions of its sequences."""
     return [a for sequence in plan.blocks[0].sequences for a in sequence.actions]
 
 
-def all_plans() -> list[Plan]:
-    """All that a golden store holds."""
-    return [fresh(1, "Fresh"), running(), failed(), stopped()]
+def all_plans(store: Path) -> list[Plan]:
+    """All that the golden store of this name holds."""
+    plans = [fresh(1, "Fresh"), running(), failed(), stopped()]
+    return plans if store.name == "format-1" else [*plans, tolerated()]
 
 
 LINE = Line(number=1, time=NOON, attempt=1, text="half\tdone", done=1.0, total=2.0)
@@ -250,9 +272,10 @@ async def make(path: Path) -> None:
     vault = LmdbVault(path, map_size=2**20)
     await vault.open()
     codec = Codec(Registry([Copy(), Look()]))
-    for plan in all_plans():
+    for plan in all_plans(path):
         row = codec.row_of(plan)
-        await vault.create(attrs.evolve(row, status=N), codec.encode_definition(plan))
+        fresh_row = attrs.evolve(row, status=N, with_failures=False)
+        await vault.create(fresh_row, codec.encode_definition(plan))
         changes: list[Change] = [row]
         for item in walk(plan):
             node = item.node
@@ -281,7 +304,7 @@ async def make(path: Path) -> None:
 @pytest.fixture(params=FORMATS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A copy of a store of each format."""
-    path = tmp_path / "store"
+    path = tmp_path / str(request.param)
     shutil.copytree(GOLDEN / request.param, path)
     return path
 
@@ -299,7 +322,8 @@ async def opened(path: Path) -> AsyncGenerator[LmdbVault]:
 
 def test_there_is_a_store_of_each_format() -> None:
     """From the first one to the one that this engine writes."""
-    assert [f"format-{n}" for n in range(1, VERSION + 1)] == FORMATS
+    assert FORMATS == ["format-1", "format-1.1"]
+    assert VERSION == 1
 
 
 def test_every_plan_is_as_it_was(store: Path) -> None:
@@ -308,8 +332,8 @@ def test_every_plan_is_as_it_was(store: Path) -> None:
     async def main() -> None:
         codec = Codec(Registry([Copy(), Look()]))
         async with opened(store) as vault:
-            assert len(await vault.search()) == len(all_plans())
-            for expected in all_plans():
+            assert len(await vault.search()) == len(all_plans(store))
+            for expected in all_plans(store):
                 assert expected.id is not None
                 kept = await vault.read(expected.id)
                 assert codec.load(kept) == expected
@@ -317,6 +341,10 @@ def test_every_plan_is_as_it_was(store: Path) -> None:
                 assert codec.encode_definition(codec.load(kept)) == kept.definition
             running_row = await vault.row(plan_id(2))
             assert await vault.search(statuses=[R]) == [running_row]
+            completed = await vault.search(statuses=[C])
+            assert [row.outcome for row in completed] == [
+                plan.outcome for plan in all_plans(store) if plan.state.status is C
+            ]
 
     trio.run(main)
 
@@ -407,13 +435,13 @@ def test_a_plan_of_a_newer_engine_is_that_plan_s_trouble(store: Path) -> None:
             environment: Any = vars(vault)["_env"]
 
             def make_newer(transaction: Any) -> None:
-                transaction.put(b"r" + row.id.bytes, b"\x02newer")
+                transaction.put(b"r" + row.id.bytes, b"\x03newer")
 
             environment.write(make_newer)
-            assert len(await vault.search()) == len(all_plans()) - 1
+            assert len(await vault.search()) == len(all_plans(store)) - 1
             with pytest.raises(
                 Exception,
-                match="its form is version 2, and this engine reads version 1",
+                match="its form is version 3, and this engine reads version 2",
             ):
                 await vault.read(row.id)
 

@@ -147,6 +147,8 @@ async def _keeps_every_field_of_a_row(vault: Vault) -> None:
                 reasons=(FailureReason.STOPPED, FailureReason.BLOCK),
                 stopping=True,
             ),
+            _row(status=Status.COMPLETED, started=NOON, ended=NOON),
+            _row(status=Status.COMPLETED, started=NOON, ended=NOON, with_failures=True),
             _row(name="", submitted=None),
         ),
         1,

@@ -43,6 +43,7 @@ def row_data(row: PlanRow, owner: int | None) -> dict[str, Any]:
         "description": row.description,
         "group_id": None if row.group_id is None else str(row.group_id),
         "status": row.status.name,
+        "outcome": row.outcome.value,
         "reasons": [reason.name for reason in row.reasons],
         "stopping": row.stopping,
         "owner": owner,

@@ -50,7 +50,7 @@ def _status(row: PlanRow, owner: int | None) -> tuple[str, str]:
     """What to say of its status, and in which style."""
     if is_crashed(row, owner):
         return "crashed: resume it", "bold red"
-    words = row.status.name.lower().replace("_", " ")
+    words = row.outcome.value
     reasons = reason_words(row)
     if reasons:
         words += f" ({reasons})"

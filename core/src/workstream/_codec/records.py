@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from .._plan.plan import Plan
+from .._plan.plan import Outcome, Plan
 from .._protocols.vault import PlanRow
 from .._values.state import FailureReason, State, Status
 from .._values.wire import from_micros, moment, pack, to_micros, unpack
@@ -20,11 +20,12 @@ __all__ = [
     "encode_line",
     "encode_row",
     "row_of",
-    "row_prefix",
+    "row_prefixes",
     "status_in",
 ]
 
 _ROW = b"\x01"
+_ROW_WITH_FAILURES = b"\x02"
 _LINE = b"\x01"
 _ROW_FIELDS = 10
 
@@ -60,10 +61,15 @@ def decode_line(data: bytes) -> Line:
 
 
 def encode_row(row: PlanRow) -> bytes:
-    """The row as it is stored; the plan's id is left to whoever stores it."""
-    # The status comes first: see ``row_prefix``.
+    """The row as it is stored; the plan's id is left to whoever stores it.
+
+    There are two versions of one form. The second says by itself that a sequence or a
+    batch failed though the plan completed (OM-4); the first, which is older than that
+    is told, says nothing of it.
+    """
+    # The status comes first: see ``row_prefixes``.
     return pack(
-        _ROW,
+        _ROW_WITH_FAILURES if row.with_failures else _ROW,
         (
             row.status.name,
             row.name,
@@ -81,6 +87,7 @@ def encode_row(row: PlanRow) -> bytes:
 
 def decode_row(plan_id: UUID, data: bytes) -> PlanRow:
     """The row that was encoded. Raises ValueError or KeyError for anything else."""
+    version = _ROW if data.startswith(_ROW) else _ROW_WITH_FAILURES
     (
         status,
         name,
@@ -92,7 +99,7 @@ def decode_row(plan_id: UUID, data: bytes) -> PlanRow:
         reasons,
         stopping,
         runtime_update,
-    ) = unpack(_ROW, data)
+    ) = unpack(version, data)
     return PlanRow(
         id=plan_id,
         name=name,
@@ -105,19 +112,21 @@ def decode_row(plan_id: UUID, data: bytes) -> PlanRow:
         reasons=tuple(FailureReason[reason] for reason in reasons),
         stopping=stopping,
         runtime_update=from_micros(runtime_update),
+        with_failures=version == _ROW_WITH_FAILURES,
     )
 
 
-def row_prefix(status: Status) -> bytes:
-    """How the stored row of a plan of this status begins.
+def row_prefixes(status: Status) -> tuple[bytes, ...]:
+    """How the stored row of a plan of this status may begin.
 
     A search for the running plans looks at every row; so it need not decode them.
     """
     name = status.name.encode()
-    return _ROW + bytes((0x90 | _ROW_FIELDS, 0xA0 | len(name))) + name
+    start = bytes((0x90 | _ROW_FIELDS, 0xA0 | len(name))) + name
+    return (_ROW + start, _ROW_WITH_FAILURES + start)
 
 
-_PREFIXES = {status: row_prefix(status) for status in Status}
+_PREFIXES = {status: row_prefixes(status) for status in Status}
 
 
 def status_in(data: bytes) -> Status:
@@ -125,8 +134,8 @@ def status_in(data: bytes) -> Status:
 
     It is asked before each write, so it does not decode the row either.
     """
-    for status, prefix in _PREFIXES.items():
-        if data.startswith(prefix):
+    for status, prefixes in _PREFIXES.items():
+        if data.startswith(prefixes):
             return status
     return decode_row(UUID(int=0), data).status
 
@@ -146,6 +155,7 @@ def row_of(plan: Plan) -> PlanRow:
         reasons=plan.reasons,
         stopping=plan.stopping,
         runtime_update=plan.runtime_update,
+        with_failures=plan.outcome is Outcome.COMPLETED_WITH_FAILURES,
     )
 
 

@@ -74,6 +74,18 @@ class Outcome(enum.Enum):
     STOPPED = "stopped"
 
 
+def outcome_of(status: Status, *, with_failures: bool) -> Outcome:
+    """A plan's status in words (OM-4).
+
+    Args:
+        status: The status.
+        with_failures: Whether, though it completed, a sequence or a batch failed.
+    """
+    if status is Status.COMPLETED and with_failures:
+        return Outcome.COMPLETED_WITH_FAILURES
+    return Outcome[status.name]
+
+
 @attrs.define(kw_only=True)
 class Node:
     """What every object of a plan has.
@@ -268,11 +280,11 @@ class Plan(Node):
     @property
     def outcome(self) -> Outcome:
         """The status in words; COMPLETED_WITH_FAILURES tells of tolerated ones (OM-4)."""
-        if self.state.status is not Status.COMPLETED:
-            return Outcome[self.state.status.name]
-        if any(node.state.status is Status.FAILED for node in self._tolerant()):
-            return Outcome.COMPLETED_WITH_FAILURES
-        return Outcome.COMPLETED
+        completed = self.state.status is Status.COMPLETED
+        with_failures = completed and any(
+            node.state.status is Status.FAILED for node in self._tolerant()
+        )
+        return outcome_of(self.state.status, with_failures=with_failures)
 
     def _tolerant(self) -> Iterator[Sequence | DeferBatch]:
         """The objects whose failure a completed plan may hold."""

@@ -39,6 +39,7 @@ from uuid import UUID
 
 import attrs
 
+from .._plan.plan import Outcome, outcome_of
 from .._values.errors import NotFoundError, StorageError
 from .._values.state import FailureReason, Status
 
@@ -63,7 +64,22 @@ LAST_LINES = 1_000
 
 @attrs.frozen(kw_only=True)
 class PlanRow:
-    """A plan's own state, and what a list shows of it (STO-4)."""
+    """A plan's own state, and what a list shows of it (STO-4).
+
+    Attributes:
+        id: The plan's id.
+        name: What people call it.
+        description: What it is for.
+        group_id: Relates several plans.
+        submitted: When it was submitted.
+        status: How far it has come.
+        started: When its run began.
+        ended: When it ended.
+        reasons: Why it failed or was stopped (OM-4).
+        stopping: Whether a stop has taken effect (SP-8).
+        runtime_update: When the running plan last gave a sign of life (E-11).
+        with_failures: Whether, though it completed, a sequence or a batch failed.
+    """
 
     id: UUID
     name: str
@@ -76,6 +92,12 @@ class PlanRow:
     reasons: tuple[FailureReason, ...] = ()
     stopping: bool = False
     runtime_update: datetime | None = None
+    with_failures: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """The status in words, as ``Plan.outcome`` (OM-4)."""
+        return outcome_of(self.status, with_failures=self.with_failures)
 
 
 # Two are made for each action, and freezing makes that four times as slow.
