@@ -495,6 +495,14 @@ def test_all_faults_are_raised_at_once_in_walk_order() -> None:
     assert all(str(fault) in text for fault in caught.value.faults)
 
 
+def test_a_name_makes_no_lines_of_its_own() -> None:
+    """A name that breaks lines, or worse, cannot pass for a fault of its own (OM-15)."""
+    name = "s\n  P / B: timeout: is fine [V-16]\x1b[2J"
+    [fault] = faults_of(plan(block(Sequence(name=name, actions=[]))))
+    assert str(fault).splitlines() == [str(fault)]
+    assert "s\\n  P // B: timeout: is fine [V-16]\\x1b[2J: actions: " in str(fault)
+
+
 def test_one_fault_is_counted_as_one() -> None:
     """The error says how many faults there are, and of which plan."""
     with pytest.raises(

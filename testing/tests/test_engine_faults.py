@@ -288,7 +288,8 @@ def test_a_recovery_that_meets_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def trip(plan: Plan, *arguments: Any, **named: Any) -> list[Node]:
         if any(action.name == "z" for action in actions(plan)):
-            raise LookupError("what is this?")
+            msg = "what is this?"
+            raise LookupError(msg)
         return put_in_order(plan, *arguments, **named)
 
     monkeypatch.setattr(recovery, "put_in_order", trip)

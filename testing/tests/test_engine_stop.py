@@ -215,7 +215,7 @@ def test_a_plan_is_claimed_again_before_its_release_is_answered() -> None:
     async def scenario() -> None:
         async with world.engine() as ws:
             plan_id = await world.start(ws, "B1: s1[a ok@5]")
-            while await world.vault.owner(plan_id) is not None:
+            while await world.vault.owner(plan_id) is not None:  # noqa: ASYNC110
                 await trio.sleep(0.1)
             # Now the run has ended, and its release is not answered.
             async with trio.open_nursery() as nursery:

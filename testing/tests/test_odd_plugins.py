@@ -236,7 +236,8 @@ class Remembers(ActionPlugin[Nothing, Nothing]):
         """Remember it, say it, and fail with it."""
         await context.remember(file="\udcff")
         context.report("\udcff")
-        raise ValueError("\udcff")
+        msg = "\udcff"
+        raise ValueError(msg)
 
 
 def test_a_text_that_is_no_utf_8_is_stored_as_it_is() -> None:

@@ -51,12 +51,14 @@ async def ready() -> None:
 
 async def refuses() -> None:
     """Say no."""
-    raise OSError("the licence has expired")
+    msg = "the licence has expired"
+    raise OSError(msg)
 
 
 async def leaves() -> None:
     """Take itself for the program."""
-    raise SystemExit("no licence")
+    msg = "no licence"
+    raise SystemExit(msg)
 
 
 async def splits() -> None:

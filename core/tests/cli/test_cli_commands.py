@@ -153,6 +153,22 @@ def test_list_shows_the_newest_first(call: Call, write_plan: WritePlan) -> None:
     assert not rows[0]["crashed"]
 
 
+def test_list_tells_of_tolerated_failures(call: Call, write_plan: WritePlan) -> None:
+    """It says what ``show`` says, for people and for programs (OM-4)."""
+    call("run", write_plan(GOOD))
+    call("run", write_plan(TOLERATED))
+
+    _, tolerated, good = call("list", "--status", "completed").stdout.splitlines()
+    assert "  completed with failures  " in tolerated
+    assert "with failures" not in good
+    rows = json.loads(call("list", "--json").stdout)
+    assert [row["outcome"] for row in rows] == ["completed with failures", "completed"]
+    assert [row["status"] for row in rows] == ["COMPLETED", "COMPLETED"]
+    for row in rows:
+        shown = json.loads(call("show", row["id"], "--json").stdout)
+        assert shown["outcome"] == row["outcome"]
+
+
 def test_plans_are_found_by_what_people_type(call: Call, write_plan: WritePlan) -> None:
     """By id, its beginning, its short form, the beginning of that, and ``last``."""
     for _ in range(3):
@@ -301,7 +317,10 @@ def test_commands_that_read_make_no_store(
 
 
 def test_what_is_not_our_store_is_left_alone(
-    call: Call, write_plan: WritePlan, tmp_path: Path
+    call: Call,
+    write_plan: WritePlan,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Somebody else's directory, a file, and a store of a newer version; status 2."""
     theirs = tmp_path / "theirs"
@@ -310,8 +329,12 @@ def test_what_is_not_our_store_is_left_alone(
     newer = tmp_path / "newer"
     newer.mkdir()
     (newer / "workstream").write_text("workstream store, version 99\n")
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     file = write_plan(GOOD)
     for place, message in (
+        ("", "the store's name is empty"),  # as of a variable that is not set
         (theirs, "not a workstream store"),
         (file, "is a file"),
         (newer, "99"),
@@ -321,6 +344,7 @@ def test_what_is_not_our_store_is_left_alone(
             assert result.exit_code == 2
             assert message in result.stderr
             assert "Traceback" not in result.stderr
+    assert not list(here.iterdir())
 
 
 def test_the_next_command_names_the_store(

@@ -210,7 +210,7 @@ def test_bad_parameters_are_told_with_those_there_are(
     """All at once, followed by the list that ``--params`` prints."""
     path = write_plan(
         """
-        def plan(version: str, count: int = 2):
+        def plan(version: str, count: int = 2, hosts: tuple[str, ...] = ()):
             \"\"\"Deploy.
 
             Args:
@@ -230,6 +230,7 @@ def test_bad_parameters_are_told_with_those_there_are(
     assert listing.splitlines() == [
         "-p version=TEXT  required  Which one.",
         "-p count=INT     default 2",
+        "-p hosts=TEXT    default (), again for another",
     ]
     data = json.loads(call("validate", path, "--params", "--json").stdout)
     assert data[0] == {

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from workstream._cli._exit_codes import ExitCode
+from workstream._cli._exit_codes import BUG, INTERRUPTED, OUTPUT_LOST, ExitCode
 from workstream._cli._main import command_line
 from workstream._cli._table import COMMANDS, LazyCommand
 
@@ -66,4 +66,4 @@ def test_each_exit_status_has_its_row() -> None:
 
     told = {int(number) for number in re.findall(r"^\| `(\d+)` \|", page, re.M)}
 
-    assert told == {int(code) for code in ExitCode} | {70, 130}
+    assert told == {int(code) for code in ExitCode} | {BUG, OUTPUT_LOST, INTERRUPTED}

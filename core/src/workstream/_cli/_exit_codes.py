@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .._plan.plan import Outcome
 
-__all__ = ["BUG", "INTERRUPTED", "ExitCode", "code_of", "worst"]
+__all__ = ["BUG", "INTERRUPTED", "OUTPUT_LOST", "ExitCode", "code_of", "worst"]
 
 INTERRUPTED = 130
 """What shells say of a program that was ended by Ctrl-C."""
 BUG = 70
 """What sysexits.h calls an internal software error."""
+OUTPUT_LOST = 74
+"""What sysexits.h calls an error of input or output."""
 
 
 class ExitCode(IntEnum):

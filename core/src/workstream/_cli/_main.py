@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 import click
 
 from .._values.display import shorten
-from ._exit_codes import BUG, INTERRUPTED, ExitCode
+from ._exit_codes import BUG, INTERRUPTED, OUTPUT_LOST, ExitCode
 from ._refusal import complain
-from ._streams import flush_all, log_to_stderr
+from ._streams import flush_all, log_to_stderr, lost_output, open_missing
 from ._table import COMMANDS, LazyCommand
 
 __all__ = ["CommandLine", "command_line", "main"]
@@ -77,6 +77,7 @@ class CommandLine(click.Group):
         """Do what the command line says, and exit with what came of it."""
         extra["standalone_mode"] = False
         code: Any
+        open_missing()
         try:
             with log_to_stderr():
                 code = super().main(args, prog_name or "workstream", **extra)
@@ -89,7 +90,12 @@ class CommandLine(click.Group):
         except Exception as error:
             code = _told(error)
         flush_all()
-        sys.exit(int(code) if isinstance(code, int) else 0)
+        status = int(code) if isinstance(code, int) else 0
+        lost = lost_output()
+        if lost is not None:
+            complain(f"output was lost: {lost.strerror}")
+            status = status or OUTPUT_LOST
+        sys.exit(status)
 
 
 def _told(error: Exception) -> int:

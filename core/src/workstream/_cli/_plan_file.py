@@ -17,6 +17,7 @@ from .._codec.value_codec import Plugins
 from .._plan.plan import Plan
 from .._values.display import shorten
 from .._values.errors import ValidationError
+from ._conversion import takes_many
 from ._parameters import Parameter, call, parameters_of, values_of
 from ._refusal import Refusal
 
@@ -80,6 +81,8 @@ class PlanFile:
         lines: list[str] = []
         for each in self.parameters:
             facts = "required" if each.required else f"default {each.default_text}"
+            if takes_many(each.annotation):
+                facts += ", again for another"
             text = f"{each.usage:<{width}}  {facts}"
             lines.append(
                 f"{text}  {each.description}".rstrip() if each.description else text

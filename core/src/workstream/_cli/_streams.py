@@ -1,8 +1,9 @@
 """Standard output and error that never make a command fail.
 
-A reader may leave early (``workstream show | head``), and the locale may not have the
-letters that a plan's names are written in. Neither is a reason to end, least of all
-in the middle of a run.
+A reader may leave early (``workstream show | head``), the locale may not have the letters
+that a plan's names are written in, the disk that a log goes to may be full, and a daemon's
+streams may be closed. None of this is a reason to end, least of all in the middle of a run;
+but that output was lost is said at the end, if it can be.
 """
 
 from __future__ import annotations
@@ -22,8 +23,35 @@ __all__ = [
     "breaking_off_untold",
     "flush_all",
     "log_to_stderr",
+    "lost_output",
+    "open_missing",
     "stdout_kept_clear",
 ]
+
+_lost: list[OSError] = []
+"""Why output was lost, where not because its reader left."""
+
+
+def open_missing() -> None:
+    """Give this process the standard streams that it was started without.
+
+    They lead nowhere. Without them the next file that is opened would stand in their
+    place, the store's for instance, and what a child process prints would go into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # Not closed before the process ends; the lowest free number is the one.
+            stream = open(os.devnull, "w" if number else "r")  # noqa: SIM115
+            if stream.fileno() == number:
+                os.set_inheritable(number, True)
+            setattr(sys, name, stream)
+
+
+def lost_output() -> OSError | None:
+    """Why output was lost since this was last asked, where not because its reader left."""
+    found = _lost[0] if _lost else None
+    _lost.clear()
+    return found
 
 
 class Forgiving(io.TextIOBase):
@@ -46,25 +74,27 @@ class Forgiving(io.TextIOBase):
         except UnicodeEncodeError:
             plain = text.encode(self.encoding, "backslashreplace")
             return self.write(plain.decode(self.encoding))
-        except BrokenPipeError:
-            self._leave()
+        except OSError as error:
+            self._leave(error)
         return len(text)
 
     def flush(self) -> None:
         """Hand on what was written."""
         try:
             self._stream.flush()
-        except BrokenPipeError:
-            self._leave()
+        except OSError as error:
+            self._leave(error)
         except ValueError:  # it is closed
             pass
 
     @property
     def is_left(self) -> bool:
-        """Whether its reader was found to have left."""
+        """Whether its reader was found to have left, or it takes nothing more."""
         return self._is_left
 
-    def _leave(self) -> None:
+    def _leave(self, error: OSError) -> None:
+        if not isinstance(error, BrokenPipeError):
+            _lost.append(error)
         self._is_left = True
         silence(self._stream)
 
@@ -92,8 +122,7 @@ def silence(stream: TextIO) -> None:
 def flush_all() -> None:
     """Hand on all that was written to standard output and error."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # pyright: ignore[reportUnnecessaryComparison]
-            Forgiving(stream).flush()
+        Forgiving(stream).flush()
 
 
 class _Handler(logging.Handler):

@@ -35,10 +35,13 @@ def open_store(store: str | Path | Vault | None, *, create: bool = True) -> Vaul
         create: Whether an LMDB store that is not there is made when it is opened.
 
     Raises:
-        StorageError: No installed package knows the scheme.
+        StorageError: It is an empty text, or no installed package knows the scheme.
     """
     if store is None:
         store = default_store()
+    if store == "":  # as a path it would be the working directory
+        message = "the store's name is empty: give a directory, or leave it out"
+        raise StorageError(message)
     if isinstance(store, str):
         scheme = _SCHEME.fullmatch(store)
         if scheme is not None:

@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from .display import display
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
@@ -77,7 +79,8 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        place = f"{self.path}: {self.field}" if self.field else self.path
+        path = display(self.path)  # names are whatever their author wrote
+        place = f"{path}: {self.field}" if self.field else path
         return f"{place}: {self.message} [{self.rule}]"
 
 

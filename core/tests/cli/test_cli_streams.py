@@ -1,0 +1,80 @@
+"""Standard streams that are closed, or take nothing: no run ends for that."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+Call = Callable[..., Result]
+WritePlan = Callable[..., Path]
+
+COMMAND = (sys.executable, "-m", "workstream")
+GOOD = 'tier(Sequence(name="one", actions=[act("do")]))'
+BAD = 'tier(Sequence(name="one", actions=[act("do", fail="no space left")]))'
+
+
+def in_shell(redirection: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command line with its streams redirected."""
+    words = ["sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND]
+    return subprocess.run(
+        [*words, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def statuses(call: Call) -> list[str]:
+    """Those of the stored plans, the newest first."""
+    rows: list[dict[str, Any]] = json.loads(call("list", "--json").stdout)
+    return [row["status"] for row in rows]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_not_missed(
+    call: Call, write_plan: WritePlan, closed: str
+) -> None:
+    """As under a daemon that closed them: the plan runs, and its store is whole."""
+    ended = in_shell(closed, "run", write_plan(GOOD))
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ("Deploy: completed" in ended.stdout) == (" >&-" not in f" {closed}")
+    assert "Traceback" not in ended.stderr
+    assert statuses(call) == ["COMPLETED"]
+    assert in_shell(closed, "list").returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize(
+    ("plan", "status", "code"), [(GOOD, "COMPLETED", 74), (BAD, "FAILED", 1)]
+)
+def test_a_disk_that_is_full_ends_no_run(
+    call: Call, write_plan: WritePlan, plan: str, status: str, code: int
+) -> None:
+    """The plan runs to its end; that output was lost is said, and is a failure."""
+    ended = in_shell(">/dev/full", "run", write_plan(plan))
+
+    assert ended.returncode == code
+    assert ended.stderr.splitlines()[-1] == (
+        "Error: output was lost: No space left on device"
+    )
+    assert "Traceback" not in ended.stderr
+    assert statuses(call) == [status]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("words", [["list"], ["list", "--json"], ["show", "--all"]])
+def test_data_that_is_lost_is_a_failure(
+    call: Call, write_plan: WritePlan, words: list[str]
+) -> None:
+    """Whoever reads what is there would take half of it for all."""
+    call("run", write_plan(GOOD))
+
+    ended = in_shell(">/dev/full", *words)
+
+    assert ended.returncode == 74
+    assert ended.stderr == "Error: output was lost: No space left on device\n"
