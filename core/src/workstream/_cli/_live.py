@@ -13,8 +13,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from .._plan.plan import Block, Checks
-from .._values.display import shorten
-from .._values.state import Status
+from .._values.display import display_lines, shorten
+from .._values.state import PluginError, Status
 from ._narration import outcome_of
 from ._plan_ids import short_id
 from ._progress import Progress, RunningAction, Section
@@ -236,9 +236,7 @@ def _is_shown(running: RunningAction, now: datetime) -> bool:
 def _running_line(
     running: RunningAction, label: str, now: datetime, column: int, signs: Signs
 ) -> Text:
-    shown = plain(label)
-    shown.truncate(column, overflow="ellipsis", pad=True)
-    line = joined(("  ", ""), shown)
+    line = joined("  ", _ending(label, column, signs))
     since = took(now - running.since) if running.since is not None else ""
     line.append(f"  {since:>6}", "cyan")
     if running.attempt > 1 and running.error is None:
@@ -246,13 +244,27 @@ def _running_line(
     if running.unresponsive:
         line.append("  goes on although it was cancelled", "bold red")
     elif running.error is not None:
-        error = shorten(str(running.error))
+        error = _gist(running.error)
         line.append(f"  attempt {running.attempt:,} failed, retries: {error}", "yellow")
     else:
         if running.done is not None:
             line.append("  " + _share(running.done, running.total))
         line.append("  " + shorten(running.line), "dim")
     return line
+
+
+def _ending(label: str, column: int, signs: Signs) -> str:
+    """The label in a column of this width; its end tells it from its siblings."""
+    if cell_len(label) > column:
+        while label and cell_len(signs.more) + cell_len(label) > column:
+            label = label[1:]
+        label = signs.more + label
+    return label + " " * (column - cell_len(label))
+
+
+def _gist(error: PluginError) -> str:
+    """What there is room for: of several lines the last, where programs say why."""
+    return (display_lines(str(error)) or [""])[-1]
 
 
 def _share(done: float, total: float | None) -> str:
@@ -272,7 +284,7 @@ def _failed(progress: Progress, room: int, signs: Signs) -> list[Text]:
         lines.append(plain(f"  {signs.more} {hidden:,} failed before", "dim"))
     for each in shown:
         tolerated = " (tolerated)" if each.is_tolerated else ""
-        error = shorten(str(each.error)) if each.error is not None else "failed"
+        error = _gist(each.error) if each.error is not None else "failed"
         label = shorten(each.place.label)
         lines.append(
             joined(

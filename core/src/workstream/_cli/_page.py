@@ -83,7 +83,8 @@ def show_page(
     screen.line()
     if everything:
         for line in plan_text(plan, times=True).splitlines():
-            screen.line(line)
+            text = line.lstrip(" ")
+            screen.line(text, indent=len(line) - len(text))
     else:
         screen.line(plain("Plan", "bold"))
         for depth, branch in _tree(screen, plan):
@@ -197,8 +198,10 @@ def _is_opened(status: Status) -> bool:
 
 def _many(screen: Screen, labels: Sequence[str], status: Status, *, more: bool) -> Text:
     words = status.name.lower().replace("_", " ")
-    named = ", ".join(shorten(label, 40) for label in labels[:_NAMED])
-    if len(labels) > _NAMED:
+    # To leave out a single one would save nothing.
+    first = labels if len(labels) <= _NAMED + 2 else labels[:_NAMED]
+    named = ", ".join(shorten(label, 40) for label in first)
+    if len(labels) > len(first):
         named += f" {screen.signs.more} {shorten(labels[-1], 40)}"
     return joined(
         (f"{screen.signs.of(status)} ", STYLES[status]),

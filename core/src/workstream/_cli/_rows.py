@@ -10,7 +10,7 @@ from .._values.state import Status
 from ._plan_ids import short_id
 from ._screen import STYLES, Screen, joined
 from ._summary import reason_words
-from ._times import date_and_time, took
+from ._times import brief_date_and_time, date_and_time, took
 
 __all__ = ["is_crashed", "show_rows"]
 
@@ -29,10 +29,14 @@ def show_rows(screen: Screen, found: Sequence[tuple[PlanRow, int | None]]) -> No
     """
     rows = [(row, *_status(row, owner)) for row, owner in found]
     width = max([len("STATUS"), *(len(words) for _, words, _ in rows)])
-    heads = f"{'ID':9}  {'STATUS':{width}}  {'SUBMITTED':19}  {'TOOK':>7}  NAME"
+    longest = max((len(shorten(row.name)) for row, _, _ in rows), default=0)
+    # A table that fits is worth more than the year; a pipe has room for everything.
+    has_room = not screen.is_live or width + longest + 43 < screen.console.width
+    moment, column = (date_and_time, 19) if has_room else (brief_date_and_time, 11)
+    heads = f"{'ID':9}  {'STATUS':{width}}  {'SUBMITTED':{column}}  {'TOOK':>7}  NAME"
     screen.line(joined((heads, "dim")))
     for row, words, style in rows:
-        submitted = date_and_time(row.submitted) if row.submitted is not None else ""
+        submitted = moment(row.submitted) if row.submitted is not None else ""
         time = ""
         if row.started is not None and row.ended is not None:
             time = took(row.ended - row.started)
@@ -40,7 +44,7 @@ def show_rows(screen: Screen, found: Sequence[tuple[PlanRow, int | None]]) -> No
             joined(
                 short_id(row.id),
                 (f"  {words:{width}}", style),
-                (f"  {submitted:19}  {time:>7}  ", "dim"),
+                (f"  {submitted:{column}}  {time:>7}  ", "dim"),
                 shorten(row.name),
             )
         )

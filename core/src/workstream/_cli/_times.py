@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-__all__ = ["clock", "date_and_time", "took"]
+__all__ = ["brief_date_and_time", "clock", "date_and_time", "took"]
 
 
 def took(duration: timedelta) -> str:
@@ -30,3 +30,8 @@ def clock(time: datetime) -> str:
 def date_and_time(time: datetime) -> str:
     """The date and time here: ``2031-05-01 18:03:11``."""
     return time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def brief_date_and_time(time: datetime) -> str:
+    """The same where there is little room: ``05-01 18:03``."""
+    return time.astimezone().strftime("%m-%d %H:%M")
