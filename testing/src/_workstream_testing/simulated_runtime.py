@@ -1,9 +1,9 @@
 """The simulated runtime: what the interpreter asks, carried out in virtual time.
 
 It keeps the same rules as the trio runtime, verb by verb, and shares with it what an
-attempt's end means (``_runtime.attempts``) and what a plugin is handed (``_runtime.context``). Without a
-store nothing is encoded: that is what makes a simulation fast. With one, every commit
-goes through the codec into it, and a crash can be made of it.
+attempt's end means (``_runtime.attempts``) and what a plugin is handed
+(``_runtime.context``). Without a store nothing is encoded: that is what makes a simulation
+fast. With one, every commit goes through the codec into it, and a crash can be made of it.
 
 Two things are left out, as nobody looks at them here: heartbeats (E-11), and the storing
 of what plugins report (WA-3).
@@ -104,7 +104,7 @@ class Store:
 
 
 class SimulatedRuntime:
-    """Runs one plan in virtual time; see ``_runtime.Runtime`` for the verbs."""
+    """Runs one plan in virtual time; see ``Runtime`` for the verbs."""
 
     def __init__(
         self,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import click
 
+from ._completion import plans as stored_plans
 from ._options import Hints, json_option, store_option
 
 __all__ = ["command"]
 
 
 @click.command("delete")
-@click.argument("plans", metavar="PLAN...", nargs=-1, required=True)
+@click.argument(
+    "plans", metavar="PLAN...", nargs=-1, required=True, shell_complete=stored_plans
+)
 @store_option
 @json_option
 def command(plans: tuple[str, ...], store: str | None, as_json: bool) -> int:

@@ -11,6 +11,7 @@ import attrs
 import click
 
 from .._engine.stores import STORE_VARIABLE
+from ._completion import directories, plans
 from ._plan_ids import short_id
 
 __all__ = [
@@ -30,6 +31,7 @@ def store_option(function: F) -> F:
     return click.option(
         "--store",
         metavar="DIR",
+        shell_complete=directories,
         help=(
             f"The store's directory; by default that of {STORE_VARIABLE}, or else the "
             "platform's place for the state of programs."
@@ -58,12 +60,14 @@ def settings_option(function: F) -> F:
 
 def plan_argument(function: F) -> F:
     """``PLAN``: an id, a part of one, or ``last``."""
-    return click.argument("plan", metavar="PLAN")(function)
+    return click.argument("plan", metavar="PLAN", shell_complete=plans)(function)
 
 
 def optional_plan_argument(function: F) -> F:
     """``PLAN``, which may be left out."""
-    return click.argument("plan", metavar="[PLAN]", required=False)(function)
+    return click.argument(
+        "plan", metavar="[PLAN]", required=False, shell_complete=plans
+    )(function)
 
 
 @attrs.frozen

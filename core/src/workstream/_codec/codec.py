@@ -9,9 +9,9 @@ short array. It is made twice an action, so it is made by hand.
 
 A **request or response** is an array of its plain data and, where it has SECURE fields,
 the paths of these in it: so a reader that lacks the plugin shows no secret (CL-8). How
-values become plain data is told in ``_codec.converter``; how plain data becomes bytes, in
-``_values.wire``. An engine that has the plugin makes the value of the plugin's type from it;
-any other makes a ``StoredValue``, and stores that again as it was (STO-8).
+values become plain data is told in ``_codec.converter``; how plain data becomes bytes,
+in ``_values.wire``. An engine that has the plugin makes the value of the plugin's type
+from it; any other makes a ``StoredValue``, and stores that again as it was (STO-8).
 
 All begin with a version byte. A change that an older engine could not read is a new
 version; a reader keeps reading all versions there have been.

@@ -1,8 +1,8 @@
 """Requests and responses as plain data, and back: cattrs, and what it lacks for us.
 
-**Plain data** is None, bool, int, float, str, bytes, list and dict (``_values.wire``). A class
-becomes a dict of its fields; what else there is, the *declared type* says how to read
-it. So a store holds no class names to import and runs nothing when it is read.
+**Plain data** is None, bool, int, float, str, bytes, list and dict (``_values.wire``).
+A class becomes a dict of its fields; what else there is, the *declared type* says how to
+read it. So a store holds no class names to import and runs nothing when it is read.
 
 Three converters are made, each once:
 

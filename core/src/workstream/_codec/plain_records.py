@@ -1,8 +1,8 @@
 """Classes that are so plain that their values need no trial before they are stored.
 
 A response is stored when its plugin returns, so whether it could be read again is found
-out then, by reading it (``_codec.value_codec``). That trial costs more than all else that is
-done with a response, and for most of them its outcome is known beforehand: of an attrs
+out then, by reading it (``_codec.value_codec``). That trial costs more than all else that
+is done with a response, and for most of them its outcome is known beforehand: of an attrs
 class without code of its own, whose fields hold nothing but texts, numbers, flags and
 bytes of just the types that it declares, nothing can be lost.
 """

@@ -1,9 +1,9 @@
 """The engine's face: a store, the plans in it, and those that run here.
 
 What a caller asks is here (sections 4, 14, 15). What happens next to the caller lives in
-``_engine.service``; how a stored plan comes to run is in ``_engine.launching``. Whatever begins, stops or
-removes something is shielded from the cancellation of whoever asked: it happens wholly or
-not at all (ST-5).
+``_engine.service``; how a stored plan comes to run is in ``_engine.launching``. Whatever
+begins, stops or removes something is shielded from the cancellation of whoever asked: it
+happens wholly or not at all (ST-5).
 """
 
 from __future__ import annotations
@@ -25,10 +25,7 @@ from .._plan.plan import Plan
 from .._plan.walk import give_ids, new_plan_id
 from .._preview.dry_run import dry_run
 from .._preview.forecast import PlanPreview
-from .._protocols.vault import (
-    PlanRow,
-    Vault,
-)
+from .._protocols.vault import PlanRow, Vault
 from .._registry.registry import Registry
 from .._runtime.clock import Clock, utc_now
 from .._runtime.lookups import Lookups

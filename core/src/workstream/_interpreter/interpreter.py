@@ -1,16 +1,16 @@
 """The order of things: walks a plan, and decides what comes next.
 
 This is plain ``async`` code. It imports no event loop and awaits only what its runtime
-gives it (``_protocols.runtime``), so the same lines run on trio, in a simulator, or in whatever
-can drive a coroutine.
+gives it (``_protocols.runtime``), so the same lines run on trio, in a simulator, or in
+whatever can drive a coroutine.
 
 How it is built
 ===============
 
 **Resume is running again.** There is no second path for recovery. After a crash
-``_recovery.put_in_order`` tidies the stored tree, and then the code below walks it as
-it walks a new one. Every step first asks "is this decided already?" and acts on the
-status that it finds:
+``put_in_order`` (``_interpreter.recovery``) tidies the stored tree, and then the code
+below walks it as it walks a new one. Every step first asks "is this decided already?" and
+acts on the status that it finds:
 
 ========  ======================================================================
 finds     means
@@ -26,10 +26,10 @@ resumed step what it needs to know (sequences that are R take the slots first, a
 group that is R is run anew, a continuous group that is C is run once more).
 
 **Walk every phase; guard only what begins.** A failure never jumps anywhere. It changes
-the tree, and the guards of later phases look at the tree (``_interpreter.judgement``): the blocks
-after a failed one do not begin, the post-checks do not begin, the deferred work does. So
-"what still runs after a failure" (section 22) is the sum of a few guards rather than a
-net of exits.
+the tree, and the guards of later phases look at the tree (``_interpreter.judgement``): the
+blocks after a failed one do not begin, the post-checks do not begin, the deferred work
+does. So "what still runs after a failure" (section 22) is the sum of a few guards rather
+than a net of exits.
 
 **Change, then record, then await.** Memory is changed and ``record``-ed with no ``await``
 in between; the records of a plan become durable in that order. Any crash therefore leaves

@@ -1,9 +1,10 @@
 """The fields that a user writes, class by class, and what kind each of them is.
 
 Whatever takes a plan apart and puts it together again goes by this table: the stored
-definition (``_codec.codec``) and the JSON form (``_codec.json_text``). The table is read off the classes
-of ``_plan.plan``, so a field that is added there is stored from that moment on; a field of a
-type that the table does not know is found at import, not when somebody loses data.
+definition (``_codec.codec``) and the JSON form (``_codec.json_text``). The table is read
+off the classes of ``_plan.plan``, so a field that is added there is stored from that moment
+on; a field of a type that the table does not know is found at import, not when somebody
+loses data.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The runtime protocol: all that the interpreter can ask of the world around it.
 
 The interpreter is plain ``async`` code that awaits nothing but what these verbs give
-it, so any event loop, or none, can drive it: trio (``_runtime.trio_runtime``), a simulator in
-virtual time, a workflow server.
+it, so any event loop, or none, can drive it: trio (``_runtime.trio_runtime``), a simulator
+in virtual time, a workflow server.
 
 Three promises make the interpreter's own code simple. Whoever writes a runtime keeps
 them:

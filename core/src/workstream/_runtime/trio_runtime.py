@@ -73,7 +73,7 @@ class RunSettings:
 
 
 class TrioRuntime:
-    """Runs one plan on trio; see ``_runtime.Runtime`` for the verbs."""
+    """Runs one plan on trio; see ``Runtime`` for the verbs."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """The store of one machine: an LMDB environment in a directory of its own.
 
-The directory holds the marker (``_vaults.store_marker``), LMDB's ``data.mdb`` and ``lock.mdb``,
-and ``owners`` (``_vaults.owners``). Keys and values are described in ``_vaults.lmdb_layout``. The
-rules that this file obeys, and why:
+The directory holds the marker (``_vaults.store_marker``), LMDB's ``data.mdb`` and
+``lock.mdb``, and ``owners`` (``_vaults.owners``). Keys and values are described in
+``_vaults.lmdb_layout``. The rules that this file obeys, and why:
 
 **One write transaction is one call in a worker thread, from begin to commit.** LMDB's
 writer lock belongs to a thread: begun here and committed there, a transaction seems to
