@@ -6,14 +6,11 @@ import gc
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import attrs
 import pytest
 
 from workstream._codec.codec import Codec
-from workstream._codec.output import Line
-from workstream._codec.records import row_prefixes
 from workstream._plan.plan import (
     Action,
     BaseAction,
@@ -517,79 +514,6 @@ def test_an_endless_chain_of_errors_is_cut(codec: Codec) -> None:
     assert str(action.error.message) == "again"
 
 
-# -- Versions --------------------------------------------------------------------------
-
-GOLDEN_ID = UUID("01a209a5-97ea-71af-af37-45f900000000")
-GOLDEN_DEFINITION = bytes.fromhex(
-    "0185a46e616d65a6676f6c64656ea867726f75705f6964c4100000000000000000000000"
-    "0000000007a46d657461c4046d657461a6626c6f636b739183a46e616d65a5626c6f636b"
-    "a973657175656e6365739182a46e616d65a374776fa7616374696f6e739283a46e616d65"
-    "a4636f7079a6706c7567696ea6742e636f7079a7726571756573749284a52474797065a6"
-    "436f7079546fa4686f7374a161a870617373776f7264a768756e74657232a5746f6b656e"
-    "a9656e763a544f4b454e9191a870617373776f726482a46e616d65a46e6f6e65a6706c75"
-    "67696ea6742e636f7079aa68616c745f6166746572a853455155454e4345ab706f73745f"
-    "636865636b7383a7616374696f6e739184a46e616d65a46c6f6f6ba6706c7567696ea674"
-    "2e6c6f6f6ba7726571756573749181a4686f7374a161a774696d656f7574cb7ff0000000"
-    "000000a564656c6179cb3ff8000000000000a36b6579a36b6579"
-)
-GOLDEN_RECORD = bytes.fromhex(
-    "0199a64641494c4544cf000649add44b1240cf000649add44b1240cf000649add44b1240"
-    "cf000649add44b12409283a566696c657391a161a773657373696f6ea773657373696f6e"
-    "a5657874726191c709010100000000000000009191a773657373696f6e9393a56f757465"
-    "72c70901400000000000000000c393a66d6964646c6500c293a5696e6e6572ffc20081a3"
-    "70696405"
-)
-GOLDEN_ROW = bytes.fromhex(
-    "019aa64641494c4544a6676f6c64656ea0c41000000000000000000000000000000007cf"
-    "000649add44b1240cf000649add44b1240cf000649add44b124091a5424c4f434bc2c0"
-)
-
-
-def golden_plan() -> Plan:
-    """What the bytes above were made of; neither must ever change."""
-    plan = Plan(
-        name="golden",
-        group_id=UUID(int=7),
-        meta=b"meta",
-        blocks=[
-            Block(name="block", halt_after=HaltAfter.SEQUENCE, sequences=[two()]),
-        ],
-        post_checks=checks("key"),
-    )
-    copy = plan.blocks[0].sequences[0].actions[0]
-    copy.request = CopyTo("a", token=SecretRef("env:TOKEN"))
-    give_ids(plan, GOLDEN_ID)
-    plan.submitted = NOON
-    plan.state = State(Status.FAILED, NOON, NOON)
-    plan.reasons = (FailureReason.BLOCK,)
-    copy.state = State(Status.FAILED, NOON, NOON)
-    copy.attempts = [
-        Attempt(
-            started=NOON,
-            ended=NOON,
-            response=Copied(("a",), "session", [2**64]),
-            error=chain(),
-            notes={"pid": 5},
-        )
-    ]
-    return plan
-
-
-def test_what_version_1_stored_is_read_for_ever(codec: Codec) -> None:
-    """Bytes that were written by the first version; a new one keeps reading them."""
-    plan = golden_plan()
-    copy = plan.blocks[0].sequences[0].actions[0]
-    whole = StoredPlan(
-        row=codec.decode_row(GOLDEN_ID, GOLDEN_ROW),
-        definition=GOLDEN_DEFINITION,
-        records=(attrs.evolve(codec.record_of(copy), data=GOLDEN_RECORD),),
-        position=0,
-        lines={},
-        stop_requested=False,
-    )
-    assert codec.load(whole) == plan
-
-
 # -- The rest --------------------------------------------------------------------------
 
 
@@ -607,40 +531,6 @@ def test_loading_leaves_the_collector_as_it_was(codec: Codec) -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
-
-
-@pytest.mark.parametrize("status", Status)
-def test_a_row_comes_back(codec: Codec, status: Status) -> None:
-    """A row holds the plan's state, and begins with its status (STO-4)."""
-    plan = submitted(make_plan())
-    run(codec, plan)
-    plan.state.status = status
-    row = codec.row_of(plan)
-    data = codec.encode_row(row)
-    assert codec.decode_row(row.id, data) == row
-    assert data.startswith(row_prefixes(status))
-    other = submitted(make_plan())
-    codec.apply_row(other, row)
-    assert other.state == plan.state
-    assert other.reasons == plan.reasons
-    assert other.stopping
-    assert other.runtime_update == NOON
-
-
-def test_a_line_comes_back(codec: Codec) -> None:
-    """A line keeps its number, time and progress (WA-3)."""
-    line = Line(number=7, time=NOON, attempt=2, text="\udc80 ok", done=1.5, total=3)
-    assert codec.decode_line(codec.encode_line(line)) == line
-
-
-def test_times_of_other_zones_are_the_same_moment(codec: Codec) -> None:
-    """Times are stored as UTC, whatever zone they were in."""
-    plan = submitted(make_plan())
-    plan.submitted = NOON.astimezone()
-    row = codec.decode_row(codec.row_of(plan).id, codec.encode_row(codec.row_of(plan)))
-    assert row.submitted == NOON
-    assert row.submitted is not None
-    assert row.submitted.tzinfo is UTC
 
 
 def test_a_check_action_is_told_from_an_action(codec: Codec) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import attrs
 import pytest
@@ -34,8 +34,6 @@ from workstream._protocols.plugin import (
 )
 from workstream._validation.validation import (
     check,
-    check_resumable,
-    check_startable,
     prepared,
 )
 from workstream._values.errors import Fault, ValidationError
@@ -575,61 +573,6 @@ def test_infinite_timeout_is_warned_of() -> None:
     assert prepared(plan(), PLUGINS)[1] == []
 
 
-def test_preparing_leaves_the_plan_as_it_was() -> None:
-    """What is prepared is a deep copy; the caller's plan can be used again (SUB-2, X-59)."""
-    mine = plan(block(seq(act(request=Mutable(["mine"]))), concurrency=0))
-    before = repr(mine)
-    first, _ = prepared(mine, PLUGINS)
-    second, _ = prepared(mine, PLUGINS)
-    assert repr(mine) == before
-    assert first == second
-    for item, other, third in zip(walk(mine), walk(first), walk(second), strict=True):
-        assert item.node is not other.node
-        assert other.node is not third.node
-    assert action_of(first).request is not action_of(second).request
-
-
-def test_refused_plan_can_be_repaired_and_used() -> None:
-    """A refusal leaves the plan untouched, so that mending it is enough (V-2, X-56)."""
-    mine = one(timeout=-1, request=Mutable(["mine"]))
-    before = repr(mine)
-    with pytest.raises(ValidationError):
-        prepared(mine, PLUGINS)
-    assert repr(mine) == before
-    action_of(mine).timeout = 5
-    assert action_of(prepared(mine, PLUGINS)[0]).timeout == 5
-
-
-def test_preparing_fills_in_defaults() -> None:
-    """Requests get their defaults, and zeros what they stand for (SUB-1, V-21, V-22)."""
-    ready, _ = prepared(
-        plan(
-            block(
-                seq(
-                    act(request=Other()), act(request=Mutable()), act(request=Other(7))
-                ),
-                concurrency=0,
-                entrance_delay=3,
-            ),
-            cont_checks=Checks(actions=[chk()], delay=0),
-        ),
-        PLUGINS,
-    )
-    first, second, third = actions_of_first_sequence(ready)
-    assert first.request == Other(5)
-    assert second.request == Mutable(["default", "validated"])
-    assert third.request == Other(7)
-    assert ready.blocks[0].concurrency == 1
-    assert ready.cont_checks is not None
-    assert ready.cont_checks.delay == 30
-    seconds = (ready.blocks[0].entrance_delay, ready.cont_checks.delay, first.timeout)
-    assert [type(each) for each in seconds] == [float, float, float]
-
-
-def actions_of_first_sequence(whole: Plan) -> list[Action]:
-    return whole.blocks[0].sequences[0].actions
-
-
 def test_reference_is_no_secret_in_a_request() -> None:
     """A plan that keeps references is sound wherever it is validated (CL-3)."""
     assert faults_of(one(request=Mutable(thing=SecretRef("env:TOKEN")))) == []
@@ -649,70 +592,3 @@ def test_request_that_holds_itself_is_a_fault() -> None:
     endless.thing = [endless]
     (fault,) = faults_of(one(request=endless))
     assert (fault.path, fault.field, fault.rule) == (A, "request", "SUB-1")
-
-
-def test_ten_thousand_sequences_are_validated_in_one_pass() -> None:
-    """Each plugin, request and object is looked at once, however many siblings there are."""
-    calls: list[object] = []
-
-    class Counting(Act):
-        def validate(self, request: Any, /) -> None:
-            calls.append(request)
-
-    installed = Installed()
-    installed.plugins["t.act"] = Counting()
-    many = plan(block(*(seq(act(request=Other(1))) for _ in range(10_000))))
-    assert check(many, installed) == ([], [])
-    assert len(calls) == 10_000
-
-
-def stored(base: Plan | None = None) -> Plan:
-    whole = plan(block(seq(act())), pre_checks=Checks(actions=[chk()]))
-    whole = whole if base is None else base
-    give_ids(whole, new_plan_id())
-    return whole
-
-
-def test_submitted_plan_can_be_started() -> None:
-    """A plan that is as submit left it has nothing against its start (ST-4)."""
-    assert check_startable(stored(), PLUGINS) == []
-
-
-def test_start_needs_every_object_as_submit_left_it() -> None:
-    """Ids, states and attempts are looked at again before a start (ST-4)."""
-    whole = stored()
-    whole.id = None
-    whole.blocks[0].id = UUID(int=4 << 76)
-    whole.blocks[0].state.status = Status.RUNNING
-    action_of(whole).attempts.append(Attempt(started=NOW))
-    found = check_startable(whole, PLUGINS)
-    assert [(fault.path, fault.field, fault.rule) for fault in found] == [
-        ("P", "id", "ST-4"),
-        ("P / B", "id", "ST-4"),
-        ("P / B", "state", "ST-4"),
-        (A, "attempts", "ST-4"),
-    ]
-
-
-def test_start_needs_every_plugin() -> None:
-    """Plugins that went, broke, or changed their kind keep a plan from starting (ST-4, REG-6)."""
-    whole = stored(
-        plan(block(seq(act(name="a"), act(name="b", plugin="t.broken"), act(name="c"))))
-    )
-    actions_of_first_sequence(whole)[2].plugin = "t.chk"
-    actions_of_first_sequence(whole)[0].plugin = "gone.away"
-    found = check_startable(whole, PLUGINS)
-    assert [(fault.path, fault.rule) for fault in found] == [
-        ("P / B / s / a", "V-15"),
-        ("P / B / s / b", "REG-6"),
-        ("P / B / s / c", "V-20"),
-    ]
-
-
-def test_plan_left_by_a_crash_needs_its_plugins_only() -> None:
-    """To be resumed, a plan needs every plugin, whatever its states are (R-4)."""
-    whole = stored(plan(block(seq(act(name="a"), act(name="b", plugin="gone.away")))))
-    for item in walk(whole):
-        item.node.state.status = Status.RUNNING
-    (fault,) = check_resumable(whole, PLUGINS)
-    assert (fault.path, fault.rule) == ("P / B / s / b", "V-15")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -363,3 +364,32 @@ def test_no_color_is_heeded(write_plan: WritePlan) -> None:
     assert status == 1
     assert "\x1b[31m" not in written
     assert "\x1b[1;31m" not in written
+
+
+def unstyled(written: str) -> list[str]:
+    """The lines without what sets them in bold or in colour."""
+    return re.sub(r"\x1b\[[\d;]*m", "", written).split("\r\n")
+
+
+def test_tables_and_trees_fit_a_narrow_terminal(
+    call: Callable[..., Any], write_plan: WritePlan
+) -> None:
+    """A list leaves out the year before it breaks a line; a tree keeps its branches."""
+    bad = 'act("do", fail="no space left", say="x " * 80)'
+    tolerated = f'Sequence(name="one", actions=[{bad}])'
+    call("run", write_plan(f"tier({tolerated}, tolerated_failures=1)"))
+
+    status, table = run_on_terminal("list", NO_COLOR="1", COLUMNS="72")
+    assert status == 0
+    heads, row = unstyled(table)[:2]
+    assert heads.split() == ["ID", "STATUS", "SUBMITTED", "TOOK", "NAME"]
+    assert row.index("completed with failures") == heads.index("STATUS")
+    assert row.index("Deploy") == heads.index("NAME")
+
+    status, tree = run_on_terminal("show", "--all", NO_COLOR="1")
+    lines = unstyled(tree)
+    [first] = [n for n, line in enumerate(lines) if "toy.act " in line]
+    inset = len(lines[first]) - len(lines[first].lstrip())
+    assert inset >= 6
+    assert lines[first + 1].startswith(" " * (inset + 2))
+    assert all(len(line) <= 60 for line in lines)

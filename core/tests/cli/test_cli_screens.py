@@ -314,3 +314,22 @@ def test_a_snapshot_sets_things_right() -> None:
     assert "completed 3.0s" in page
     assert "3 of 3 sequences completed" in page
     assert "web-0 / copy" not in page
+
+
+def test_what_there_is_no_room_for_is_the_beginning() -> None:
+    """A label's end tells it from its siblings; an error's end says why."""
+    plan = plan_of()
+    _, failing, running = plan.blocks[0].sequences
+    running.name = "a machine with a very long name, number 3"
+    story = Story(plan)
+    story.begin(plan, plan.blocks[0], failing, running, running.actions[0])
+    story.fail(
+        failing.actions[0],
+        "copy --to web-1 exited with code 1; the end of its stderr:\nno space left",
+    )
+    story.see(failing, F)
+
+    page = text_of(story.screen(60))
+
+    assert "  …ry long name, number 3 / copy    5.0s" in page
+    assert "✗ Tier / web-1 / copy: no space left" in page

@@ -1,0 +1,109 @@
+"""The stored forms that need no plugin: a plan's row, and reported lines."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import attrs
+import pytest
+
+from workstream._codec.output import Line
+from workstream._codec.records import (
+    apply_row,
+    decode_line,
+    decode_row,
+    encode_line,
+    encode_row,
+    row_of,
+    row_prefixes,
+    status_in,
+)
+from workstream._plan.plan import Action, Block, Outcome, Plan, Sequence
+from workstream._plan.walk import give_ids, new_plan_id
+from workstream._protocols.vault import PlanRow
+from workstream._values.state import FailureReason, State, Status
+
+NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def submitted() -> Plan:
+    """A plan as ``submit`` stores it."""
+    sequence = Sequence(name="s", actions=[Action(name="a", plugin="t.act")])
+    plan = Plan(
+        name="plan \udc80",
+        description="a plan",
+        group_id=new_plan_id(),
+        blocks=[Block(name="block", sequences=[sequence])],
+    )
+    give_ids(plan, new_plan_id())
+    plan.submitted = NOON
+    return plan
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_row_comes_back(status: Status) -> None:
+    """A row holds the plan's state, and begins with its status (STO-4)."""
+    plan = submitted()
+    plan.state = State(status, NOON, NOON + timedelta(microseconds=1))
+    plan.reasons = (FailureReason.STOPPED, FailureReason.BLOCK)
+    plan.stopping = True
+    plan.runtime_update = NOON
+
+    row = row_of(plan)
+    data = encode_row(row)
+
+    assert decode_row(row.id, data) == row
+    assert data.startswith(row_prefixes(status))
+    assert status_in(data) is status
+    other = submitted()
+    apply_row(other, row)
+    assert other.state == plan.state
+    assert other.reasons == plan.reasons
+    assert other.stopping
+    assert other.runtime_update == NOON
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_row_tells_of_tolerated_failures(status: Status) -> None:
+    """Of a plan that completed; and in a form that such rows alone have (OM-4)."""
+    plan = submitted()
+    plan.state.status = status
+    plan.blocks[0].sequences[0].state.status = Status.FAILED
+
+    row = row_of(plan)
+    data = encode_row(row)
+
+    assert row.outcome is plan.outcome
+    assert row.with_failures == (row.outcome is Outcome.COMPLETED_WITH_FAILURES)
+    assert decode_row(row.id, data) == row
+    assert status_in(data) is status
+    assert data.startswith(b"\x02" if row.with_failures else b"\x01")
+    without = encode_row(attrs.evolve(row, with_failures=False))
+    assert decode_row(row.id, without).outcome.name == status.name
+
+
+def test_a_row_of_an_unknown_form_is_refused() -> None:
+    """By name, so that its plan alone is in trouble (R-4)."""
+    row = PlanRow(id=new_plan_id(), name="plan")
+    data = b"\x03" + encode_row(row)[1:]
+
+    with pytest.raises(ValueError, match="its form is version 3"):
+        decode_row(row.id, data)
+    with pytest.raises(ValueError, match="its form is version 3"):
+        status_in(data)
+
+
+def test_a_line_comes_back() -> None:
+    """A line keeps its number, time and progress (WA-3)."""
+    line = Line(number=7, time=NOON, attempt=2, text="\udc80 ok", done=1.5, total=3)
+    assert decode_line(encode_line(line)) == line
+
+
+def test_times_of_other_zones_are_the_same_moment() -> None:
+    """Times are stored as UTC, whatever zone they were in."""
+    plan = submitted()
+    plan.submitted = NOON.astimezone()
+    row = decode_row(row_of(plan).id, encode_row(row_of(plan)))
+    assert row.submitted == NOON
+    assert row.submitted is not None
+    assert row.submitted.tzinfo is UTC
