@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
+import attrs
 import pytest
 import trio
 
 from _workstream_testing.expectations import kind_of
-from _workstream_testing.fixtures import ACT, ScriptedRequest
+from _workstream_testing.fixtures import ACT, CHECK, ScriptedRequest
 from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.notation import parse
 from _workstream_testing.virtual_time import FakeClock
@@ -19,7 +21,7 @@ from workstream._codec.codec import Codec
 from workstream._plan.plan import BaseAction, Plan
 from workstream._plan.walk import actions, new_plan_id, walk
 from workstream._protocols.plugin import ActionPlugin, AnyPlugin, Context
-from workstream._protocols.vault import Change, Vault, Write
+from workstream._protocols.vault import Change, NodeRecord, Vault, Write
 from workstream._registry.registry import Registry
 from workstream._values.errors import (
     NotRunningHereError,
@@ -481,5 +483,73 @@ def test_interrupted_attempt_is_told_as_such() -> None:
         assert second.error is not None
         assert second.error.permanent
         assert second.error.wrapped == PluginError("RuntimeError: a: boom")
+
+    world.clock.run(scenario)
+
+
+class DiesAtTheNextAttempt(HeldVault):
+    """A vault of an engine that dies as it begins attempts, once all is in order."""
+
+    dies = False
+    in_order = False
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
+        """Commit what comes before it."""
+        if self.dies and not self.in_order:
+            self.in_order = True
+            return await super().write(writes)
+        for write in writes:
+            for number, change in enumerate(write.changes):
+                if self.dies and isinstance(change, NodeRecord) and change.attempt:
+                    before = attrs.evolve(write, changes=write.changes[:number])
+                    await super().write([before] if number else [])
+                    msg = "the engine died"
+                    raise StorageError(msg)
+        return await super().write(writes)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_notes_of_a_check_outlive_a_second_crash(seed: int) -> None:
+    """Between the end of its group's old run and the new attempt (REG-11, R-19)."""
+    world = World(lambda clock: DiesAtTheNextAttempt(MemoryVault(), clock))
+    assert isinstance(world.vault, DiesAtTheNextAttempt)
+    vault = world.vault
+
+    async def scenario() -> None:
+        text = "plan=R: pre=R[a=R{open}; b=R{open}] B1: s1[c]"
+        plan_id = await remembered(world, text, plugin=CHECK, pid=7)
+        async with world.engine(recover=False) as ws:
+            vault.dies = True
+            # What is put in order is stored; then its attempts begin, or rather do not.
+            with suppress(StorageError):
+                await ws.resume(plan_id)
+                await ws.wait(plan_id)
+        vault.dies = False
+        async with world.engine() as ws:
+            ended = await ws.wait(plan_id)
+        assert ended.state.status is Status.COMPLETED
+        assert action_of(ended, "a").attempts[0].notes == {"pid": 7}
+
+    world.clock.run(scenario, seed=seed)
+
+
+def test_a_check_that_a_stop_keeps_from_running_again() -> None:
+    """Its old attempt does not stay in the store as if it still ran (E-10, SP-5)."""
+    world = World()
+
+    async def scenario() -> None:
+        text = "plan=R: pre=R[a=R{open}; b=R{open}] B1: s1[c]"
+        plan_id = await remembered(world, text, plugin=CHECK, pid=7)
+        async with world.engine(recover=False) as ws:
+            await ws.resume(plan_id)
+            vars(ws)["_service"].runs[plan_id].stop()  # before its first step
+            ended = await ws.wait(plan_id)
+        assert ended.state.status is Status.STOPPED
+        assert ended.pre_checks is not None
+        assert ended.pre_checks.state.status is Status.STOPPED
+        for check in ended.pre_checks.actions:
+            assert check.state.status is Status.NOT_STARTED
+            assert check.attempts == []
+        assert world.stage.calls == []
 
     world.clock.run(scenario)

@@ -303,10 +303,11 @@ class Interpreter:
         self._begin(group)
         for action in group.actions:
             if action.state.status is not N or action.attempts:
-                self._left_behind(action)
+                left_behind = self._left_behind(action)
                 action.state = State()
                 action.attempts = []
-                self._runtime.record(action)
+                if not left_behind:
+                    self._runtime.record(action)
         if len(group.actions) == 1:
             await self._action(group.actions[0], main)
         else:
@@ -315,17 +316,25 @@ class Interpreter:
                     nursery.start_soon(self._action, action, main)
         self._finish(group, judgement.settled(group))
 
-    def _left_behind(self, action: BaseAction) -> None:
-        """Keep the notes of an interrupted attempt for the group's new run (REG-11)."""
+    def _left_behind(self, action: BaseAction) -> bool:
+        """Keep the notes of an interrupted attempt for the group's new run (REG-11).
+
+        Then it is the new attempt that takes the old one's place in the store: a crash
+        between the two would lose the notes.
+        """
         last = action.final_attempt
-        if last is not None and last.interrupted and last.notes:
-            self._notes[id(action)] = dict(last.notes)
+        if last is None or not (last.interrupted and last.notes):
+            return False
+        self._notes[id(action)] = dict(last.notes)
+        return True
 
     # --- actions (section 10) ---------------------------------------------------
 
     async def _action(self, action: BaseAction, main: bool) -> None:
         """Run one action to its verdict, from wherever its attempts stand."""
         if main and self._plan.stopping and action.state.status is N:
+            if self._notes.pop(id(action), None) is not None:
+                self._runtime.record(action)  # nothing takes the old attempt's place
             return None
         plugin = self._plugins.get(action.plugin)
         policy = plugin.retry if plugin is not None else FAST
