@@ -315,3 +315,59 @@ def test_running_group_has_no_end() -> None:
             assert {s.status for s in states} == {Status.RUNNING, Status.COMPLETED}
 
     world.clock.run(scenario)
+
+
+# --- opening and leaving ----------------------------------------------------------------
+
+
+class SlowToOpen(HeldVault):
+    """A vault that takes a second to open, and does so in spite of a cancellation."""
+
+    is_open = False
+
+    async def open(self) -> None:
+        """Open it, slowly."""
+        with trio.CancelScope(shield=True):
+            await trio.sleep(1)
+        await super().open()
+        self.is_open = True
+
+    async def close(self) -> None:
+        """Close it."""
+        await super().close()
+        self.is_open = False
+
+
+def test_opening_that_is_cancelled_leaves_nothing_open(tmp_path: Path) -> None:
+    """The store can be opened again; in one process it could not be, twice (T-3)."""
+    world = World(lambda clock: SlowToOpen(LmdbVault(tmp_path / "store"), clock))
+    assert isinstance(world.vault, SlowToOpen)
+    vault = world.vault
+
+    async def scenario() -> None:
+        with trio.move_on_after(0.5) as scope:
+            async with world.engine():
+                pytest.fail("it was opened")
+        assert scope.cancelled_caught
+        assert not vault.is_open
+        async with world.engine() as ws:
+            plan_id = await world.start(ws, "B1: s1[a]")
+            assert (await ws.wait(plan_id)).state.status is Status.COMPLETED
+
+    world.clock.run(scenario)
+
+
+def test_an_engine_that_was_left_begins_nothing(stored_world: World) -> None:
+    """It says so, and the plan is as it was (T-3)."""
+    world = stored_world
+
+    async def scenario() -> None:
+        async with world.engine() as left:
+            plan_id = await left.submit(parse("B1: s1[a]").plan)
+        with pytest.raises(StorageError, match="this engine was left: open the store"):
+            await left.start(plan_id)
+        async with world.engine() as ws:
+            await ws.start(plan_id)
+            assert (await ws.wait(plan_id)).state.status is Status.COMPLETED
+
+    world.clock.run(scenario)

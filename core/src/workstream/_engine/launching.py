@@ -68,6 +68,7 @@ class Launcher:
 
     async def start(self, plan_id: UUID) -> None:
         """Start a plan if nobody runs it and it was never started (ST-1 to ST-5)."""
+        self._service.require_open()
         if not await self._vault.claim(plan_id):
             await self._vault.row(plan_id)  # it must exist all the same
             return
@@ -132,6 +133,7 @@ class Launcher:
 
     async def recover(self, plan_id: UUID, *, max_last_update: float | None) -> bool:
         """Recover a plan unless somebody runs it or it is not R; whether it did (R-1)."""
+        self._service.require_open()
         if not await self._vault.claim(plan_id):
             return False
         async with self._service.begins(plan_id):

@@ -25,6 +25,7 @@ from .._protocols.vault import StoredPlan, Vault, Write
 from .._runtime.attempts import DEAF_AFTER
 from .._runtime.journal import Committer
 from .._runtime.trio_runtime import RunSettings
+from .._values.errors import StorageError
 from .runs import Run
 from .watch_feed import Ticket
 
@@ -55,6 +56,7 @@ class Service:
         self._pokes: dict[UUID, trio.Event] = {}
         self._body = trio.CancelScope()
         self._interrupt: KeyboardInterrupt | None = None
+        self._is_open = False
 
     # --- its life ---------------------------------------------------------------------
 
@@ -65,7 +67,9 @@ class Service:
         ready, gone = trio.Event(), trio.Event()
         context = contextvars.copy_context()
         trio.lowlevel.spawn_system_task(self._serve, ready, gone, context=context)
-        await ready.wait()
+        # Whoever is cancelled here would leave the vault open, and the task behind.
+        with trio.CancelScope(shield=True):
+            await ready.wait()
         try:
             with self._body:
                 yield
@@ -81,8 +85,10 @@ class Service:
             if self._vault.shared:
                 keepers.start_soon(self._see_stop_requests)
             async with trio.open_nursery() as self._nursery:
+                self._is_open = True
                 ready.set()
                 self._nursery.start_soon(trio.sleep_forever)
+            self._is_open = False
             keepers.cancel_scope.cancel()
         gone.set()
 
@@ -90,6 +96,7 @@ class Service:
         self._nursery.cancel_scope.cancel()
         with trio.move_on_after(LEAVE_AFTER):
             await gone.wait()
+        if gone.is_set():
             await self._vault.close()
             return
         names = ", ".join(repr(run.name) for run in self.runs.values())
@@ -114,6 +121,12 @@ class Service:
                 self.runs[plan_id].stop()
 
     # --- runs ---------------------------------------------------------------------------
+
+    def require_open(self) -> None:
+        """Raise StorageError unless runs can begin."""
+        if not self._is_open:
+            message = "this engine was left: open the store again"
+            raise StorageError(message)
 
     @asynccontextmanager
     async def begins(self, plan_id: UUID) -> AsyncGenerator[None]:
