@@ -34,6 +34,7 @@ from workstream import (
     open_workstream,
     preview_plan,
 )
+from workstream._plan.resolving import Immediate
 
 Body = Callable[[PreviewContext, "Ask"], Awaitable[Any]]
 Found = list[tuple[str, str, str]]
@@ -130,7 +131,9 @@ class Unsafe(CheckPlugin[Ask, None]):
 def registry(log: Log | None = None, body: Body | None = None) -> Registry:
     """All of them."""
     plugins: list[AnyPlugin] = [Do(log, body), Mute(), Unsafe()]
-    return Registry(plugins, resolvers={"toy": lambda name: f"{SECRET}{name}"})
+    return Registry(
+        plugins, resolvers={"toy": Immediate(lambda name: f"{SECRET}{name}")}
+    )
 
 
 def do(name: str, says: str = "", fails: str = "", **settings: Any) -> Any:
@@ -480,7 +483,7 @@ def test_a_secret_that_is_not_to_be_had_stands_against_the_plan() -> None:
         Mute.action(Ask(login=SecretRef("toy:y")), name="b"),
         pre_checks=checks(Unsafe.action(Ask(login=SecretRef("toy:z")), name="c")),
     )
-    plugins = Registry([Do(), Mute(), Unsafe()], resolvers={"toy": missing})
+    plugins = Registry([Do(), Mute(), Unsafe()], resolvers={"toy": Immediate(missing)})
 
     told = found(wanted, plugins)
 
