@@ -1,4 +1,4 @@
-"""What LMDB leaves to whoever uses it: readers that died, files cut short, small maps."""
+"""What LMDB leaves to whoever uses it: readers that died, and small maps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from workstream._protocols.vault import NodeRecord, PlanRow, Write
 from workstream._values.errors import StorageError, StoreFormatError
 from workstream._values.state import Status
 from workstream._vaults.lmdb_environment import Environment
-from workstream._vaults.lmdb_pages import missing_page
 from workstream._vaults.lmdb_reader import lmdb
 from workstream._vaults.lmdb_vault import LmdbVault
 
@@ -70,87 +69,6 @@ async def fill(vault: LmdbVault, plans: int, *, size: int = 300) -> list[PlanRow
             write = Write(plan_id=row.id, first=first, changes=(change,))
             assert await vault.write([write]) == [None]
     return rows
-
-
-# -- Files that were cut short -----------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [300, 20_000])
-def test_a_data_file_that_was_cut_short(path: Path, size: int) -> None:
-    """It is refused as damaged, wherever the cut: else a signal would kill (STO-6)."""
-    with_store(path, lambda vault: fill(vault, 3, size=size))
-    data = path / "data.mdb"
-    whole = data.read_bytes()
-    needed = needed_of(path, whole)
-    assert missing_page(data) is None
-    assert needed > 10
-    for pages in reversed(range(2, needed)):
-        os.truncate(data, PAGE * pages)
-        missing = missing_page(data)
-        assert missing is not None
-        assert missing >= pages
-    for pages in (2, needed // 2, needed - 1):
-        data.write_bytes(whole[: PAGE * pages])
-        with pytest.raises(StoreFormatError, match=r"was cut short .* from a backup"):
-            with_store(path, LmdbVault.stop_requests)
-    data.write_bytes(whole[: PAGE * needed])
-    with_store(path, check_readable)
-
-
-def needed_of(path: Path, whole: bytes) -> int:
-    """How many pages a data file must have at least."""
-    cut = path.with_name("cut")
-    cut.write_bytes(whole)
-    pages = len(whole) // PAGE
-    assert missing_page(cut) is None
-    while missing_page(cut) is None:
-        pages -= 1
-        os.truncate(cut, PAGE * pages)
-    return pages + 1
-
-
-async def check_readable(vault: LmdbVault) -> None:
-    """All that is stored can be read."""
-    for row in await vault.search():
-        assert len((await vault.read(row.id)).records) == 20
-        assert len((await vault.log(row.id, 0)).changes) == 20
-
-
-def test_an_end_that_is_not_needed_may_be_missing(path: Path) -> None:
-    """LMDB does not write what it has freed again: a file may well be shorter."""
-
-    async def shrink(vault: LmdbVault) -> None:
-        rows = await fill(vault, 30)
-        for row in rows[1:]:
-            await vault.delete(row.id)
-        for _ in range(3):  # so that what is kept moves to the front
-            await fill(vault, 1)
-
-    with_store(path, shrink)
-    data = path / "data.mdb"
-    whole = data.read_bytes()
-    needed = needed_of(path, whole)
-    data.write_bytes(whole[: PAGE * needed])
-    with_store(path, check_readable)
-    with_store(path, lambda vault: fill(vault, 30))
-    with_store(path, check_readable)
-
-
-def test_a_page_that_is_empty_is_missing(path: Path) -> None:
-    """A hole, as a copy leaves it that did not come to its end."""
-    with_store(path, lambda vault: fill(vault, 3))
-    data = path / "data.mdb"
-    whole = data.read_bytes()
-    needed = needed_of(path, whole)
-    data.write_bytes(whole[: PAGE * (needed - 1)] + bytes(PAGE))
-    assert missing_page(data) == needed - 1
-
-
-def test_what_is_no_data_file_is_said_to_be_none(path: Path) -> None:
-    """The walk does not take just any file for one of LMDB's."""
-    path.write_bytes(bytes(3 * PAGE))
-    with pytest.raises(ValueError, match="does not begin as"):
-        missing_page(path)
 
 
 # -- Readers that died -------------------------------------------------------------------

@@ -108,16 +108,23 @@ class Checkup:
         try:
             await vault.open()
         except StoreFormatError as error:
-            restore = self._hints.words("restore", "BACKUP", "--store", "DIR")
-            self._problem(str(error), f"if it is lost, make another: {restore}")
+            self._lost(str(error))
         except WorkstreamError as error:
             self._problem(str(error), "mend that, and look again")
         else:
             return True
         return False
 
+    def _lost(self, message: str) -> None:
+        restore = self._hints.words("restore", "BACKUP", "--store", "DIR")
+        self._problem(message, f"if it is lost, make another: {restore}")
+
     async def _look_into(self, vault: Vault) -> None:
         if isinstance(vault, LmdbVault):
+            damage = await vault.damage()
+            if damage is not None:
+                self._lost(damage)
+                return  # whoever reads on may come to harm
             health = await vault.health()
             self._directory(health)
             ids: Collection[UUID] = health.plans

@@ -16,13 +16,12 @@ import attrs
 
 from .._values.errors import PlanCorruptError, StorageError, StoreFormatError
 from . import lmdb_layout as layout
+from .lmdb_environment import DATA
 from .lmdb_reader import Reader, lmdb
 from .lmdb_scratch import scratch_directory
 from .store_marker import MARKER, sync_directory
 
-__all__ = ["DATA", "StoreCopy", "back_up", "copy_errors", "write_copy"]
-
-DATA = "data.mdb"
+__all__ = ["StoreCopy", "back_up", "copy_errors", "write_copy"]
 
 
 @attrs.frozen(kw_only=True)
@@ -89,7 +88,7 @@ def _refuse(source: Path, destination: Path) -> None:
 
 
 def _plans_in(directory: Path) -> int:
-    env = lmdb().open(os.fspath(directory), readonly=True, lock=False, create=False)
+    env = lmdb().open(os.fsencode(directory), readonly=True, lock=False, create=False)
     try:
         with env.begin() as transaction:
             return sum(1 for _ in Reader(transaction).all_of(layout.ROW))

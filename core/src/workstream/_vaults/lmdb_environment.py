@@ -15,6 +15,11 @@ opened the store with a larger one, has filled beyond this one's end.
 A reader that died keeps its slot, and pages that it might still read are not used
 again: the file grows. Any other process can clear the slot; so this one looks for such
 slots every few hundred commits.
+
+Files that are removed, or replaced by others, while they are open go on to be written by
+who has them open, and nobody else sees it: what is acknowledged then is lost, and of two
+lock files neither keeps two writers apart. So before each write, and each read, the names
+must still mean the files that were opened (``check_in_place``).
 """
 
 from __future__ import annotations
@@ -28,14 +33,27 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .._values.errors import StoreFormatError
-from .lmdb_pages import missing_page
+from .lmdb_pages import Damage, MomentGoneError, damage_in
 from .lmdb_reader import Reader, lmdb, storage_errors
+from .store_files import FilesInPlace
+from .store_marker import sync_directory
 
-__all__ = ["OPEN_HERE", "Environment", "is_open_here"]
+__all__ = [
+    "DATA",
+    "LOCK",
+    "OPEN_HERE",
+    "Environment",
+    "damage_error",
+    "damage_of",
+    "is_open_here",
+]
 
 T = TypeVar("T")
 
 log = logging.getLogger("workstream")
+
+DATA, LOCK = "data.mdb", "lock.mdb"
+"""What LMDB calls its files."""
 
 _SMALLEST_MAP = 2**26
 _READERS = 510
@@ -81,15 +99,19 @@ class Environment:
         self.readers_cleared = 0
         with storage_errors(path):
             self._env = self._open()
+            self._files = FilesInPlace(path, (DATA, LOCK))
 
     # -- Opening and closing -----------------------------------------------------------
 
     def _open(self) -> Any:
-        data = self._path / "data.mdb"
-        _reserve_lock_file(self._path / "lock.mdb")
+        data = self._path / DATA
+        _reserve_lock_file(self._path / LOCK)
         is_new = not data.exists() or data.stat().st_size == 0
         try:
             env = self._open_as_large_as_possible()
+            if is_new:
+                # A commit syncs what is in the file, not that the file has a name.
+                sync_directory(self._path)
         except BaseException:
             if is_new:
                 # What could not be begun, for want of room, must not look like damage.
@@ -111,7 +133,7 @@ class Environment:
         while True:
             try:
                 return library.open(
-                    os.fspath(self._path),
+                    os.fsencode(self._path),
                     map_size=size,
                     mode=0o600,
                     max_readers=_READERS,
@@ -136,12 +158,25 @@ class Environment:
         """
         with storage_errors(self._path):
             if self._panicked:
+                self.check_in_place()
                 self._env.close()
                 self._env = self._open()
                 log.warning("the store at %s was opened anew", self._path)
             elif self._outgrown:
                 self._env.set_mapsize(0)  # as large as the store says it is
         self._panicked = self._outgrown = False
+
+    def check_in_place(self) -> None:
+        """See that the store's files are still those that were opened.
+
+        Raises:
+            StorageError: They were removed or replaced.
+        """
+        self._files.check()
+
+    def keep_in_place(self, name: str) -> None:
+        """Let one more file be looked at. Raises OSError when it is not there."""
+        self._files.add(name)
 
     def grow(self) -> None:
         """Make room in a full store. Nobody may be using the environment.
@@ -166,9 +201,17 @@ class Environment:
     def copy(self, directory: Path) -> None:
         """Copy what is committed now, without unused pages; others go on meanwhile.
 
-        It takes as long as it takes: call it in a thread. Raises LMDB's own errors.
+        It takes as long as it takes: call it in a thread. Raises LMDB's own errors,
+        and StoreFormatError where a page is not in order: LMDB would follow it anywhere.
         """
-        self._env.copy(os.fspath(directory), compact=True)
+        damage = self.damage()
+        if damage is not None:
+            raise damage_error(self._path, damage)
+        self._env.copy(os.fsencode(directory), compact=True)
+
+    def damage(self) -> Damage | None:
+        """The first page found that is not in order: call it in a thread."""
+        return damage_of(self._env, self._path / DATA)
 
     def measures(self) -> tuple[int, int, int]:
         """How large it may become and how much of that is used, in bytes; its readers.
@@ -185,6 +228,7 @@ class Environment:
     @contextmanager
     def reading(self) -> Generator[Reader, None, None]:
         """A read transaction; it must be short."""
+        self.check_in_place()
         with storage_errors(self._path), self._begin() as transaction:
             yield Reader(transaction)
 
@@ -213,6 +257,8 @@ class Environment:
         with storage_errors(self._path):
             try:
                 with self._env.begin(write=True) as transaction:
+                    # Once others have to wait: they may have kept this one waiting.
+                    self.check_in_place()
                     return function(transaction)
             except library.Error as error:
                 self._note(error)
@@ -260,15 +306,23 @@ def _check_length(path: Path, env: Any, data: Path) -> None:
     length = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
     if data.stat().st_size >= length:
         return
-    # Nobody may be writing while the pages are looked at.
-    transaction = env.begin(write=True)
-    try:
-        missing = missing_page(data)
-    finally:
-        transaction.abort()
-    if missing is not None:
-        message = (
-            f"the store at {path} is damaged: its data file was cut short (page "
-            f"{missing} is not there); restore it from a backup"
-        )
-        raise StoreFormatError(message)
+    damage = damage_of(env, data)
+    if damage is not None:
+        raise damage_error(path, damage)
+
+
+def damage_of(env: Any, data: Path) -> Damage | None:
+    """The first page found that is not in order; others may be writing meanwhile.
+
+    It takes as long as it takes: a few seconds for a hundred megabytes.
+    """
+    while True:
+        # What this transaction could read is not used again while it lasts.
+        with env.begin() as transaction, suppress(MomentGoneError):
+            return damage_in(data, moment=transaction.id())
+
+
+def damage_error(path: Path, damage: Damage) -> StoreFormatError:
+    """What to say of a store with such a page."""
+    message = f"the store at {path} is damaged: {damage}; restore it from a backup"
+    return StoreFormatError(message)

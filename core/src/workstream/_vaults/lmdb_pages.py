@@ -1,66 +1,104 @@
-"""Whether the data file of an LMDB store has all the pages that it needs.
+"""Whether the pages of an LMDB store are what LMDB takes them for.
 
-LMDB maps the file and follows its page numbers without a doubt: of a page beyond the end
-of the file the system says so with a signal, and of an empty one LMDB itself with an
-abort. A copy that broke off, or a disk that lost the end of the file, would kill every
-process that opens the store. So a file that is shorter than it says is walked before it
-is used, page by page, as LMDB 0.9 lays it out:
+LMDB maps its data file and follows what is in it without a doubt: of a page beyond the
+end of the file the system says so with a signal, and of one that holds something else
+LMDB itself, with an abort or worse. A copy that broke off, or a disk that lost or spoilt
+a page, would kill whoever reads it. So before a file of doubtful origin is used, it is
+walked page by page, as LMDB 0.9 lays it out:
 
 - the pages 0 and 1 hold a head each, the later of which counts: the page size, the roots
-  of two trees (free pages, and ours), and the last page's number;
+  and depths of two trees (free pages, and ours), and the last page's number;
 - a page begins with its number, flags, and the ends of its free space, whose beginning
   tells how many nodes the page has; then come the offsets of the nodes;
-- a node of a branch is the number of the page below; a node of a leaf is a key and a
-  value, or, for a large value, the number of the first page that holds it.
+- a node of a branch is a key and the number of the page below; a node of a leaf is a key
+  and a value, or, for a large value, the number of the first page that holds it.
 
-That the file is shorter need not be damage: LMDB does not write what it has freed again.
+A file that is shorter than it says need not be damaged: LMDB does not write what it has
+freed again.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["missing_page"]
+import attrs
+
+__all__ = ["Damage", "MomentGoneError", "damage_in"]
 
 _META = struct.Struct("<16xIIQQ")
 _TREE = struct.Struct("<IHHQQQQQ")
 _LAST = struct.Struct("<QQ")
 _HEAD = struct.Struct("<QHHHH")
+_LARGE_HEAD = struct.Struct("<QHHI")
 _NODE = struct.Struct("<HHHH")
 _NUMBER = struct.Struct("<Q")
 
 _MAGIC = 0xBEEFC0DE
 _NOTHING = 2**64 - 1
-_BRANCH, _LEAF = 0x01, 0x02
+_BRANCH, _LEAF, _LARGE, _KINDS = 0x01, 0x02, 0x04, 0x0F
 _IS_LARGE = 0x01
+_LONGEST_KEY = 511
 
 
-def missing_page(path: Path) -> int | None:
-    """The number of a page that the file needs and lacks; None: there is none.
+class MomentGoneError(Exception):
+    """The file no longer tells where the trees of that moment begin."""
 
-    Nobody may be writing to the file meanwhile.
+
+@attrs.frozen
+class Damage:
+    """A page that is not what it must be.
+
+    Attributes:
+        page: Its number.
+        missing: Whether it is not there at all: beyond the end of the file, or empty.
+    """
+
+    page: int
+    missing: bool
+
+    def __str__(self) -> str:
+        """What is wrong, for a sentence about the data file."""
+        if self.missing:
+            return f"its data file was cut short (page {self.page} is not there)"
+        return f"page {self.page} of its data file is spoilt"
+
+
+def damage_in(path: Path, *, moment: int | None = None) -> Damage | None:
+    """The first page found that the file needs and that is not in order; None: all are.
+
+    Args:
+        path: The data file.
+        moment: The number of a read transaction that is open: then others may write
+            meanwhile. None: nobody may.
 
     Raises:
+        MomentGoneError: There were newer commits; begin another transaction.
         ValueError: It is no data file of LMDB.
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
-        size, roots = _newest_head(file)
+        size, free, ours = _head(file, moment)
         pages = _Pages(file, size)
-        for root in roots:
-            if root != _NOTHING:
-                missing = pages.missing_below(root)
-                if missing is not None:
-                    return missing
+        try:
+            pages.walk(free, in_order=False)
+            pages.walk(ours, in_order=True)
+        except _FoundError as found:
+            return found.damage
     return None
 
 
-def _newest_head(file: BinaryIO) -> tuple[int, list[int]]:
-    """The page size, and the roots of the trees."""
-    heads: list[tuple[int, int, list[int]]] = []
+@attrs.frozen
+class _Tree:
+    root: int
+    depth: int
+
+
+def _head(file: BinaryIO, moment: int | None) -> tuple[int, _Tree, _Tree]:
+    """The page size, and the trees."""
+    heads: dict[int, tuple[int, _Tree, _Tree]] = {}
     size = 4096
     for number in range(2):
         file.seek(number * size)
@@ -72,9 +110,21 @@ def _newest_head(file: BinaryIO) -> tuple[int, list[int]]:
         free, ours = (_TREE.unpack_from(data, at + n * _TREE.size) for n in range(2))
         _, transaction = _LAST.unpack_from(data, at + 2 * _TREE.size)
         size = free[0]
-        heads.append((transaction, size, [free[-1], ours[-1]]))
-    _, size, roots = max(heads)
-    return size, roots
+        heads[transaction] = (
+            size,
+            _Tree(free[-1], free[2]),
+            _Tree(ours[-1], ours[2]),
+        )
+    if moment is None:
+        return heads[max(heads)]
+    if moment not in heads:
+        raise MomentGoneError
+    return heads[moment]
+
+
+class _FoundError(Exception):
+    def __init__(self, damage: Damage) -> None:
+        self.damage = damage
 
 
 class _Pages:
@@ -84,42 +134,99 @@ class _Pages:
         self._file = file
         self._size = size
         self._count = file.seek(0, 2) // size
+        self._seen: set[int] = set()
 
-    def missing_below(self, root: int) -> int | None:
-        """A page that is missing in the tree below this one, itself included."""
-        waiting = [root]
+    def walk(self, tree: _Tree, *, in_order: bool) -> None:
+        """Look at every page of a tree. Raises _FoundError.
+
+        Args:
+            tree: The tree.
+            in_order: Whether its keys are sorted as bytes, and branches have two nodes
+                at least: of the free pages neither is so.
+        """
+        waiting = [] if tree.root == _NOTHING else [(tree.root, 1)]
         while waiting:
-            number = waiting.pop()
+            number, depth = waiting.pop()
             page = self._page(number)
-            found, _, flags, lower, _ = _HEAD.unpack_from(page) if page else (0,) * 5
-            if not page or found != number or not flags & (_BRANCH | _LEAF):
-                return number
-            offsets = range(_HEAD.size, lower, 2)
-            nodes = (struct.unpack_from("<H", page, at)[0] for at in offsets)
-            if flags & _BRANCH:
-                waiting += [_child(page, at) for at in nodes]
-            else:
-                for first, last in self._large(page, nodes):
-                    if last >= self._count:
-                        return max(first, self._count)
-        return None
+            _, _, flags, lower, upper = _HEAD.unpack_from(page)
+            is_leaf = depth == tree.depth
+            fits = (
+                number not in self._seen
+                and flags & _KINDS == (_LEAF if is_leaf else _BRANCH)
+                and _HEAD.size < lower <= upper <= self._size
+                and lower % 2 == 0
+            )
+            if not fits:
+                raise _FoundError(Damage(number, missing=False))
+            self._seen.add(number)
+            count = (lower - _HEAD.size) // 2
+            offsets: tuple[int, ...] = struct.unpack_from(f"<{count}H", page, 16)
+            if min(offsets) < upper or max(offsets) > self._size - _NODE.size:
+                raise _FoundError(Damage(number, missing=False))
+            look = self._leaf if is_leaf else self._branch
+            below, keys = look(number, page, offsets)
+            waiting += ((child, depth + 1) for child in below)
+            if in_order and not (_ascending(keys) and (is_leaf or count > 1)):
+                raise _FoundError(Damage(number, missing=False))
 
     def _page(self, number: int) -> bytes:
-        if number >= self._count:
-            return b""
-        self._file.seek(number * self._size)
-        return self._file.read(self._size)
+        page = b""
+        if number < self._count:
+            self._file.seek(number * self._size)
+            page = self._file.read(self._size)
+        if len(page) < self._size or not any(page[: _HEAD.size]):
+            raise _FoundError(Damage(number, missing=True))
+        if _NUMBER.unpack_from(page)[0] != number:
+            raise _FoundError(Damage(number, missing=False))
+        return page
 
-    def _large(self, page: bytes, nodes: Iterator[int]) -> Iterator[tuple[int, int]]:
-        """The first and the last page of each large value of a leaf."""
-        for at in nodes:
-            low, high, flags, key = _NODE.unpack_from(page, at)
+    def _branch(
+        self, number: int, page: bytes, offsets: tuple[int, ...]
+    ) -> tuple[list[int], list[bytes]]:
+        """The pages below, and the keys; the first node's key says nothing."""
+        below: list[int] = []
+        keys: list[bytes] = []
+        for at in offsets:
+            low, high, highest, length = _NODE.unpack_from(page, at)
+            end = at + _NODE.size + length
+            if length > _LONGEST_KEY or end > self._size:
+                raise _FoundError(Damage(number, missing=False))
+            below.append(low | high << 16 | highest << 32)
+            keys.append(page[at + _NODE.size : end])
+        return below, keys[1:]
+
+    def _leaf(
+        self, number: int, page: bytes, offsets: tuple[int, ...]
+    ) -> tuple[list[int], list[bytes]]:
+        """No pages below, and the keys; its large values are looked at."""
+        keys: list[bytes] = []
+        for at in offsets:
+            low, high, flags, length = _NODE.unpack_from(page, at)
+            start = at + _NODE.size + length
+            size = low | high << 16
+            end = start + (_NUMBER.size if flags & _IS_LARGE else size)
+            if not 0 < length <= _LONGEST_KEY or end > self._size or flags > _IS_LARGE:
+                raise _FoundError(Damage(number, missing=False))
             if flags & _IS_LARGE:
-                (first,) = _NUMBER.unpack_from(page, at + _NODE.size + key)
-                length = _HEAD.size + (low | high << 16)
-                yield first, first + (length - 1) // self._size
+                self._check_large(_NUMBER.unpack_from(page, start)[0], size)
+            keys.append(page[at + _NODE.size : start])
+        return [], keys
+
+    def _check_large(self, first: int, size: int) -> None:
+        count = (_HEAD.size + size - 1) // self._size + 1
+        page = self._page(first)
+        _, _, flags, pages = _LARGE_HEAD.unpack_from(page)
+        taken = range(first, first + count)
+        if (
+            flags & _KINDS != _LARGE
+            or pages < count
+            or not self._seen.isdisjoint(taken)
+        ):
+            raise _FoundError(Damage(first, missing=False))
+        if taken[-1] >= self._count:
+            raise _FoundError(Damage(self._count, missing=True))
+        self._seen.update(taken)
 
 
-def _child(page: bytes, at: int) -> int:
-    low, high, highest, _ = _NODE.unpack_from(page, at)
-    return int(low | high << 16 | highest << 32)
+def _ascending(keys: list[bytes]) -> bool:
+    return all(one < other for one, other in pairwise(keys))

@@ -17,8 +17,8 @@ import trio
 
 from .._codec.codec import Codec
 from .._values.errors import PlanCorruptError, StorageError
-from .lmdb_copy import DATA, StoreCopy, copy_errors, write_copy
-from .lmdb_environment import is_open_here
+from .lmdb_copy import StoreCopy, copy_errors, write_copy
+from .lmdb_environment import DATA, LOCK, damage_error, damage_of, is_open_here
 from .lmdb_reader import lmdb
 from .lmdb_scratch import scratch_directory
 from .lmdb_vault import LmdbVault
@@ -111,11 +111,14 @@ def _remove_if_empty(directory: Path) -> None:
 
 def _copy(source: Path, draft: Path) -> StoreCopy:
     # A backup has no lock file; a store that others may be using has, and needs it.
-    lock = (source / "lock.mdb").exists()
-    env = lmdb().open(os.fspath(source), readonly=True, lock=lock, create=False)
+    lock = (source / LOCK).exists()
+    env = lmdb().open(os.fsencode(source), readonly=True, lock=lock, create=False)
     try:
+        damage = damage_of(env, source / DATA)
+        if damage is not None:
+            raise damage_error(source, damage)
         return write_copy(
-            source, lambda place: env.copy(os.fspath(place), compact=True), draft
+            source, lambda place: env.copy(os.fsencode(place), compact=True), draft
         )
     finally:
         env.close()

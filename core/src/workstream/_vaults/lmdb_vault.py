@@ -59,7 +59,7 @@ from .._protocols.vault import (
 from .._values.errors import PlanCorruptError, PlanExistsError, StorageError
 from .._values.state import Status
 from . import lmdb_layout as layout
-from .lmdb_environment import OPEN_HERE, Environment, is_open_here
+from .lmdb_environment import OPEN_HERE, Environment, damage_error, is_open_here
 from .lmdb_reader import (
     OutgrownError,
     Reader,
@@ -150,7 +150,7 @@ class LmdbVault:
         await trio.to_thread.run_sync(self._open, limiter=self._one_at_a_time)
 
     def _open(self) -> None:
-        from .owners import Owners
+        from .owners import OWNERS, Owners
 
         check_directory(self._path, create=self._create)
         status = self._path.stat()
@@ -164,7 +164,8 @@ class LmdbVault:
         env = Environment(self._path, map_size=self._map_size, sync=self._sync)
         try:
             with storage_errors(self._path):
-                owners = Owners(self._path / "owners")
+                owners = Owners(self._path / OWNERS)
+                env.keep_in_place(OWNERS)
         except BaseException:
             env.close()
             raise
@@ -436,6 +437,22 @@ class LmdbVault:
         with env.reading() as reader:
             return measured(self._path, env, reader)
 
+    async def damage(self) -> str | None:
+        """What is wrong with the pages of the store's file; None: they are in order.
+
+        LMDB trusts them: what reads or writes a store with a spoilt page may be ended by
+        a signal. This does not go through LMDB. It takes a few seconds for a hundred
+        megabytes; runs go on meanwhile.
+        """
+        import trio
+
+        await self._healthy()
+        async with self._copying:
+            with storage_errors(self._path):
+                look = self._environment().damage
+                found = await trio.to_thread.run_sync(look)
+        return None if found is None else str(damage_error(self._path, found))
+
     async def backup(self, path: str | os.PathLike[str]) -> StoreCopy:
         """Copy the store as it is at one moment; runs go on meanwhile.
 
@@ -461,7 +478,9 @@ class LmdbVault:
     async def claim(self, plan_id: UUID) -> bool:
         """See ``Vault.claim``."""
         with storage_errors(self._path):
-            return self._claims().claim(plan_id)
+            claims = self._claims()
+            self._environment().check_in_place()
+            return claims.claim(plan_id)
 
     async def release(self, plan_id: UUID) -> None:
         """See ``Vault.release``."""
@@ -471,7 +490,9 @@ class LmdbVault:
     async def owner(self, plan_id: UUID) -> int | None:
         """See ``Vault.owner``."""
         with storage_errors(self._path):
-            return self._claims().owner(plan_id)
+            claims = self._claims()
+            self._environment().check_in_place()
+            return claims.owner(plan_id)
 
     def _claims(self) -> Owners:
         self._environment()

@@ -24,7 +24,10 @@ from uuid import UUID
 
 from .._values.errors import StorageError
 
-__all__ = ["Owners"]
+__all__ = ["OWNERS", "Owners"]
+
+OWNERS = "owners"
+"""What the file is called in a store."""
 
 _OFFSETS = 1 << 62
 """How many plans can be told apart; file offsets end at 2 ** 63."""

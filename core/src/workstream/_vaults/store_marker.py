@@ -54,7 +54,7 @@ def check_directory(path: Path, *, create: bool) -> None:
             if not create:
                 message = f"there is no store at {path}"
                 raise StorageError(message)
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(path)
         if not path.is_dir():
             message = f"{path} is a file, and a store is a directory: {_NOT_OURS}"
             raise StoreFormatError(message)
@@ -72,6 +72,14 @@ def check_directory(path: Path, *, create: bool) -> None:
             "this user"
         )
         raise StorageError(message)
+
+
+def _make(path: Path) -> None:
+    """Make a directory, with its parents, so that a power cut takes none of them."""
+    missing = [path, *(parent for parent in path.parents if not parent.exists())]
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in missing:
+        sync_directory(each.parent)
 
 
 def _check_owner(path: Path) -> None:

@@ -1,0 +1,60 @@
+"""Whether the names of a store's files still mean the files that were opened.
+
+A system lets go on whoever has a file open that was removed, moved or replaced; nothing
+tells them. But what they write is then seen by nobody, and a lock that they hold keeps
+nobody out. SQLite calls that one of the ways to corrupt a database, and refuses to write
+to a file that was moved; so does this.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from .._values.errors import StorageError
+
+__all__ = ["FilesInPlace"]
+
+
+class FilesInPlace:
+    """Files of a store that are open, by name."""
+
+    def __init__(self, directory: Path, names: Iterable[str]) -> None:
+        """Remember which files these are. Raises OSError when one is not there."""
+        self._directory = directory
+        base = os.path.abspath(directory)
+        # Where only the way from here may be walked, that one is.
+        self._base = base if os.path.exists(base) else os.fspath(directory)
+        self._known: list[tuple[str, tuple[int, int]]] = []
+        for name in names:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """Remember one more. Raises OSError when it is not there."""
+        path = os.path.join(self._base, name)
+        self._known.append((path, _identity(path)))
+
+    def check(self) -> None:
+        """See that they are still the same. Raises StorageError."""
+        for path, known in self._known:
+            try:
+                if _identity(path) == known:
+                    continue
+                happened = "replaced by another"
+            except (FileNotFoundError, NotADirectoryError):
+                happened = "removed or moved"
+            except OSError:
+                continue  # what cannot be seen is not known to be wrong
+            message = (
+                f"the store at {self._directory} is not used any more by this process: "
+                f"its {os.path.basename(path)} was {happened} while it was open. Nothing "
+                "was written since. End all processes that use the store, see that its "
+                "files are the right ones (else restore a backup), and start again"
+            )
+            raise StorageError(message)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
