@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
+from datetime import timedelta
 from functools import partial
-from typing import Any
+from inspect import iscoroutinefunction
+from typing import Any, TypeAlias, get_args
 from uuid import UUID
 
 import pytest
@@ -21,7 +23,7 @@ from workstream._engine.engine import Workstream
 from workstream._interpreter import recovery
 from workstream._plan.plan import Node, Plan
 from workstream._plan.walk import actions
-from workstream._protocols.vault import Write
+from workstream._protocols.vault import Vault, Write
 from workstream._values.errors import (
     InternalError,
     NotFoundError,
@@ -60,7 +62,10 @@ class SharedVault(MemoryVault):
 
 async def completed(world: World, plan_id: UUID) -> Counter[str]:
     """The actions that the store has as completed, and how often they were called."""
-    plan = await world.stored(plan_id)
+    try:
+        plan = await world.stored(plan_id)
+    except NotFoundError:
+        return Counter()
     return Counter(
         {
             action.name: len(world.stage.executed(action.name))
@@ -70,18 +75,21 @@ async def completed(world: World, plan_id: UUID) -> Counter[str]:
     )
 
 
-async def check_recovered(world: FaultyWorld, plan_ids: list[UUID]) -> None:
+async def check_recovered(
+    world: FaultyWorld, plan_ids: list[UUID], *, may_stop: bool = False
+) -> None:
     """An engine on the store, now healed, ends all plans; nothing done is done again."""
     world.faulty.heal()
+    ends = {Status.COMPLETED, Status.STOPPED} if may_stop else {Status.COMPLETED}
     done = {plan_id: await completed(world, plan_id) for plan_id in plan_ids}
     async with world.engine() as ws:
         assert ws.recovery_errors == {}
         for plan_id in plan_ids:
-            plan = await ws.plan(plan_id)
-            if plan.state.status is Status.NOT_STARTED:
-                await ws.start(plan_id)
-            result = await ws.wait(plan_id)
-            assert result.state.status is Status.COMPLETED
+            with suppress(NotFoundError):  # it was deleted
+                plan = await ws.plan(plan_id)
+                if plan.state.status is Status.NOT_STARTED:
+                    await ws.start(plan_id)
+                assert (await ws.wait(plan_id)).state.status in ends
             for name, calls in done[plan_id].items():
                 assert len(world.stage.executed(name)) == calls
 
@@ -108,38 +116,151 @@ async def drive(ws: Workstream, plan_id: UUID) -> None:
         nursery.cancel_scope.cancel()
 
 
-def calls_of_a_run() -> Counter[VaultCall]:
-    """How often each call is made of a plan when nothing fails, and of none."""
+METHODS = {name for name, member in vars(Vault).items() if iscoroutinefunction(member)}
+"""All that can be asked of a vault."""
+NOT_ASKED = {"exists", "lines"}
+"""What no engine asks: the command line does, or nobody (``core/tests/cli``)."""
+OF_NO_PLAN = ("open", "search", "stop_requests", "close")
+"""What is asked of a vault for all plans at once."""
+MOST = 25
+"""How many calls of a kind are made to fail, one at a time, in one life."""
+
+Life: TypeAlias = Callable[["FaultyWorld", Callable[[UUID], None]], Awaitable[None]]
+
+
+async def run_of_a_plan(world: FaultyWorld, known: Callable[[UUID], None]) -> None:
+    """A plan is submitted, started, watched, waited for, and resumed in between.
+
+    Beside it another one runs, which comes to its end whatever happens to this one.
+    """
+    async with world.engine() as ws:
+        other = await world.start(ws, "B1: o1[x ok@3; y ok@3; z]")
+        plan_id = await ws.submit(parse(PLAN).plan)
+        known(plan_id)
+        await drive(ws, plan_id)
+        assert (await ws.wait(other)).state.status is Status.COMPLETED
+        known(other)
+
+
+async def recovery(world: FaultyWorld, known: Callable[[UUID], None]) -> None:
+    """A plan that a crash left behind is recovered, and comes to its end."""
+    plan_id = await world.crashed("plan=R: B1=R: s1=R[a=R{open}; b] s2[c; d]")
+    known(plan_id)
+    async with world.engine() as ws:
+        with suppress(WorkstreamError):
+            await ws.wait(plan_id)
+
+
+async def stops(world: FaultyWorld, known: Callable[[UUID], None]) -> None:
+    """One plan is stopped in the middle, one before it began, and one that crashed."""
+    crashed = await world.crashed("plan=R: B1=R: s1=R[a=R{open}; b]")
+    known(crashed)
+    async with world.engine(recover=False) as ws:
+        for text in ("B1: s1[c ok@5; d]", "B1: s1[r]"):
+            plan_id = await ws.submit(parse(text).plan)
+            known(plan_id)
+            with suppress(WorkstreamError):
+                if "@" in text:
+                    await ws.start(plan_id)
+                await ws.stop(plan_id)
+            with suppress(WorkstreamError):
+                await ws.wait(plan_id)
+        for verb in (ws.wait, ws.stop, ws.resume, ws.wait):
+            with suppress(WorkstreamError):
+                await verb(crashed)
+
+
+async def housekeeping(world: FaultyWorld, known: Callable[[UUID], None]) -> None:
+    """Plans that have ended are looked for, deleted and pruned."""
+    async with world.engine() as ws:
+        plan_ids: list[UUID] = []
+        for _ in range(3):
+            plan_id = await ws.submit(parse("B1: s1[e]").plan)
+            known(plan_id)
+            plan_ids.append(plan_id)
+            with suppress(WorkstreamError):
+                await ws.start(plan_id)
+                await ws.wait(plan_id)
+        verbs: list[Callable[[], Awaitable[object]]] = [
+            ws.list,
+            partial(ws.search, ids=plan_ids),
+            partial(ws.prune, timedelta(), dry_run=True),
+            partial(ws.delete, plan_ids[0]),
+            partial(ws.prune, timedelta()),
+        ]
+        await trio.sleep(1)
+        for verb in verbs:
+            with suppress(WorkstreamError):
+                await verb()
+
+
+async def snapshots(world: FaultyWorld, known: Callable[[UUID], None]) -> None:
+    """A plan is looked at every second, from its submission to its end."""
+    async with world.engine() as ws:
+        plan_id = await ws.submit(parse(PLAN).plan)
+        known(plan_id)
+        with suppress(WorkstreamError):
+            await ws.start(plan_id)
+        # A plan that was not started is looked at for ever (ST-8).
+        with suppress(WorkstreamError), trio.move_on_after(30):
+            async with aclosing(ws.status(plan_id, 1)) as plans:
+                async for _ in plans:
+                    pass
+        with suppress(WorkstreamError):
+            await ws.wait(plan_id)
+
+
+LIVES: dict[str, Life] = {
+    life.__name__: life
+    for life in (run_of_a_plan, recovery, stops, housekeeping, snapshots)
+}
+
+
+def calls_of(life: Life) -> Counter[VaultCall]:
+    """How often each call is made in a life in which nothing fails."""
     world = FaultyWorld()
+    known: list[UUID] = []
 
     async def scenario() -> None:
-        async with world.engine() as ws:
-            plan_id = await ws.submit(parse(PLAN).plan)
-            world.faulty.calls.clear()
-            await drive(ws, plan_id)
-            assert (await ws.plan(plan_id)).state.status is Status.COMPLETED
+        def begin(plan_id: UUID) -> None:
+            if not known:
+                world.faulty.calls.clear()
+            known.append(plan_id)
+
+        world.faulty.calls.clear()
+        await life(world, begin)
+        counted = world.faulty.calls.copy()
+        for plan_id in known:
+            with suppress(NotFoundError):
+                assert (await world.stored(plan_id)).state.status.is_terminal
+        world.faulty.calls = counted
 
     world.clock.run(scenario)
     return world.faulty.calls
 
 
-CALLS = calls_of_a_run()
-EACH: list[tuple[VaultCall, int]] = [
-    (call, number) for call, count in CALLS.items() for number in range(min(count, 25))
+EACH: list[tuple[str, VaultCall, int]] = [
+    (name, call, number)
+    for name, life in LIVES.items()
+    # That ``create`` failed, ``test_a_submit_that_fails`` looks at.
+    for call, count in sorted(calls_of(life).items())
+    if call != "create"
+    for number in range(min(count, MOST))
 ]
 
 
-def test_a_run_makes_every_kind_of_call() -> None:
-    """So that what follows is about all that a run and its watchers need."""
-    assert set(CALLS) == {
-        *("claim", "release", "row", "read", "write", "log", "search"),
-        *("stop_requests", "close"),
-    }
+def test_every_call_of_a_vault_is_made_to_fail() -> None:
+    """Whatever can be asked of one; who adds a method is told to let it fail, too."""
+    assert set(get_args(VaultCall)) == METHODS
+    failing = {call for _, call, _ in EACH}
+    assert failing | {"create"} == METHODS - NOT_ASKED
 
 
 @pytest.mark.parametrize("lose_answer", [False, True])
-@pytest.mark.parametrize(("call", "skip"), EACH)
-def test_any_one_call_may_fail(call: VaultCall, skip: int, lose_answer: bool) -> None:
+@pytest.mark.parametrize(("life", "call", "skip"), EACH)
+def test_any_one_call_may_fail(
+    life: str, call: VaultCall, skip: int, lose_answer: bool
+) -> None:
     """It harms no other plan, hangs nobody, and the plan goes on with the next engine.
 
     Also when the call was carried out and only its answer was lost, as after a sync that
@@ -149,21 +270,24 @@ def test_any_one_call_may_fail(call: VaultCall, skip: int, lose_answer: bool) ->
 
     async def scenario() -> None:
         plan_ids: list[UUID] = []
-        with suppress(StorageError):  # of ``close``
-            async with world.engine() as ws:
-                other = await world.start(ws, "B1: o1[x ok@3; y ok@3; z]")
-                plan_id = await ws.submit(parse(PLAN).plan)
-                plan_ids += [other, plan_id]
-                shared = call in ("search", "stop_requests", "close")
+
+        def fail(plan_id: UUID) -> None:
+            if not plan_ids:
+                # In a run only the calls of this plan: the other one must not be harmed.
+                only = life == "run_of_a_plan" and call not in OF_NO_PLAN
                 world.faulty.fail(
                     call,
-                    plan_id=None if shared else plan_id,
+                    plan_id=plan_id if only else None,
                     skip=skip,
                     lose_answer=lose_answer,
                 )
-                await drive(ws, plan_id)
-                assert (await ws.wait(other)).state.status is Status.COMPLETED
-        await check_recovered(world, plan_ids)
+            plan_ids.append(plan_id)
+
+        with suppress(StorageError):  # of ``open``, ``close``, or a recovery
+            await LIVES[life](world, fail)
+        assert plan_ids
+        may_stop = life == "stops"
+        await check_recovered(world, plan_ids, may_stop=may_stop)
 
     world.clock.run(scenario, seed=skip)
 

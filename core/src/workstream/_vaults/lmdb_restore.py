@@ -89,6 +89,12 @@ def _prepare(source: Path, destination: Path) -> bool:
                 "copy it"
             )
             raise StorageError(message)
+        if source.resolve() in destination.resolve().parents:
+            message = (
+                f"nothing is restored into {destination}: it is in {source} itself; "
+                "name a place outside of it"
+            )
+            raise StorageError(message)
         if destination.exists():
             held = [MARKER] if (destination / MARKER).exists() else []
             held += foreign_entries(destination) if destination.is_dir() else ["a file"]

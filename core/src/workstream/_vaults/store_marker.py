@@ -50,6 +50,12 @@ def check_directory(path: Path, *, create: bool) -> None:
         StorageError: There is none, or it cannot be written.
     """
     try:
+        if path.is_symlink() and not path.exists():
+            message = (
+                f"the store at {path} cannot be opened: it is a link to what is not "
+                f"there, {os.readlink(path)}: mount or make that, or name another"
+            )
+            raise StorageError(message)
         if not path.exists():
             if not create:
                 message = f"there is no store at {path}"
@@ -129,7 +135,9 @@ def check_marker(path: Path, *, create: bool = False) -> int:
         else:
             message = f"there is no store at {path}: the directory is empty"
             raise StorageError(message)
-    found = _TEXT.fullmatch(marker.read_text(encoding="utf-8", errors="replace"))
+    # To read what is no file, a pipe, may take for ever.
+    text = marker.read_bytes() if marker.is_file() else b""
+    found = _TEXT.fullmatch(text.decode(errors="replace"))
     if found is None:
         message = f"{marker} is not what a workstream store begins with; {_NOT_OURS}"
         raise StoreFormatError(message)
