@@ -19,7 +19,7 @@ from . import lmdb_layout as layout
 from .lmdb_environment import DATA
 from .lmdb_reader import Reader, lmdb
 from .lmdb_scratch import scratch_directory
-from .store_marker import MARKER, sync_directory
+from .store_marker import MARKER, sync_directory, sync_file
 
 __all__ = ["StoreCopy", "back_up", "copy_errors", "write_copy"]
 
@@ -69,7 +69,7 @@ def write_copy(source: Path, copy: Callable[[Path], None], draft: Path) -> Store
     data.chmod(0o600)
     shutil.copyfile(source / MARKER, draft / MARKER)
     for file in (data, draft / MARKER):
-        _sync(file)
+        sync_file(file)
     sync_directory(draft)
     return StoreCopy(path=draft, plans=_plans_in(draft), size=data.stat().st_size)
 
@@ -94,14 +94,6 @@ def _plans_in(directory: Path) -> int:
             return sum(1 for _ in Reader(transaction).all_of(layout.ROW))
     finally:
         env.close()
-
-
-def _sync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

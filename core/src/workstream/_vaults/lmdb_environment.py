@@ -35,8 +35,9 @@ from typing import Any, TypeVar
 from .._values.errors import StoreFormatError
 from .lmdb_pages import Damage, MomentGoneError, damage_in
 from .lmdb_reader import Reader, lmdb, storage_errors
+from .lmdb_scratch import scratch_directory
 from .store_files import FilesInPlace
-from .store_marker import sync_directory
+from .store_marker import UNFINISHED, sync_directory, sync_file
 
 __all__ = [
     "DATA",
@@ -106,12 +107,11 @@ class Environment:
     def _open(self) -> Any:
         data = self._path / DATA
         _reserve_lock_file(self._path / LOCK)
-        is_new = not data.exists() or data.stat().st_size == 0
+        if not data.exists():
+            _begin_data_file(self._path)
+        is_new = data.stat().st_size == 0
         try:
             env = self._open_as_large_as_possible()
-            if is_new:
-                # A commit syncs what is in the file, not that the file has a name.
-                sync_directory(self._path)
         except BaseException:
             if is_new:
                 # What could not be begun, for want of room, must not look like damage.
@@ -277,6 +277,22 @@ class Environment:
             self._panicked = True
         except library.Error:
             pass  # it has its own trouble, which the next reader will be told
+
+
+def _begin_data_file(path: Path) -> None:
+    """Make a data file that holds nothing: whole and on the disk before it has its name.
+
+    LMDB would write its head in place: a power cut then leaves what looks like damage.
+    And a commit syncs what is in the file, not that the file has a name.
+    """
+    with scratch_directory(path / f"{UNFINISHED}{os.getpid()}-begins") as draft:
+        # For itself alone, so that it needs no lock file.
+        size, place = _SMALLEST_MAP, os.fsencode(draft)
+        lmdb().open(place, map_size=size, mode=0o600, lock=False).close()
+        sync_file(draft / DATA)
+        with suppress(FileExistsError):  # another process was faster
+            os.link(draft / DATA, path / DATA)
+    sync_directory(path)
 
 
 def _reserve_lock_file(path: Path) -> None:

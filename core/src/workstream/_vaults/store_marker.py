@@ -25,6 +25,7 @@ __all__ = [
     "check_marker",
     "foreign_entries",
     "sync_directory",
+    "sync_file",
 ]
 
 VERSION = 1
@@ -185,3 +186,12 @@ def sync_directory(path: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def sync_file(path: Path) -> None:
+    """Make durable what a file holds. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
