@@ -43,6 +43,7 @@ from workstream import (
     StorageError,
     Workstream,
     open_workstream,
+    restore_store,
     walk,
 )
 
@@ -235,6 +236,36 @@ async def is_refused(path: Path) -> None:
     assert str(path) in str(caught.value)
 
 
+async def full_for_a_copy() -> None:
+    """Neither half a backup nor half a store is left; with room, both are made."""
+    mount("size=8m")
+    async with engine() as ws:
+        for name in "abc":
+            await ws.run(talk(name))
+    vault = LmdbVault(STORE)
+    await vault.open()
+    backup = DIRECTORY / "backup"
+    for left in range(8):
+        filler = fill()
+        os.truncate(filler, filler.stat().st_size - 100_000 * left)
+        names = set(DIRECTORY.iterdir())
+        with pytest.raises(StorageError, match=r"no copy is made at .*: .*space left"):
+            await vault.backup(backup)
+        assert set(DIRECTORY.iterdir()) == names
+        filler.unlink()
+    made = await vault.backup(backup)
+    assert made.plans == 3
+    await vault.close()
+    for left in range(8):
+        filler = fill()
+        os.truncate(filler, filler.stat().st_size - 100_000 * left)
+        with pytest.raises(StorageError, match="space left"):
+            await restore_store(backup, DIRECTORY / "restored")
+        assert not (DIRECTORY / "restored").exists()
+        filler.unlink()
+    assert (await restore_store(backup, DIRECTORY / "restored")).plans == 3
+
+
 async def file_too_large() -> None:
     """A limit on the size of files is met as a full disk is, and without a signal."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -287,6 +318,27 @@ async def read_only_directory() -> None:
     await vault.open()
     assert [row.name for row in await vault.search()] == ["stored"]
     await vault.close()
+
+
+async def of_another_user() -> None:
+    """A store is for one user: root is refused as any other is (``_vaults.store_marker``)."""
+    async with engine() as ws:
+        await ws.submit(talk("stored", steps=1))
+    before = {path: path.read_bytes() for path in STORE.iterdir()}
+    os.chown(STORE, 65534, 65534)
+    with pytest.raises(
+        StorageError, match=r"belongs to user .*, and a store is for one"
+    ):
+        await LmdbVault(STORE).open()
+    os.chown(STORE, 0, 0)
+    assert {path: path.read_bytes() for path in STORE.iterdir()} == before
+    STORE.chmod(0o755)  # so that the other user sees whose it is
+    os.chdir(STORE)
+    DIRECTORY.chmod(0o755)
+    os.setgid(65534)
+    os.setuid(65534)
+    with pytest.raises(StorageError, match="belongs to user root"):
+        await LmdbVault(".").open()
 
 
 # -- Disks that fail -------------------------------------------------------------------
@@ -437,9 +489,11 @@ CASES = {
         full_during_a_run,
         full_at_open,
         full_while_begun,
+        full_for_a_copy,
         file_too_large,
         read_only,
         read_only_directory,
+        of_another_user,
         pages_cannot_be_written,
         pages_are_read_only,
         sync_fails,

@@ -69,6 +69,12 @@ def test_a_store_that_is_begun_on_a_nearly_full_disk(tmp_path: Path) -> None:
     passes("full_while_begun", tmp_path, mounts=True)
 
 
+@needs_mount
+def test_a_disk_that_is_full_for_a_copy(tmp_path: Path) -> None:
+    """A backup, or a restore, leaves nothing that looks whole, and says why."""
+    passes("full_for_a_copy", tmp_path, mounts=True)
+
+
 def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     """It is met as a full disk is: the run breaks off, and goes on without the limit."""
     passes("file_too_large", tmp_path)
@@ -83,6 +89,12 @@ def test_a_disk_that_is_read_only_at_open(tmp_path: Path) -> None:
 def test_a_directory_that_is_read_only(tmp_path: Path) -> None:
     """It is said to be read-only for this user; made writable, it opens."""
     passes("read_only_directory", tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_store_of_another_user(tmp_path: Path) -> None:
+    """It is refused, to root as well, and nothing of it changes."""
+    passes("of_another_user", tmp_path)
 
 
 @needs_filter

@@ -434,6 +434,66 @@ def test_a_store_that_is_begun_meanwhile_wins(
     assert use(target, everything) == []
 
 
+RESTORE = """
+import sys, trio
+from workstream import StorageError, restore_store
+
+sys.stdin.readline()
+try:
+    trio.run(restore_store, *sys.argv[1:])
+except StorageError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.parametrize("target", ["new", "copies"])
+def test_of_many_that_restore_at_once_one_does(
+    backup: Path, store: Path, tmp_path: Path, target: str
+) -> None:
+    """Into one place: the others are refused, and what is there is whole.
+
+    To one name, too, of two backups: there is one, or the other says why not.
+    """
+    place = tmp_path / target
+    code = RESTORE
+    source = backup
+    if target == "copies":
+        code = RESTORE.replace("restore_store, *sys.argv[1:]", "back_up")
+        code = f"""
+from workstream import LmdbVault
+
+async def back_up():
+    vault = LmdbVault(sys.argv[1])
+    await vault.open()
+    await vault.backup(sys.argv[2])
+
+{code}"""
+        source = store
+    command = [sys.executable, "-c", code, str(source), str(place)]
+    processes = [
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(6)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    told = [process.communicate()[1] for process in processes]
+    ends = [process.returncode for process in processes]
+
+    assert sorted(ends) == [0, 1, 1, 1, 1, 1], told
+    for why in filter(None, told):
+        assert "Traceback" not in why
+        assert "is made at" in why or "is restored into" in why or "writing" in why
+    assert set(names(place)) - {"owners", "lock.mdb"} == {"data.mdb", "workstream"}
+    if target == "copies":
+        trio.run(restore_store, place, tmp_path / "again")
+        place = tmp_path / "again"
+    assert use(place, everything) == use(store, everything)
+
+
 @pytest.mark.parametrize(
     ("spoil", "error", "words"),
     [

@@ -16,7 +16,7 @@ import trio
 
 from workstream._plan.walk import new_plan_id
 from workstream._protocols.vault import NodeRecord, PlanRow, Write
-from workstream._values.errors import StorageError, StoreFormatError
+from workstream._values.errors import StorageError
 from workstream._values.state import Status
 from workstream._vaults.lmdb_environment import Environment
 from workstream._vaults.lmdb_reader import lmdb

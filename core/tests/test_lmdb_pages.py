@@ -277,7 +277,7 @@ def test_nothing_is_copied_from_a_spoilt_store(
         os.truncate(data, PAGE * (len(whole) // PAGE // 2))
     else:
         data.write_bytes(spoilt(whole, 12, bytes(PAGE)))
-    with pytest.raises(StoreFormatError, match="is damaged: .*; restore it from"):
+    with pytest.raises(StoreFormatError, match=r"is damaged: .*; restore it from"):
         trio.run(restore_store, tmp_path / "copy", tmp_path / "new")
     assert not (tmp_path / "new").exists()
     if cut:

@@ -90,7 +90,7 @@ def test_nothing_is_written_or_claimed_any_more(
         row = PlanRow(id=new_plan_id(), name="kept")
         await vault.create(row, b"")
         change(path, name)
-        subprocess.run([sys.executable, "-c", OTHER, str(path)], check=True)
+        await trio.run_process([sys.executable, "-c", OTHER, str(path)])
         another = attrs.evolve(row, id=new_plan_id())
         calls: list[Callable[[], Awaitable[object]]] = [
             partial(vault.claim, row.id),

@@ -11,8 +11,15 @@ import logging
 import os
 import tempfile
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Sequence,
+)
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -30,12 +37,12 @@ from _workstream_testing.virtual_time import FakeClock, TrioSleeper
 from workstream._codec.codec import Codec
 from workstream._engine.engine import Workstream, open_workstream
 from workstream._plan.clone import clone
-from workstream._plan.plan import Block, Plan
+from workstream._plan.plan import Plan
 from workstream._plan.walk import actions, position_of, walk
 from workstream._protocols.vault import PlanRow, StoredPlan, Write
 from workstream._registry.registry import Registry
 from workstream._values.errors import NotFoundError, StorageError
-from workstream._values.state import Status
+from workstream._values.state import FailureReason, Status
 from workstream._vaults.lmdb_vault import LmdbVault
 from workstream._vaults.memory_vault import MemoryVault
 
@@ -202,7 +209,43 @@ class BothVaults(MemoryVault):
             after = write.first - 1
             logged = await super().log(write.plan_id, after)
             assert await self._disk.log(write.plan_id, after) == logged
+        await self.search()
         return mine
+
+    async def row(self, plan_id: UUID) -> PlanRow:
+        """Ask both."""
+        mine = await super().row(plan_id)
+        assert await self._disk.row(plan_id) == mine
+        return mine
+
+    async def search(
+        self,
+        *,
+        ids: Collection[UUID] | None = None,
+        group_ids: Collection[UUID] | None = None,
+        statuses: Collection[Status] | None = None,
+        limit: int = 0,
+    ) -> list[PlanRow]:
+        """Ask both."""
+        mine = await super().search(
+            ids=ids, group_ids=group_ids, statuses=statuses, limit=limit
+        )
+        theirs = await self._disk.search(
+            ids=ids, group_ids=group_ids, statuses=statuses, limit=limit
+        )
+        assert theirs == mine
+        return mine
+
+    async def claim(self, plan_id: UUID) -> bool:
+        """Ask both."""
+        theirs = await self._disk.claim(plan_id)
+        assert theirs is await super().claim(plan_id)
+        return theirs
+
+    async def release(self, plan_id: UUID) -> None:
+        """Ask both."""
+        await self._disk.release(plan_id)
+        await super().release(plan_id)
 
     async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
         """Ask both."""
@@ -243,10 +286,9 @@ class Trial:
         run = CaseRun(
             notation=self.notation, plan=plan, stage=self.stage, began=self.began
         )
-        assert always_wrong(run) == []
-        assert walk_order(plan) == list(range(len(walk_order(plan))))
-        for block in plan.blocks:
-            check_block(block, self.stage)
+        for invariant in INVARIANTS:
+            broken = invariant(run)
+            assert broken == [], f"{invariant.__name__}: {invariant.__doc__}"
         return run
 
     @asynccontextmanager
@@ -258,38 +300,138 @@ class Trial:
             yield ws
 
 
-def walk_order(plan: Plan) -> list[int]:
-    """Where the objects say they are."""
-    return [position_of(item.node) for item in walk(plan)]
+# --- the invariants: each tells where it is broken ----------------------------------------
 
 
-def check_block(block: Block, stage: Stage) -> None:
-    """No more sequences at once, and no more failures, than the plan's author said."""
-    sequence_of = {
-        action.name: number
-        for number, sequence in enumerate(block.sequences)
-        for action in sequence.actions
+def nothing_runs_at_the_end(run: CaseRun) -> list[str]:
+    """The plan's end is the last thing written: no object is R, no attempt open (E-10)."""
+    nodes = [item.node for item in walk(run.plan)]
+    attempts = [a for action in actions(run.plan) for a in action.attempts]
+    return [
+        *(repr(node.state) for node in nodes if node.state.status is Status.RUNNING),
+        *(repr(attempt) for attempt in attempts if attempt.ended is None),
+    ]
+
+
+def status_and_reason_agree(run: CaseRun) -> list[str]:
+    """F has a reason, C has none, S has STOPPED; no other end (F-6, OM-4)."""
+    plan, reason = run.plan, run.plan.reason
+    fits = {
+        Status.COMPLETED: reason is FailureReason.UNKNOWN and not plan.reasons,
+        Status.FAILED: reason not in (FailureReason.UNKNOWN, FailureReason.STOPPED),
+        Status.STOPPED: reason is FailureReason.STOPPED,
     }
-    calls = [call for call in stage.calls if call.label in sequence_of]
-    changes = sorted(
-        (time, step, sequence_of[call.label])
-        for call in calls
-        for time, step in ((call.started, 1), (call.ended or call.started, -1))
-    )
-    running: Counter[int] = Counter()
-    for _, step, sequence in changes:
-        running[sequence] += step
-        assert sum(count > 0 for count in running.values()) <= block.concurrency
-    failed = [s for s in block.sequences if s.state.status is Status.FAILED]
-    if block.tolerated_failures >= 0:
-        # Those that ran when the last tolerated one failed may fail, too (Q-6).
-        assert len(failed) <= block.tolerated_failures + block.concurrency
-        if block.state.status is Status.COMPLETED:
-            assert len(failed) <= block.tolerated_failures
-    begun = [s.state.status is not Status.NOT_STARTED for s in block.sequences]
-    assert begun == sorted(begun, reverse=True)  # launched in list order (Q-1)
-    if block.state.status is Status.NOT_STARTED:
-        assert not any(begun)
+    agree = fits.get(plan.state.status, False)
+    return [] if agree else [f"{plan.state.status.name}: {plan.reasons}"]
+
+
+def attempts_never_overlap(run: CaseRun) -> list[str]:
+    """Neither those that are recorded nor the calls that were made (A-5)."""
+    broken: list[str] = []
+    for action in actions(run.plan):
+        recorded = [
+            (attempt.started, attempt.ended or attempt.started)
+            for attempt in action.attempts
+        ]
+        made = [
+            (call.started, call.started if call.ended is None else call.ended)
+            for call in run.stage.calls
+            if call.label == action.name
+        ]
+        for spans in (recorded, made):
+            broken += [
+                f"{action.name}: {one}, {other}"
+                for one, other in pairwise(spans)
+                if other[0] < one[1]
+            ]
+    return broken
+
+
+def concurrency_is_never_exceeded(run: CaseRun) -> list[str]:
+    """Of a block's sequences no more work at once than its author said (Q-1)."""
+    broken: list[str] = []
+    for block in run.plan.blocks:
+        sequence_of = {
+            action.name: number
+            for number, sequence in enumerate(block.sequences)
+            for action in sequence.actions
+        }
+        # What ends at an instant makes room for what begins then.
+        changes = sorted(
+            (time, step, sequence_of[call.label])
+            for call in run.stage.calls
+            if call.label in sequence_of
+            for time, step in ((call.started, 1), (call.ended or call.started, -1))
+        )
+        working: Counter[int] = Counter()
+        for time, step, sequence in changes:
+            working[sequence] += step
+            if sum(count > 0 for count in working.values()) > block.concurrency:
+                broken.append(f"{block.name} at {time}")
+    return broken
+
+
+def tolerance_is_never_exceeded(run: CaseRun) -> list[str]:
+    """A block is C with no more failures than it tolerates (Q-3).
+
+    Those that ran when the last tolerated one failed may fail, too; no others (Q-6).
+    """
+    broken: list[str] = []
+    for block in run.plan.blocks:
+        if block.tolerated_failures < 0:
+            continue
+        failed = [s for s in block.sequences if s.state.status is Status.FAILED]
+        most = block.tolerated_failures
+        if block.state.status is not Status.COMPLETED:
+            most += block.concurrency
+        if len(failed) > most:
+            broken.append(f"{block.name}: {len(failed)} failed")
+    return broken
+
+
+def sequences_are_launched_in_order(run: CaseRun) -> list[str]:
+    """None has begun before one that stands earlier, and none in a block that is N (Q-1)."""
+    broken: list[str] = []
+    for block in run.plan.blocks:
+        begun = [s.state.status is not Status.NOT_STARTED for s in block.sequences]
+        if begun != sorted(begun, reverse=True):
+            broken.append(f"{block.name}: {begun}")
+        if block.state.status is Status.NOT_STARTED and any(begun):
+            broken.append(f"{block.name} was never begun")
+    return broken
+
+
+def ids_are_in_walk_order(run: CaseRun) -> list[str]:
+    """Each object says where it is, and their ids sort so (W-1, OM-13)."""
+    nodes = [item.node for item in walk(run.plan)]
+    ids = [node.id for node in nodes if node.id is not None]
+    broken = [
+        f"{position_of(node)}, not {place}"
+        for place, node in enumerate(nodes)
+        if position_of(node) != place
+    ]
+    return broken if ids == sorted(ids) and len(ids) == len(nodes) else [*broken, "ids"]
+
+
+def containers_follow_from_what_they_hold(run: CaseRun) -> list[str]:
+    """Sequences, batches and groups agree with their actions; times are in order.
+
+    And all else that holds of every run of every test (Q-8, C-2, SP-3, SP-4).
+    """
+    return always_wrong(run)
+
+
+INVARIANTS: list[Callable[[CaseRun], list[str]]] = [
+    nothing_runs_at_the_end,
+    status_and_reason_agree,
+    attempts_never_overlap,
+    concurrency_is_never_exceeded,
+    tolerance_is_never_exceeded,
+    sequences_are_launched_in_order,
+    ids_are_in_walk_order,
+    containers_follow_from_what_they_hold,
+]
+"""What holds at the end of every run, whatever its plan, its faults and its stops."""
 
 
 # --- what must hold -----------------------------------------------------------------------

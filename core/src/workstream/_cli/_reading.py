@@ -40,6 +40,8 @@ def existing_store(store: str | None) -> Vault:
 
 def _is_nothing(path: Path) -> bool:
     try:
+        if path.is_symlink() and not path.exists():
+            return False  # a link to nothing: opening it will tell
         return not path.exists() or (path.is_dir() and not any(path.iterdir()))
     except OSError:
         return False  # opening it will tell
