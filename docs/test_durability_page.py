@@ -20,8 +20,8 @@ ROWS: list[tuple[str, str, str]] = ROW.findall(PAGE.read_text(encoding="utf-8"))
 
 
 @cache
-def tests_in(file: str) -> frozenset[str]:
-    """The tests that pytest would collect of a file."""
+def functions_of(file: str) -> frozenset[str]:
+    """The functions of a file, among which pytest finds its tests."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     return frozenset(
         node.name for node in tree.body if isinstance(node, ast.FunctionDef)
@@ -39,5 +39,5 @@ def test_each_fault_is_injected_by_a_test(fault: str, promise: str, test: str) -
     """The one that the row names, in the file that it names."""
     named = TEST.fullmatch(test)
     assert named, f"{fault}: the row names no test"
-    assert named[2] in tests_in(named[1])
+    assert named[2] in functions_of(named[1])
     assert promise

@@ -200,7 +200,7 @@ def put(image: bytearray, at: int, data: bytes) -> None:
 
 
 def after_a_cut(
-    durable: bytes, pending: list[Written], chance: random.Random
+    durable: bytearray, pending: list[Written], chance: random.Random
 ) -> bytearray:
     """What is on the disk then: what was synced, and whatever sectors of the rest."""
     image = bytearray(durable)

@@ -21,6 +21,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -329,11 +330,11 @@ def attempts_never_overlap(run: CaseRun) -> list[str]:
     """Neither those that are recorded nor the calls that were made (A-5)."""
     broken: list[str] = []
     for action in actions(run.plan):
-        recorded = [
+        recorded: list[tuple[Any, Any]] = [
             (attempt.started, attempt.ended or attempt.started)
             for attempt in action.attempts
         ]
-        made = [
+        made: list[tuple[Any, Any]] = [
             (call.started, call.started if call.ended is None else call.ended)
             for call in run.stage.calls
             if call.label == action.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -503,6 +504,90 @@ def test_the_doctor_finds_a_store_that_does_not_open(
     assert result.exit_code == 1, result.output
     assert set(findings(result, "problem")) == {"store"}
     assert "plugins" in findings(result, "ok")
+
+
+def test_the_doctor_finds_a_page_that_is_spoilt(
+    call: Call, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """And is not killed by it; nothing is copied from there, and a backup is the way out."""
+    call("run", write_plan(GOOD))
+    assert call("backup", tmp_path / "copy").exit_code == 0
+    store = tmp_path / "spoilt"
+    shutil.copytree(tmp_path / "copy", store)
+    with (store / "data.mdb").open("r+b") as file:
+        file.seek(2 * 4096)
+        file.write(b"\xff" * 4096)
+
+    result = call("doctor", "--json", "--store", store)
+
+    assert result.exit_code == 1, result.output
+    message, remedy = findings(result, "problem")["store"]
+    assert "page 2 of its data file is spoilt; restore it from a backup" in message
+    assert "workstream restore BACKUP" in remedy
+    assert "plugins" in findings(result, "ok")
+    for words in (
+        ["backup", tmp_path / "another", "--store", store],
+        ["restore", store, "--store", tmp_path / "another"],
+    ):
+        refused = call(*words)
+        assert refused.exit_code == 2
+        assert "page 2 of its data file is spoilt" in refused.stderr
+    assert not (tmp_path / "another").exists()
+
+
+@pytest.mark.parametrize(
+    "name", [b"a b'c\"d", b"new\nline", b"\xff\xfe", b"-dash", b"\x1b[31mred"]
+)
+def test_a_store_has_any_name(
+    call: Call, write_plan: WritePlan, tmp_path: Path, name: bytes
+) -> None:
+    """Every command works there, and what is printed has no control characters."""
+    store = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    copy = Path(os.fsdecode(os.fsencode(tmp_path) + b"/copy of " + name))
+    new = store.with_name("new")
+    output = ""
+    for words in (
+        ["run", write_plan(GOOD), "--store", store],
+        *(["list", "--store", store], ["doctor", "--store", store]),
+        *(["backup", copy, "--store", store], ["restore", copy, "--store", new]),
+        ["prune", "--older-than", "0s", "--store", store],
+    ):
+        result = call(*words)
+        assert result.exit_code == 0, result.output
+        output += result.output
+    assert "\x1b" not in output
+    assert "1 plan removed" in output
+
+
+@pytest.mark.parametrize("link", ["to nothing", "to itself", "to a store"])
+def test_a_store_may_be_a_link(
+    call: Call, write_plan: WritePlan, tmp_path: Path, link: str
+) -> None:
+    """To a store, it is that store; to nothing, it says so and makes none."""
+    store, real = tmp_path / "link", tmp_path / "real"
+    store.symlink_to(store if link == "to itself" else real)
+    if link == "to a store":
+        assert call("run", write_plan(GOOD), "--store", real).exit_code == 0
+        assert call("list", "--store", store).exit_code == 0
+        inside = call("backup", store / "copy", "--store", real)
+        assert "it is in the store itself" in inside.stderr
+        inside = call("restore", real, "--store", store / "new")
+        assert f"it is in {real} itself" in inside.stderr
+        return
+    for words in (["run", write_plan(GOOD)], ["list"]):
+        refused = call(*words, "--store", store)
+        assert refused.exit_code == 2
+        assert "it is a link to what is not there" in refused.stderr
+    assert not real.exists()
+
+
+def test_a_pipe_in_place_of_the_marker_is_not_read(call: Call, tmp_path: Path) -> None:
+    """That would take for ever."""
+    store = tmp_path / "store"
+    store.mkdir(mode=0o700)
+    os.mkfifo(store / "workstream")
+    result = call("doctor", "--json")
+    assert "is not what a workstream store begins" in str(findings(result, "problem"))
 
 
 BROKEN_INIT = '''
