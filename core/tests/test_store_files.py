@@ -185,3 +185,26 @@ def test_a_process_may_go_to_another_directory(
         await vault.close()
 
     trio.run(main)
+
+
+@EITHER_WAY
+def test_a_store_that_was_quiet_for_long(
+    path: Path, change: Callable[[Path, str], None]
+) -> None:
+    """Of which one look at its directory is enough: a change is seen all the same."""
+
+    async def main() -> None:
+        vault = LmdbVault(path)
+        await vault.open()
+        row = PlanRow(id=new_plan_id(), name="kept")
+        os.utime(path, (0, 0))
+        await vault.create(row, b"")
+        assert await vault.search() == [row]
+        change(path, "lock.mdb")
+        with pytest.raises(
+            StorageError, match=r"its lock\.mdb was .* while it was open"
+        ):
+            await vault.delete(row.id)
+        await vault.close()
+
+    trio.run(main)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum, IntEnum
+from enum import Enum, Flag, IntEnum, IntFlag, StrEnum
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Any, Union
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    NewType,
+    TypedDict,
+    TypeVar,
+    Union,
+)
 from uuid import UUID
 
 import attrs
@@ -77,6 +90,59 @@ class OnePlugin:
         return self._plugin
 
 
+class Rights(Flag):
+    """May be joined."""
+
+    READ = 1
+    WRITE = 2
+
+
+class Bits(IntFlag):
+    """Are numbers, too."""
+
+    ONE = 1
+    TWO = 2
+
+
+class Mode(StrEnum):
+    """Is text, too."""
+
+    FAST = "fast"
+    SAFE = "safe"
+
+
+class Place(NamedTuple):
+    """A tuple with names."""
+
+    row: int
+    name: str = ""
+
+
+class Settings(TypedDict):
+    """A dict with known keys."""
+
+    size: int
+
+
+@dataclasses.dataclass
+class Old:
+    """A class of the standard library's kind."""
+
+    count: int
+    names: list[str]
+
+
+Count = NewType("Count", int)
+Item = TypeVar("Item")
+
+
+@attrs.frozen
+class Box(Generic[Item]):
+    """A class of any type."""
+
+    item: Item
+
+
 Pair = tuple[Any, Any]
 """A type, and a value of it."""
 
@@ -97,7 +163,37 @@ LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     Level: st.sampled_from(Level),
     Point: st.builds(Point, st.integers(), st.floats(allow_nan=False)),
     Label: st.builds(Label, st.text()),
+    time: st.times(),
+    Rights: st.sampled_from([*Rights, Rights.READ | Rights.WRITE]),
+    Bits: st.sampled_from([*Bits, Bits.ONE | Bits.TWO]),
+    Mode: st.sampled_from(Mode),
+    Place: st.builds(Place, st.integers(), st.text()),
+    Settings: st.fixed_dictionaries({"size": st.integers()}),
+    Old: st.builds(Old, st.integers(), st.lists(st.text(), max_size=2)),
+    Count: st.integers().map(Count),
+    Box[int]: st.builds(Box[int], st.integers()),
+    Literal["on", "off", 3]: st.sampled_from(["on", "off", 3]),
+    Annotated[int, "metres"]: st.integers(),
+    IPv4Address: st.ip_addresses(v=4),
+    IPv6Address: st.ip_addresses(v=6),
+    deque[int]: st.lists(st.integers(), max_size=3).map(deque),
+    Counter[str]: st.lists(st.text(), max_size=3).map(Counter),
+    OrderedDict[str, int]: st.dictionaries(st.text(), st.integers(), max_size=3).map(
+        OrderedDict
+    ),
+    defaultdict[str, int]: st.dictionaries(st.text(), st.integers(), max_size=3).map(
+        lambda given: defaultdict(int, given)
+    ),
+    # To the minute: so are the offsets that there are.
+    Annotated[datetime, "anywhere"]: st.builds(
+        lambda moment, minutes: moment.replace(
+            tzinfo=timezone(timedelta(minutes=minutes))
+        ),
+        st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)),
+        st.integers(-720, 840),
+    ),
 }
+UNIONED = [int, bool, str, bytes, datetime, UUID, Decimal, Path, Colour, Point, Label]
 KEYS: list[Any] = [str, int, UUID, Colour]
 HASHABLE: list[Any] = [str, int, bytes, UUID, date, Point]
 
@@ -161,7 +257,9 @@ def optionals(draw: st.DrawFn, inner: st.SearchStrategy[Pair]) -> Pair:
 @st.composite
 def unions(draw: st.DrawFn) -> Pair:
     """One of several simple types."""
-    pairs = draw(st.lists(leaves(), min_size=2, max_size=3, unique_by=lambda p: p[0]))
+    pairs = draw(
+        st.lists(leaves(UNIONED), min_size=2, max_size=3, unique_by=lambda p: p[0])
+    )
     _, value = draw(st.sampled_from(pairs))
     return of(Union, tuple(kind for kind, _ in pairs)), value
 

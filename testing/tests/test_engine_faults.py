@@ -23,7 +23,7 @@ from workstream._engine.engine import Workstream
 from workstream._interpreter import recovery
 from workstream._plan.plan import Node, Plan
 from workstream._plan.walk import actions
-from workstream._protocols.vault import Vault, Write
+from workstream._protocols.vault import StoredPlan, Vault, Write
 from workstream._values.errors import (
     InternalError,
     NotFoundError,
@@ -481,5 +481,40 @@ def test_a_plugin_that_keeps_a_broken_run_alive_shows(
             assert told.startswith("the store failed plan 'plan' 30 seconds ago, and a")
             with pytest.raises(StorageError, match="write failed"):
                 await ws.wait(plan_id)
+
+    world.clock.run(scenario)
+
+
+class OddVault(MemoryVault):
+    """A vault, such as a package may bring, that raises what is no error of ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.odd: UUID | None = None
+
+    async def read(self, plan_id: UUID) -> StoredPlan:
+        """Fail for one plan."""
+        if plan_id == self.odd:
+            raise OSError(5, "input/output error")
+        return await super().read(plan_id)
+
+
+def test_a_recovery_of_which_a_vault_says_something_odd() -> None:
+    """It is that plan's trouble, as any other is: the engine opens (R-4)."""
+    vault = OddVault()
+    world = World(lambda clock: HeldVault(vault, clock))
+
+    async def scenario() -> None:
+        bad = await world.crashed("plan=R: B1=R: s1=R[a=R{open}; b]")
+        good = await world.crashed("plan=R: B1=R: s1=R[c=R{open}; d]")
+        vault.odd = bad
+        async with world.engine() as ws:
+            assert (await ws.wait(good)).state.status is Status.COMPLETED
+            assert set(ws.recovery_errors) == {bad}
+            assert "input/output error" in str(ws.recovery_errors[bad])
+            assert isinstance(ws.recovery_errors[bad], InternalError)
+            vault.odd = None
+            await ws.resume(bad)
+            assert (await ws.wait(bad)).state.status is Status.COMPLETED
 
     world.clock.run(scenario)

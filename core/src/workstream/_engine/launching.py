@@ -199,8 +199,8 @@ def _own(error: Exception, row: PlanRow) -> WorkstreamError:
     if isinstance(error, WorkstreamError):
         return error
     wrapped = InternalError(
-        f"the recovery of plan {row.name!r} met a bug in the engine or in a plugin: "
-        f"{type(error).__name__}: {error}"
+        f"plan {row.name!r} was not recovered, by a bug in the engine, in a plugin or in "
+        f"the vault: {type(error).__name__}: {error}; it can be resumed"
     )
     wrapped.__cause__ = error
     return wrapped

@@ -4,17 +4,25 @@ A system lets go on whoever has a file open that was removed, moved or replaced;
 tells them. But what they write is then seen by nobody, and a lock that they hold keeps
 nobody out. SQLite calls that one of the ways to corrupt a database, and refuses to write
 to a file that was moved; so does this.
+
+It is asked before each commit, so it has to be quick. Nothing is made or removed in a
+store's directory while it is in use: as long as the path leads to the same directory, and
+its time of change is the same, so are its files.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from .._values.errors import StorageError
 
 __all__ = ["FilesInPlace"]
+
+_LONG_AGO = 2_000_000_000
+"""Nanoseconds: longer than any file system's tick."""
 
 
 class FilesInPlace:
@@ -26,6 +34,7 @@ class FilesInPlace:
         base = os.path.abspath(directory)
         # Where only the way from here may be walked, that one is.
         self._base = base if os.path.exists(base) else os.fspath(directory)
+        self._quiet: tuple[int, int, int] | None = None
         self._known: list[tuple[str, tuple[int, int]]] = []
         for name in names:
             self.add(name)
@@ -37,6 +46,19 @@ class FilesInPlace:
 
     def check(self) -> None:
         """See that they are still the same. Raises StorageError."""
+        try:
+            status = os.stat(self._base)
+        except OSError:
+            self._check_each()
+            return
+        now = (status.st_dev, status.st_ino, status.st_mtime_ns)
+        if now != self._quiet:
+            self._check_each()
+            # A change within the same tick of the clock would leave the time as it is.
+            is_old = time.time_ns() - status.st_mtime_ns > _LONG_AGO
+            self._quiet = now if is_old else None
+
+    def _check_each(self) -> None:
         for path, known in self._known:
             try:
                 if _identity(path) == known:
