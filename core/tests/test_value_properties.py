@@ -143,6 +143,11 @@ class Box(Generic[Item]):
     item: Item
 
 
+def moved(moment: datetime, minutes: int) -> datetime:
+    """The moment, as clocks elsewhere show it."""
+    return moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+
+
 Pair = tuple[Any, Any]
 """A type, and a value of it."""
 
@@ -186,9 +191,7 @@ LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     ),
     # To the minute: so are the offsets that there are.
     Annotated[datetime, "anywhere"]: st.builds(
-        lambda moment, minutes: moment.replace(
-            tzinfo=timezone(timedelta(minutes=minutes))
-        ),
+        moved,
         st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)),
         st.integers(-720, 840),
     ),
