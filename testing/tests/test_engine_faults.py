@@ -20,7 +20,7 @@ from _workstream_testing.held_vault import HeldVault
 from _workstream_testing.notation import parse
 from _workstream_testing.world import World
 from workstream._engine.engine import Workstream
-from workstream._interpreter import recovery
+from workstream._interpreter import recovery as recovering
 from workstream._plan.plan import Node, Plan
 from workstream._plan.walk import actions
 from workstream._protocols.vault import StoredPlan, Vault, Write
@@ -408,7 +408,7 @@ def test_a_plan_whose_store_goes_on_failing(caplog: pytest.LogCaptureFixture) ->
 def test_a_recovery_that_meets_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is that plan's trouble alone: it is listed, left R, and others go on (R-4)."""
     world = FaultyWorld()
-    put_in_order = recovery.put_in_order
+    put_in_order = recovering.put_in_order
 
     def trip(plan: Plan, *arguments: Any, **named: Any) -> list[Node]:
         if any(action.name == "z" for action in actions(plan)):
@@ -416,7 +416,7 @@ def test_a_recovery_that_meets_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
             raise LookupError(msg)
         return put_in_order(plan, *arguments, **named)
 
-    monkeypatch.setattr(recovery, "put_in_order", trip)
+    monkeypatch.setattr(recovering, "put_in_order", trip)
 
     async def scenario() -> None:
         bad = await world.crashed("plan=R: B1=R: s1=R[z=R{open}]")
