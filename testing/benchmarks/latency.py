@@ -60,12 +60,8 @@ async def _turns_of(shape: Shape, path: Path, collected: bool) -> list[float]:
     async with engine.opened(LmdbVault(path / "store")) as ws:
         plan_id = await ws.submit(plan_of(shape))
         await ws.start(plan_id)
-        if not collected:
-            gc.freeze()
-        try:
+        with engine.collector_spared(not collected):
             plan = await ws.wait(plan_id)
-        finally:
-            gc.unfreeze()
     return [turn for s in plan.blocks[0].sequences for turn in _turns(s)]
 
 

@@ -50,6 +50,10 @@ async def _engine(shape: Shape, path: Path) -> float:
     return await engine.run_engine(plan_of(shape), path)
 
 
+async def _collected(shape: Shape, path: Path) -> float:
+    return await engine.run_engine(plan_of(shape), path, spared=False)
+
+
 async def _real(shape: Shape, path: Path) -> float:
     return await engine.run_engine(real_plan(shape), path)
 
@@ -74,7 +78,7 @@ def _contenders(shape: Shape) -> dict[str, Callable[[], float]]:
     if shape.concurrency == 1:
         contenders["commit"] = commits.run_commits
     else:
-        contenders |= {"real": _real, "watched": _watched}
+        contenders |= {"real": _real, "watched": _watched, "collected": _collected}
     measured = {name: _measured(work, shape) for name, work in contenders.items()}
     return measured | {"floor": _measured(floor.run_floor, less)}
 
@@ -92,6 +96,7 @@ def _lines(shape: Shape, samples: Samples) -> list[Figure]:
         "ceiling": "ceiling: bare trio + LMDB",
         "tuples": "the same with bare tuples for records",
         "no store": "the interpreter on trio, without a store",
+        "collected": "engine, with the collector as it is",
         "real": "engine, with checks, retries and reports",
         "watched": f"the same with {WATCHERS} watchers",
     }
