@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Literal, TypeVar, overload
 
 import attrs
 
 from .._values.state import Attempt, NoteValue, PluginError, State, Status
+from .copying import deep_copy
 from .plan import (
     BaseAction,
     Block,
@@ -197,7 +199,7 @@ class _Copier:
         if self.request is not None:
             return self.node(action, request=self.request(action))
         if not self.scrub:
-            new = self.node(action, request=copy.deepcopy(action.request))
+            new = self.node(action, request=deep_copy(action.request))
             if self.keep_state:
                 new.attempts = [_same_attempt(attempt) for attempt in action.attempts]
             return new
@@ -212,16 +214,21 @@ class _Copier:
     def node(self, node: NodeT, **changes: Any) -> NodeT:
         """The object's own fields copied, the given ones replaced.
 
-        ``evolve`` leaves out what is no constructor argument: just what the engine
-        writes (OM-2).
+        What is no constructor argument is left out: just what the engine writes (OM-2).
         """
-        new = attrs.evolve(node, **changes)
+        given = {name: getattr(node, name) for name in _arguments(type(node))}
+        new = type(node)(**(given | changes))
         if self.keep_state:
             new.id = node.id
             new.plan_id = node.plan_id
             state = node.state
             new.state = State(state.status, state.started, state.ended)
         return new
+
+
+@functools.cache
+def _arguments(kind: type[Node]) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(kind) if field.init)
 
 
 def scrubbed_attempt(action: BaseAction, attempt: Attempt) -> Attempt:
@@ -246,7 +253,7 @@ def _secrets_of(action: BaseAction, attempts: Iterable[Attempt]) -> frozenset[st
 def _same_attempt(attempt: Attempt) -> Attempt:
     return attrs.evolve(
         attempt,
-        response=copy.deepcopy(attempt.response),
+        response=deep_copy(attempt.response),
         error=copy.deepcopy(attempt.error),
         notes=dict(attempt.notes),
     )

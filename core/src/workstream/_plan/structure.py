@@ -104,8 +104,10 @@ def _below(found: Found, seen: dict[int, str]) -> Iterator[Found | Fault]:
                 "for each place, as each has a state of its own"
             )
             yield Fault(path=path, field="", rule="V-3", message=message)
-        else:
+        elif _HELD[type(held)]:
             yield from _below(Found(path, held, found.node), seen)
+        else:  # a leaf, as most are
+            yield Found(path, held, found.node)
 
 
 def _held(found: Found) -> Iterator[tuple[str, Node | Fault]]:

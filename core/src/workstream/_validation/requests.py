@@ -10,6 +10,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias, get_origin
 
+from .._plan.copying import deep_copy
 from .._plan.plan import BaseAction, CheckAction
 from .._plan.scrubbing import secret_values
 from .._plan.secret_forms import hide
@@ -91,6 +92,9 @@ def kind_problem(
         plugin: Its plugin.
         in_checks: Whether it stands in a Checks group.
     """
+    right_call = isinstance(action, CheckAction) == in_checks
+    if plugin.is_check == in_checks and right_call:
+        return None
     name = shorten(action.plugin)
     if plugin.is_check != in_checks:
         if in_checks:
@@ -104,13 +108,10 @@ def kind_problem(
                 "put a check into a Checks group"
             )
         return "V-20", message
-    if isinstance(action, CheckAction) != in_checks:
-        wanted, got = ("a CheckAction", "an Action")
-        if not in_checks:
-            wanted, got = got, wanted
-        message = f"here, the call of '{name}' must be {wanted}, not {got}"
-        return "V-20", message
-    return None
+    wanted, got = ("a CheckAction", "an Action")
+    if not in_checks:
+        wanted, got = got, wanted
+    return "V-20", f"here, the call of '{name}' must be {wanted}, not {got}"
 
 
 def prepared_request(
@@ -123,7 +124,10 @@ def prepared_request(
         plugin: Its plugin; None when there is none to ask.
     """
     try:
-        request: Any = copy.deepcopy(action.request)
+        request: Any = action.request
+        # What fills itself in may do so although it is frozen.
+        exact = copy.deepcopy if _has_defaults(request) else deep_copy
+        request = exact(request)
         secrets = secret_values(request)
     except Exception as error:
         message = (
@@ -177,6 +181,8 @@ def _text_of(error: Exception) -> str:
 
 def _wrong_type(request: object, action: BaseAction, plugin: AnyPlugin) -> str | None:
     """What is wrong with the request's class: it must be exactly a wanted one (V-23)."""
+    if type(request) is plugin.request_type:
+        return None
     wanted: list[Any] = [get_origin(each) or each for each in request_types(plugin)]
     if type(request) in wanted or Any in wanted:
         return None

@@ -103,15 +103,15 @@ def _summary(plan: object, count: int) -> str:
 def _normalise(node: Node) -> None:
     """Give fields at 0 the value that this means, and seconds one type."""
     match node:
+        case BaseAction():  # first, as there are most of them
+            node.timeout = float(node.timeout)
+            node.deadline = None if node.deadline is None else float(node.deadline)
         case Block():
             node.concurrency = node.concurrency or 1
             node.entrance_delay = float(node.entrance_delay)
             node.exit_delay = float(node.exit_delay)
         case Checks():
             node.delay = float(node.delay) or DEFAULT_DELAY
-        case BaseAction():
-            node.timeout = float(node.timeout)
-            node.deadline = None if node.deadline is None else float(node.deadline)
         case _:
             pass
 
@@ -152,6 +152,9 @@ class _Checker:
             problem = f"must be that of an object never run; {_COPY}"
             self._require("state", "V-5", problem)
         match node:
+            case BaseAction():  # first, as there are most of them
+                self._named(node, "OM-9")
+                self._action(node, found.parent)
             case Plan():
                 self._plan(node)
             case Block():
@@ -167,9 +170,6 @@ class _Checker:
                 self._checks(node)
             case DeferredActions():
                 self._filled("batches", "V-11", node.batches, "DeferBatch")
-            case BaseAction():
-                self._named(node, "OM-9")
-                self._action(node, found.parent)
             case _:
                 pass
 

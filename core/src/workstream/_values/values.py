@@ -56,13 +56,13 @@ def number_problem(
         above: Whether it must be greater than that.
         infinite: Whether it may be infinite.
     """
-    wanted = f"must be {'greater than' if above else 'at least'} {least:g}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return f"must be a number of seconds, not {kind_of(value)}"
     if value != value:
         return "must be a number of seconds, not nan"
     if value < least or (above and value == least):
-        return f"{wanted}, not {_shown(value)}"
+        wanted = "greater than" if above else "at least"
+        return f"must be {wanted} {least:g}, not {_shown(value)}"
     if value == math.inf and infinite:
         return None
     return "must be finite" if value > sys.float_info.max else None
