@@ -13,10 +13,6 @@ from _workstream_testing.loop import Loop, Task, current_loop
 from _workstream_testing.loop_errors import Cancelled, EndlessError, ForeignAwait
 
 
-def do_nothing() -> None:
-    """What a scope calls when its time is over, where nobody wants to know."""
-
-
 @types.coroutine
 def foreign(trap: object) -> Generator[object, None, None]:
     """Awaits something that no loop of ours knows."""
@@ -132,7 +128,7 @@ class TestBounds:
         loop = Loop()
 
         async def main() -> None:
-            CallScope(loop, 5, do_nothing)
+            CallScope(loop, 5)
             while True:
                 try:
                     await loop.sleep(1)
@@ -239,10 +235,9 @@ class TestCallScopes:
     def test_a_deadline_cuts_a_sleep(self) -> None:
         """At the deadline the sleeper is cancelled, and that is told."""
         loop = Loop()
-        told: list[float] = []
 
         async def main() -> bool:
-            scope = CallScope(loop, 5, lambda: told.append(loop.time))
+            scope = CallScope(loop, 5)
             try:
                 await loop.sleep(100)
             except Cancelled:
@@ -252,14 +247,14 @@ class TestCallScopes:
             return False
 
         assert loop.run(main)
-        assert told == [5]
+        assert loop.time == 5
 
     def test_a_deadline_comes_before_what_is_due_with_it(self) -> None:
         """A sleep as long as its timeout is cut short, as on trio."""
         loop = Loop()
 
         async def main() -> None:
-            scope = CallScope(loop, 5, do_nothing)
+            scope = CallScope(loop, 5)
             try:
                 await loop.sleep(5)
             finally:
@@ -273,7 +268,7 @@ class TestCallScopes:
         loop = Loop()
 
         async def main(linger: float) -> bool:
-            scope = CallScope(loop, 5, do_nothing)
+            scope = CallScope(loop, 5)
             try:
                 await loop.sleep(linger, shielded=True)
                 return scope.late
@@ -290,7 +285,7 @@ class TestCallScopes:
 
         async def main() -> int:
             nonlocal cancelled
-            scope = CallScope(loop, 5, do_nothing)
+            scope = CallScope(loop, 5)
             for _ in range(3):
                 try:
                     await loop.sleep(10)
@@ -303,11 +298,27 @@ class TestCallScopes:
         assert loop.run(main) == 3
         assert loop.time == 6
 
+    def test_a_wait_that_was_refused_ends_no_later_one(self) -> None:
+        """A sleep that a cancellation forbids leaves no timer that would wake a next."""
+        loop = Loop()
+
+        async def main() -> None:
+            scope = CallScope(loop, 5)
+            with pytest.raises(Cancelled):
+                await loop.sleep(100)
+            with pytest.raises(Cancelled):
+                await loop.sleep(10)
+            scope.close()
+            await loop.sleep(60)
+
+        loop.run(main)
+        assert loop.time == 65
+
 
 async def _late_after(seconds: float) -> bool:
     loop = current_loop()
     assert loop is not None
-    scope = CallScope(loop, 5, do_nothing)
+    scope = CallScope(loop, 5)
     try:
         await loop.sleep(seconds, shielded=True)
         return scope.late

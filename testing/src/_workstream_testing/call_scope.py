@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from .loop import Loop, Scope
 
@@ -16,25 +15,23 @@ class CallScope(Scope):
     Attributes:
         deadline: When the call is cancelled.
         over: Whether it was closed.
+        task: The task that makes the call.
     """
 
-    __slots__ = ("_armed", "_loop", "_on_expired", "deadline", "over", "task")
+    __slots__ = ("_armed", "_loop", "deadline", "over", "task")
 
-    def __init__(
-        self, loop: Loop, seconds: float, on_expired: Callable[[], None]
-    ) -> None:
+    def __init__(self, loop: Loop, seconds: float) -> None:
         """Begin a scope around what the present task does from now on.
 
         Args:
             loop: The task's loop.
             seconds: How long that may take.
-            on_expired: Called when the time is over.
         """
         self.task = loop.task
-        super().__init__(self.task.scope)
+        self.parent = self.task.scope
+        self.cancelled = False
         self.task.scope = self
         self._loop = loop
-        self._on_expired = on_expired
         self.deadline = loop.time + seconds
         self.over = False
         # A call that never waits takes no time, so it needs no timer.
@@ -49,13 +46,13 @@ class CallScope(Scope):
     def fire(self) -> None:
         """The deadline has come."""
         self._loop.expire(self)
-        self._on_expired()
 
     def close(self) -> None:
         """The call is over."""
         self.over = True
         self.task.scope = self.parent
-        self._loop.leave(self)
+        if self.cancelled:
+            self._loop.leave(self)
 
     @property
     def late(self) -> bool:

@@ -11,7 +11,7 @@ from workstream._values.state import PluginError
 
 from .fake_scripts import UNSET, Act
 from .history import Call
-from .waiting import is_cancellation, linger, sleep, time
+from .waiting import is_cancellation, linger, sleeping, time
 
 __all__ = ["Noted"]
 
@@ -46,7 +46,16 @@ class Noted:
             default: What is given where it does not say.
         """
         try:
-            response = await self._perform(act, default)
+            if act.does is not None:
+                response: object = act.does(self.context, self.request)
+                if inspect.isawaitable(response):
+                    response = await response
+            else:
+                if act.ignores_cancellation:
+                    await _go_on(act)
+                elif act.lasts:
+                    await sleeping(act.lasts)
+                response = _answer(act, default)
         except GeneratorExit:
             raise  # a crash: nobody sees the end of this
         except BaseException as error:
@@ -54,23 +63,6 @@ class Noted:
             raise
         self.ended, self.response = time(), response
         return response
-
-    async def _perform(self, act: Act, default: object) -> object:
-        if act.does is not None:
-            answer: object = act.does(self.context, self.request)
-            return await answer if inspect.isawaitable(answer) else answer
-        if act.lasts:
-            await _last(act)
-        if act.raises is not None:
-            raise act.raises
-        if act.fails is not None:
-            response = None if act.gives is UNSET else act.gives
-            raise PluginError(
-                act.fails, code=act.code, permanent=act.permanent, response=response
-            )
-        if act.returns is not UNSET:
-            return act.returns
-        return default if act.gives is UNSET else act.gives
 
     def as_call(self, plugin: str) -> Call:
         """The call as it is shown.
@@ -91,13 +83,27 @@ class Noted:
         )
 
 
-async def _last(act: Act) -> None:
-    """Take the time that the call takes, for which cancelling it may be of no use."""
+def _answer(act: Act, default: object) -> object:
+    """End as the call ends."""
+    if act.raises is not None:
+        raise act.raises
+    if act.fails is not None:
+        response = None if act.gives is UNSET else act.gives
+        raise PluginError(
+            act.fails, code=act.code, permanent=act.permanent, response=response
+        )
+    if act.returns is not UNSET:
+        return act.returns
+    return default if act.gives is UNSET else act.gives
+
+
+async def _go_on(act: Act) -> None:
+    """Take the time that a call takes for which cancelling it is of no use at first."""
     began = time()
     try:
-        await sleep(act.lasts)
+        await sleeping(act.lasts)
     except BaseException as error:
-        if not act.ignores_cancellation or not is_cancellation(error):
+        if not is_cancellation(error):
             raise
         left = act.lasts - (time() - began)
         await linger(min(left, act.ignores_cancellation))

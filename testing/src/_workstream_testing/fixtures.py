@@ -7,6 +7,7 @@ on anything else that can drive a coroutine.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -195,6 +196,17 @@ class Stage:
                 await self._sleeper.sleep(math.inf)
             finally:
                 await self._sleeper.linger(entry.linger)
+        elif entry.doing in ("angry", "angrys"):
+            try:
+                await self._sleeper.sleep(math.inf)
+            except BaseException as error:
+                if isinstance(error, GeneratorExit):
+                    raise
+                own = RuntimeError("was cut short")
+                if entry.doing == "angry":
+                    raise own from None
+                message = "both at once"
+                raise BaseExceptionGroup(message, [error, own]) from None
 
     def _enter(
         self,
@@ -227,12 +239,26 @@ def _act(entry: Entry, label: str, number: int) -> object:
             return None
         case "boom":
             raise RuntimeError(text)
+        case "exit":
+            raise SystemExit(3)
+        case "foreign":
+            raise asyncio.CancelledError(text)
+        case "group" | "perms" | "exits":
+            raise _group(entry.doing, text)
         case "both":
             raise PluginError(text, code=1, response=response)
         case "badboth":
             raise PluginError(text, code=1, response=WrongResponse())
         case _:
             raise PluginError(text, code=1, permanent=entry.doing == "perm")
+
+
+def _group(doing: str, text: str) -> BaseExceptionGroup[BaseException]:
+    other = PluginError(f"{text}, too", code=1, permanent=doing == "perms")
+    if doing != "exits":
+        return BaseExceptionGroup(text, [RuntimeError(text), other])
+    inner = BaseExceptionGroup[BaseException](text, [SystemExit(3)])
+    return BaseExceptionGroup(text, [inner, other])
 
 
 class ScriptedAction(ActionPlugin[ScriptedRequest, ScriptedResponse]):

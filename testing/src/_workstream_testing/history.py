@@ -90,7 +90,6 @@ class History:
 
     Attributes:
         entries: The changes; those of a later life follow those of an earlier one.
-        called: The calls of ``execute``: action, attempt, its number, and when.
         reports: What plugins reported.
         plan: The plan as it was at first.
         start: What the clock told at 0 seconds.
@@ -105,7 +104,12 @@ class History:
             start: What the clock told at 0 seconds.
         """
         self.entries: list[Entry] = []
-        self.called: list[tuple[BaseAction, Attempt, int, float]] = []
+        # Side by side, and not a tuple each: the more there is, the more often Python
+        # looks through all of it for garbage.
+        self._actions: list[BaseAction] = []
+        self._attempts: list[Attempt] = []
+        self._numbers: list[int] = []
+        self._started: list[float] = []
         self.reports: list[Report] = []
         self.start = start
         self.end = 0.0
@@ -113,9 +117,16 @@ class History:
         self._paths: list[str] = []
         self._crashes: list[tuple[int, int, float]] = []
 
+    def called(self, action: BaseAction, attempt: Attempt, time: float) -> None:
+        """The plugin is called for the action's latest attempt."""
+        self._actions.append(action)
+        self._attempts.append(attempt)
+        self._numbers.append(len(action.attempts))
+        self._started.append(time)
+
     def crashed(self, time: float) -> None:
         """The engine died; another life begins."""
-        self._crashes.append((len(self.entries), len(self.called), time))
+        self._crashes.append((len(self.entries), len(self._actions), time))
 
     @property
     def crashes(self) -> list[float]:
@@ -150,7 +161,9 @@ class History:
 
     def _told(self, first: int, last: int | None) -> list[Call]:
         found: list[Call] = []
-        for action, attempt, number, started in self.called[first:last]:
+        noted = (self._actions, self._attempts, self._numbers, self._started)
+        calls = zip(*(each[first:last] for each in noted), strict=True)
+        for action, attempt, number, started in calls:
             ended = attempt.ended
             found.append(
                 Call(

@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from .loop_errors import Abandon, Cancelled, EndlessError, ForeignAwait, drop
 
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from .call_scope import CallScope
 
 T = TypeVar("T")
+
+Waiting: TypeAlias = Coroutine[Any, Any, None]
+# What waits is awaited again at each step of what it waits for: a function that hands
+# on another's coroutine costs less than one that awaits it.
 
 MAX_STEPS = 5_000_000
 """How many steps a run may take unless told otherwise."""
@@ -297,19 +301,21 @@ class Loop:
         self._ready.append(self.task)
         await _park()
 
-    async def sleep_until(self, time: float, *, shielded: bool = False) -> None:
-        """Wait until the clock tells this time, or somebody wakes the task."""
+    def sleep_until(self, time: float, *, shielded: bool = False) -> Waiting:
+        """Wait until the clock tells this time, or somebody wakes the task.
+
+        Await it at once: the time counts from the call.
+        """
         task = self.task
         if time < math.inf:
             self._add_timer(max(time, self.time), _SLEEP, task, task.ticket)
-        await self.park(shielded=shielded)
+        return self.park(shielded=shielded)
 
-    async def sleep(self, seconds: float, *, shielded: bool = False) -> None:
+    def sleep(self, seconds: float, *, shielded: bool = False) -> Waiting:
         """Wait for so many seconds; infinity: until somebody wakes the task."""
         if seconds <= 0:
-            await self.checkpoint()
-        else:
-            await self.sleep_until(self.time + seconds, shielded=shielded)
+            return self.checkpoint()
+        return self.sleep_until(self.time + seconds, shielded=shielded)
 
     def call_at(self, time: float, function: Callable[[], None]) -> Callback:
         """Call a function when the clock tells this time."""
@@ -339,6 +345,7 @@ class Loop:
 
     async def _raise_if_cancelled(self) -> None:
         if self.is_cancelled(self.task.scope):
+            self.task.ticket += 1  # a timer may have been set for this wait
             self._refusals += 1
             if self._refusals > MAX_REFUSALS:
                 await _stuck()

@@ -101,6 +101,44 @@ ATTEMPTS = (
     ),
 )
 
+STRANGE_ENDS = (
+    Case("Y-130", "B1: s1[a(retries=1) exit,ok]", "C/UNKNOWN a{boom ok} rest=C", "A-8"),
+    Case(
+        "Y-131", "B1: s1[a(retries=1) foreign,ok]", "C/UNKNOWN a{boom ok} rest=C", "A-8"
+    ),
+    Case(
+        "Y-132", "B1: s1[a(retries=1) group,ok]", "C/UNKNOWN a{boom ok} rest=C", "A-8"
+    ),
+    Case("Y-133", "B1: s1[a(retries=3) perms]", "F/BLOCK a{perm} a=F", "A-9 A-8"),
+    Case(
+        "Y-134", "B1: s1[a(retries=1) exits,ok]", "C/UNKNOWN a{boom ok} rest=C", "A-8"
+    ),
+    Case(
+        "Y-135",
+        "B1(conc=2): s1 exit@5; s2 ok@10",
+        "F/BLOCK s1=F s2=C plan[0,10]",
+        "A-8 Q-5",
+    ),
+    Case(
+        "Y-136",
+        "B1: s1[a(timeout=5 retries=1) angry,ok]",
+        "C/UNKNOWN a@0,6 a{time ok} rest=C",
+        "A-4",
+    ),
+    Case(
+        "Y-137",
+        "B1: s1[a(timeout=5 retries=1) angrys,ok]",
+        "C/UNKNOWN a@0,6 a{time ok} rest=C",
+        "A-4 A-8",
+    ),
+    Case(
+        "Y-138",
+        "B1: pre[p(retries=1) foreign,ok; q(retries=1) exits,ok] s1",
+        "C/UNKNOWN p{boom ok} q{boom ok} rest=C",
+        "A-8 C-1",
+    ),
+)
+
 OWN_STOPS = (
     Case(
         "Y-10",
@@ -247,6 +285,7 @@ OWN_STOPS = (
 OWN_CASES: tuple[Case, ...] = (
     *DELAYS_AND_LOOPS,
     *ATTEMPTS,
+    *STRANGE_ENDS,
     *OWN_STOPS,
     *OWN_RECOVERY,
 )

@@ -13,8 +13,15 @@ seconds. The entries:
 ``sub``     returns a response of a subclass of the right type (A-7)
 ``none``    returns None (A-7)
 ``boom``    raises an exception that is no ``PluginError`` (A-8)
+``exit``    raises ``SystemExit`` (A-8)
+``foreign`` raises what another event loop's library takes for a cancellation (A-8)
+``group``   raises a group of two exceptions, as a nursery does (A-8)
+``perms``   likewise, and one of them is a permanent error (A-9)
+``exits``   raises a group, one inside another, with a ``SystemExit`` in it (A-8)
 ``hang``    goes on until it is cancelled
 ``hang+n``  goes on until n seconds after it was cancelled (A-5)
+``angry``   goes on until it is cancelled, and raises an error of its own then (A-4)
+``angrys``  likewise, in one group with its cancellation, as a nursery does (A-4)
 ==========  ====================================================================
 """
 
@@ -28,8 +35,9 @@ import attrs
 __all__ = ["Doing", "Entry", "Script", "is_entry", "parse_script"]
 
 Doing: TypeAlias = Literal[
-    "ok", "err", "perm", "both", "bad", "badboth", "sub", "none", "boom", "hang"
-]
+    "ok", "err", "perm", "both", "bad", "badboth", "sub", "none", "boom",
+    "exit", "foreign", "group", "perms", "exits", "hang", "angry", "angrys",
+]  # fmt: skip
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _ENTRY = re.compile(

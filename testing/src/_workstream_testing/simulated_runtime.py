@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import attrs
@@ -32,6 +32,7 @@ from workstream._runtime.attempts import (
     DEAF_AFTER,
     check_outcome,
     hide_secrets,
+    is_any,
     not_installed,
     outcome_of_exception,
     outcome_of_response,
@@ -133,6 +134,9 @@ class SimulatedRuntime:
         self._interpreter = Interpreter(plan, self, settings.plugins)
         self.random = settings.random
         self.stop = self._interpreter.stop
+        self.durable = loop.checkpoint
+        if self._journal is not None:
+            self.durable = self._journal.durable
 
     async def run(self) -> None:
         """Run the plan to its end. What is raised broke the run off."""
@@ -171,13 +175,6 @@ class SimulatedRuntime:
                 change = row_of(self._plan) if is_plan else codec.record_of(node)
                 self._journal.add(change)
 
-    async def durable(self) -> None:
-        """Return when everything recorded so far is durable; others may go first."""
-        if self._journal is None:
-            await self._loop.checkpoint()
-        else:
-            await self._journal.durable()
-
     # --- the verbs that wait ----------------------------------------------------
 
     async def wait(self, seconds: float, until: Callable[[], bool]) -> None:
@@ -210,9 +207,10 @@ class SimulatedRuntime:
         plugin = self._settings.plugins.get(action.plugin)
         if plugin is None:
             return not_installed(action)
-        seconds = time_left(action, self.now())
-        number = len(action.attempts)
-        self._history.called.append((action, attempt, number, self._loop.time))
+        seconds = action.timeout
+        if action.deadline is not None:
+            seconds = time_left(action, self.now())
+        self._history.called(action, attempt, self._loop.time)
         outcome = await self._call(plugin.execute, action, attempt, seconds)
         return check_outcome(outcome, action, plugin, self._settings.storable)
 
@@ -239,42 +237,46 @@ class SimulatedRuntime:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
         loop = self._loop
         request, secrets = resolve(action.request, _MADE_UP)
-        deadline = judgement.after(self.now(), seconds)
+        scope = _Call(self, loop, seconds, action, attempt)
         context = AttemptContext(
             action=action,
             current=attempt,
-            deadline=lambda: deadline,
+            deadline=scope.deadline,
             secrets=secrets,
             host=self,
         )
-        deafness = _Deafness(self, action, attempt)
-        scope = CallScope(loop, seconds, deafness.begin)
         try:
             response = await function(context, request)
-        except Cancelled:
-            if loop.is_cancelled(scope.parent):
-                raise  # nobody's failure: the run breaks off (T-3)
-            outcome = timed_out()
-        except ForeignAwait as error:
-            raise Abandon(self._foreign(action, error.library)) from None
-        except SimulationError as error:
-            raise Abandon(error) from error
-        except (Exception, SystemExit) as error:
-            library = _refused_by(error)
-            if library:
-                raise Abandon(self._foreign(action, library)) from error
-            if loop.is_cancelled(scope.parent):
-                raise Cancelled from None
-            outcome = outcome_of_exception(error)
-            if scope.cancelled:  # it was told to end, and said so in its own way
-                outcome = timed_out(outcome.error)
+        except BaseException as error:
+            outcome = self._outcome_of(error, action, scope)
         else:
             outcome = timed_out() if scope.late else outcome_of_response(response)
         finally:
             context.close()
             scope.close()
-            deafness.end()
         return hide_secrets(outcome, secrets)
+
+    def _outcome_of(
+        self, error: BaseException, action: BaseAction, scope: CallScope
+    ) -> Outcome:
+        """What an exception out of a plugin means; one that is nobody's goes on."""
+        if isinstance(error, ForeignAwait):
+            raise Abandon(self._foreign(action, error.library)) from None
+        if isinstance(error, SimulationError):
+            raise Abandon(error) from error
+        if is_any(error, KeyboardInterrupt, GeneratorExit, Abandon, ForeignAwait):
+            raise error
+        library = _refused_by(error)
+        if library:
+            raise Abandon(self._foreign(action, library)) from error
+        if self._loop.is_cancelled(scope.parent):
+            raise Cancelled from None  # nobody's failure: the run breaks off (T-3)
+        own = _without_cancellation(error)
+        outcome = timed_out() if own is None else outcome_of_exception(own)
+        if own is not None and scope.cancelled:
+            # It was told to end, and said so in its own way.
+            outcome = timed_out(outcome.error)
+        return outcome
 
     def _foreign(self, action: BaseAction, library: str) -> SimulationError:
         what = library or "an event loop"
@@ -291,6 +293,10 @@ class SimulatedRuntime:
     def path_of(self, action: BaseAction) -> str:
         """The action's address, for messages (OM-15)."""
         return self._history.path_of(action)
+
+    def date_of(self, time: float) -> datetime | None:
+        """The date and time after so many seconds; None: never."""
+        return judgement.after(self._start, time)
 
     def report(
         self,
@@ -317,29 +323,37 @@ class SimulatedRuntime:
         return forget
 
 
-class _Deafness:
-    """Marks an attempt whose plugin goes on long after it was cancelled."""
+class _Call(CallScope):
+    """One call of a plugin: its time, and what it does when that is over."""
 
     __slots__ = ("_action", "_attempt", "_forget", "_runtime")
 
     def __init__(
-        self, runtime: SimulatedRuntime, action: BaseAction, attempt: Attempt
+        self,
+        runtime: SimulatedRuntime,
+        loop: Loop,
+        seconds: float,
+        action: BaseAction,
+        attempt: Attempt,
     ) -> None:
+        super().__init__(loop, seconds)
         self._runtime = runtime
         self._action = action
         self._attempt = attempt
         self._forget: Callable[[], None] | None = None
 
-    def begin(self) -> None:
-        """The plugin is cancelled."""
+    def fire(self) -> None:
+        """Cancel the plugin, and see whether it hears."""
+        super().fire()
         self._forget = self._runtime.later(DEAF_AFTER, self._mark)
 
     def _mark(self) -> None:
         self._attempt.unresponsive = True
         self._runtime.record(self._action)
 
-    def end(self) -> None:
+    def close(self) -> None:
         """The plugin has ended."""
+        super().close()
         if self._forget is not None:
             self._forget()
 
@@ -402,6 +416,14 @@ class _MadeUpSecrets(Mapping[str, Callable[[str], str]]):
 
 
 _MADE_UP = _MadeUpSecrets()
+
+
+def _without_cancellation(error: BaseException) -> BaseException | None:
+    """What a plugin raised beside being cancelled, as trio's scopes would leave it."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return group.split(Cancelled)[1]
+    return None if isinstance(error, Cancelled) else error
 
 
 def _refused_by(error: BaseException) -> str:

@@ -6,10 +6,13 @@ is asked: the simulation's, if there is one, and trio otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from .loop import current_loop
 from .loop_errors import Cancelled
 
-__all__ = ["is_cancellation", "linger", "sleep", "time"]
+__all__ = ["is_cancellation", "linger", "sleep", "sleeping", "time"]
 
 
 def time() -> float:
@@ -38,13 +41,17 @@ async def sleep(seconds: float) -> None:
     Args:
         seconds: How long; infinity: until cancelled.
     """
+    await sleeping(seconds)
+
+
+def sleeping(seconds: float) -> Coroutine[Any, Any, None]:
+    """What ``sleep`` awaits; it is to be awaited at once."""
     loop = current_loop()
     if loop is not None:
-        await loop.sleep(seconds)
-        return
+        return loop.sleep(seconds)
     import trio
 
-    await trio.sleep(seconds)
+    return trio.sleep(seconds)  # noqa: ASYNC105 - the caller awaits it at once
 
 
 async def linger(seconds: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol, cast
@@ -32,6 +32,10 @@ class ContextHost(Protocol):
 
     def path_of(self, action: BaseAction) -> str:
         """The action's address in the plan (OM-15)."""
+        ...
+
+    def date_of(self, time: float) -> datetime | None:
+        """When the runtime's own clock will tell this time; None: never."""
         ...
 
     def report(
@@ -65,7 +69,7 @@ class AttemptContext:
         *,
         action: BaseAction,
         current: Attempt,
-        deadline: Callable[[], datetime | None],
+        deadline: float,
         secrets: frozenset[str],
         host: ContextHost,
     ) -> None:
@@ -102,7 +106,7 @@ class AttemptContext:
     @property
     def deadline(self) -> datetime | None:
         """When the attempt will be cancelled; None: never."""
-        return self._deadline()
+        return self._host.date_of(self._deadline)
 
     @property
     def idempotency_key(self) -> str:

@@ -195,10 +195,7 @@ class TrioRuntime:
         context = AttemptContext(
             action=action,
             current=attempt,
-            # Few plugins ask, so it is made out when one does.
-            deadline=lambda: judgement.after(
-                self.now(), scope.deadline - trio.current_time()
-            ),
+            deadline=scope.deadline,
             secrets=secrets,
             host=self,
         )
@@ -220,6 +217,10 @@ class TrioRuntime:
                 position_of(item.node): path for path, item in paths(self._plan)
             }
         return self._paths[position_of(action)]
+
+    def date_of(self, time: float) -> datetime | None:
+        """When trio's clock will tell this time; None: never."""
+        return judgement.after(self.now(), time - trio.current_time())
 
     def report(
         self,
