@@ -97,7 +97,7 @@ class TestPlansThatDependOnTheOrder:
         for text in (
             "fails for plan 'Race' in another order",
             "AssertionError: web-",
-            "1 choice is not the usual one",
+            "1 of its ",
             "usually:",
             "here:",
             "fails: web-1 must be first",

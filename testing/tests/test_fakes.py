@@ -416,7 +416,7 @@ class TestLines:
             ({"hots": "a", "takes": -1}, "takes is -1"),
             ({"host": "a", "hangs": True, "fails": "no"}, "exclude each other"),
             ({"host": "a", "permanent": True}, "say it with fails"),
-            ({"host": "a", "gives": 3}, "gives is a int"),
+            ({"host": "a", "gives": 3}, "gives is an int"),
             ({"host": "a", "takes": math.inf}, "write hangs=True"),
             ({"host": "a", "ignores_cancellation": 3}, "needs a call that lasts"),
             ({"host": "a", "does": print, "takes": 1}, "takes its own time"),
@@ -575,5 +575,5 @@ class TestOnTrio:
         ended = self.run(fleet(copy("a")), fake)
 
         assert ended.blocks[0].sequences[0].state.status is Status.FAILED
-        with pytest.raises(ScriptError, match="both fit"):
+        with pytest.raises(ScriptError, match=r"and when\(size=1\) fit attempt 1 of"):
             fake.check_script()

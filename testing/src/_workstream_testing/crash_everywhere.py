@@ -8,7 +8,7 @@ exactly up to the crash, so every difference at the end comes from it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias, cast
 
 import attrs
@@ -22,6 +22,7 @@ from workstream._registry.registry import Registry
 from workstream._vaults.memory_vault import MemoryVault
 
 from .crash_stories import CalledTwice, called_twice, differences, story
+from .fakes import FakePlugin
 from .loop_errors import Abandon
 from .problems import CrashError, SimulationError
 from .schedules import Seed, chooser
@@ -66,25 +67,40 @@ class CrashReport:
         writes: How many durable writes the plan takes.
         crashes: How many crashes were tried.
         called_twice: The actions that were called again after a crash, without their
-            first call having failed: their plugins must be idempotent, or reconcile.
+            first call having failed. The plugins of those whose work was done by then
+            must be idempotent, or reconcile.
         result: How the plan ends without a crash.
+        reconciled: The names of the plugins whose fakes were asked to reconcile, and
+            told the truth, as nothing else was said of it.
     """
 
     writes: int
     crashes: int
     called_twice: tuple[CalledTwice, ...]
     result: Simulation
+    reconciled: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [
             f"plan {self.result.plan.name!r}: {self.writes:,} writes, "
             f"{self.crashes:,} crashes, and each ended as the run without one"
         ]
-        if self.called_twice:
+        done = [called for called in self.called_twice if called.was_done]
+        cut_short = [called for called in self.called_twice if not called.was_done]
+        if done:
             lines.append(
-                "called twice; their plugins must be idempotent, or reconcile:"
+                "done twice, so their plugins must be idempotent, or reconcile:"
             )
-            lines += _by_plugin(self.called_twice)
+            lines += _by_plugin(done)
+        if cut_short:
+            lines.append("called again after a call that the crash cut short:")
+            lines += _by_plugin(cut_short)
+        if self.reconciled:
+            lines += [
+                "asked to reconcile, where fakes can always tell what became of a call:",
+                f"  {', '.join(self.reconciled)}: if the plugin cannot, say "
+                "reconciles(fails='...')",
+            ]
         return "\n".join(lines)
 
 
@@ -141,6 +157,7 @@ def crash_everywhere(
     points = [[*_parsed(only)]] if only is not None else list(_points(writes))
     twice: dict[str, CalledTwice] = {}
     broken: list[tuple[list[Point], _Run]] = []
+    reconciled: dict[str, None] = {}
     tried = 0
     while points:
         chosen = points.pop(0)
@@ -158,12 +175,14 @@ def crash_everywhere(
             known = twice.get(called.path)
             if known is None or (called.was_done and not known.was_done):
                 twice[called.path] = called
+        reconciled |= dict.fromkeys(crashes.reconciled())
     if broken:
         raise CrashError(_told(broken, without, writes, seed))
-    return CrashReport(writes, tried, tuple(twice.values()), without)
+    found = tuple(twice.values())
+    return CrashReport(writes, tried, found, without, tuple(reconciled))
 
 
-def _by_plugin(found: tuple[CalledTwice, ...]) -> Iterator[str]:
+def _by_plugin(found: Sequence[CalledTwice]) -> Iterator[str]:
     for name in dict.fromkeys(called.plugin for called in found):
         paths = [called.path for called in found if called.plugin == name]
         more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
@@ -286,6 +305,11 @@ class _Crashes:
             return _Run(result, point is None, stored, lost)
         message = "the last life has no crash to end it"
         raise AssertionError(message)
+
+    def reconciled(self) -> list[str]:
+        """The plugins whose fakes told the truth when they were asked to reconcile."""
+        fakes = (each for each in self._made if isinstance(each, FakePlugin))
+        return [fake.name for fake in fakes if fake.told_truth]
 
     def _lost(self, wire: _Wire, vault: MemoryVault) -> list[str]:
         """What a vault acknowledged and does not hold after the crash."""

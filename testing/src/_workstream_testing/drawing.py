@@ -36,7 +36,7 @@ LABEL = 28
 TAIL = 36
 """Columns of the words behind a lane, at most."""
 
-_RANK = " -|=x!"
+_RANK = " -|=x>!"
 """What is drawn over what, where one cell holds several things."""
 
 
@@ -71,6 +71,9 @@ def draw(history: History, width: int, height: int) -> str:
     kept = _kept(lanes, height - 3)
     end = _end(history)
     label = max((len(_label(lane)) for lane in lanes if id(lane) in kept), default=0)
+    if len(kept) < len(lanes):
+        depth = max(lane.depth for lane in lanes)
+        label = max(label, len(_more(depth, len(lanes) - len(kept))))
     label = min(max(label, 10), LABEL, width // 4)
     tail = max((len(_tail(lane)) for lane in lanes if id(lane) in kept), default=0)
     tail = min(max(tail, 11), TAIL, width // 3)
@@ -106,7 +109,7 @@ def _lanes(history: History) -> Iterator[_Lane]:
             lane.spans = spans.get(position, [])
             lane.tail = errors.get(position, "")
             marks = {mark for _, _, mark in lane.spans}
-            lane.is_dull = not (marks & set("x!") or status.value > 200)
+            lane.is_dull = not (marks & set("x>!") or status.value > 200)
         yield lane
 
 
@@ -132,12 +135,13 @@ def _spans(history: History) -> dict[int, list[tuple[float, float, str]]]:
                 found.setdefault(position, []).append(span)
         for position, start in began.items():
             found.setdefault(position, []).append((start, ends[life.number], "-"))
+        cut = "!" if life.number < len(history.crashes) else ">"
         for call in life.calls:
             end = ends[life.number] if call.ended is None else call.ended
             spans = found.setdefault(parent_of[call.position], [])
             spans.append((call.started, end, "=" if end > call.started else "|"))
             if call.ended is None or call.error is not None:
-                spans.append((end, end, "!" if call.ended is None else "x"))
+                spans.append((end, end, cut if call.ended is None else "x"))
     return found
 
 
@@ -215,10 +219,14 @@ def _bar(lane: _Lane, cells: int, end: float) -> str:
 def _left_out(lanes: list[_Lane], label: int, cells: int) -> Iterator[str]:
     for (depth, status), group in groupby(lanes, key=lambda x: (x.depth, x.status)):
         same = list(group)
-        text = f"{'  ' * depth}… {len(same):,} more"
+        text = _more(depth, len(same))
         if len(same) == 1:
             text = _fit(_label(same[0]), label)
         yield f"{text.ljust(label)}  {' ' * cells}  {_words(status)}"
+
+
+def _more(depth: int, count: int) -> str:
+    return f"{'  ' * depth}… {count:,} more"
 
 
 def _label(lane: _Lane) -> str:

@@ -292,14 +292,16 @@ def _usual_fails(usual: _Run) -> OrderError:
 
 def _order_fails(usual: _Run, failing: _Run, runs: int, before: int) -> OrderError:
     count = len(failing.choices)
-    choices = "1 choice is not the usual one" if count == 1 else f"{count:,} are not"
+    one = count == 1
+    choices = f"{count:,} of its {len(failing.ready):,} choices {'is' if one else 'are'}"
+    if before > count:
+        choices = f"made shorter, {choices}"
     result = failing.result
     lines = [
         f"the check fails for plan {result.plan.name!r} in another order of "
         "simultaneous events:",
         f"  {_text(failing.failure)}",
-        f"found in run {runs:,}; of {len(failing.ready):,} choices {choices} "
-        f"({before:,} at first)",
+        f"found in run {runs:,}; {choices} not the usual {'one' if one else 'ones'}",
         "",
         *_compared(usual.result.timeline.events, result.timeline.events),
         "",

@@ -18,6 +18,7 @@ from workstream._protocols.plugin import (
     response_types,
 )
 from workstream._values.type_arguments import type_text
+from workstream._values.values import kind_of
 
 __all__ = [
     "DEFAULT",
@@ -97,9 +98,9 @@ class Act:
             yield "ignores_cancellation needs a call that lasts: takes=... or hangs=True"
         if gives and not fits(self.gives, response_types(plugin)):
             wanted = type_text(plugin.response_type)
-            got = type_text(type(self.gives))
+            got = kind_of(self.gives)
             yield (
-                f"gives is a {got}, but {plugin.name} answers with {wanted}: give one, "
+                f"gives is {got}, but {plugin.name} answers with {wanted}: give one, "
                 "or say returns=... to test what a wrong answer leads to"
             )
 

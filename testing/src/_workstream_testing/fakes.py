@@ -19,6 +19,8 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Self, TypeVar, cast, overload
 from uuid import UUID
 
+from workstream._plan.scrubbing import scrub_value
+from workstream._plan.text import value_text
 from workstream._protocols.plugin import (
     NOT_DONE,
     ActionPlugin,
@@ -66,6 +68,10 @@ class FakePlugin(BasePlugin[Request, Response]):
     A script is made of lines. A call that fits one does what it says; a call that fits
     two is an error, and so is a line that no call fits; what fits none does what
     ``otherwise`` says.
+
+    Attributes:
+        told_truth: Whether ``reconcile`` was asked, of which nothing was said, so that
+            the fake found what a plugin finds that can always tell.
     """
 
     is_check: ClassVar[bool] = False
@@ -291,6 +297,7 @@ class FakePlugin(BasePlugin[Request, Response]):
         self._noted: list[Noted] = []
         self._problems: list[str] = []
         self._done: dict[UUID, Any] = {}
+        self.told_truth = False
         for line in self._lines:
             line.uses = 0
 
@@ -336,14 +343,15 @@ class FakePlugin(BasePlugin[Request, Response]):
             return lines[0].act
         if not lines and self._otherwise is not None:
             return self._otherwise
-        call = f"attempt {context.attempt} of {context.path} ({request})"
+        asked = value_text(scrub_value(request))
+        call = f"attempt {context.attempt} of {context.path}, which asks {asked}"
         if lines:
             texts = " and ".join(line.text for line in lines)
-            problem = f"{texts} both fit {call}: let them exclude each other"
+            problem = f"{texts} fit {call}: let them exclude each other"
             raise self._failed(problem)
         if self._default is UNSET:
             problem = (
-                f"nothing is said of {call}, and no response can be made without "
+                f"nothing is said of {call}; and no response can be made without "
                 "arguments: write otherwise(gives=...)"
             )
             raise self._failed(problem)
@@ -467,6 +475,7 @@ class _ReconcilingFakeAction(FakeAction[Request, Response]):
         self._noted.append(noted)
         act = self._reconciles
         if act is None:
+            self.told_truth = True
             act = Act(returns=self._done.get(context.action_id, NOT_DONE))
         return cast("Response | NotDone", await noted.run(act, self._default))
 

@@ -226,11 +226,12 @@ class Loop:
         while timers and _is_stale(timers[0]):
             heapq.heappop(timers)
         if not timers:
-            message = "all tasks wait, and nothing is due that could wake them"
+            message = "all that runs waits, and no timeout or delay will ever end that"
             raise EndlessError(message)
         now = timers[0][0]
         if now > self._max_time:
-            message = f"it goes on beyond {self._max_time:g} seconds of virtual time"
+            self.time = self._max_time
+            message = f"it goes on beyond {_told(self._max_time)} of virtual time"
             raise EndlessError(message)
         self.time = now
         while timers and timers[0][0] <= now:
@@ -448,6 +449,11 @@ class Nursery:
 def _is_stale(entry: tuple[float, int, int, Any, int]) -> bool:
     _, kind, _, what, ticket = entry
     return bool(what.ticket != ticket if kind == _SLEEP else what.over)
+
+
+def _told(seconds: float) -> str:
+    days = seconds / 86_400
+    return f"{days:g} days" if days >= 2 else f"{seconds:,g} seconds"
 
 
 def _too_many_steps(most: int) -> str:

@@ -56,6 +56,8 @@ class ConformanceError(AssertionError):
         findings: What was found, in the order in which it is looked at.
     """
 
+    __module__ = "workstream.testing"
+
     def __init__(self, plugin: str, findings: tuple[Finding, ...]) -> None:
         self.findings = findings
         lines = "\n".join(f"  {finding}" for finding in findings)

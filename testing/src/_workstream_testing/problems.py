@@ -10,16 +10,26 @@ __all__ = [
 ]
 
 
+# Where people import them from, and what a traceback calls them.
+_PUBLIC = "workstream.testing"
+
+
 class SimulationError(Exception):
     """A plan cannot be simulated, or not to its end; the message says what to do."""
+
+    __module__ = _PUBLIC
 
 
 class ScriptError(SimulationError):
     """The script of a fake does not fit the plan: lines overlap, or are not used."""
 
+    __module__ = _PUBLIC
+
 
 class CrashError(AssertionError):
     """A crash changes how the plan ends; the message tells the story."""
+
+    __module__ = _PUBLIC
 
 
 class OrderError(AssertionError):
@@ -28,6 +38,8 @@ class OrderError(AssertionError):
     Attributes:
         seed: Hand it to ``simulate`` to see the order again.
     """
+
+    __module__ = _PUBLIC
 
     def __init__(self, message: str, seed: str) -> None:
         self.seed = seed

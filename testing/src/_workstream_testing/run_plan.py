@@ -15,7 +15,7 @@ from workstream._vaults.memory_vault import MemoryVault
 from .history import Report
 from .problems import SimulationError
 from .simulation import check_scripts
-from .simulator import HALF, MONTH, Plugins, given, registry_for
+from .simulator import HALF, MONTH, Plugins, check_times, given, registry_for
 from .timeline import duration
 from .virtual_time import FakeClock
 
@@ -94,6 +94,7 @@ def run_plan(
             "`async with MemoryWorkstream().open(plugins) as ws` inside of async code"
         )
         raise SimulationError(message)
+    check_times(stop_at, max_time)
     made = given(plugins)
     registry = registry_for(plan, made)
     by = FakeClock(real_io=True) if clock is None else clock

@@ -282,9 +282,9 @@ class SimulatedRuntime:
         what = library or "an event loop"
         message = (
             f"{self.path_of(action)}: plugin {action.plugin!r} awaits {what}, and a "
-            "simulation has no event loop: give FakePlugin(...) in its place; sleep "
-            "with `await workstream.testing.sleep(seconds)`; or run the real plugin "
-            "with open_workstream() under workstream.testing.FakeClock"
+            "simulation has no event loop. Give FakePlugin(...) in its place; or run the "
+            "plan with run_plan(plan, plugins), where plugins are real and time is not; "
+            "or, where it only waits, let it `await workstream.testing.sleep(seconds)`"
         )
         return SimulationError(message)
 

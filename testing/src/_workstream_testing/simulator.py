@@ -37,6 +37,7 @@ __all__ = [
     "PLAN_ID",
     "Plugins",
     "Simulator",
+    "check_times",
     "finish",
     "found",
     "fresh",
@@ -88,6 +89,7 @@ class Simulator:
             max_time: The bound of virtual time, in seconds.
             stop_at: When a stop is asked for, in seconds.
         """
+        check_times(stop_at, max_time)
         self.plan = plan
         self.history = History(plan, START)
         self.time = 0.0
@@ -231,11 +233,27 @@ class Simulator:
 
 def given(plugins: Plugins) -> list[AnyPlugin]:
     """The plugins for one run, their fakes as if they had never been called."""
-    made = list(plugins() if callable(plugins) else plugins)
+    several = plugins() if callable(plugins) else plugins
+    if not isinstance(several, Iterable):
+        message = f"plugins is {several!r}: give a list of plugins"
+        raise SimulationError(message)
+    made = list(several)
     for plugin in made:
         if isinstance(plugin, FakePlugin):
             plugin.reset()
     return made
+
+
+def check_times(stop_at: float | None, max_time: float) -> None:
+    """See that both are times.
+
+    Raises:
+        SimulationError: One is not.
+    """
+    for name, seconds in (("stop_at", stop_at), ("max_time", max_time)):
+        if seconds is not None and not seconds >= 0:
+            message = f"{name} is {seconds!r}: it must be 0 or more seconds"
+            raise SimulationError(message)
 
 
 def registry_for(plan: Plan, plugins: list[AnyPlugin]) -> Registry:

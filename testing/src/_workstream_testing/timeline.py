@@ -63,8 +63,8 @@ class Timeline:
         """The timeline as text.
 
         ``=`` is a call that runs, ``-`` the time between two, ``|`` a call that took no
-        time, ``x`` one that failed, ``!`` one that a crash cut short. Of too many lanes,
-        those with failures stay.
+        time, ``x`` one that failed, ``!`` one that a crash cut short, ``>`` one that
+        still runs. Of too many lanes, those with failures stay.
 
         Args:
             width: How many columns it may have; at least 60.
