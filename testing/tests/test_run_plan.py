@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import attrs
@@ -89,6 +92,35 @@ class Process(ActionPlugin[Ask, None]):
         await trio.run_process(["sleep", str(request.seconds)])
 
 
+class Talk(ActionPlugin[Ask, None]):
+    """Talks to a server."""
+
+    name = "acme.talk"
+
+    async def execute(self, context: Context, request: Ask, /) -> None:
+        """Wait for its answer."""
+        stream = await trio.open_tcp_stream("127.0.0.1", int(request.seconds))
+        async with stream:
+            assert await stream.receive_some() == b"done"
+
+
+@contextmanager
+def answering(gate: threading.Event) -> Generator[int]:
+    """A server in a thread, which answers one caller when the gate is open; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                gate.wait()
+                connection.sendall(b"done")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join()
+
+
 def plan_of(*actions: Any, **options: Any) -> Plan:
     """Actions side by side, each in a sequence of its own."""
     sequences = [
@@ -153,10 +185,34 @@ class TestTime:
     def test_a_clock_may_jump_over_processes(self) -> None:
         """Without ``real_io`` a process loses against its timeout."""
         process = Process.action(Ask(60), name="Process", timeout=30)
-        result = run_plan(plan_of(process), [Process()], clock=FakeClock())
+        clock = FakeClock(real_io=False)
+        result = run_plan(plan_of(process), [Process()], clock=clock)
 
         assert result.plan.state.status is Status.FAILED
         assert result.elapsed >= 30
+
+    @pytest.mark.parametrize("real_io", [True, None])
+    def test_a_socket_takes_the_time_that_it_takes(self, real_io: bool | None) -> None:
+        """It is waited for; a clock that jumps over it says why it was timed out."""
+        gate = threading.Event()
+        with answering(gate) as port:
+            request = Ask(port)
+            talk = Talk.action(request, name="Talk", timeout=30)
+            clock = FakeClock(real_io=real_io)
+            if real_io:
+                threading.Timer(0.05, gate.set).start()
+                plan = plan_of(talk, wait(3600))
+                result = run_plan(plan, [Talk(), Wait()], clock=clock)
+                wanted = Status.COMPLETED
+            else:
+                with pytest.warns(RuntimeWarning, match=r"jumped 30 seconds .* real_io=True"):
+                    result = run_plan(plan_of(talk), [Talk()], clock=clock)
+                gate.set()
+                wanted = Status.FAILED
+
+        action = result.plan.blocks[0].sequences[0].actions[0]
+        assert action.state.status is wanted
+        assert result.elapsed >= (3600 if real_io else 30)
 
     def test_threads_that_cannot_start_do_not_stop_the_clock(
         self, monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 import random
+import warnings
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,12 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 LOOK_EVERY = 0.002
 """Real seconds between two looks whether what is at work outside has ended."""
 
+_OUTRUN = (
+    "the fake clock jumped {:g} seconds while a task waited for a process or a socket, "
+    "which that may have timed out: make it with FakeClock(real_io=True), or with "
+    "real_io=False where it shall jump"
+)
+
 
 class FakeClock:
     """A clock that jumps to the next moment at which something is due.
@@ -46,17 +53,20 @@ class FakeClock:
 
     While a thread works for trio, time stands still: a thread of 50 milliseconds does
     not lose against a sleep of a minute. What waits for a process or a socket needs a
-    clock made with ``real_io=True``.
+    clock made with ``real_io=True``; one that was outrun by another clock is warned of.
     """
 
-    def __init__(self, start: datetime = START, *, real_io: bool = False) -> None:
+    def __init__(
+        self, start: datetime = START, *, real_io: bool | None = None
+    ) -> None:
         """Make a clock, at zero.
 
         Args:
             start: What ``now`` tells at zero; timezone-aware.
             real_io: Whether time passes as it really does, neither jumping nor standing
-                still, while a task waits for a process, a pipe or a socket. Leave it
-                out where one waits all the time, such as a server of the test's own.
+                still, while a task waits for a process, a pipe or a socket. Say False
+                where one waits all the time, such as a server of the test's own. None:
+                it jumps, and ``run`` warns of that (``RuntimeWarning``).
         """
         import trio.testing
 
@@ -64,6 +74,7 @@ class FakeClock:
         self._clock = trio.testing.MockClock(autojump_threshold=0)
         self._holds = 0
         self._real_io = real_io
+        self._outrun = 0.0
         self._threads = Threads()
         # trio asks its clock to jump when all tasks are idle, and there is no public
         # way to answer that this is not the time.
@@ -114,11 +125,16 @@ class FakeClock:
         """
         import trio
 
-        with self._threads.counted():
-            if seed is None:
-                return trio.run(function, *args, clock=self._clock)
-            with shuffled(seed):
-                return trio.run(function, *args, clock=self._clock)
+        self._outrun = 0.0
+        try:
+            with self._threads.counted():
+                if seed is None:
+                    return trio.run(function, *args, clock=self._clock)
+                with shuffled(seed):
+                    return trio.run(function, *args, clock=self._clock)
+        finally:
+            if self._outrun:
+                warnings.warn(_OUTRUN.format(self._outrun), RuntimeWarning, 2)
 
     def _jump(self) -> None:
         """All tasks are idle: jump to what is due next, if nothing is at work outside."""
@@ -133,6 +149,8 @@ class FakeClock:
         self._pace(0, 0)
         seconds = trio.lowlevel.current_statistics().seconds_to_next_deadline
         if 0 < seconds < math.inf:
+            if self._real_io is None and waits_for_io():
+                self._outrun = self._outrun or seconds
             self._clock.jump(seconds)
 
     def _pace(self, rate: float, idle: float) -> None:
