@@ -129,6 +129,7 @@ class TestSoundPlans:
             CalledTwice("Set up / Hosts / web-2 / Create", "acme.create", True),
         )
         assert report.result.elapsed == 120
+        assert "done twice, so" in str(report)
         assert "acme.create: Set up / Hosts / web-1 / Create" in str(report)
 
     @pytest.mark.parametrize("seed", [1, 2, "order:2=1"])
@@ -176,6 +177,43 @@ class TestSoundPlans:
             return [FakePlugin(Create).does(does), FakePlugin(Look)]
 
         crash_everywhere(plan(), plugins)
+
+
+class CanTell(Create):
+    """A plugin that knows what became of its work."""
+
+    on_interrupt = OnInterrupt.RECONCILE
+
+    async def reconcile(self, context: Context, request: Ask, /) -> Answer:
+        """Fail the test."""
+        raise NotImplementedError
+
+
+class TestPluginsThatReconcile:
+    """What a fake answers when it is asked what became of a call is no secret."""
+
+    def test_a_fake_that_answers_by_itself_is_named(self) -> None:
+        """Not every plugin can tell what every fake can."""
+        report = crash_everywhere(plan(), [FakePlugin(CanTell), LOOK])
+
+        assert report.reconciled == ("acme.create",)
+        assert "acme.create: if the plugin cannot, say reconciles(" in str(report)
+        assert not any(called.was_done for called in report.called_twice)
+        assert "done twice" not in str(report)
+
+    def test_one_that_was_told_what_to_answer_is_not(self) -> None:
+        """The test's author has thought of it."""
+        fake = FakePlugin(CanTell).reconciles(not_done=True)
+        report = crash_everywhere(plan(), [fake, LOOK])
+
+        assert report.reconciled == ()
+        assert "reconcile(" not in str(report)
+
+    def test_one_that_cannot_tell_shows_what_comes_of_it(self) -> None:
+        """The plan fails after a crash, and the story says so (R-7)."""
+        fake = FakePlugin(CanTell).reconciles(fails="nobody knows")
+        with pytest.raises(CrashError, match="web-1: completed without, failed with"):
+            crash_everywhere(plan(), [fake, LOOK])
 
 
 def same_statuses(without: Simulation, end: Simulation) -> bool:

@@ -205,7 +205,9 @@ class TestTime:
                 result = run_plan(plan, [Talk(), Wait()], clock=clock)
                 wanted = Status.COMPLETED
             else:
-                with pytest.warns(RuntimeWarning, match=r"jumped 30 seconds .* real_io=True"):
+                with pytest.warns(
+                    RuntimeWarning, match=r"jumped 30 seconds .* make it with"
+                ):
                     result = run_plan(plan_of(talk), [Talk()], clock=clock)
                 gate.set()
                 wanted = Status.FAILED

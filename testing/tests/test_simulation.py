@@ -234,6 +234,8 @@ class TestTime:
         story = str(caught.value)
         assert "beyond 3,600 seconds" in story
         assert "web-1 / Restart: attempt 1 of acme.restart runs since 0 s" in story
+        assert "Rollout: running after 1 h" in story
+        assert ">  running" in story
         assert "cont_checks" in story
         assert "simulate(plan, plugins, seed=0)" in str(caught.value.__notes__)
 
@@ -315,6 +317,28 @@ class TestRecovery:
 class TestBadInput:
     """What cannot be simulated is told, and what to do about it."""
 
+    @pytest.mark.parametrize("name", ["stop_at", "max_time"])
+    @pytest.mark.parametrize("seconds", [-1, float("nan")])
+    def test_what_is_no_time(self, name: str, seconds: float) -> None:
+        """Seconds are counted from the start; nothing is silently ignored."""
+        options: Any = {name: seconds}
+        with pytest.raises(SimulationError, match=f"{name} is .* 0 or more seconds"):
+            simulate(rollout(1), fake_all(rollout(1), Restart, Look), **options)
+
+    def test_a_fake_in_place_of_a_list(self) -> None:
+        """What is given is named, and what is wanted."""
+        fake: Any = FakePlugin(Restart)
+        with pytest.raises(SimulationError, match=r"fake of acme.restart.* a list"):
+            simulate(rollout(1), fake)
+
+    def test_errors_are_called_by_their_public_names(self) -> None:
+        """A traceback says where they can be imported from."""
+        with pytest.raises(SimulationError) as caught:
+            simulate(rollout(1))
+        assert f"{caught.type.__module__}.{caught.type.__name__}" == (
+            "workstream.testing.SimulationError"
+        )
+
     def test_plugins_without_a_fake(self) -> None:
         """All of them are listed: nothing real runs by accident."""
         with pytest.raises(SimulationError) as caught:
@@ -369,7 +393,12 @@ class TestBadInput:
 
         with pytest.raises(SimulationError) as caught:
             simulate(rollout(3), [FakePlugin(Restart).does(does), FakePlugin(Look)])
-        for text in ("acme.restart", "web-1 / Restart", library, "run_plan(plan, plugins)"):
+        for text in (
+            "acme.restart",
+            "web-1 / Restart",
+            library,
+            "run_plan(plan, plugins)",
+        ):
             assert text in str(caught.value)
 
     def test_a_plugin_that_awaits_the_loop_that_simulate_is_called_from(self) -> None:

@@ -161,6 +161,9 @@ class TestDrawing:
         assert any("web-2 " in line and "disk full" in line for line in lines)
         assert any("web-3 " in line for line in lines)
         assert any("more" in line and "completed" in line for line in lines)
+        # What stands for several lanes ends in the same column as a lane.
+        told = [line for line in lines if line.startswith("  ") and "completed" in line]
+        assert len({line.index("completed") for line in told}) == 1
 
     @pytest.mark.parametrize("width", [60, 80, 140])
     def test_it_keeps_to_its_width(self, width: int) -> None:

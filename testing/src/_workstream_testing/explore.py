@@ -293,7 +293,9 @@ def _usual_fails(usual: _Run) -> OrderError:
 def _order_fails(usual: _Run, failing: _Run, runs: int, before: int) -> OrderError:
     count = len(failing.choices)
     one = count == 1
-    choices = f"{count:,} of its {len(failing.ready):,} choices {'is' if one else 'are'}"
+    choices = (
+        f"{count:,} of its {len(failing.ready):,} choices {'is' if one else 'are'}"
+    )
     if before > count:
         choices = f"made shorter, {choices}"
     result = failing.result

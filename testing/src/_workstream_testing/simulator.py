@@ -233,11 +233,11 @@ class Simulator:
 
 def given(plugins: Plugins) -> list[AnyPlugin]:
     """The plugins for one run, their fakes as if they had never been called."""
-    several = plugins() if callable(plugins) else plugins
-    if not isinstance(several, Iterable):
+    several: Any = plugins() if callable(plugins) else plugins
+    if not hasattr(several, "__iter__"):
         message = f"plugins is {several!r}: give a list of plugins"
         raise SimulationError(message)
-    made = list(several)
+    made: list[AnyPlugin] = list(several)
     for plugin in made:
         if isinstance(plugin, FakePlugin):
             plugin.reset()

@@ -56,9 +56,7 @@ class FakeClock:
     clock made with ``real_io=True``; one that was outrun by another clock is warned of.
     """
 
-    def __init__(
-        self, start: datetime = START, *, real_io: bool | None = None
-    ) -> None:
+    def __init__(self, start: datetime = START, *, real_io: bool | None = None) -> None:
         """Make a clock, at zero.
 
         Args:

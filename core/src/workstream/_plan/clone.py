@@ -216,7 +216,8 @@ class _Copier:
 
         What is no constructor argument is left out: just what the engine writes (OM-2).
         """
-        given = {name: getattr(node, name) for name in _arguments(type(node))}
+        kind: Any = type(node)
+        given = {name: getattr(node, name) for name in _arguments(kind)}
         new = type(node)(**(given | changes))
         if self.keep_state:
             new.id = node.id
@@ -227,7 +228,7 @@ class _Copier:
 
 
 @functools.cache
-def _arguments(kind: type[Node]) -> tuple[str, ...]:
+def _arguments(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in attrs.fields(kind) if field.init)
 
 

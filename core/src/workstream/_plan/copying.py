@@ -14,7 +14,7 @@ import decimal
 import functools
 import types
 import uuid
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 
@@ -49,7 +49,7 @@ def deep_copy(value: T) -> T:
 
 
 def _is_constant(value: Any) -> bool:
-    cls = type(value)
+    cls = cast("Any", type(value))
     if cls in _CONSTANT:
         return True
     if cls is tuple or cls is frozenset:
@@ -67,7 +67,7 @@ def _is_constant(value: Any) -> bool:
 
 
 @functools.cache
-def _frozen_fields(cls: type) -> tuple[str, ...] | None:
+def _frozen_fields(cls: Any) -> tuple[str, ...] | None:
     """The fields of a class that lets none be changed; None: it is no such class.
 
     One that says itself how it is copied is none either.
