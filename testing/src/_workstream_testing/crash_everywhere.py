@@ -35,7 +35,6 @@ from .simulator import (
     finish,
     fresh,
     given,
-    registry_for,
 )
 
 __all__ = ["CrashReport", "crash_everywhere"]
@@ -246,7 +245,7 @@ class _Crashes:
         self._max_time = max_time
         self._vault = vault
         self._made = given(plugins)
-        self._registry = registry_for(plan, self._made)
+        self._registry = Registry(self._made)
         self._plan = fresh(plan, self._registry)
 
     def _simulator(self) -> Simulator:

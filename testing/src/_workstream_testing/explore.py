@@ -29,7 +29,6 @@ from .simulator import (
     Simulator,
     fresh,
     given,
-    registry_for,
 )
 from .timeline import Event, duration
 
@@ -179,7 +178,7 @@ class _Orders:
         self._stop_at = stop_at
         self._max_time = max_time
         self._made = given(plugins)
-        self._registry = registry_for(plan, self._made)
+        self._registry = Registry(self._made)
         self._plan = fresh(plan, self._registry)
         self._unused: dict[str, str] | None = None
 

@@ -131,6 +131,8 @@ class FakePlugin(BasePlugin[Request, Response]):
         self._otherwise: Act | None = None
         self._again: Act | None = None
         self._reconciles: Act | None = None
+        # Whether it will ever be asked what it has done.
+        self._remembers = can_reconcile(self)
         self.reset()
 
     # --- the script ---------------------------------------------------------------
@@ -308,7 +310,8 @@ class FakePlugin(BasePlugin[Request, Response]):
         noted = Noted(context, request, time())
         self._noted.append(noted)
         response = await noted.run(self._act_for(context, request), self._default)
-        self._done[context.action_id] = response
+        if self._remembers:
+            self._done[context.action_id] = response
         return cast("Response", response)  # or not: that may be what is tested
 
     def validate(self, request: Request, /) -> None:
@@ -419,6 +422,7 @@ class FakeAction(FakePlugin[Request, Response], ActionPlugin[Request, Response])
         )
         self._accept("again(...)", act, ())
         self._again = act
+        self._remembers = True
         return self
 
     def reconciles(

@@ -7,9 +7,9 @@ goes on in the same history with objects that were read from the store.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -23,6 +23,9 @@ __all__ = ["Call", "Entry", "History", "Life", "Report"]
 Entry: TypeAlias = tuple[float, Node, Status, Attempt | None, int, bool]
 """One change: when, of what, its status; of an action its latest attempt, the number of
 that, and whether it was still open."""
+
+_SIZE = 6
+"""How many things make an entry."""
 
 
 @attrs.frozen
@@ -89,7 +92,7 @@ class History:
     """All that happened, in its order.
 
     Attributes:
-        entries: The changes; those of a later life follow those of an earlier one.
+        note: Notes a change: an ``Entry``.
         reports: What plugins reported.
         plan: The plan as it was at first.
         start: What the clock told at 0 seconds.
@@ -103,9 +106,10 @@ class History:
             plan: The plan; it has its ids.
             start: What the clock told at 0 seconds.
         """
-        self.entries: list[Entry] = []
-        # Side by side, and not a tuple each: the more there is, the more often Python
-        # looks through all of it for garbage.
+        # One after the other, and not a tuple each: the more objects there are, the more
+        # often Python looks through all of them for garbage.
+        self._flat: list[Any] = []
+        self.note: Callable[[Entry], None] = self._flat.extend
         self._actions: list[BaseAction] = []
         self._attempts: list[Attempt] = []
         self._numbers: list[int] = []
@@ -126,7 +130,12 @@ class History:
 
     def crashed(self, time: float) -> None:
         """The engine died; another life begins."""
-        self._crashes.append((len(self.entries), len(self._actions), time))
+        self._crashes.append((len(self._flat) // _SIZE, len(self._actions), time))
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The changes; those of a later life follow those of an earlier one."""
+        return list(zip(*[iter(self._flat)] * _SIZE, strict=True))
 
     @property
     def crashes(self) -> list[float]:
@@ -145,15 +154,12 @@ class History:
 
     def lives(self) -> Iterator[Life]:
         """Each run of the engine."""
+        changes = self.entries
         entry, call, began = 0, 0, 0.0
         for number, (entries, calls, time) in enumerate(self._crashes):
-            yield Life(
-                number, began, self.entries[entry:entries], self._told(call, calls)
-            )
+            yield Life(number, began, changes[entry:entries], self._told(call, calls))
             entry, call, began = entries, calls, time
-        yield Life(
-            len(self._crashes), began, self.entries[entry:], self._told(call, None)
-        )
+        yield Life(len(self._crashes), began, changes[entry:], self._told(call, None))
 
     def calls(self) -> list[Call]:
         """The calls of ``execute``, in the order in which they were made."""

@@ -10,12 +10,13 @@ from workstream._codec.codec import Codec
 from workstream._plan.paths import paths
 from workstream._plan.plan import Plan
 from workstream._plan.text import plan_text
+from workstream._registry.registry import Registry
 from workstream._vaults.memory_vault import MemoryVault
 
 from .history import Report
 from .problems import SimulationError
 from .simulation import check_scripts
-from .simulator import HALF, MONTH, Plugins, check_times, given, registry_for
+from .simulator import HALF, MONTH, Plugins, check_given, check_times, given
 from .timeline import duration
 from .virtual_time import FakeClock
 
@@ -96,7 +97,8 @@ def run_plan(
         raise SimulationError(message)
     check_times(stop_at, max_time)
     made = given(plugins)
-    registry = registry_for(plan, made)
+    registry = Registry(made)
+    check_given(plan, registry)
     by = FakeClock(real_io=True) if clock is None else clock
     vault = MemoryVault()
 

@@ -126,7 +126,7 @@ class SimulatedRuntime:
         self._loop = loop
         self._settings = settings
         self._history = settings.history
-        self._note = settings.history.entries.append
+        self._note = settings.history.note
         self._start = settings.history.start
         self._moment = (math.nan, self._start)
         self._journal = None if store is None else _Journal(loop, store)

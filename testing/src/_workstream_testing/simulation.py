@@ -10,6 +10,7 @@ from typing import Any
 from workstream._plan.plan import Plan
 from workstream._protocols.plugin import AnyPlugin
 from workstream._protocols.vault import Vault
+from workstream._registry.registry import Registry
 
 from .fakes import FakePlugin
 from .history import Call, History, Report
@@ -23,7 +24,6 @@ from .simulator import (
     found,
     fresh,
     given,
-    registry_for,
 )
 from .timeline import Timeline
 
@@ -134,7 +134,7 @@ def simulate(
     """
     choose = chooser(seed)
     made = given(plugins)
-    registry = registry_for(plan, made)
+    registry = Registry(made)
     ready = found(plan, registry) if recover else fresh(plan, registry)
     simulator = Simulator(
         ready,

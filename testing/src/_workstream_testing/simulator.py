@@ -20,6 +20,7 @@ from workstream._protocols.plugin import AnyPlugin
 from workstream._protocols.vault import Change, Vault, Write
 from workstream._registry.registry import Registry
 from workstream._validation.validation import check_resumable, prepared
+from workstream._values.errors import ValidationError
 from workstream._values.state import State, Status
 
 from .fakes import FakePlugin
@@ -37,12 +38,12 @@ __all__ = [
     "PLAN_ID",
     "Plugins",
     "Simulator",
+    "check_given",
     "check_times",
     "finish",
     "found",
     "fresh",
     "given",
-    "registry_for",
 ]
 
 T = TypeVar("T")
@@ -170,7 +171,7 @@ class Simulator:
             self._live(store)
 
     def _note(self, nodes: Iterable[Node]) -> None:
-        note = self.history.entries.append
+        note = self.history.note
         for node in nodes:
             note((self.time, node, node.state.status, None, 0, False))
 
@@ -256,18 +257,16 @@ def check_times(stop_at: float | None, max_time: float) -> None:
             raise SimulationError(message)
 
 
-def registry_for(plan: Plan, plugins: list[AnyPlugin]) -> Registry:
-    """A registry of these plugins, if they are all that the plan needs.
+def check_given(plan: Plan, registry: Registry) -> None:
+    """See that the registry has all plugins that the plan uses.
 
     Raises:
-        SimulationError: The plan uses others; all are listed.
-        RegistrationError: One of them cannot be registered.
+        SimulationError: It uses others; all are listed.
     """
-    registry = Registry(plugins)
     try:
         wanted = list(dict.fromkeys(action.plugin for action in actions(plan)))
     except Exception:
-        return registry  # what is wrong with the plan, validation tells better
+        return  # what is wrong with the plan, validation tells better
     missing = [name for name in wanted if name not in registry]
     if missing:
         message = (
@@ -276,16 +275,20 @@ def registry_for(plan: Plan, plugins: list[AnyPlugin]) -> Registry:
             "FakePlugin(...), or all of them fake_all(plan)"
         )
         raise SimulationError(message)
-    return registry
 
 
 def fresh(plan: Plan, registry: Registry) -> Plan:
     """A copy of the plan, validated and given ids as by submit (SUB-1).
 
     Raises:
+        SimulationError: It uses plugins that were not given.
         ValidationError: It lists all that is wrong with the plan.
     """
-    copy, _ = prepared(plan, registry)
+    try:
+        copy, _ = prepared(plan, registry)
+    except ValidationError:
+        check_given(plan, registry)
+        raise
     give_ids(copy, PLAN_ID)
     return copy
 
@@ -296,6 +299,7 @@ def found(plan: Plan, registry: Registry) -> Plan:
     Raises:
         SimulationError: It was not running, or does not fit the plugins.
     """
+    check_given(plan, registry)
     copy = clone(plan, keep_state=True)
     give_ids(copy, PLAN_ID if plan.id is None else plan.id)
     faults = [str(fault) for fault in check_resumable(copy, registry)]
