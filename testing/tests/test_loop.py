@@ -101,7 +101,7 @@ class TestBounds:
         """All wait, and nothing is due: that is told, not waited for."""
         loop = Loop()
 
-        with pytest.raises(EndlessError, match="nothing is due"):
+        with pytest.raises(EndlessError, match="no timeout or delay"):
             loop.run(loop.sleep, math.inf)
 
     def test_beyond_the_last_moment(self) -> None:
@@ -110,7 +110,7 @@ class TestBounds:
 
         with pytest.raises(EndlessError, match="beyond 10 seconds"):
             loop.run(loop.sleep, 11)
-        assert loop.time == 0
+        assert loop.time == 10
 
     def test_too_many_steps(self) -> None:
         """A loop that takes no time is bounded, too."""

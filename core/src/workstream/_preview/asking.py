@@ -129,7 +129,7 @@ class Asker:
             return AttemptContext(
                 action=action,
                 current=attempt,
-                deadline=lambda: _deadline(scope),
+                deadline=scope.deadline,
                 secrets=secrets,
                 host=self,
             )
@@ -198,6 +198,10 @@ class Asker:
         """The action's address, for messages (OM-15)."""
         return self._paths[position_of(action)]
 
+    def date_of(self, time: float) -> datetime | None:
+        """When trio's clock will tell this time; None: never."""
+        return _date_of(time)
+
     def report(
         self,
         action: BaseAction,
@@ -219,11 +223,11 @@ class _PreviewContext:
     @property
     def deadline(self) -> datetime | None:
         """When the preview will be cancelled; None: never."""
-        return _deadline(self._scope)
+        return _date_of(self._scope.deadline)
 
 
-def _deadline(scope: trio.CancelScope) -> datetime | None:
-    return judgement.after(utc_now(), scope.deadline - trio.current_time())
+def _date_of(time: float) -> datetime | None:
+    return judgement.after(utc_now(), time - trio.current_time())
 
 
 def _more_tries(action: BaseAction, error: PluginError) -> str:
