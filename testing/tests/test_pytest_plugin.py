@@ -141,6 +141,57 @@ class TestSimulation:
         assert "to see it again: simulate(plan, plugins, seed=4)" in printed
         assert "web-2" in printed
 
+    def test_a_failure_shows_the_test_and_not_the_harness(self, run: Run) -> None:
+        """The message says all; where in the harness it was raised, nobody asks."""
+        printed = run(
+            """
+            from workstream.testing import assert_plan, crash_everywhere, explore, simulate
+
+            def fake():
+                return FakePlugin(Copy)
+
+            def test_script():
+                simulate(plan(), [fake().when(host="web").when(attempt=1)])
+
+            def test_order():
+                def check(result):
+                    assert result.calls[0].path.endswith("web-0 / Copy")
+
+                explore(plan(), [fake()], check=check)
+
+            def test_crash():
+                crash_everywhere(plan(), [fake().again(fails="no")])
+
+            def test_plan():
+                assert_plan(plan(), plan(2))
+            """
+        )
+        assert "4 failed" in printed
+        assert "_workstream_testing" not in printed
+        assert "_interpreter" not in printed
+        for line in (
+            "simulate(plan(), [fake",
+            "explore(plan(), ",
+            "assert_plan(plan()",
+        ):
+            assert f">       {line}" in printed
+
+    def test_a_timeline_fits_the_terminal(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where there is room for less, it is drawn narrower."""
+        monkeypatch.setenv("COLUMNS", "70")
+        printed = run(
+            """
+            def test_it(simulation):
+                simulation(plan(), [FakePlugin(Copy).otherwise(takes=9)])
+                assert False
+            """
+        )
+        drawn = printed.partition("\nRollout: ")[2].partition("=====\n")[0]
+        assert "web-2" in drawn
+        assert max(map(len, drawn.splitlines())) <= 70
+
     @pytest.mark.parametrize(
         ("option", "text"),
         [

@@ -26,6 +26,7 @@ from .cases import CASES
 from .expectations import always_wrong, wrong
 from .fixtures import Sleeper, Stage, scripted_plugins
 from .notation import parse
+from .problems import says_all
 from .simulation import simulate
 from .virtual_time import START, FakeClock, TrioSleeper
 from .waiting import linger, sleep, time
@@ -37,6 +38,8 @@ __all__ = [
     "check_runtime",
     "run_case_on",
 ]
+
+__tracebackhide__ = says_all
 
 
 class RunsPlans(Protocol):

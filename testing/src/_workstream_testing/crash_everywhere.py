@@ -24,7 +24,7 @@ from workstream._vaults.memory_vault import MemoryVault
 from .crash_stories import CalledTwice, called_twice, differences, story
 from .fakes import FakePlugin
 from .loop_errors import Abandon
-from .problems import CrashError, SimulationError
+from .problems import CrashError, SimulationError, says_all
 from .schedules import Seed, chooser
 from .simulation import Simulation, check_scripts
 from .simulator import (
@@ -38,6 +38,8 @@ from .simulator import (
 )
 
 __all__ = ["CrashReport", "crash_everywhere"]
+
+__tracebackhide__ = says_all
 
 SECOND_CRASHES = 3
 """At how many of a recovery's first writes it is crashed once more."""

@@ -19,7 +19,7 @@ from workstream._plan.walk import give_ids
 from workstream._registry.registry import Registry
 
 from .fakes import FakePlugin
-from .problems import OrderError, ScriptError, SimulationError
+from .problems import OrderError, ScriptError, SimulationError, says_all
 from .schedules import Choices, Recorder, following, order_seed, randomly
 from .simulation import Simulation
 from .simulator import (
@@ -33,6 +33,8 @@ from .simulator import (
 from .timeline import Event, duration
 
 __all__ = ["Exploration", "explore"]
+
+__tracebackhide__ = says_all
 
 SHRINKS = 300
 """How many runs may be spent on making a failing order shorter."""

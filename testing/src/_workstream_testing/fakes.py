@@ -47,10 +47,12 @@ from .fake_scripts import (
 )
 from .history import Call
 from .originals import original_of
-from .problems import ScriptError
+from .problems import ScriptError, says_all
 from .waiting import time
 
 __all__ = ["FakeAction", "FakeCheck", "FakePlugin"]
+
+__tracebackhide__ = says_all
 
 # Of which only the methods are looked at, whatever their types are.
 _ACTION: Any = ActionPlugin

@@ -21,7 +21,11 @@ from .virtual_time import FakeClock
 if TYPE_CHECKING:
     from workstream._engine.engine import Workstream
 
+from .problems import says_all
+
 __all__ = ["MemoryWorkstream"]
+
+__tracebackhide__ = says_all
 
 T = TypeVar("T")
 

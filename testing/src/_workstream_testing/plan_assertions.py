@@ -10,7 +10,11 @@ from workstream._plan.difference import difference
 from workstream._plan.plan import Plan
 from workstream._plan.text import plan_text
 
+from .problems import says_all
+
 __all__ = ["assert_plan", "compared"]
+
+__tracebackhide__ = says_all
 
 SHOWN = 40
 """How many lines of a difference are shown."""

@@ -33,9 +33,12 @@ from .plugin_attempts import LAST, Attempted, carry_out, registry_of
 from .plugin_findings import NAMES, ConformanceError, Finding, PluginReport
 from .plugin_looks import documented, registered, request_looks, validation
 from .plugin_previews import ask
+from .problems import says_all
 from .secret_search import SecretSource, shown
 
 __all__ = ["check_plugin"]
+
+__tracebackhide__ = says_all
 
 SHORT = 0.2
 """Seconds after which a slow request is timed out."""

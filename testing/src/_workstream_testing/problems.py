@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "CrashError",
     "OrderError",
     "ScriptError",
     "SimulationError",
+    "says_all",
 ]
+
+
+def says_all(raised: Any) -> bool:
+    """Whether an error's message is all that its reader wants, as the harness raised it.
+
+    A module that is called by tests says ``__tracebackhide__ = says_all``: pytest then
+    leaves its frames out, and shows the line of the test instead of the harness.
+
+    Args:
+        raised: What pytest knows of the error.
+    """
+    return isinstance(raised.value, SimulationError | AssertionError)
 
 
 # Where people import them from, and what a traceback calls them.

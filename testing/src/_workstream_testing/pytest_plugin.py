@@ -15,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from workstream.testing import FakeClock, MemoryWorkstream, Simulations
 
+WIDEST = 100
+"""Columns of a timeline that is shown with a failure; fewer on a narrow terminal."""
 MARK = "workstream"
 STORIES = pytest.StashKey["Simulations"]()
 
@@ -70,7 +72,8 @@ def pytest_runtest_makereport(
     report = yield
     stories = item.stash.get(STORIES, None)
     if stories is not None and report.when == "call" and report.failed:
-        report.sections += stories.told()
+        width = item.config.get_terminal_writer().fullwidth
+        report.sections += stories.told(min(width, WIDEST))
     return report
 
 

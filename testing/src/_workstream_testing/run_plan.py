@@ -14,13 +14,15 @@ from workstream._registry.registry import Registry
 from workstream._vaults.memory_vault import MemoryVault
 
 from .history import Report
-from .problems import SimulationError
+from .problems import SimulationError, says_all
 from .simulation import check_scripts
 from .simulator import HALF, MONTH, Plugins, check_given, check_times, given
 from .timeline import duration
 from .virtual_time import FakeClock
 
 __all__ = ["PlanRun", "run_plan"]
+
+__tracebackhide__ = says_all
 
 
 @attrs.frozen(repr=False)

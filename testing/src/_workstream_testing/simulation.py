@@ -14,7 +14,7 @@ from workstream._registry.registry import Registry
 
 from .fakes import FakePlugin
 from .history import Call, History, Report
-from .problems import ScriptError
+from .problems import ScriptError, says_all
 from .schedules import Seed, chooser, parse_seed
 from .simulator import (
     HALF,
@@ -28,6 +28,8 @@ from .simulator import (
 from .timeline import Timeline
 
 __all__ = ["Simulation", "check_scripts", "simulate"]
+
+__tracebackhide__ = says_all
 
 
 class Simulation:

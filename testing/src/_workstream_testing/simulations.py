@@ -9,12 +9,14 @@ from workstream._plan.plan import Plan
 
 from .crash_everywhere import CrashReport, crash_everywhere
 from .explore import Exploration, explore
-from .problems import SimulationError
+from .problems import SimulationError, says_all
 from .schedules import Seed, parse_seed
 from .simulation import Simulation, simulate
 from .simulator import Plugins
 
 __all__ = ["Simulations"]
+
+__tracebackhide__ = says_all
 
 LINES = 25
 """How many lines of a timeline are shown with a failure."""
@@ -95,12 +97,16 @@ class Simulations:
     def _with_seed(self, options: dict[str, Any]) -> dict[str, Any]:
         return {"seed": self.seed, **options}
 
-    def told(self) -> list[tuple[str, str]]:
-        """The last simulation for people: titles and texts; empty before the first."""
+    def told(self, width: int = 100) -> list[tuple[str, str]]:
+        """The last simulation for people: titles and texts; empty before the first.
+
+        Args:
+            width: How many columns it may have.
+        """
         result = self._last
         if result is None:
             return []
-        text = f"{result}\n\n{result.timeline.draw(height=LINES)}"
+        text = f"{result}\n\n{result.timeline.draw(width=width, height=LINES)}"
         return [("the last simulation", text)]
 
 

@@ -27,7 +27,7 @@ from .fakes import FakePlugin
 from .history import History
 from .loop import Loop
 from .loop_errors import Abandon, EndlessError, ForeignAwait
-from .problems import SimulationError
+from .problems import SimulationError, says_all
 from .simulated_runtime import SimulatedRuntime, SimulationSettings, Storable, Store
 from .timeline import Timeline, duration
 from .virtual_time import START
@@ -45,6 +45,8 @@ __all__ = [
     "fresh",
     "given",
 ]
+
+__tracebackhide__ = says_all
 
 T = TypeVar("T")
 
@@ -214,7 +216,8 @@ class Simulator:
         except Abandon as error:
             if error.reason is None:
                 raise
-            raise error.reason from error.reason.__cause__
+            # Where in the interpreter it came up is of no use to anybody.
+            raise error.reason.with_traceback(None) from error.reason.__cause__
         except ForeignAwait as error:
             message = f"something awaits {error.library or 'an event loop'}"
             raise SimulationError(message) from None

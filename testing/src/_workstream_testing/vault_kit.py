@@ -36,7 +36,11 @@ from workstream._protocols.vault import (
 from workstream._values.errors import NotFoundError, PlanExistsError, StorageError
 from workstream._values.state import FailureReason, Status
 
+from .problems import says_all
+
 __all__ = ["check_vault"]
+
+__tracebackhide__ = says_all
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
