@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import keyring
 import pytest
@@ -78,14 +79,38 @@ def test_unreadable_file_is_refused(tmp_path: Path) -> None:
         resolve_file(str(tmp_path))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser can read every file")
-def test_file_of_others_is_refused(tmp_path: Path) -> None:
+AS_SOMEBODY = """
+import os, sys
+from workstream._registry.resolvers import resolve_file
+
+if os.geteuid() == 0:  # who can read every file, until then
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+for path in sys.argv[1:]:
+    try:
+        print(resolve_file(path))
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+
+
+def test_file_of_others_is_refused() -> None:
     """A file without permission is told with the system's reason."""
-    path = tmp_path / "token"
-    path.write_text("hunter2")
-    path.chmod(0)
-    with pytest.raises(SecretError, match="cannot be read: Permission denied"):
-        resolve_file(str(path))
+    # Not in tmp_path, whose parents nobody else may enter.
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        mine, open_to_all = Path(name, "mine"), Path(name, "open")
+        for path, mode in ((mine, 0), (open_to_all, 0o444)):
+            path.write_text("hunter2")
+            path.chmod(mode)
+        command = [sys.executable, "-c", AS_SOMEBODY, str(open_to_all), str(mine)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    could, could_not = done.stdout.splitlines()
+    assert could == "hunter2"
+    assert could_not.startswith("SecretError ")
+    assert f"{mine} cannot be read: Permission denied" in could_not
 
 
 def test_file_that_is_no_text_keeps_its_bytes_to_itself(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ does what must be refused, and marks the lines.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -32,9 +31,7 @@ Errors = dict[int, list[str]]
 
 
 def run(tool: str, *arguments: str) -> str:
-    """What a checker says; the test is skipped where the checker is not installed."""
-    if importlib.util.find_spec(tool) is None:
-        pytest.skip(f"{tool} is not installed: `nox -s typing` runs this test with it")
+    """What a checker says."""
     command = [sys.executable, "-m", tool, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     # 1: it found errors. Anything else means that it did not check at all.
@@ -84,8 +81,8 @@ def marked(path: Path) -> Errors:
 
 
 CHECKERS = [
-    pytest.param(mypy_errors, id="mypy"),
-    pytest.param(pyright_errors, id="pyright"),
+    pytest.param(errors, id=tool, marks=pytest.mark.needs_package(tool))
+    for tool, errors in (("mypy", mypy_errors), ("pyright", pyright_errors))
 ]
 
 

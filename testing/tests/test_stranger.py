@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -164,8 +163,6 @@ def wheels(tmp_path: Path) -> Path:
     built = os.environ.get(WHEELS)
     if built:
         return Path(built)
-    if importlib.util.find_spec("build") is None:
-        pytest.skip("needs the package 'build', which 'nox -s wheels' has")
     dist = tmp_path / "dist"
     run(sys.executable, "-m", "build", "--wheel", "--outdir", str(dist), str(ROOT))
     return dist
@@ -187,6 +184,7 @@ def run(*words: str, cwd: Path | None = None) -> str:
     return done.stdout
 
 
+@pytest.mark.needs_package("build")
 def test_a_package_of_a_stranger(wheels: Path, tmp_path: Path) -> None:
     """Its tests use fixtures, fakes and the conformance kit, and pass."""
     home = tmp_path / "workstream-greeting"

@@ -1,0 +1,101 @@
+"""No test is skipped unseen: what every pytest run in this repository obeys.
+
+A test needs the real thing: a program, a privilege, a package. On a machine that lacks
+a program the test is skipped, and the summary names the program; so the README's test
+command passes anywhere. A test that needs a *package* which only some nox sessions
+install says so with ``@pytest.mark.needs_package("mypy")``; it is left out where the
+package is not installed, as it belongs to another session.
+
+Neither may happen unseen where all of it must hold. ``.ci/run`` sets ``WORKSTREAM_LEDGER``
+to a directory. Then
+
+- a skip is a failure, wherever it comes from: a mark, a fixture, a module, a subtest;
+- each session writes which tests it ran (``ran``) and which it left out (``left``), so
+  that ``.ci/run`` can tell at its end that every test was run by some session.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Generator, Iterable
+from pathlib import Path
+
+import pytest
+
+LEDGER = "WORKSTREAM_LEDGER"
+"""The variable that names a directory for ``ran`` and ``left``, and forbids skips."""
+MARK = "needs_package"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARK}(module): left to the nox sessions in which the module is installed",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave out the tests whose packages are not installed here."""
+    left = [item for item in items if not all(map(_is_installed, _needed(item)))]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+    _write("left", left)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let no skip pass where all tests must run, and note the tests that have run."""
+    report = yield
+    # Of an expected failure pytest says that it was skipped, too.
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _refuse(report)
+    elif report.when == "call":
+        _write("ran", [item])
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[
+    None, pytest.CollectReport, pytest.CollectReport
+]:
+    """Let no module be skipped as a whole, either."""
+    report = yield
+    if report.skipped:
+        _refuse(report)
+    return report
+
+
+def _needed(item: pytest.Item) -> list[str]:
+    return [str(name) for mark in item.iter_markers(MARK) for name in mark.args]
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _refuse(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if LEDGER not in os.environ:
+        return
+    # pytest's own form of a skip: where, in which line, and why.
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+    report.outcome = "failed"
+    report.longrepr = (
+        f"{reason}\n{LEDGER} is set, so every test must run: install what is missing, or"
+        f" mark the test with {MARK} when another nox session has it"
+    )
+
+
+def _write(name: str, items: Iterable[pytest.Item]) -> None:
+    directory = os.environ.get(LEDGER)
+    if directory:
+        # One write for each call, at the file's end: sessions may share the directory.
+        with Path(directory, name).open("a", encoding="utf-8") as file:
+            file.write("".join(f"{item.nodeid}\n" for item in items))
