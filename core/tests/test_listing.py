@@ -38,6 +38,17 @@ def test_the_listing_shows_everything_as_json(
             """What to send.
 
             And more about it.
+
+            Attributes:
+                host: Where to,
+                    by name.
+                size (Size): How much: ``SMALL`` is enough.
+                    It may be more.
+
+                files: Which.
+
+            Raises:
+                ValueError: Never.
             """
 
             host: str
@@ -54,11 +65,31 @@ def test_the_listing_shows_everything_as_json(
 
 
         @dataclasses.dataclass
+        class Mirror:
+            """Another place.
+
+            Attributes:
+                next: The one after it.
+            """
+
+            next: "Mirror | None" = None
+            lost: "Lost | None" = None
+
+
+        @dataclasses.dataclass
+        class Lost:
+            where: "Nowhere"
+
+
+        @dataclasses.dataclass
         class Fetch:
             host: str
             password: str = dataclasses.field(metadata=SECURE)
             tags: list[str] = dataclasses.field(default_factory=list)
             tries: int = 2
+            mirrors: dict[str, list[Mirror]] = dataclasses.field(
+                default_factory=dict[str, list[Mirror]]
+            )
             derived: int = dataclasses.field(init=False, default=1)
 
 
@@ -70,6 +101,7 @@ def test_the_listing_shows_everything_as_json(
             """
 
             name = "acme.transfer"
+            requires_programs = ("tar",)
 
             async def execute(self, context, request, /):
                 pass
@@ -111,9 +143,24 @@ def test_the_listing_shows_everything_as_json(
     assert fetch["description"] == ""
 
     def rows(request: dict[str, list[dict[str, object]]]) -> list[tuple[object, ...]]:
-        return [tuple(field.values()) for field in request["fields"]]
+        return [tuple(field.values())[:-1] for field in request["fields"]]
 
-    assert list(send["fields"][0]) == ["name", "type", "required", "default", "secure"]
+    assert list(send["fields"][0]) == [
+        *("name", "type", "required", "default", "secure", "description")
+    ]
+    assert {
+        f["name"]: f["description"] for f in send["fields"] if f["description"]
+    } == {
+        "host": "Where to, by name.",
+        "files": "Which.",
+        "size": "How much: ``SMALL`` is enough. It may be more.",
+    }
+    assert (transfer["on_interrupt"], look["on_interrupt"]) == ("rerun", None)
+    assert (transfer["requires_programs"], look["requires_programs"]) == (["tar"], [])
+    # Of a type whose fields cannot be read nothing is told, and nothing fails.
+    [mirror] = transfer["inner_types"]
+    assert (mirror["type"], mirror["description"]) == ("Mirror", "Another place.")
+    assert transfer["responses"] == []
     trap = "<Trap, whose repr raises RuntimeError('run')>"
     assert rows(send) == [
         ("host", "str", True, None, False),
@@ -132,6 +179,7 @@ def test_the_listing_shows_everything_as_json(
         ("password", "str", True, None, True),
         ("tags", "list[str]", False, "[]", False),
         ("tries", "int", False, "2", False),
+        ("mirrors", "dict[str, list[Mirror]]", False, "{}", False),
     ]
     troubles = [each for each in as_json["left_out"] if not each["deliberate"]]
     assert [(each["package"], each["item"]) for each in troubles] == [

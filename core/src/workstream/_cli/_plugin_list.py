@@ -15,24 +15,22 @@ from .._registry.listing import (
 from .._values.display import display_lines
 from ._screen import Screen, joined, plain
 
-__all__ = ["show_check", "show_listing"]
+__all__ = ["show_check", "show_listing", "show_troubles"]
 
 
 def show_listing(screen: Screen, listing: Listing) -> None:
     """Packages with what they bring, then what was left out."""
     for package in listing.packages:
         _package(screen, package)
-    troubles = [each for each in listing.left_out if not each.deliberate]
     deliberate = [each for each in listing.left_out if each.deliberate]
-    _left_out(screen, "left out, because something is wrong:", troubles, "red")
+    show_troubles(screen, listing)
     _left_out(screen, "left out, because you say so:", deliberate, "dim")
     screen.flush()
 
 
 def show_check(screen: Screen, listing: Listing) -> None:
     """What does not fit this workstream, and what does not say whether it does."""
-    troubles = [each for each in listing.left_out if not each.deliberate]
-    _left_out(screen, "left out, because something is wrong:", troubles, "red")
+    show_troubles(screen, listing)
     silent = [each for each in listing.packages if each.plugin_api is None]
     if silent:
         screen.line(plain("works, but does not say for which plugin API:", "dim"))
@@ -41,6 +39,13 @@ def show_check(screen: Screen, listing: Listing) -> None:
     fitting = len(listing.packages) - len(silent)
     packages = "package was" if fitting == 1 else "packages were"
     screen.line(f"{fitting} {packages} made for plugin API {PLUGIN_API}, which this is")
+    screen.flush()
+
+
+def show_troubles(screen: Screen, listing: Listing) -> None:
+    """What was left out, and nobody said so."""
+    troubles = [each for each in listing.left_out if not each.deliberate]
+    _left_out(screen, "left out, because something is wrong:", troubles, "red")
     screen.flush()
 
 

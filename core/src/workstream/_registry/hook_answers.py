@@ -32,6 +32,7 @@ class Source:
     entry_point: str
     is_core: bool = False
     plugin_api: int | None = None
+    summary: str = ""
 
     def __str__(self) -> str:
         return f"{self.package} {self.version}"

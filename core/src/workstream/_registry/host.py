@@ -163,6 +163,7 @@ class Host:
             secret_resolvers=tuple(self._usable("secret resolver", source)),
             commands=tuple(self._usable("command", source)),
             plugin_api=source.plugin_api,
+            summary=source.summary,
         )
 
 
@@ -210,10 +211,17 @@ class _Finding:
         from .. import _builtin
 
         try:
-            version = importlib.metadata.version(CORE)
+            found = _identity(importlib.metadata.distribution(CORE))
         except importlib.metadata.PackageNotFoundError:
-            version = UNKNOWN  # run from its sources, without being installed
-        core = Source(CORE, version, "", is_core=True, plugin_api=PLUGIN_API)
+            found = _identity(None)  # run from its sources, without being installed
+        core = Source(
+            CORE,
+            found["Version"],
+            "",
+            is_core=True,
+            plugin_api=PLUGIN_API,
+            summary=found["Summary"],
+        )
         self._take(core, _builtin)
 
     def take_packages(self, allowed: list[str] | None) -> None:
@@ -255,7 +263,8 @@ class _Finding:
         found: list[importlib.metadata.EntryPoint] = []
         seen: set[str] = set()
         for distribution in importlib.metadata.distributions():
-            name, version = _identity(distribution)
+            identity = _identity(distribution)
+            name, version = identity["Name"], identity["Version"]
             normal = re.sub(r"[-_.]+", "-", name).lower()
             if normal in seen:
                 continue  # hidden by the one that comes first on the path
@@ -355,18 +364,22 @@ def _api_of(module: object) -> int | None:
 
 
 def _source(entry_point: importlib.metadata.EntryPoint) -> Source:
-    name, version = _identity(entry_point.dist)
-    return Source(name, version, entry_point.name)
+    found = _identity(entry_point.dist)
+    return Source(
+        found["Name"], found["Version"], entry_point.name, summary=found["Summary"]
+    )
 
 
-def _identity(distribution: importlib.metadata.Distribution | None) -> tuple[str, str]:
-    """Name and version of a distribution, whose metadata may be broken."""
-    found = {"Name": UNKNOWN, "Version": UNKNOWN}
+def _identity(
+    distribution: importlib.metadata.Distribution | None,
+) -> dict[str, str]:
+    """What a distribution, whose metadata may be broken, says that it is."""
+    found = {"Name": UNKNOWN, "Version": UNKNOWN, "Summary": ""}
     if distribution is not None:
         with contextlib.suppress(Exception):
             metadata = distribution.metadata
             found.update({key: metadata[key] for key in found if key in metadata})
-    return found["Name"], found["Version"]
+    return found
 
 
 def _checked_hooks(module: object, manager: pluggy.PluginManager) -> tuple[str, ...]:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
-import inspect
-import types
 from collections.abc import Iterable, Iterator
-from typing import Any, cast, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import attrs
 
-from .._plan.secret_refs import HIDDEN, MARK, SECURE
-from .._protocols.plugin import AnyPlugin, CheckPlugin, can_preview, request_types
-from .._values.type_arguments import type_text
+from .._plan.secret_refs import HIDDEN, MARK, SECURE, SecretRef
+from .._protocols.plugin import (
+    ActionPlugin,
+    AnyPlugin,
+    CheckPlugin,
+    can_preview,
+    request_types,
+    response_types,
+)
+from .._values.type_arguments import type_text, union_members
+from .docstrings import field_texts, first_paragraph
+
 
 __all__ = [
     "FieldListing",
@@ -21,7 +29,7 @@ __all__ = [
     "Listing",
     "PackageListing",
     "PluginListing",
-    "RequestListing",
+    "TypeListing",
     "describe_plugin",
 ]
 
@@ -77,6 +85,7 @@ class FieldListing:
         default: Its default as Python text; None when it has none, or one that is
             computed anew for each request.
         secure: Whether it holds a secret, which is not shown.
+        description: What its class's docstring says about it.
     """
 
     name: str
@@ -84,11 +93,18 @@ class FieldListing:
     required: bool
     default: str | None
     secure: bool
+    description: str = ""
 
 
 @attrs.frozen(kw_only=True)
-class RequestListing:
-    """One type of request that a plugin serves."""
+class TypeListing:
+    """A class with fields: a request, a response, or what is inside one.
+
+    Attributes:
+        type: Its name.
+        description: The first paragraph of its docstring.
+        fields: What its constructor takes.
+    """
 
     type: str
     description: str
@@ -107,14 +123,23 @@ class PluginListing:
         response: The type of its responses.
         in_dry_run: Whether a dry run calls it: an action that has a preview, or a check
             that is marked safe for it (PV-3, PV-5).
+        responses: The classes with fields that its responses may be of.
+        inner_types: The classes with fields that its requests and responses hold.
+        on_interrupt: What a crash in the middle of an attempt means: ``rerun``, ``fail``
+            or ``reconcile``; None for a check, which is always run again.
+        requires_programs: The programs it starts.
     """
 
     name: str
     kind: str
     description: str
-    requests: tuple[RequestListing, ...]
+    requests: tuple[TypeListing, ...]
     response: str
     in_dry_run: bool = False
+    responses: tuple[TypeListing, ...] = ()
+    inner_types: tuple[TypeListing, ...] = ()
+    on_interrupt: str | None = None
+    requires_programs: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -132,6 +157,7 @@ class PackageListing:
         commands: Its subcommands.
         plugin_api: The version of the plugin API that it was made for; None when it
             does not say.
+        summary: What the distribution's metadata says in one line.
     """
 
     package: str
@@ -143,6 +169,7 @@ class PackageListing:
     secret_resolvers: tuple[str, ...]
     commands: tuple[str, ...]
     plugin_api: int | None = None
+    summary: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -159,26 +186,69 @@ class Listing:
 
 def describe_plugin(plugin: AnyPlugin) -> PluginListing:
     """A plugin as plain data. It must be one that can be registered."""
+    requests = [cls for cls in request_types(plugin) if _has_fields(cls)]
+    responses = [cls for cls in response_types(plugin) if _has_fields(cls)]
     return PluginListing(
         name=plugin.name,
         kind="check" if plugin.is_check else "action",
-        description=_first_paragraph(type(plugin)),
-        requests=tuple(
-            RequestListing(
-                type=type_text(request_type),
-                description=_first_paragraph(request_type),
-                fields=tuple(_fields(request_type)),
-            )
-            for request_type in request_types(plugin)
-            if request_type is not types.NoneType
-        ),
+        description=first_paragraph(type(plugin)),
+        requests=tuple(map(_describe_type, requests)),
         response=type_text(plugin.response_type),
         in_dry_run=(
             plugin.safe_in_preview
             if isinstance(plugin, CheckPlugin)
             else can_preview(plugin)
         ),
+        responses=tuple(map(_describe_type, responses)),
+        inner_types=tuple(map(_describe_type, _inner_types([*requests, *responses]))),
+        on_interrupt=(
+            plugin.on_interrupt.value if isinstance(plugin, ActionPlugin) else None
+        ),
+        requires_programs=plugin.requires_programs,
     )
+
+
+def _describe_type(cls: type) -> TypeListing:
+    return TypeListing(
+        type=type_text(cls),
+        description=first_paragraph(cls),
+        fields=tuple(_fields(cls)),
+    )
+
+
+def _has_fields(cls: object) -> bool:
+    return isinstance(cls, type) and (attrs.has(cls) or dataclasses.is_dataclass(cls))
+
+
+def _inner_types(outer: Iterable[type]) -> list[type]:
+    """The classes with fields inside of these, each once, in order of appearance."""
+    found = list(outer)
+    known = len(found)
+    for cls in found:  # which grows meanwhile
+        for inner in _classes(*get_type_hints(cls).values()):
+            if inner not in found and inner is not SecretRef and _is_readable(inner):
+                found.append(inner)
+    return found[known:]
+
+
+def _classes(*hints: Any) -> Iterator[type]:
+    """The classes that types are made of."""
+    found = list(hints)
+    for hint in found:  # which grows meanwhile, and holds each once: types may recur
+        if isinstance(hint, type) and not get_args(hint):
+            yield hint
+        parts = (*union_members(hint), *get_args(hint))
+        found.extend(part for part in parts if part not in found)
+
+
+def _is_readable(cls: type) -> bool:
+    if not _has_fields(cls):
+        return False
+    # Registration has looked at the outer types alone.
+    with contextlib.suppress(Exception):
+        get_type_hints(cls)
+        return True
+    return False
 
 
 def _as_list(_: object, __: object, value: Any) -> Any:
@@ -186,17 +256,10 @@ def _as_list(_: object, __: object, value: Any) -> Any:
     return list(cast("Iterable[Any]", value)) if isinstance(value, tuple) else value
 
 
-def _first_paragraph(cls: type) -> str:
-    # Not inspect.getdoc: a class without a docstring would answer with its base's.
-    doc = inspect.cleandoc(vars(cls).get("__doc__") or "")
-    # A dataclass without one gets its signature.
-    if doc.startswith(f"{cls.__name__}("):
-        return ""
-    return " ".join(doc.partition("\n\n")[0].split())
-
-
 def _fields(cls: type) -> Iterator[FieldListing]:
-    return _attrs_fields(cls) if attrs.has(cls) else _dataclass_fields(cls)
+    texts = field_texts(cls)
+    for field in _attrs_fields(cls) if attrs.has(cls) else _dataclass_fields(cls):
+        yield attrs.evolve(field, description=texts.get(field.name, ""))
 
 
 def _attrs_fields(cls: type[attrs.AttrsInstance]) -> Iterator[FieldListing]:
@@ -248,6 +311,7 @@ def _field(
 
 
 def _made(factory: object) -> str | None:
+    factory = get_origin(factory) or factory  # list for list[str]
     return next((text for usual, text in USUAL if usual is factory), None)
 
 

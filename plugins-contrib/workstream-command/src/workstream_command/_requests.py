@@ -83,7 +83,7 @@ class Shell(Options):
         args: What the script finds in ``$1``, ``$2`` and so on.
         interpreter: The shell and its options, for example
             ``("/bin/bash", "-euo", "pipefail")``.
-        cwd: As for ``Run``, and so are all that follow.
+        cwd: As for ``Run``.
         env: Variables to set.
         inherit_env: Whether the script also gets the engine's variables.
         stdin: Text for its standard input.

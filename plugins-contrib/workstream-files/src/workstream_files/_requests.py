@@ -75,8 +75,11 @@ class TemplateRequest(_Placed):
     """A file made from a Jinja template (``files.template``).
 
     Attributes:
-        path: As for ``WriteRequest``, and so are ``mode``, ``owner``, ``group`` and
-            ``parents``.
+        path: As for ``WriteRequest``.
+        mode: As for ``WriteRequest``.
+        owner: As for ``WriteRequest``.
+        group: As for ``WriteRequest``.
+        parents: As for ``WriteRequest``.
         template: The template's text; or else:
         source: The file that holds it, an absolute path. It may include others by
             names below its own directory.
@@ -96,11 +99,14 @@ class CopyRequest(_Placed):
     """A file made as a copy of another (``files.copy``).
 
     Attributes:
-        path: As for ``WriteRequest``, and so are ``owner``, ``group`` and ``parents``.
+        path: As for ``WriteRequest``.
         source: The file to copy; links to it are followed.
         checksum: What the source must be, for example ``"sha256:9f86d0..."``: nothing
             else takes its place. Empty: whatever it is.
         mode: As for ``WriteRequest``, but a new file gets the source's permissions.
+        owner: As for ``WriteRequest``.
+        group: As for ``WriteRequest``.
+        parents: As for ``WriteRequest``.
     """
 
     source: str

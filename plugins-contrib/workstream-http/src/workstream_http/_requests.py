@@ -94,9 +94,35 @@ class HttpCheckRequest(_Exchange):
     """What to ask of a service, and what its answer must be (``http.check``).
 
     The attributes are those of ``HttpRequest``, but that a check changes nothing:
-    its ``method`` is GET or HEAD, and it has no body. Every failure may be tried
-    again, as a service that is not healthy yet may become so; ``retry_status``
-    says otherwise.
+    its ``method`` is GET or HEAD, and it has no body.
+
+    Attributes:
+        url: An http or https address. A ``SecretRef`` where the address itself is
+            a secret, as those of webhooks are. It may hold no password.
+        method: ``GET``, or ``HEAD`` for a service that has no body to give.
+        headers: Sent as they are; what is secret as a ``SecretRef``.
+        params: Added to the URL's query.
+        bearer: Sent as ``Authorization: Bearer ...``.
+        user: Sent with ``password`` as ``Authorization: Basic ...``.
+        password: See ``user``.
+        status: The statuses that are a success: ``"2xx, 304, 400-404"``.
+        contains: Text that the body must contain.
+        matches: A regular expression that the body must contain a match of.
+        json_equals: What the body must hold as JSON: JSON pointers (RFC 6901) and
+            their values, for example ``{"/status": "up", "/nodes/0/ready": True}``.
+        retry_status: The statuses after which a failed attempt may be tried again; by
+            default all of them, as a service that is not healthy yet may become so.
+        follow_redirects: Whether to follow up to 10 redirects. Secrets stay with
+            the origin (scheme, host, port) they were written for.
+        verify: Whether the server's certificate must be trusted. Switch it off
+            only where anybody may read and answer what is sent.
+        ca_file: A file of certificate authorities (PEM) to trust in place of the
+            system's.
+        connect_timeout: Seconds to wait for a connection. The attempt as a whole
+            is bounded by the action's ``timeout``.
+        body_limit: How many bytes of the body are read, and kept.
+        keep_body: Whether the body is part of the response. False for a body
+            that holds secrets or is of no interest.
     """
 
     method: Literal["GET", "HEAD"] = "GET"

@@ -100,7 +100,7 @@ class ShellOn(Options):
         args: What the script finds in ``$1``, ``$2`` and so on.
         interpreter: The shell and its options, for example
             ``("/bin/bash", "-euo", "pipefail")``.
-        cwd: As for ``RunOn``, and so are all that follow.
+        cwd: As for ``RunOn``.
         env: Variables to set.
         stdin: Text for its standard input.
         expected_exit_codes: The codes that count as success.
