@@ -11,6 +11,9 @@ do not see, say what to do with the fenced block right below them:
     The block is all that the Python block before it printed.
 ``<!-- not run: REASON -->``
     Leave this block of commands out.
+``<!-- on hosts -->``
+    Leave this block of commands out, unless the page is followed where there are hosts
+    (``test_deploy_pages.py``): there, run all of them, whatever their programs are.
 
 Each ``$ workstream ...`` and ``$ pytest ...`` in a console block is run, needing no
 comment; other commands are not. The lines below it are all that it prints; with none
@@ -46,7 +49,7 @@ PROGRAMS = (["workstream"], ["pytest"])
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>\w*)\s*$")
 COMMENT = re.compile(
-    r"^\s*<!--\s*(?P<verb>file|run|output|not run)(?::\s*(?P<what>.+?))?\s*-->$"
+    r"^\s*<!--\s*(?P<verb>file|run|output|not run|on hosts)(?::\s*(?P<what>.+?))?\s*-->$"
 )
 
 
@@ -106,14 +109,14 @@ def blocks(page: str) -> Iterator[Fenced]:
         number += 1
 
 
-def commands(block: Fenced) -> Iterator[Command]:
+def commands(block: Fenced, *, every: bool = False) -> Iterator[Command]:
     """The commands of a console block that are run; a ``\\`` continues a command."""
     parts = re.split(r"^\$ ", block.text, flags=re.MULTILINE)
     line = block.line + parts[0].count("\n")
     for part in parts[1:]:
         match = re.match(r"(?:.*\\\n)*.*\n?", part)
         command = match[0] if match else ""
-        if command.split()[:1] in PROGRAMS:
+        if every or command.split()[:1] in PROGRAMS:
             yield Command(command.strip(), part[len(command) :], line)
         line += part.count("\n")
 
@@ -138,11 +141,20 @@ def compiled(page: str, block: Fenced) -> CodeType:
     return compile(source, page, "exec", dont_inherit=True)
 
 
-def follow(page: str) -> None:
-    """Do all that a page asks for, in the current directory."""
+def follow(page: str, *settings: str) -> None:
+    """Do all that a page asks for, in the current directory.
+
+    Args:
+        page: Its path in the repository.
+        settings: ``WORD=WORD``, for pages that need hosts: what the page has, and what
+            it is in truth.
+    """
     namespace: dict[str, object] = {"__name__": "page"}
     printed = ""
-    for block in blocks((ROOT / page).read_text(encoding="utf-8")):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for setting in settings:
+        text = text.replace(*setting.split("=", 1))
+    for block in blocks(text):
         if block.verb == "file":
             path = Path(block.what)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,6 +165,9 @@ def follow(page: str) -> None:
             printed = out.getvalue()
         elif block.verb == "output":
             expect(page, block.line, "the block above", block.text, printed)
+        elif block.verb == "on hosts":
+            for command in commands(block, every=True) if settings else ():
+                carry_out(page, command)
         elif block.language == "console" and block.verb != "not run":
             for command in commands(block):
                 carry_out(page, command)
@@ -327,4 +342,4 @@ def test_three_dots_stand_for_anything(shown: str, real: str, same: bool) -> Non
 
 
 if __name__ == "__main__":
-    follow(sys.argv[1])
+    follow(*sys.argv[1:])

@@ -43,15 +43,18 @@ def up(root: Path, hosts: int, first_ssh_port: int, first_web_port: int) -> None
             command = [program("ssh-keygen"), "-q", "-t", "ed25519", "-N", ""]
             subprocess.run([*command, "-f", key], check=True)
     public = (root / "host_ed25519.pub").read_text()
-    known, config = "", settings("*", root)
+    known, config, inventory = "", settings("*", root), ""
     for number in range(1, hosts + 1):
         name, port = f"web-{number}", first_ssh_port + number - 1
         known += f"[127.0.0.1]:{port} {public}"
         config += f"Host {name}\n    Port {port}\n"
-        prepare(root / name, first_web_port + number - 1, number == BAD_HOST)
+        web_port = first_web_port + number - 1
+        inventory += f"{name},http://127.0.0.1:{web_port}/health\n"
+        prepare(root / name, web_port, number == BAD_HOST)
         start(root, name, port)
     (root / "known_hosts").write_text(known)
     (root / "ssh_config").write_text(config)
+    (root / "inventory.csv").write_text(inventory)
     print(f"{hosts} hosts listen; see them with ssh -F {root / 'ssh_config'} web-1")
 
 

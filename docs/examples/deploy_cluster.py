@@ -1,0 +1,80 @@
+"""Deploy a cluster: the same as for one server, over as many as an inventory names.
+
+    python3 docs/examples/ssh_tier.py up /tmp/tier
+    workstream run docs/examples/deploy_cluster.py -p inventory=/tmp/tier/inventory.csv \\
+        -p ssh-config=/tmp/tier/ssh_config
+    python3 docs/examples/ssh_tier.py down /tmp/tier
+
+How many servers there are, and which, is known when the plan is made, so a builder makes
+it. One server goes first; the others follow, some at a time, as long as it stays healthy.
+A server that runs the version already is left as it is, as nothing has to be done there.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from deploy_server import Server
+
+from workstream import Checks, DeferBatch, Plan, PlanBuilder, WhenDeferred
+
+
+def plan(
+    inventory: Path,
+    version: int = 2,
+    at_a_time: int = 3,
+    tolerate: int = 1,
+    ssh_config: Path | None = None,
+) -> Plan:
+    """Deploy a version of the web service to a cluster.
+
+    Args:
+        inventory: A CSV file: the host's name, and where its service tells how it is.
+        version: Which version it is to be.
+        at_a_time: How many servers are worked on at once.
+        tolerate: How many servers may fail.
+        ssh_config: An ssh configuration in place of yours.
+    """
+    servers = [Server(host, url, ssh_config) for host, url in read(inventory)]
+    canary, *others = servers
+    builder = PlanBuilder(f"Deploy version {version} to {len(servers)} servers")
+
+    builder.add_checks("pre_checks", Checks(actions=[]))
+    for server in servers:
+        builder.add_action(server.lets_us_in())
+    builder.up()
+
+    builder.add_block("Canary", "One server: if it fails, the others stay as they are")
+    builder.add_sequence(canary.deploy(version)).up().up()
+
+    builder.add_block("Others", concurrency=at_a_time, tolerated_failures=tolerate)
+    builder.add_checks("cont_checks", Checks(delay=0.5, actions=[]))
+    builder.add_action(canary.serves(version)).up()
+    for server in others:
+        builder.add_sequence(server.deploy(version)).up()
+    builder.up()
+
+    builder.add_deferred_actions()
+    builder.add_defer_batch(
+        DeferBatch(name="Roll back", when=WhenDeferred.ON_FAILURE, actions=[])
+    )
+    for server in servers:
+        builder.add_action(server.roll_back(version - 1))
+    return builder.plan()
+
+
+def read(inventory: Path) -> list[tuple[str, str]]:
+    """Each server's host and address.
+
+    Raises:
+        ValueError: A line has something else in it, or there is none.
+    """
+    with inventory.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.reader(file) if row]
+    wrong = [str(number) for number, row in enumerate(rows, 1) if len(row) != 2]
+    if wrong or not rows:
+        where = f"line {', '.join(wrong)}" if wrong else "the file is empty"
+        message = f"{inventory}: {where}: write lines like web-1,http://web-1/health"
+        raise ValueError(message)
+    return [(host.strip(), url.strip()) for host, url in rows]
