@@ -1,4 +1,4 @@
-"""Plugins whose types have changed since a plan was stored (STO-7, R-4)."""
+"""Plugins whose types have changed since a plan was stored (STO-14, R-4)."""
 
 from __future__ import annotations
 
@@ -61,6 +61,18 @@ class AskWhom:
 
 
 @attrs.frozen
+class AskLess:
+    """One field less: what it said would be lost."""
+
+    host: str
+
+
+@attrs.frozen
+class AnswerLess:
+    """One field less: it changes nothing that is done."""
+
+
+@attrs.frozen
 class AskOther:
     """The same field, of another type."""
 
@@ -83,6 +95,9 @@ class AnswerOther:
     size: str
 
 
+REQUESTS = "the request of 'Changed / b / s / first', as 1 more of its requests,"
+
+
 def plugin(request: type, response: type, *, hangs: bool = False) -> Any:
     """The plugin with these types."""
 
@@ -98,6 +113,8 @@ def plugin(request: type, response: type, *, hangs: bool = False) -> Any:
             assert type(given) is request
             if hangs and context.path.endswith("second"):
                 await trio.sleep_forever()
+            if response is AnswerLess:
+                return AnswerLess()
             return response(3 if response is not AnswerOther else "3")
 
     return Copy()
@@ -128,7 +145,12 @@ async def broken_off(world: World) -> tuple[UUID, UUID]:
 
 @pytest.mark.parametrize(
     ("request_type", "response_type"),
-    [(AskMore, Answer), (Ask, AnswerMore), (AskMore, AnswerMore)],
+    [
+        (AskMore, Answer),
+        (Ask, AnswerMore),
+        (AskMore, AnswerMore),
+        (Ask, AnswerLess),
+    ],
 )
 def test_a_field_with_a_default_is_filled(
     request_type: type, response_type: type
@@ -145,21 +167,26 @@ def test_a_field_with_a_default_is_filled(
         assert result.state.status is Status.COMPLETED
         for action in actions(result):
             assert action.request == request_type("web-1", port=2_222)
-            assert action.response == response_type(3)
+            size = () if response_type is AnswerLess else (3,)
+            assert action.response == response_type(*size)
 
     world.clock.run(scenario)
 
 
 @pytest.mark.parametrize(
-    ("request_type", "response_type", "place"),
+    ("request_type", "response_type", "place", "told"),
     [
-        (AskWhom, Answer, "the request of 'Changed / b / s / first'"),
-        (AskOther, Answer, "the request of 'Changed / b / s / first'"),
-        (Ask, AnswerOther, "'Changed / b / s / first'"),
+        (AskWhom, Answer, REQUESTS, "user is missing"),
+        (AskLess, Answer, REQUESTS, "port is not a field"),
+        (AskOther, Answer, REQUESTS, "port must be a text, not a whole number"),
+        (
+            *(Ask, AnswerOther, "'Changed / b / s / first'"),
+            "size must be a text, not a whole number",
+        ),
     ],
 )
 def test_any_other_change_is_that_plan_s_trouble(
-    request_type: type, response_type: type, place: str
+    request_type: type, response_type: type, place: str, told: str
 ) -> None:
     """It is named, with its place; others are recovered, and the old plugin reads it."""
     world = World()
@@ -173,7 +200,9 @@ def test_any_other_change_is_that_plan_s_trouble(
             error = ws.recovery_errors[changed]
             assert isinstance(error, PlanCorruptError)
             assert place in str(error)
-            assert "its plugin's types have changed" in str(error)
+            assert f"its plugin's types have changed: {told}. If they have" in str(
+                error
+            )
             assert {row.id for row in await ws.list()} == {changed, other}
             with pytest.raises(PlanCorruptError):
                 await ws.plan(changed)

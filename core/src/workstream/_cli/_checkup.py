@@ -14,13 +14,18 @@ from uuid import UUID
 import trio
 
 from .._codec.codec import Codec
-from .._protocols.vault import PlanRow, Vault
+from .._protocols.vault import PlanRow, StoredPlan, Vault
 from .._registry.host import Host, discover
 from .._registry.registry import Registry
 from .._runtime.clock import utc_now
 from .._runtime.plugin_init import init_plugins
 from .._values.display import shorten
-from .._values.errors import NotFoundError, StoreFormatError, WorkstreamError
+from .._values.errors import (
+    NotFoundError,
+    PlanCorruptError,
+    StoreFormatError,
+    WorkstreamError,
+)
 from .._values.state import Status
 from .._vaults.lmdb_health import StoreHealth
 from .._vaults.lmdb_vault import LmdbVault
@@ -61,6 +66,8 @@ class Checkup:
         self._store = store
         self._hints = hints
         self._area = "engine"
+        self._host = discover()
+        self._registry = Registry.installed(self._host)
 
     async def run(self) -> None:
         """Look at everything; whatever is wrong with one thing, the others are seen."""
@@ -184,12 +191,13 @@ class Checkup:
     async def _plans(self, vault: Vault, ids: Collection[UUID]) -> None:
         counts: Counter[Status] = Counter()
         unreadable = forgotten = 0
-        codec = Codec(None)
+        # What can be read as plain data need not fit the types that plugins have now.
+        plain, typed = Codec(None), Codec(self._registry)
         for plan_id in ids:
             try:
                 owner = await vault.owner(plan_id)
                 stored = await vault.read(plan_id)
-                codec.load(stored)
+                plain.load(stored)
             except NotFoundError:
                 continue  # deleted meanwhile
             except WorkstreamError as error:
@@ -200,6 +208,8 @@ class Checkup:
             counts[stored.row.status] += 1
             if stored.row.status is Status.RUNNING:
                 self._running(stored.row, owner)
+            if stored.row.status in (Status.RUNNING, Status.NOT_STARTED):
+                self._fits(typed, stored)
             forgotten += _is_forgotten(stored.row)
             await trio.lowlevel.checkpoint()
         if forgotten:
@@ -218,6 +228,17 @@ class Checkup:
                 f"every plan can be read: {told}" if told else "there are none yet"
             )
 
+    def _fits(self, typed: Codec, stored: StoredPlan) -> None:
+        try:
+            typed.load(stored)
+        except PlanCorruptError as error:
+            delete = self._hints.command("delete", stored.row.id)
+            name = f"{shorten(stored.row.name)} ({short_id(stored.row.id)})"
+            self._problem(
+                f"{name} does not fit its plugins: {error}",
+                f"install that version before it goes on, or give it up: {delete}",
+            )
+
     def _running(self, row: PlanRow, owner: int | None) -> None:
         name = f"{shorten(row.name)} ({short_id(row.id)})"
         if owner is None:
@@ -232,11 +253,10 @@ class Checkup:
 
     async def _plugins(self) -> None:
         self._area = "plugins"
-        host = discover()
-        registry = Registry.installed(host)
+        registry = self._registry
         registry.freeze()
         await init_plugins(registry)
-        self._left_out(host)
+        self._left_out(self._host)
         usable = [name for name in registry.names if name not in registry.unusable]
         for name in registry.names:
             if name not in usable:

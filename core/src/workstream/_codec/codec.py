@@ -26,7 +26,7 @@ and showing one without its plugins, never pays for it.
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -41,7 +41,7 @@ from .._values.state import Attempt, PluginError, State
 from .._values.wire import from_micros, moment, pack, to_micros, unpack
 from . import records
 from .output import Line
-from .value_codec import Plugins, Side, ValueCodec
+from .value_codec import MisfitError, Plugins, Side, ValueCodec
 
 __all__ = ["Codec", "Plugins"]
 
@@ -145,8 +145,7 @@ class Codec:
                 raise _corrupt(plan_id, "its definition", error) from error
             records.apply_row(plan, stored.row)
             items = list(walk(plan))
-            for item in items:
-                self._load_request(item)
+            self._load_requests(plan_id, items)
             for record in stored.records:
                 if not 0 < record.position < len(items):
                     what = f"a record of object {record.position}, of {len(items)}"
@@ -158,17 +157,23 @@ class Codec:
                     raise _corrupt(plan_id, repr(path_of(item)), error) from error
         return plan
 
-    def _load_request(self, item: Item) -> None:
-        action = item.node
-        if isinstance(action, BaseAction) and action.request is not None:
-            try:
-                action.request = self._values.decode(
-                    action.plugin, Side.REQUEST, action.request
-                )
-            except Exception as error:
-                what = f"the request of {path_of(item)!r}"
-                assert action.plan_id is not None
-                raise _corrupt(action.plan_id, what, error) from error
+    def _load_requests(self, plan_id: UUID, items: Iterable[Item]) -> None:
+        misfits: list[tuple[Item, Exception]] = []
+        for item in items:
+            action = item.node
+            if isinstance(action, BaseAction) and action.request is not None:
+                try:
+                    action.request = self._values.decode(
+                        action.plugin, Side.REQUEST, action.request
+                    )
+                except Exception as error:
+                    misfits.append((item, error))
+        if misfits:
+            item, error = misfits[0]
+            what = f"the request of {path_of(item)!r}"
+            if len(misfits) > 1:
+                what += f", as {len(misfits) - 1} more of its requests,"
+            raise _corrupt(plan_id, what, error) from error
 
     # -- Records -----------------------------------------------------------------------
 
@@ -286,6 +291,11 @@ class Codec:
 
 def _corrupt(plan_id: UUID, what: str, error: Exception | None) -> PlanCorruptError:
     reason = "" if error is None else f": {type(error).__name__}: {error}"
+    if isinstance(error, MisfitError):
+        reason = (
+            f": {error}. If they have, install the version of the package that it was"
+            " stored with to go on with it"
+        )
     return PlanCorruptError(
         f"plan {plan_id} cannot be read, all others can: {what} is not as it was "
         f"stored, or its plugin's types have changed{reason}",

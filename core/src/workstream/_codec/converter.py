@@ -11,9 +11,13 @@ Three converters are made, each once:
   come to lie is where the secrets lie in the stored form, whatever that looks like;
 - JSON, for people: defaults are left out, bytes are base64, and all that is wrong is
   reported at once, where the others, reading our own data, stop at the first fault.
+  Only when there is one is it read again, by a converter that finds them all.
 
 What they do beyond cattrs:
 
+- **Nothing is dropped in passing.** A field that a request has and its class has not is
+  an error, so that a plugin that renamed ``dry_run`` does not do it for real. What a
+  response has more than its class is left out: it changes nothing that is done.
 - **Nothing is converted in passing.** cattrs reads ``"5"`` for an ``int`` as 5; here a
   value of another type than declared is an error. A type that changed between two
   versions of a plugin is found, not misread.
@@ -43,7 +47,17 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from .._plan.secret_refs import MARK, SECURE
 from .any_values import register_any
 from .containers import register_containers
-from .forms import TAG, Form, Hook, Mark, StructureHook, is_dict, is_record, wrong
+from .forms import (
+    TAG,
+    DataError,
+    Form,
+    Hook,
+    Mark,
+    StructureHook,
+    is_dict,
+    is_record,
+    wrong,
+)
 from .single_values import register_single_values
 from .unions import register_unions
 
@@ -51,11 +65,20 @@ __all__ = ["converter"]
 
 
 @functools.cache
-def converter(form: Form) -> cattrs.Converter:
-    """The converter for this form; it is made at the first call."""
-    made = cattrs.Converter(detailed_validation=form is Form.JSON)
+def converter(
+    form: Form, *, finds_all: bool = False, drops_fields: bool = False
+) -> cattrs.Converter:
+    """The converter for this form; it is made at the first call.
+
+    Args:
+        form: The form.
+        finds_all: Whether all that is wrong is to be reported at once, also for a form
+            whose converter would stop at the first fault.
+        drops_fields: Whether fields that data has, and its class has not, are left out.
+    """
+    made = cattrs.Converter(detailed_validation=finds_all or form is Form.JSON)
     register_containers(made, form)
-    _register_records(made, form)
+    _register_records(made, form, drops_fields)
     register_single_values(made, form)
     register_unions(made, form)
     made.register_structure_hook_factory(
@@ -65,12 +88,12 @@ def converter(form: Form) -> cattrs.Converter:
     return made
 
 
-def _register_records(made: cattrs.Converter, form: Form) -> None:
+def _register_records(made: cattrs.Converter, form: Form, drops_fields: bool) -> None:
     made.register_unstructure_hook_factory(
         is_record, partial(_record_unstructure, made, form)
     )
     made.register_structure_hook_factory(
-        is_record, partial(_record_structure, made, form)
+        is_record, partial(_record_structure, made, drops_fields)
     )
 
 
@@ -94,23 +117,33 @@ def _record_unstructure(made: cattrs.Converter, form: Form, cls: Any) -> Hook:
     )
 
 
-def _record_structure(made: cattrs.Converter, form: Form, cls: Any) -> StructureHook:
+def _record_structure(
+    made: cattrs.Converter, drops_fields: bool, cls: Any
+) -> StructureHook:
     plain = get_origin(cls) or cls
     if attrs.has(plain):
         attrs.resolve_types(plain)
     build = make_dict_structure_fn(
         cls,
         made,
-        _cattrs_forbid_extra_keys=form is Form.JSON,
+        _cattrs_forbid_extra_keys=made.detailed_validation and not drops_fields,
         _cattrs_use_linecache=False,
     )
+    names = frozenset(field.name for field in _fields_of(plain) if field.init)
 
     def structure(value: Any, wanted: Any) -> Any:
         # A class whose fields all have defaults would otherwise be made of anything.
         if not is_dict(value):
             raise wrong(value, plain)
-        if form is Form.JSON and value.get(TAG) == plain.__name__:
-            value = {key: part for key, part in value.items() if key != TAG}
+        if not drops_fields and not value.keys() <= names:
+            if value.get(TAG) == plain.__name__:
+                value = {key: part for key, part in value.items() if key != TAG}
+            lost = value.keys() - names
+            if lost and not made.detailed_validation:
+                message = (
+                    f"has {', '.join(sorted(map(str, lost)))}, which is not a field"
+                )
+                raise DataError(message)
         return build(value, wanted)
 
     return structure

@@ -7,21 +7,13 @@ one fault at a time is told very slowly.
 from __future__ import annotations
 
 import base64
-import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import datetime
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
 import attrs
-from cattrs.errors import (
-    AttributeValidationNote,
-    ClassValidationError,
-    ForbiddenExtraKeysError,
-    IterableValidationError,
-    IterableValidationNote,
-)
 
 from .._plan.fields import FIELDS, Field, Kind
 from .._plan.plan import BaseAction, Node, NodeT, Plan
@@ -31,6 +23,7 @@ from .._values.errors import Fault
 from .._values.state import Attempt, FailureReason, PluginError, State, Status
 from .any_values import unplain
 from .converter import converter
+from .faults import below, faults_in, nearest
 from .forms import TAG, Form, is_array, is_dict, shown
 from .json_writer import STORED_VALUE
 from .value_codec import Plugins, Side, ValueCodec
@@ -105,12 +98,12 @@ class Reader:
     ) -> None:
         for name in data:
             if name not in known:
-                self._fault(path, name, f"is not a field{_nearest(name, known)}")
+                self._fault(path, name, f"is not a field{nearest(name, known)}")
 
     def _field(self, field: Field, value: Any, data: Any, path: str) -> Any:
         name, kind = field.name, field.kind
         if kind is Kind.NODES:
-            place = _below(path, name)
+            place = below(path, name)
             if not is_array(value):
                 self._fault(path, name, f"must be a list, not {shown(value)}")
                 return None
@@ -120,11 +113,11 @@ class Reader:
             ]
         if kind is Kind.REQUEST:
             plugin = data.get("plugin")
-            return self._value(plugin, Side.REQUEST, value, _below(path, name))
+            return self._value(plugin, Side.REQUEST, value, below(path, name))
         if value is None and field.optional:
             return None
         if kind is Kind.NODE:
-            return self._node(field.type, value, _below(path, name))
+            return self._node(field.type, value, below(path, name))
         if kind is Kind.ENUM:
             return self._enum(field.type, value, path, name)
         return self._single(kind, value, path, name)
@@ -173,7 +166,7 @@ class Reader:
             if self._scrubbed:
                 # What stands in place of a secret need not fit its type.
                 return StoredValue(value)
-            for place, message in _faults_in(error, path):
+            for place, message in faults_in(error, path):
                 self._fault(place, "", message)
             return None
 
@@ -198,7 +191,7 @@ class Reader:
         if "id" in data:
             node_id = self._single(Kind.UUID, data["id"], path, "id")
         if "state" in data:
-            state = self._state(data["state"], _below(path, "state"))
+            state = self._state(data["state"], below(path, "state"))
         attempts = self._attempts(data, path)
         reasons = self._list(data, "reasons", path)
         reasons = [self._enum(FailureReason, r, path, "reasons") for r in reasons]
@@ -214,7 +207,7 @@ class Reader:
             node.stopping = data.get("stopping") is True
 
     def _attempts(self, data: dict[Any, Any], path: str) -> list[Attempt]:
-        place = _below(path, "attempts")
+        place = below(path, "attempts")
         read = [
             self._attempt(data.get("plugin"), attempt, f"{place}[{index}]")
             for index, attempt in enumerate(self._list(data, "attempts", path))
@@ -253,9 +246,9 @@ class Reader:
             started=started,
             ended=self._time(data, "ended", path),
             response=self._value(
-                plugin, Side.RESPONSE, response, _below(path, "response")
+                plugin, Side.RESPONSE, response, below(path, "response")
             ),
-            error=None if error is None else self._error(error, _below(path, "error")),
+            error=None if error is None else self._error(error, below(path, "error")),
             interrupted=data.get("interrupted") is True,
             unresponsive=data.get("unresponsive") is True,
             notes={} if not is_dict(notes) else unplain(notes),
@@ -272,7 +265,7 @@ class Reader:
             permanent=data.get("permanent") is True,
             wrapped=None
             if wrapped is None
-            else self._error(wrapped, _below(path, "wrapped")),
+            else self._error(wrapped, below(path, "wrapped")),
         )
 
     def _is_object(self, data: Any, names: Collection[str], path: str) -> bool:
@@ -309,40 +302,3 @@ def _engine_fields(cls: type[Node]) -> tuple[str, ...]:
     return (
         (*_ENGINE_FIELDS, "attempts") if issubclass(cls, BaseAction) else _ENGINE_FIELDS
     )
-
-
-def _below(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-# -- What cattrs found -----------------------------------------------------------------
-
-
-def _faults_in(error: Exception, path: str) -> Iterator[tuple[str, str]]:
-    """Each single fault with its place in the text."""
-    if isinstance(error, ClassValidationError | IterableValidationError):
-        for inner in error.exceptions:
-            yield from _faults_in(inner, path + _step(inner))
-    elif isinstance(error, ForbiddenExtraKeysError):
-        known = [field.name for field in attrs.fields(error.cl)]
-        for name in sorted(error.extra_fields):
-            yield _below(path, name), f"is not a field{_nearest(name, known)}"
-    elif isinstance(error, KeyError):
-        yield path, "is missing"
-    else:
-        yield path, str(error)
-
-
-def _step(error: BaseException) -> str:
-    """Where in the object or list around it the error came up."""
-    for note in getattr(error, "__notes__", ()):
-        if isinstance(note, AttributeValidationNote):
-            return f".{note.name}"
-        if isinstance(note, IterableValidationNote):
-            return f"[{note.index!r}]"
-    return ""

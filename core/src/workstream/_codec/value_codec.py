@@ -19,10 +19,14 @@ from .._protocols.plugin import AnyPlugin
 from .._values.wire import pack, unpack
 from .plain_records import plain_form_of
 
-__all__ = ["Plugins", "Side", "ValueCodec"]
+__all__ = ["MisfitError", "Plugins", "Side", "ValueCodec"]
 
 _MISSING = object()
 _TRIAL = b"\x00"
+
+
+class MisfitError(TypeError):
+    """Stored data does not fit the type that its plugin has now."""
 
 
 class Plugins(Protocol):
@@ -60,7 +64,8 @@ class ValueCodec:
         """The value whose stored form this is.
 
         Raises:
-            Exception: It is no such form, or does not fit the plugin's type.
+            MisfitError: It does not fit the plugin's type; all that is wrong is told.
+            Exception: It is no such form.
         """
         if stored is None:
             return None
@@ -69,7 +74,10 @@ class ValueCodec:
         if wanted is None:
             paths = secret[0] if secret else ()
             return StoredValue(data, tuple(tuple(path) for path in paths))
-        return wanted.read(data, wanted.wanted)
+        try:
+            return wanted.read(data, wanted.wanted)
+        except Exception as error:
+            raise wanted.misfit(data, error) from error
 
     def checked(self, plugin: str, side: Side, value: object) -> Any:
         """The stored form of a value, once it is sure that it can be read again.
@@ -119,19 +127,20 @@ class ValueCodec:
         if found is None:
             return None
         wanted = found.request_type if side is Side.REQUEST else found.response_type
-        made = types[plugin] = _Type(wanted)
+        made = types[plugin] = _Type(wanted, drops_fields=side is Side.RESPONSE)
         return made
 
 
 class _Type:
     """A request or response type, with the hooks that write and read its values."""
 
-    def __init__(self, wanted: Any) -> None:
+    def __init__(self, wanted: Any, *, drops_fields: bool = False) -> None:
         from .converter import converter
         from .forms import Form
 
-        stored = converter(Form.STORED)
+        stored = converter(Form.STORED, drops_fields=drops_fields)
         self.wanted = wanted
+        self._drops_fields = drops_fields
         self.plain_form = plain_form_of(wanted)
         self._write: Callable[[Any], Any] = stored.get_unstructure_hook(wanted)
         self.read: Callable[[Any, Any], Any] = stored.get_structure_hook(wanted)
@@ -143,6 +152,23 @@ class _Type:
             if secret:
                 return [data, secret]
         return [data]
+
+    def misfit(self, data: Any, error: Exception) -> Exception:
+        """All that is wrong with data that could not be read, in one error."""
+        from .converter import converter
+        from .faults import faults_in
+        from .forms import Form
+
+        thorough = converter(
+            Form.STORED, finds_all=True, drops_fields=self._drops_fields
+        )
+        try:
+            thorough.structure(data, self.wanted)
+        except Exception as found:
+            faults = faults_in(found, "")
+            told = [f"{place.lstrip('.') or 'it'} {text}" for place, text in faults]
+            return MisfitError("; ".join(told))
+        return error
 
     def _secret_paths(self, value: object) -> list[DataPath]:
         from .converter import converter
