@@ -66,23 +66,23 @@ class Checkup:
         self._store = store
         self._hints = hints
         self._area = "engine"
-        self._host = discover()
-        self._registry = Registry.installed(self._host)
 
     async def run(self) -> None:
         """Look at everything; whatever is wrong with one thing, the others are seen."""
         self._engine()
+        host = discover()
+        registry = Registry.installed(host)
         self._area = "store"
         vault = self._existing()
         if vault is not None and await self._opened(vault):
             try:
-                await self._look_into(vault)
+                await self._look_into(vault, registry)
             except WorkstreamError as error:
                 self._problem(str(error), "mend that, and look again")
             finally:
                 with trio.CancelScope(shield=True):
                     await vault.close()
-        await self._plugins()
+        await self._plugins(host, registry)
 
     def _ok(self, message: str) -> None:
         self.findings.append(Finding(self._area, Level.OK, message))
@@ -126,7 +126,7 @@ class Checkup:
         restore = self._hints.words("restore", "BACKUP", "--store", "DIR")
         self._problem(message, f"if it is lost, make another: {restore}")
 
-    async def _look_into(self, vault: Vault) -> None:
+    async def _look_into(self, vault: Vault, registry: Registry) -> None:
         if isinstance(vault, LmdbVault):
             damage = await vault.damage()
             if damage is not None:
@@ -139,7 +139,7 @@ class Checkup:
             ids = [row.id for row in await vault.search()]
             self._ok(f"it opens, and holds {len(ids):,} plans")
         self._area = "plans"
-        await self._plans(vault, ids)
+        await self._plans(vault, ids, registry)
 
     def _directory(self, health: StoreHealth) -> None:
         path = health.path
@@ -188,11 +188,13 @@ class Checkup:
                 "nothing: it is done",
             )
 
-    async def _plans(self, vault: Vault, ids: Collection[UUID]) -> None:
+    async def _plans(
+        self, vault: Vault, ids: Collection[UUID], registry: Registry
+    ) -> None:
         counts: Counter[Status] = Counter()
         unreadable = forgotten = 0
         # What can be read as plain data need not fit the types that plugins have now.
-        plain, typed = Codec(None), Codec(self._registry)
+        plain, typed = Codec(None), Codec(registry)
         for plan_id in ids:
             try:
                 owner = await vault.owner(plan_id)
@@ -251,12 +253,11 @@ class Checkup:
 
     # -- Plugins -------------------------------------------------------------------
 
-    async def _plugins(self) -> None:
+    async def _plugins(self, host: Host, registry: Registry) -> None:
         self._area = "plugins"
-        registry = self._registry
         registry.freeze()
         await init_plugins(registry)
-        self._left_out(self._host)
+        self._left_out(host)
         usable = [name for name in registry.names if name not in registry.unusable]
         for name in registry.names:
             if name not in usable:
