@@ -15,6 +15,9 @@ do not see, say what to do with the fenced block right below them:
     Leave this block of commands out, unless the page is followed where there are hosts
     (``test_deploy_pages.py``): there, run all of them, whatever their programs are.
 
+A page that needs a program which a machine may lack says so: ``<!-- needs: git -->``.
+There it is not followed, and the test is skipped with the program's name.
+
 Each ``$ workstream ...`` and ``$ pytest ...`` in a console block is run, needing no
 comment; other commands are not. The lines below it are all that it prints; with none
 there, it must exit with status 0. A line of three dots stands for any lines, and three
@@ -26,6 +29,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -51,6 +55,9 @@ FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>\w*)\s*$")
 COMMENT = re.compile(
     r"^\s*<!--\s*(?P<verb>file|run|output|not run|on hosts)(?::\s*(?P<what>.+?))?\s*-->$"
 )
+
+
+NEEDS = re.compile(r"^<!-- needs: (\S+) -->$", re.MULTILINE)
 
 
 @attrs.frozen
@@ -153,7 +160,8 @@ def follow(page: str, *settings: str) -> None:
     printed = ""
     text = (ROOT / page).read_text(encoding="utf-8")
     for setting in settings:
-        text = text.replace(*setting.split("=", 1))
+        shown, _, real = setting.partition("=")
+        text = text.replace(shown, real)
     for block in blocks(text):
         if block.verb == "file":
             path = Path(block.what)
@@ -234,9 +242,18 @@ def obey(page: str, directory: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def missing(page: str) -> list[str]:
+    """The programs that a page says it needs, and that are not here."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [name for name in NEEDS.findall(text) if shutil.which(name) is None]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_page_does_what_it_shows(page: str, tmp_path: Path) -> None:
     """Blocks run, and commands print what stands below them."""
+    for program in missing(page):
+        pytest.skip(f"there is no {program} here")
+
     done = obey(page, tmp_path)
 
     assert done.returncode == 0, done.stdout
@@ -302,6 +319,14 @@ def test_pages_that_lie_are_found(
 
     assert done.returncode == 1
     assert complaint in done.stdout
+
+
+def test_a_page_that_needs_what_is_not_here_is_told(tmp_path: Path) -> None:
+    """By the program's name; what is here is no reason to skip."""
+    page = tmp_path / "page.md"
+    page.write_text("text\n<!-- needs: sh -->\n<!-- needs: program-of-nobody -->\n")
+
+    assert missing(str(page)) == ["program-of-nobody"]
 
 
 def test_blocks_know_their_comments() -> None:

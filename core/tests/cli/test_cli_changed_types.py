@@ -6,16 +6,11 @@ import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from click.testing import Result
 
-if TYPE_CHECKING:
-    from conftest import Child
-
-Call = Callable[..., Result]
-Start = Callable[..., "Child"]
+Start = Callable[..., Any]
 WritePlan = Callable[..., Path]
 
 
@@ -47,7 +42,7 @@ def change(toy: Path, before: str, after: str) -> None:
     path.write_text(text.replace(before, after, 1))
 
 
-def problems(doctor: Child) -> list[str]:
+def problems(doctor: Any) -> list[str]:
     """What the doctor finds wrong with plans."""
     doctor.end()
     found: list[dict[str, Any]] = json.loads(doctor.output)["findings"]

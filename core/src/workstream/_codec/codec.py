@@ -169,11 +169,11 @@ class Codec:
                 except Exception as error:
                     misfits.append((item, error))
         if misfits:
-            item, error = misfits[0]
+            item, first = misfits[0]
             what = f"the request of {path_of(item)!r}"
             if len(misfits) > 1:
                 what += f", as {len(misfits) - 1} more of its requests,"
-            raise _corrupt(plan_id, what, error) from error
+            raise _corrupt(plan_id, what, first) from first
 
     # -- Records -----------------------------------------------------------------------
 
