@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import tracemalloc
 from collections.abc import Awaitable, Callable, Mapping
@@ -412,6 +413,10 @@ def test_what_ends_by_itself_may_finish_its_output(
     assert result.stdout.endswith("19999\n20000\nfinished\n")
 
 
+@pytest.mark.skipif(
+    shutil.which("setsid") is None,
+    reason="there is no setsid here (Debian has it in util-linux)",
+)
 def test_what_detached_itself_is_left_alone() -> None:
     """A session of its own means: not part of the command, even with the pipe open."""
     script = f"echo $(setsid --fork sh -c 'echo $$; exec {IDLE} >/dev/null')"
