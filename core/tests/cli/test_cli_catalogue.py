@@ -83,6 +83,7 @@ Act `once`.
 - **Request**: `Ask`
 - **Response**: `Told`
 - **After a crash in the middle**: `OnInterrupt.FAIL`: failed, and a person decides
+- **In a dry run**: cannot predict
 - **Needs the programs**: `tar`, `gzip`
 
 **Request `Ask`**: What is asked.
@@ -108,6 +109,7 @@ Act `once`.
 - **Request**: `Ask`
 - **Response**: `str`
 - **After a crash in the middle**: checks change nothing, and are run again
+- **In a dry run**: not asked
 
 Told above: [`Ask`](#toyact), [`Host`](#toyact).
 """

@@ -65,6 +65,7 @@ def _plugin(plugin: PluginListing, told: dict[TypeListing, str]) -> Iterator[str
         ("Request", [f"`{request.type}`" for request in plugin.requests] or ["none"]),
         ("Response", [f"`{plugin.response}`"]),
         ("After a crash in the middle", [crash]),
+        ("In a dry run", [_in_dry_run(plugin)]),
         ("Needs the programs", [f"`{name}`" for name in plugin.requires_programs]),
     )
     types = (
@@ -84,6 +85,12 @@ def _plugin(plugin: PluginListing, told: dict[TypeListing, str]) -> Iterator[str
         if listed not in told:
             told[listed] = plugin.name
             yield from _type(role, listed)
+
+
+def _in_dry_run(plugin: PluginListing) -> str:
+    if plugin.kind == "check":
+        return "asked" if plugin.in_dry_run else "not asked"
+    return "says what it would change" if plugin.in_dry_run else "cannot predict"
 
 
 def _type(role: str, listed: TypeListing) -> Iterator[str]:

@@ -22,7 +22,6 @@ from .._protocols.plugin import (
 from .._values.type_arguments import type_text, union_members
 from .docstrings import field_texts, first_paragraph
 
-
 __all__ = [
     "FieldListing",
     "LeftOut",
