@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line(
         "markers",
-        f"{MARK}(module): left to the nox sessions in which the module is installed",
+        f"{MARK}(*modules): left to the nox sessions in which these are installed",
     )
 
 

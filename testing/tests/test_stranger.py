@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-pytestmark = pytest.mark.needs_package("build")
+pytestmark = pytest.mark.needs_package("build", "uv")
 
 ROOT = Path(__file__).parents[2]
 WHEELS = "WORKSTREAM_WHEELS"
@@ -172,7 +172,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def build(project: Path, dist: Path) -> Path:
     """Build a distribution's wheel, as its author would: where it is."""
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", str(dist), str(project))
+    command = (sys.executable, "-m", "build", "--installer", "uv", "--wheel")
+    run(*command, "--outdir", str(dist), str(project))
     return dist
 
 
