@@ -105,13 +105,13 @@ def test_any_other_change_is_that_plan_s_trouble(
 
     found = problems(start("doctor", "--json"))
     resumed = start("resume")
+    assert resumed.end() == 2
     shown = start("show", crashed)
 
     assert len(found) == 2
     assert "has crashed" in found[0]
     assert f"Deploy ({crashed}) does not fit its plugins" in found[1]
     assert told in found[1]
-    assert resumed.end() == 2
     assert "the request of 'Deploy / Tier / one / first'" in resumed.output
     assert told in resumed.output
     assert (

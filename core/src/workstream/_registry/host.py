@@ -320,8 +320,17 @@ class _Finding:
                 item.fault = fault
 
 
+class _PluginManager(pluggy.PluginManager):
+    """One that runs no properties to find hooks, as pluggy itself does before 1.7."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+        if not inspect.isroutine(inspect.getattr_static(plugin, name, None)):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
 def _manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(GROUP)
+    manager = _PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     return manager
 
