@@ -13,6 +13,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from no_unseen_skips import *  # noqa: F403
 
 EXAMPLES = Path(__file__).with_name("examples")
 PROGRAMS = {

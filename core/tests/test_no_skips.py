@@ -1,4 +1,4 @@
-"""Where all tests must run, a skip is a failure (``conftest.py`` of the repository)."""
+"""Where all tests must run, a skip is a failure (``testing/ledger``)."""
 
 from __future__ import annotations
 
@@ -59,11 +59,12 @@ def ledger(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run test files in a repository that has our ``conftest.py``."""
+    """Run test files in a repository that has our hooks."""
     monkeypatch.delenv(LEDGER, raising=False)
     repository = tmp_path / "repository"
     repository.mkdir()
-    shutil.copy(ROOT / "conftest.py", repository)
+    hooks = ROOT / "testing" / "ledger" / "no_unseen_skips.py"
+    shutil.copy(hooks, repository / "conftest.py")
 
     def run(*sources: str) -> subprocess.CompletedProcess[str]:
         for number, source in enumerate(sources):

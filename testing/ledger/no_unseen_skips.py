@@ -12,6 +12,9 @@ to a directory. Then
 - a skip is a failure, wherever it comes from: a mark, a fixture, a module, a subtest;
 - each session writes which tests it ran (``ran``) and which it left out (``left``), so
   that ``.ci/run`` can tell at its end that every test was run by some session.
+
+The ``conftest.py`` of each folder of tests takes these hooks in: pytest asks only
+those of the folders that it is told to look at.
 """
 
 from __future__ import annotations
@@ -22,6 +25,13 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
+
+__all__ = [
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
+]
 
 LEDGER = "WORKSTREAM_LEDGER"
 """The variable that names a directory for ``ran`` and ``left``, and forbids skips."""

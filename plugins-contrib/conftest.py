@@ -1,0 +1,3 @@
+"""No test of a plugin is skipped unseen."""
+
+from no_unseen_skips import *  # noqa: F403
