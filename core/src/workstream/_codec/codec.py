@@ -186,9 +186,10 @@ class Codec:
         state = node.state
         started = to_micros(state.started)
         ended = None if state.ended is None else to_micros(state.ended)
+        position = position_of(node)
         if not isinstance(node, BaseAction) or not node.attempts:
             data = pack(_RECORD, (state.status.word, started, ended))
-            return NodeRecord(position_of(node), 0, data)
+            return NodeRecord(position, 0, data)
         attempt = node.attempts[-1]
         data = pack(
             _RECORD,
@@ -207,7 +208,7 @@ class Codec:
                 attempt.notes or None,
             ),
         )
-        return NodeRecord(position_of(node), len(node.attempts), data)
+        return NodeRecord(position, len(node.attempts), data)
 
     def _form_of(self, action: BaseAction, attempt: Attempt) -> Any:
         of, value, form = self._checked

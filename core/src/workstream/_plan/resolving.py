@@ -123,7 +123,7 @@ def filled(
         output, by ``hide``: the resolved ones and those of SECURE fields.
     """
     texts = secret_values(request)
-    if not values:
+    if not values:  # as of nearly every action
         return request, texts
     resolved = _Filling(values).of(request)
     return resolved, texts.union(*map(forms, values.values()))

@@ -159,7 +159,12 @@ def secret_values(value: object) -> frozenset[str]:
             _gather(_at(value.data, path), found)
     elif facts_of(value).secrets:
         _gather_secure(value, found)
+    if not found:
+        return _NO_TEXTS
     return frozenset(form for text in found for form in forms(text))
+
+
+_NO_TEXTS: frozenset[str] = frozenset()
 
 
 def _at(data: Any, path: DataPath) -> Any:

@@ -102,6 +102,9 @@ class TrioRuntime:
         self._sooner = trio.Event()
         self._deaf_due = math.inf
         self._recorded = False
+        self._add = journal.add
+        self._record_of = settings.codec.record_of
+        self._plugin = settings.plugins.get
         self.now = settings.now
         self.random = settings.random
         self.durable = journal.durable
@@ -124,9 +127,9 @@ class TrioRuntime:
             if node is self._plan:
                 if node.state.status.is_terminal:
                     self._queue_lines()  # nothing follows the plan's end (WA-1)
-                self._journal.add(row_of(self._plan))
+                self._add(row_of(self._plan))
             else:
-                self._journal.add(self._settings.codec.record_of(node))
+                self._add(self._record_of(node))
         self._recorded = True
 
     # --- the verbs that wait ----------------------------------------------------
@@ -152,7 +155,7 @@ class TrioRuntime:
 
     async def execute(self, action: BaseAction, attempt: Attempt) -> Outcome:
         """One attempt: secrets resolved, timeout kept, outcome returned (A-3)."""
-        plugin = self._settings.plugins.get(action.plugin)
+        plugin = self._plugin(action.plugin)
         if plugin is None:
             return not_installed(action)
         seconds = action.timeout
@@ -163,7 +166,7 @@ class TrioRuntime:
 
     async def reconcile(self, action: BaseAction) -> Outcome | NotDone:
         """Ask what became of the interrupted attempt: within the timeout (R-7)."""
-        plugin = self._settings.plugins.get(action.plugin)
+        plugin = self._plugin(action.plugin)
         if not isinstance(plugin, ActionPlugin):
             return not_installed(action)
         interrupted = action.attempts[-1]
