@@ -40,7 +40,7 @@ def not_connected(database: Database, host: str, reason: str) -> PluginError:
     where = f" at {host}" if host else ""
     name = f" {database.name!r}" if database.name else ""
     lines = (" ".join(line.split()) for line in reason.splitlines())
-    text = "; ".join(filter(None, lines)).removeprefix("connection failed: ")
+    text = ". ".join(filter(None, lines)).removeprefix("connection failed: ")
     message = f"database{name}{where} cannot be reached: {text}"
     return PluginError(Redactor(database).redact(message))
 
