@@ -83,7 +83,9 @@ def bench(session: nox.Session) -> None:
         *(".", "./plugins-contrib/workstream-command", "pytest"),
         env={"UV_NO_SOURCES": "1"},
     )
-    session.run("python", "-m", "compileall", "-q", f"{session.virtualenv.location}/lib")
+    session.run(
+        "python", "-m", "compileall", "-q", f"{session.virtualenv.location}/lib"
+    )
     session.run("python", "-m", "testing.benchmarks", *session.posargs)
 
 

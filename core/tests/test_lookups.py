@@ -159,7 +159,7 @@ def test_hanging_resolvers_keep_no_others_from_working(
     names = [f"safe:{number}" for number in range(AT_ONCE + 4)]
     clock = trio.testing.MockClock()  # it stands still until it is told
     told = trio.Event()
-    resolvers = {"safe": hang, "fine": str}
+    resolvers: dict[str, Callable[[str], str]] = {"safe": hang, "fine": str}
 
     async def main() -> Plan:
         registry = Registry([Tell(told.set)], resolvers=resolvers)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from _workstream_testing.case import Case
-from _workstream_testing.case_runs import CaseRun, run_case
-from _workstream_testing.cases import CASES, RECOVERY
-from _workstream_testing.expectations import always_wrong, wrong
-from _workstream_testing.fixtures import ScriptedResponse
-from _workstream_testing.held_vault import HeldVault
-from _workstream_testing.virtual_time import FakeClock
+from _workstream_testing.cases.case import Case
+from _workstream_testing.cases.case_runs import CaseRun, run_case
+from _workstream_testing.cases.cases import CASES, RECOVERY
+from _workstream_testing.cases.expectations import always_wrong, wrong
+from _workstream_testing.cases.fixtures import ScriptedResponse
+from _workstream_testing.virtual.held_vault import HeldVault
+from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._plan.plan import Action
 from workstream._protocols.vault import Vault
 from workstream._values.state import PluginError
@@ -187,7 +187,7 @@ def test_table_is_sound() -> None:
 
 def test_each_specified_case_is_tested() -> None:
     """Every case of the specification is in the table, or is cited by another test."""
-    files = [*ROOT.glob("*/tests/test_*.py"), *ROOT.glob("*/src/*/cases.py")]
+    files = [*ROOT.glob("*/tests/test_*.py"), *ROOT.glob("*/src/*/cases/*.py")]
     cited: set[str] = set()
     for file in files:
         cited.update(re.findall(r"\bX-\d\d[a-z]?\b", file.read_text(encoding="utf-8")))

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from _workstream_testing.case import Case
-from _workstream_testing.case_runs import CaseRun
-from _workstream_testing.cases import CASES
-from _workstream_testing.conformance import (
+from _workstream_testing.cases.case import Case
+from _workstream_testing.cases.case_runs import CaseRun
+from _workstream_testing.cases.cases import CASES
+from _workstream_testing.cases.conformance import (
     RunsPlans,
     SimulatedPlans,
     TrioPlans,
     run_case_on,
 )
-from _workstream_testing.expectations import kind_of
+from _workstream_testing.cases.expectations import kind_of
 from workstream import AnyPlugin, BaseAction, Plan, walk
 from workstream.testing import check_runtime
 

@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from _workstream_testing.case import Case
-from _workstream_testing.cases import CASES
-from _workstream_testing.crashes import (
+from _workstream_testing.cases.case import Case
+from _workstream_testing.cases.cases import CASES
+from _workstream_testing.cases.crashes import (
     WatchedRun,
     broken_promises,
     differences,

@@ -7,7 +7,7 @@ from collections.abc import Sequence as Writes
 import attrs
 import pytest
 
-from _workstream_testing.loop_errors import Cancelled
+from _workstream_testing.virtual.loop_errors import Cancelled
 from workstream import (
     Action,
     ActionPlugin,

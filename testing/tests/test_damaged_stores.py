@@ -16,9 +16,9 @@ from uuid import UUID
 import pytest
 import trio
 
-from _workstream_testing.held_vault import HeldVault
-from _workstream_testing.virtual_time import FakeClock
-from _workstream_testing.world import World
+from _workstream_testing.cases.world import World
+from _workstream_testing.virtual.held_vault import HeldVault
+from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._codec.output import Line
 from workstream._codec.records import encode_line
 from workstream._engine.engine import Workstream

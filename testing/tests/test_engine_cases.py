@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 import trio
 
-from _workstream_testing.cases import CASES
-from _workstream_testing.fixtures import ScriptedRequest
-from _workstream_testing.notation import parse
-from _workstream_testing.world import World
+from _workstream_testing.cases.cases import CASES
+from _workstream_testing.cases.fixtures import ScriptedRequest
+from _workstream_testing.cases.notation import parse
+from _workstream_testing.cases.world import World
 from workstream._plan.walk import actions
 from workstream._protocols.plugin import ActionPlugin, Context
 from workstream._values.errors import (

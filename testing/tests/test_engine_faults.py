@@ -15,10 +15,10 @@ from uuid import UUID
 import pytest
 import trio
 
-from _workstream_testing.faulty_vault import FaultyVault, VaultCall
-from _workstream_testing.held_vault import HeldVault
-from _workstream_testing.notation import parse
-from _workstream_testing.world import World
+from _workstream_testing.cases.notation import parse
+from _workstream_testing.cases.world import World
+from _workstream_testing.kits.faulty_vault import FaultyVault, VaultCall
+from _workstream_testing.virtual.held_vault import HeldVault
 from workstream._engine.engine import Workstream
 from workstream._interpreter import recovery as recovering
 from workstream._plan.plan import Node, Plan

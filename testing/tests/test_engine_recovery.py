@@ -11,12 +11,12 @@ import attrs
 import pytest
 import trio
 
-from _workstream_testing.expectations import kind_of
-from _workstream_testing.fixtures import ACT, CHECK, ScriptedRequest
-from _workstream_testing.held_vault import HeldVault
-from _workstream_testing.notation import parse
-from _workstream_testing.virtual_time import FakeClock
-from _workstream_testing.world import World
+from _workstream_testing.cases.expectations import kind_of
+from _workstream_testing.cases.fixtures import ACT, CHECK, ScriptedRequest
+from _workstream_testing.cases.notation import parse
+from _workstream_testing.cases.world import World
+from _workstream_testing.virtual.held_vault import HeldVault
+from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._codec.codec import Codec
 from workstream._plan.plan import BaseAction, Plan
 from workstream._plan.walk import actions, new_plan_id, walk

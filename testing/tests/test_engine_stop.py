@@ -11,11 +11,11 @@ import pytest
 import trio
 import trio.testing
 
-from _workstream_testing.cases import CASES
-from _workstream_testing.held_vault import HeldVault
-from _workstream_testing.notation import parse
-from _workstream_testing.virtual_time import FakeClock
-from _workstream_testing.world import World
+from _workstream_testing.cases.cases import CASES
+from _workstream_testing.cases.notation import parse
+from _workstream_testing.cases.world import World
+from _workstream_testing.virtual.held_vault import HeldVault
+from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._plan.walk import new_plan_id
 from workstream._protocols.vault import PlanRow, Vault, Write
 from workstream._values.errors import (

@@ -12,12 +12,12 @@ import pytest
 import trio
 import trio.testing
 
-from _workstream_testing.cases import CASES
-from _workstream_testing.fixtures import ScriptedRequest
-from _workstream_testing.held_vault import HeldVault
-from _workstream_testing.notation import parse
-from _workstream_testing.virtual_time import FakeClock
-from _workstream_testing.world import World
+from _workstream_testing.cases.cases import CASES
+from _workstream_testing.cases.fixtures import ScriptedRequest
+from _workstream_testing.cases.notation import parse
+from _workstream_testing.cases.world import World
+from _workstream_testing.virtual.held_vault import HeldVault
+from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._engine.engine import Workstream
 from workstream._engine.watch import PlanSnapshot, StateChange, WatchEvent
 from workstream._plan.walk import actions, new_plan_id

@@ -8,9 +8,13 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from _workstream_testing.call_scope import CallScope
-from _workstream_testing.loop import Loop, Task, current_loop
-from _workstream_testing.loop_errors import Cancelled, EndlessError, ForeignAwait
+from _workstream_testing.virtual.call_scope import CallScope
+from _workstream_testing.virtual.loop import Loop, Task, current_loop
+from _workstream_testing.virtual.loop_errors import (
+    Cancelled,
+    EndlessError,
+    ForeignAwait,
+)
 
 
 @types.coroutine

@@ -14,7 +14,7 @@ import attrs
 import pytest
 import trio
 
-from _workstream_testing.world import World
+from _workstream_testing.cases.world import World
 from workstream._engine.watch import OutputLine
 from workstream._plan.plan import Action, Block, Plan, Sequence
 from workstream._protocols.plugin import ActionPlugin, Context

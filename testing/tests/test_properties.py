@@ -29,12 +29,12 @@ import trio
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from _workstream_testing.case_runs import CaseRun
-from _workstream_testing.expectations import always_wrong
-from _workstream_testing.fixtures import Call, Stage, scripted_plugins
-from _workstream_testing.held_vault import HeldVault
-from _workstream_testing.notation import Notation, parse
-from _workstream_testing.virtual_time import FakeClock, TrioSleeper
+from _workstream_testing.cases.case_runs import CaseRun
+from _workstream_testing.cases.expectations import always_wrong
+from _workstream_testing.cases.fixtures import Call, Stage, scripted_plugins
+from _workstream_testing.cases.notation import Notation, parse
+from _workstream_testing.virtual.held_vault import HeldVault
+from _workstream_testing.virtual.virtual_time import FakeClock, TrioSleeper
 from workstream._codec.codec import Codec
 from workstream._engine.engine import Workstream, open_workstream
 from workstream._plan.clone import clone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from _workstream_testing.problems import SimulationError
-from _workstream_testing.schedules import (
+from _workstream_testing.virtual.schedules import (
     Recorder,
     Seed,
     chooser,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from _workstream_testing.timeline import duration
+from _workstream_testing.simulation.timeline import duration
 from workstream import (
     Action,
     ActionPlugin,

@@ -11,8 +11,8 @@ import attrs
 import pytest
 import trio
 
-from _workstream_testing import vault_kit
-from _workstream_testing.vault_kit import CHECKS, check_vault
+from _workstream_testing.kits import vault_kit
+from _workstream_testing.kits.vault_kit import CHECKS, check_vault
 from workstream._protocols.vault import (
     LineRecord,
     LogSlice,

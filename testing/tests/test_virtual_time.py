@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 import trio
 
-from _workstream_testing.held_vault import HeldVault
-from _workstream_testing.virtual_time import START
+from _workstream_testing.virtual.held_vault import HeldVault
+from _workstream_testing.virtual.virtual_time import START
 from workstream._plan.walk import new_plan_id
 from workstream._protocols.vault import PlanRow
 from workstream._vaults.memory_vault import MemoryVault

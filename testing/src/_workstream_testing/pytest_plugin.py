@@ -127,7 +127,7 @@ def _marked(item: pytest.Item) -> dict[str, Any]:
 
 def _refuse_bad_seed(seed: Any, where: str) -> None:
     from _workstream_testing.problems import SimulationError
-    from _workstream_testing.schedules import parse_seed
+    from _workstream_testing.virtual.schedules import parse_seed
 
     try:
         parse_seed(seed)

@@ -33,8 +33,8 @@ from workstream._plan.walk import actions
 from workstream._protocols.plugin import AnyPlugin
 from workstream._values.state import HaltAfter, WhenDeferred
 
-from .fake_all import fake_all
-from .fakes import FakePlugin
+from .fakes.fake_all import fake_all
+from .fakes.fakes import FakePlugin
 from .problems import ScriptError
 
 __all__ = ["Acts", "acts", "fakes", "plans"]

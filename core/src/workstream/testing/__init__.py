@@ -13,45 +13,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from _workstream_testing.conformance import RunsPlans as RunsPlans
-    from _workstream_testing.conformance import check_runtime as check_runtime
-    from _workstream_testing.crash_everywhere import CrashReport as CrashReport
-    from _workstream_testing.crash_everywhere import (
+    from _workstream_testing.cases.conformance import RunsPlans as RunsPlans
+    from _workstream_testing.cases.conformance import check_runtime as check_runtime
+    from _workstream_testing.crashes.crash_everywhere import CrashReport as CrashReport
+    from _workstream_testing.crashes.crash_everywhere import (
         crash_everywhere as crash_everywhere,
     )
-    from _workstream_testing.crash_stories import CalledTwice as CalledTwice
-    from _workstream_testing.explore import Exploration as Exploration
-    from _workstream_testing.explore import explore as explore
-    from _workstream_testing.fake_all import fake_all as fake_all
-    from _workstream_testing.fakes import FakeAction as FakeAction
-    from _workstream_testing.fakes import FakeCheck as FakeCheck
-    from _workstream_testing.fakes import FakePlugin as FakePlugin
-    from _workstream_testing.faulty_vault import FaultyVault as FaultyVault
-    from _workstream_testing.faulty_vault import VaultCall as VaultCall
-    from _workstream_testing.history import Call as Call
-    from _workstream_testing.history import Report as Report
-    from _workstream_testing.memory_workstream import (
+    from _workstream_testing.crashes.crash_stories import CalledTwice as CalledTwice
+    from _workstream_testing.engines.memory_workstream import (
         MemoryWorkstream as MemoryWorkstream,
     )
+    from _workstream_testing.engines.run_plan import PlanRun as PlanRun
+    from _workstream_testing.engines.run_plan import run_plan as run_plan
+    from _workstream_testing.fakes.fake_all import fake_all as fake_all
+    from _workstream_testing.fakes.fakes import FakeAction as FakeAction
+    from _workstream_testing.fakes.fakes import FakeCheck as FakeCheck
+    from _workstream_testing.fakes.fakes import FakePlugin as FakePlugin
+    from _workstream_testing.kits.faulty_vault import FaultyVault as FaultyVault
+    from _workstream_testing.kits.faulty_vault import VaultCall as VaultCall
+    from _workstream_testing.kits.plugin_findings import (
+        ConformanceError as ConformanceError,
+    )
+    from _workstream_testing.kits.plugin_findings import Finding as Finding
+    from _workstream_testing.kits.plugin_findings import PluginReport as PluginReport
+    from _workstream_testing.kits.plugin_kit import check_plugin as check_plugin
+    from _workstream_testing.kits.vault_kit import check_vault as check_vault
     from _workstream_testing.plan_assertions import assert_plan as assert_plan
-    from _workstream_testing.plugin_findings import ConformanceError as ConformanceError
-    from _workstream_testing.plugin_findings import Finding as Finding
-    from _workstream_testing.plugin_findings import PluginReport as PluginReport
-    from _workstream_testing.plugin_kit import check_plugin as check_plugin
     from _workstream_testing.problems import CrashError as CrashError
     from _workstream_testing.problems import OrderError as OrderError
     from _workstream_testing.problems import ScriptError as ScriptError
     from _workstream_testing.problems import SimulationError as SimulationError
-    from _workstream_testing.run_plan import PlanRun as PlanRun
-    from _workstream_testing.run_plan import run_plan as run_plan
-    from _workstream_testing.simulation import Simulation as Simulation
-    from _workstream_testing.simulation import simulate as simulate
-    from _workstream_testing.simulations import Simulations as Simulations
-    from _workstream_testing.timeline import Event as Event
-    from _workstream_testing.timeline import Timeline as Timeline
-    from _workstream_testing.vault_kit import check_vault as check_vault
-    from _workstream_testing.virtual_time import FakeClock as FakeClock
-    from _workstream_testing.waiting import sleep as sleep
+    from _workstream_testing.simulation.explore import Exploration as Exploration
+    from _workstream_testing.simulation.explore import explore as explore
+    from _workstream_testing.simulation.history import Call as Call
+    from _workstream_testing.simulation.history import Report as Report
+    from _workstream_testing.simulation.simulation import Simulation as Simulation
+    from _workstream_testing.simulation.simulation import simulate as simulate
+    from _workstream_testing.simulation.simulations import Simulations as Simulations
+    from _workstream_testing.simulation.timeline import Event as Event
+    from _workstream_testing.simulation.timeline import Timeline as Timeline
+    from _workstream_testing.virtual.virtual_time import FakeClock as FakeClock
+    from _workstream_testing.virtual.waiting import sleep as sleep
 
 __all__ = [
     "Call",
@@ -92,41 +94,41 @@ __all__ = [
 ]
 
 _HOMES: dict[str, str] = {
-    "RunsPlans": "conformance",
-    "check_runtime": "conformance",
-    "CrashReport": "crash_everywhere",
-    "crash_everywhere": "crash_everywhere",
-    "CalledTwice": "crash_stories",
-    "Exploration": "explore",
-    "explore": "explore",
-    "fake_all": "fake_all",
-    "FakeAction": "fakes",
-    "FakeCheck": "fakes",
-    "FakePlugin": "fakes",
-    "FaultyVault": "faulty_vault",
-    "VaultCall": "faulty_vault",
-    "Call": "history",
-    "Report": "history",
-    "MemoryWorkstream": "memory_workstream",
+    "RunsPlans": "cases.conformance",
+    "check_runtime": "cases.conformance",
+    "CrashReport": "crashes.crash_everywhere",
+    "crash_everywhere": "crashes.crash_everywhere",
+    "CalledTwice": "crashes.crash_stories",
+    "Exploration": "simulation.explore",
+    "explore": "simulation.explore",
+    "fake_all": "fakes.fake_all",
+    "FakeAction": "fakes.fakes",
+    "FakeCheck": "fakes.fakes",
+    "FakePlugin": "fakes.fakes",
+    "FaultyVault": "kits.faulty_vault",
+    "VaultCall": "kits.faulty_vault",
+    "Call": "simulation.history",
+    "Report": "simulation.history",
+    "MemoryWorkstream": "engines.memory_workstream",
     "assert_plan": "plan_assertions",
-    "Finding": "plugin_findings",
-    "ConformanceError": "plugin_findings",
-    "PluginReport": "plugin_findings",
-    "check_plugin": "plugin_kit",
+    "Finding": "kits.plugin_findings",
+    "ConformanceError": "kits.plugin_findings",
+    "PluginReport": "kits.plugin_findings",
+    "check_plugin": "kits.plugin_kit",
     "CrashError": "problems",
     "OrderError": "problems",
     "ScriptError": "problems",
     "SimulationError": "problems",
-    "PlanRun": "run_plan",
-    "run_plan": "run_plan",
-    "Simulation": "simulation",
-    "simulate": "simulation",
-    "Simulations": "simulations",
-    "Event": "timeline",
-    "Timeline": "timeline",
-    "check_vault": "vault_kit",
-    "FakeClock": "virtual_time",
-    "sleep": "waiting",
+    "PlanRun": "engines.run_plan",
+    "run_plan": "engines.run_plan",
+    "Simulation": "simulation.simulation",
+    "simulate": "simulation.simulation",
+    "Simulations": "simulation.simulations",
+    "Event": "simulation.timeline",
+    "Timeline": "simulation.timeline",
+    "check_vault": "kits.vault_kit",
+    "FakeClock": "virtual.virtual_time",
+    "sleep": "virtual.waiting",
 }
 
 

@@ -14,14 +14,14 @@ from workstream._registry.registry import Registry, SecretResolver
 from workstream._runtime.clock import utc_now
 from workstream._vaults.memory_vault import MemoryVault
 
-from .simulation import check_scripts
-from .simulator import HALF, given
-from .virtual_time import FakeClock
+from ..simulation.simulation import check_scripts
+from ..simulation.simulator import HALF, given
+from ..virtual.virtual_time import FakeClock
 
 if TYPE_CHECKING:
     from workstream._engine.engine import Workstream
 
-from .problems import says_all
+from ..problems import says_all
 
 __all__ = ["MemoryWorkstream"]
 

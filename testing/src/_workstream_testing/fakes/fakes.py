@@ -32,6 +32,9 @@ from workstream._protocols.plugin import (
 )
 from workstream._values.state import OnInterrupt
 
+from ..problems import ScriptError, says_all
+from ..simulation.history import Call
+from ..virtual.waiting import time
 from .fake_calls import Noted
 from .fake_scripts import (
     DEFAULT,
@@ -45,10 +48,7 @@ from .fake_scripts import (
     field_faults,
     made_by_default,
 )
-from .history import Call
 from .originals import original_of
-from .problems import ScriptError, says_all
-from .waiting import time
 
 __all__ = ["FakeAction", "FakeCheck", "FakePlugin"]
 

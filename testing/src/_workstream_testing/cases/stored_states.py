@@ -13,8 +13,8 @@ from workstream._plan.plan import BaseAction, Node, Plan
 from workstream._plan.walk import give_ids, walk
 from workstream._values.state import Attempt, PluginError, State, Status
 
-from ._tokens import NotationError
 from .fixtures import ScriptedResponse
+from .tokens import NotationError
 
 __all__ = ["Mark", "Notation", "NotationError"]
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from .problems import SimulationError
+from ..problems import SimulationError
 
 __all__ = ["Choices", "Recorder", "Seed", "chooser", "order_seed", "parse_seed"]
 

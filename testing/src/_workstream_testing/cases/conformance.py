@@ -20,16 +20,16 @@ from workstream._protocols.plugin import AnyPlugin
 from workstream._registry.registry import Registry
 from workstream._vaults.memory_vault import MemoryVault
 
+from ..problems import says_all
+from ..simulation.simulation import simulate
+from ..virtual.virtual_time import START, FakeClock, TrioSleeper
+from ..virtual.waiting import linger, sleep, time
 from .case import Case
 from .case_runs import CaseRun, store_plan
 from .cases import CASES
 from .expectations import always_wrong, wrong
 from .fixtures import Sleeper, Stage, scripted_plugins
 from .notation import parse
-from .problems import says_all
-from .simulation import simulate
-from .virtual_time import START, FakeClock, TrioSleeper
-from .waiting import linger, sleep, time
 
 __all__ = [
     "RunsPlans",

@@ -9,9 +9,9 @@ import attrs
 from workstream._protocols.plugin import Context
 from workstream._values.state import PluginError
 
+from ..simulation.history import Call
+from ..virtual.waiting import is_cancellation, linger, sleeping, time
 from .fake_scripts import UNSET, Act
-from .history import Call
-from .waiting import is_cancellation, linger, sleeping, time
 
 __all__ = ["Noted"]
 

@@ -58,10 +58,10 @@ from workstream._plan.plan import (
 from workstream._plan.walk import walk
 from workstream._values.state import HaltAfter, OnInterrupt, Status, WhenDeferred
 
-from ._tokens import NotationError, Tokens
 from .fixtures import ACT, CHECK, ScriptedRequest
 from .scripts import is_entry, parse_script
 from .stored_states import Mark, Notation
+from .tokens import NotationError, Tokens
 
 __all__ = ["Notation", "NotationError", "parse"]
 

@@ -26,12 +26,12 @@ from workstream._values.errors import StorageError
 from workstream._values.state import Status
 from workstream._vaults.memory_vault import MemorySnapshot, MemoryVault
 
+from ..virtual.held_vault import HeldVault
+from ..virtual.virtual_time import FakeClock, TrioSleeper
 from .case_runs import CaseRun, store_plan
 from .expectations import always_wrong
 from .fixtures import Stage, scripted_plugins
-from .held_vault import HeldVault
 from .notation import Notation, parse
-from .virtual_time import FakeClock, TrioSleeper
 
 __all__ = [
     "Crash",

@@ -28,12 +28,12 @@ from workstream._runtime.attempts import TIMED_OUT
 from workstream._values.state import OnInterrupt, Status
 from workstream._values.type_arguments import type_text
 
+from ..problems import says_all
 from .left_behind import is_supported
 from .plugin_attempts import LAST, Attempted, carry_out, registry_of
 from .plugin_findings import NAMES, ConformanceError, Finding, PluginReport
 from .plugin_looks import documented, registered, request_looks, validation
 from .plugin_previews import ask
-from .problems import says_all
 from .secret_search import SecretSource, shown
 
 __all__ = ["check_plugin"]

@@ -36,7 +36,7 @@ from workstream._protocols.vault import (
 from workstream._values.errors import NotFoundError, PlanExistsError, StorageError
 from workstream._values.state import FailureReason, Status
 
-from .problems import says_all
+from ..problems import says_all
 
 __all__ = ["check_vault"]
 

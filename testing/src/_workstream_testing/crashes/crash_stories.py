@@ -11,9 +11,9 @@ from workstream._plan.plan import BaseAction, CheckAction, Checks, Plan
 from workstream._plan.walk import Item, position_of
 from workstream._values.state import Status
 
-from .history import Call
-from .simulation import Simulation
-from .timeline import duration
+from ..simulation.history import Call
+from ..simulation.simulation import Simulation
+from ..simulation.timeline import duration
 
 __all__ = ["CalledTwice", "called_twice", "differences", "story"]
 

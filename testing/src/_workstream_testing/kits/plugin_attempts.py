@@ -24,11 +24,11 @@ from workstream._protocols.plugin import AnyPlugin, Context, can_reconcile
 from workstream._registry.registry import Registry
 from workstream._vaults.memory_vault import MemoryVault
 
-from .fakes import FakePlugin
+from ..fakes.fakes import FakePlugin
+from ..simulation.simulator import HALF
+from ..virtual.outside import Threads
 from .left_behind import Processes, tasks
-from .outside import Threads
 from .plugin_plans import Nothing, called, plan_of
-from .simulator import HALF
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -18,9 +18,9 @@ from workstream._registry.registry import Registry
 from workstream._values.state import State
 from workstream._vaults.memory_vault import MemoryVault
 
+from ..virtual.virtual_time import FakeClock, TrioSleeper
 from .fixtures import Stage, scripted_plugins
 from .notation import Notation, parse
-from .virtual_time import FakeClock, TrioSleeper
 
 __all__ = ["CaseRun", "records_of", "run_case", "store_plan"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from workstream._protocols.plugin import ActionPlugin, BasePlugin, CheckPlugin
 
-from .problems import ScriptError
+from ..problems import ScriptError
 
 __all__ = ["original_of"]
 

@@ -42,11 +42,11 @@ from workstream._runtime.attempts import (
 from workstream._runtime.context import AttemptContext
 from workstream._values.state import Attempt
 
-from .call_scope import CallScope
+from ..problems import SimulationError
+from ..virtual.call_scope import CallScope
+from ..virtual.loop import Loop, Nursery, Task
+from ..virtual.loop_errors import Abandon, Cancelled, ForeignAwait
 from .history import History, Report
-from .loop import Loop, Nursery, Task
-from .loop_errors import Abandon, Cancelled, ForeignAwait
-from .problems import SimulationError
 
 __all__ = ["SimulatedRuntime", "SimulationSettings", "Store"]
 

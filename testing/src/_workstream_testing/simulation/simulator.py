@@ -23,14 +23,14 @@ from workstream._validation.validation import check_resumable, prepared
 from workstream._values.errors import ValidationError
 from workstream._values.state import State, Status
 
-from .fakes import FakePlugin
+from ..fakes.fakes import FakePlugin
+from ..problems import SimulationError, says_all
+from ..virtual.loop import Loop
+from ..virtual.loop_errors import Abandon, EndlessError, ForeignAwait
+from ..virtual.virtual_time import START
 from .history import History
-from .loop import Loop
-from .loop_errors import Abandon, EndlessError, ForeignAwait
-from .problems import SimulationError, says_all
 from .simulated_runtime import SimulatedRuntime, SimulationSettings, Storable, Store
 from .timeline import Timeline, duration
-from .virtual_time import START
 
 __all__ = [
     "HALF",

@@ -13,12 +13,12 @@ from workstream._plan.text import plan_text
 from workstream._registry.registry import Registry
 from workstream._vaults.memory_vault import MemoryVault
 
-from .history import Report
-from .problems import SimulationError, says_all
-from .simulation import check_scripts
-from .simulator import HALF, MONTH, Plugins, check_given, check_times, given
-from .timeline import duration
-from .virtual_time import FakeClock
+from ..problems import SimulationError, says_all
+from ..simulation.history import Report
+from ..simulation.simulation import check_scripts
+from ..simulation.simulator import HALF, MONTH, Plugins, check_given, check_times, given
+from ..simulation.timeline import duration
+from ..virtual.virtual_time import FakeClock
 
 __all__ = ["PlanRun", "run_plan"]
 

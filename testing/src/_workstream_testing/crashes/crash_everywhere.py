@@ -21,13 +21,10 @@ from workstream._protocols.vault import Vault, Write
 from workstream._registry.registry import Registry
 from workstream._vaults.memory_vault import MemoryVault
 
-from .crash_stories import CalledTwice, called_twice, differences, story
-from .fakes import FakePlugin
-from .loop_errors import Abandon
-from .problems import CrashError, SimulationError, says_all
-from .schedules import Seed, chooser
-from .simulation import Simulation, check_scripts
-from .simulator import (
+from ..fakes.fakes import FakePlugin
+from ..problems import CrashError, SimulationError, says_all
+from ..simulation.simulation import Simulation, check_scripts
+from ..simulation.simulator import (
     MONTH,
     PLAN_ID,
     Plugins,
@@ -36,6 +33,9 @@ from .simulator import (
     fresh,
     given,
 )
+from ..virtual.loop_errors import Abandon
+from ..virtual.schedules import Seed, chooser
+from .crash_stories import CalledTwice, called_twice, differences, story
 
 __all__ = ["CrashReport", "crash_everywhere"]
 

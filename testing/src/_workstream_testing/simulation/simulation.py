@@ -12,10 +12,10 @@ from workstream._protocols.plugin import AnyPlugin
 from workstream._protocols.vault import Vault
 from workstream._registry.registry import Registry
 
-from .fakes import FakePlugin
+from ..fakes.fakes import FakePlugin
+from ..problems import ScriptError, says_all
+from ..virtual.schedules import Seed, chooser, parse_seed
 from .history import Call, History, Report
-from .problems import ScriptError, says_all
-from .schedules import Seed, chooser, parse_seed
 from .simulator import (
     HALF,
     MONTH,

@@ -18,9 +18,9 @@ from workstream._plan.plan import Plan
 from workstream._plan.walk import give_ids
 from workstream._registry.registry import Registry
 
-from .fakes import FakePlugin
-from .problems import OrderError, ScriptError, SimulationError, says_all
-from .schedules import Choices, Recorder, following, order_seed, randomly
+from ..fakes.fakes import FakePlugin
+from ..problems import OrderError, ScriptError, SimulationError, says_all
+from ..virtual.schedules import Choices, Recorder, following, order_seed, randomly
 from .simulation import Simulation
 from .simulator import (
     MONTH,

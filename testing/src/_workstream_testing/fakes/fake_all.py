@@ -9,8 +9,8 @@ from workstream._plan.walk import actions
 from workstream._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
 from workstream._registry.registry import Registry
 
+from ..problems import ScriptError
 from .fakes import FakePlugin
-from .problems import ScriptError
 
 __all__ = ["fake_all"]
 

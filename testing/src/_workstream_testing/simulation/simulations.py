@@ -7,10 +7,10 @@ from typing import Any
 
 from workstream._plan.plan import Plan
 
-from .crash_everywhere import CrashReport, crash_everywhere
+from ..crashes.crash_everywhere import CrashReport, crash_everywhere
+from ..problems import SimulationError, says_all
+from ..virtual.schedules import Seed, parse_seed
 from .explore import Exploration, explore
-from .problems import SimulationError, says_all
-from .schedules import Seed, parse_seed
 from .simulation import Simulation, simulate
 from .simulator import Plugins
 

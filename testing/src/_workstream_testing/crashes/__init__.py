@@ -1,0 +1,1 @@
+"""``crash_everywhere``: the engine dies at every write, and the end is compared."""

@@ -1,0 +1,1 @@
+"""Real engines in tests: ``run_plan`` and ``MemoryWorkstream``."""

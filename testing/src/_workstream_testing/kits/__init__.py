@@ -1,0 +1,1 @@
+"""``check_plugin`` and ``check_vault``: whether what others write keeps its contract."""

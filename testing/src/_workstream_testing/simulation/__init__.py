@@ -1,0 +1,1 @@
+"""``simulate`` and ``explore``: plans run in virtual time, without an event loop."""
