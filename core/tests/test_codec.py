@@ -74,7 +74,9 @@ PLUGINS: Mapping[str, AnyPlugin] = {"t.copy": Copy(), "t.look": Look()}
 
 
 def checks(key: str | None = None) -> Checks:
-    look = Look.action(CopyFrom("a"), name="look", timeout=float("inf"))
+    look = Look.action(
+        CopyFrom("a"), name="look", timeout=float("inf"), safe_in_preview=False
+    )
     return Checks(actions=[look], delay=1.5, key=key)
 
 

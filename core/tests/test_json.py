@@ -86,7 +86,9 @@ PLUGINS: Mapping[str, AnyPlugin] = {"t.copy": Copy(), "t.look": Look()}
 def make_plan() -> Plan:
     """A plan with something of everything."""
     look = Checks(
-        actions=[Look.action(Host("a"), name="look", timeout=math.inf)],
+        actions=[
+            Look.action(Host("a"), name="look", timeout=math.inf, safe_in_preview=True)
+        ],
         delay=5,
         key="k",
     )

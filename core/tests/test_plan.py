@@ -224,11 +224,12 @@ def test_an_action_tells_of_its_last_attempt() -> None:
     assert PluginError("last") == action.error
 
 
-def test_actions_and_checks_differ_by_type_alone() -> None:
-    """They have the same fields, and one is never the other (V-20)."""
-    assert [field.name for field in attrs.fields(Action)] == [
-        field.name for field in attrs.fields(CheckAction)
-    ]
+def test_actions_and_checks_differ_by_type() -> None:
+    """One is never the other (V-20), and a check has one field more (PV-3)."""
+    assert [
+        *(field.name for field in attrs.fields(Action)),
+        "safe_in_preview",
+    ] == [field.name for field in attrs.fields(CheckAction)]
     action: BaseAction = Action(name="a", plugin="x.y")
     assert action != CheckAction(name="a", plugin="x.y")
     assert not issubclass(CheckAction, Action)

@@ -200,6 +200,24 @@ def test_checks_of_what_is_now_are_run() -> None:
     ]
 
 
+def test_the_word_of_the_plans_author_counts() -> None:
+    """A command that only looks may be run, and a look that costs much is not (PV-3)."""
+    may = Unsafe.action(Ask(), name="may", safe_in_preview=True)
+    group = checks(may, look("may not", safe_in_preview=False))
+    wanted = Plan(
+        name="P",
+        pre_checks=group,
+        blocks=[Block(name="B", sequences=[sequence("s", do("a"))])],
+    )
+
+    told = found(wanted)
+
+    assert told[:2] == [
+        ("P / pre_checks / may", "passed", ""),
+        ("P / pre_checks / may not", "not run", "marked as not safe in a dry run"),
+    ]
+
+
 def test_where_nothing_changes_all_checks_are_run() -> None:
     """What they look at then is what is there now (PV-3)."""
     wanted = Plan(

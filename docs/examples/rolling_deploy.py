@@ -161,8 +161,10 @@ def run(name: str, *words: object) -> Action:
 
 
 def check(name: str, *words: object) -> CheckAction:
-    """A command that looks and changes nothing."""
-    return CheckCommand.action(Run(argv=tuple(map(str, words))), name=name)
+    """A command that looks and changes nothing, so a dry run may run it too."""
+    return CheckCommand.action(
+        Run(argv=tuple(map(str, words))), name=name, safe_in_preview=True
+    )
 
 
 def tier_check(

@@ -159,7 +159,13 @@ class Action(BaseAction):
 
 @attrs.define(kw_only=True)
 class CheckAction(BaseAction):
-    """One call of a check plugin, in a Checks group. It has no side effects (REG-8)."""
+    """One call of a check plugin, in a Checks group. It has no side effects (REG-8).
+
+    Attributes:
+        safe_in_preview: Whether a dry run may run it (PV-3); None: what the plugin says.
+    """
+
+    safe_in_preview: bool | None = None
 
 
 @attrs.define(kw_only=True)

@@ -15,9 +15,10 @@ change something, or may.
 flag is up, for then the present is the moment that they ask about: a plan's bypass, pre and
 continuous checks always, those of the first block too; of a plan that finds all as
 wanted, every single one down to its deferred checks. Below the first change they are *not
-run*, and it is said why. And they are run only if their plugin is marked
-``safe_in_preview``: a check changes nothing by contract (REG-8), but whether a command
-that somebody wrote keeps to it, no author of a command plugin can promise.
+run*, and it is said why. And they are run only if they are marked ``safe_in_preview``: a
+check changes nothing by contract (REG-8), but whether a command that somebody wrote keeps
+to it, no author of a command plugin can promise. The author of the plan can, and marks the
+action.
 
 *Previews* are asked for all the same, above and below: what a step would do to the world
 of now is worth knowing, and a plugin that can tell that its answer depends on what is not
@@ -56,6 +57,7 @@ from .._plan.paths import paths
 from .._plan.plan import (
     BaseAction,
     Block,
+    CheckAction,
     CheckKind,
     Checks,
     DeferBatch,
@@ -213,7 +215,12 @@ class _DryRun:
     async def _check_one(self, action: BaseAction, is_bypass: bool) -> None:
         plugin = self._registry.get(action.plugin)
         assert isinstance(plugin, CheckPlugin), "validation has seen to it (V-20)"
-        if not plugin.safe_in_preview:
+        assert isinstance(action, CheckAction)
+        safe = action.safe_in_preview
+        if safe is False:
+            why = "marked as not safe in a dry run"
+            self._note(action, self._asker.item(action, Forecast.NOT_RUN, why))
+        elif not (safe or plugin.safe_in_preview):
             why = f"{action.plugin} is not marked as safe in a dry run"
             self._note(action, self._asker.item(action, Forecast.NOT_RUN, why))
         elif not self._untouched:

@@ -253,7 +253,8 @@ class CheckPlugin(BasePlugin[Request, Response]):
 
     Attributes:
         safe_in_preview: Whether a dry run may run it (PV-3): whatever its request says,
-            it only looks, and costs next to nothing.
+            it only looks, and costs next to nothing. The plan's author may say otherwise
+            on the action.
     """
 
     is_check: ClassVar[bool] = True
@@ -270,6 +271,7 @@ class CheckPlugin(BasePlugin[Request, Response]):
         timeout: float = DEFAULT_TIMEOUT,
         retries: int | None = 0,
         deadline: float | None = None,
+        safe_in_preview: bool | None = None,
     ) -> CheckAction:
         """A CheckAction that calls this plugin; the arguments are its fields."""
         return CheckAction(
@@ -281,6 +283,7 @@ class CheckPlugin(BasePlugin[Request, Response]):
             timeout=timeout,
             retries=retries,
             deadline=deadline,
+            safe_in_preview=safe_in_preview,
         )
 
 

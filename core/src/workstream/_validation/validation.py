@@ -19,6 +19,7 @@ from .._plan.plan import (
     DEFAULT_DELAY,
     BaseAction,
     Block,
+    CheckAction,
     Checks,
     DeferBatch,
     DeferredActions,
@@ -266,6 +267,9 @@ class _Checker:
         self._retries(action)
         problem = type_problem(action.on_interrupt, OnInterrupt, optional=True)
         self._require("on_interrupt", "OM-9", problem)
+        if isinstance(action, CheckAction):
+            problem = type_problem(action.safe_in_preview, bool, optional=True)
+            self._require("safe_in_preview", "OM-9", problem)
         if action.attempts != []:
             problem = f"must be empty before submit; {_COPY}"
             self._require("attempts", "V-18", problem)
