@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import signal
 import subprocess
@@ -247,3 +248,20 @@ def start() -> Iterator[Callable[..., Child]]:
     for child in children:
         child.process.kill()
         child.process.communicate()
+
+
+def _findings(result: Result, level: str) -> dict[str, tuple[str, str]]:
+    """The messages and remedies of a level, of each area the last."""
+    data = json.loads(result.stdout)
+    assert data["healthy"] is (result.exit_code == 0)
+    return {
+        each["area"]: (each["message"], each["remedy"])
+        for each in data["findings"]
+        if each["level"] == level
+    }
+
+
+@pytest.fixture
+def findings() -> Callable[[Result, str], dict[str, tuple[str, str]]]:
+    """Reads the doctor's findings of one level, by their name."""
+    return _findings

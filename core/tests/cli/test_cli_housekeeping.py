@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +17,7 @@ from workstream._cli._sizes import size
 Call = Callable[..., Result]
 Start = Callable[..., Any]
 WritePlan = Callable[..., Path]
+Findings = Callable[[Result, str], dict[str, tuple[str, str]]]
 
 GOOD = 'tier(Sequence(name="one", actions=[act("do")]))'
 BAD = 'tier(Sequence(name="one", actions=[act("do", fail="no space left")]))'
@@ -371,19 +370,8 @@ def test_a_backup_with_damaged_plans_is_restored_where_that_is_accepted(
 # -- doctor ----------------------------------------------------------------------------
 
 
-def findings(result: Result, level: str) -> dict[str, tuple[str, str]]:
-    """The messages and remedies of a level, of each area the last."""
-    data = json.loads(result.stdout)
-    assert data["healthy"] is (result.exit_code == 0)
-    return {
-        each["area"]: (each["message"], each["remedy"])
-        for each in data["findings"]
-        if each["level"] == level
-    }
-
-
 def test_the_doctor_finds_a_healthy_store_healthy(
-    call: Call, start: Start, write_plan: WritePlan, tmp_path: Path
+    call: Call, start: Start, write_plan: WritePlan, tmp_path: Path, findings: Findings
 ) -> None:
     """Also beside a run; the store comes in numbers too."""
     call("run", write_plan(SECRET))
@@ -407,7 +395,9 @@ def test_the_doctor_finds_a_healthy_store_healthy(
     assert "hunter22" not in plain.stdout + result.stdout
 
 
-def test_without_a_store_the_doctor_looks_at_the_rest(call: Call) -> None:
+def test_without_a_store_the_doctor_looks_at_the_rest(
+    call: Call, findings: Findings
+) -> None:
     """That there is none yet is no trouble."""
     result = call("doctor", "--json")
 
@@ -420,7 +410,7 @@ def test_without_a_store_the_doctor_looks_at_the_rest(call: Call) -> None:
 
 
 def test_the_doctor_finds_what_crashed_and_what_is_damaged(
-    call: Call, start: Start, write_plan: WritePlan, tmp_path: Path
+    call: Call, start: Start, write_plan: WritePlan, tmp_path: Path, findings: Findings
 ) -> None:
     """Each plan with the command to type, which does what it says."""
     crashed(start, write_plan, tmp_path)
@@ -442,152 +432,6 @@ def test_the_doctor_finds_what_crashed_and_what_is_damaged(
     assert remedy.endswith(f"workstream delete {plan_id}")
     assert call("delete", plan_id).exit_code == 0
     assert call("doctor").exit_code == 0
-
-
-def test_the_doctor_finds_a_store_that_is_open_to_others(
-    call: Call, write_plan: WritePlan, tmp_path: Path
-) -> None:
-    """The remedy is a command that mends it."""
-    call("run", write_plan(GOOD))
-    (tmp_path / "store").chmod(0o755)
-
-    message, remedy = findings(call("doctor", "--json"), "problem")["store"]
-
-    assert "plans can hold secrets" in message
-    assert remedy == f"chmod 700 {tmp_path / 'store'}"
-    os.chmod(tmp_path / "store", 0o700)
-    assert call("doctor").exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("setting", "value", "message", "remedy"),
-    [
-        ("LITTLE_ROOM", 2**80, "only ", "make room there"),
-        ("_NEARLY_FULL", 0.0, "the store is nearly full", "workstream prune"),
-    ],
-)
-def test_the_doctor_finds_too_little_room(
-    call: Call,
-    write_plan: WritePlan,
-    monkeypatch: pytest.MonkeyPatch,
-    setting: str,
-    value: float,
-    message: str,
-    remedy: str,
-) -> None:
-    """On the disk, and in the store, where both are said to be larger than they are."""
-    call("run", write_plan(GOOD))
-    monkeypatch.setattr(f"workstream._cli._checkup.{setting}", value)
-
-    told, advice = findings(call("doctor", "--json"), "problem")["store"]
-
-    assert told.startswith(message)
-    assert advice.startswith(remedy)
-
-
-@pytest.mark.parametrize("spoiled", ["newer", "foreign", "no head"])
-def test_the_doctor_finds_a_store_that_does_not_open(
-    call: Call, tmp_path: Path, spoiled: str
-) -> None:
-    """Whatever is wrong with it, the rest is looked at."""
-    store = tmp_path / "store"
-    store.mkdir(mode=0o700)
-    if spoiled == "foreign":
-        (store / "photos").mkdir()
-    else:
-        version = 7 if spoiled == "newer" else 1
-        (store / "workstream").write_text(f"workstream store, version {version}\n")
-        (store / "data.mdb").write_bytes(b"\1" * 8192)
-
-    result = call("doctor", "--json")
-
-    assert result.exit_code == 1, result.output
-    assert set(findings(result, "problem")) == {"store"}
-    assert "plugins" in findings(result, "ok")
-
-
-def test_the_doctor_finds_a_page_that_is_spoilt(
-    call: Call, write_plan: WritePlan, tmp_path: Path
-) -> None:
-    """And is not killed by it; nothing is copied from there, and a backup is the way out."""
-    call("run", write_plan(GOOD))
-    assert call("backup", tmp_path / "copy").exit_code == 0
-    store = tmp_path / "spoilt"
-    shutil.copytree(tmp_path / "copy", store)
-    with (store / "data.mdb").open("r+b") as file:
-        file.seek(2 * 4096)
-        file.write(b"\xff" * 4096)
-
-    result = call("doctor", "--json", "--store", store)
-
-    assert result.exit_code == 1, result.output
-    message, remedy = findings(result, "problem")["store"]
-    assert "page 2 of its data file is spoilt; restore it from a backup" in message
-    assert "workstream restore BACKUP" in remedy
-    assert "plugins" in findings(result, "ok")
-    for words in (
-        ["backup", tmp_path / "another", "--store", store],
-        ["restore", store, "--store", tmp_path / "another"],
-    ):
-        refused = call(*words)
-        assert refused.exit_code == 2
-        assert "page 2 of its data file is spoilt" in refused.stderr
-    assert not (tmp_path / "another").exists()
-
-
-@pytest.mark.parametrize(
-    "name", [b"a b'c\"d", b"new\nline", b"\xff\xfe", b"-dash", b"\x1b[31mred"]
-)
-def test_a_store_has_any_name(
-    call: Call, write_plan: WritePlan, tmp_path: Path, name: bytes
-) -> None:
-    """Every command works there, and what is printed has no control characters."""
-    store = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
-    copy = Path(os.fsdecode(os.fsencode(tmp_path) + b"/copy of " + name))
-    new = store.with_name("new")
-    output = ""
-    for words in (
-        ["run", write_plan(GOOD), "--store", store],
-        *(["list", "--store", store], ["doctor", "--store", store]),
-        *(["backup", copy, "--store", store], ["restore", copy, "--store", new]),
-        ["prune", "--older-than", "0s", "--store", store],
-    ):
-        result = call(*words)
-        assert result.exit_code == 0, result.output
-        output += result.output
-    assert "\x1b" not in output
-    assert "1 plan removed" in output
-
-
-@pytest.mark.parametrize("link", ["to nothing", "to itself", "to a store"])
-def test_a_store_may_be_a_link(
-    call: Call, write_plan: WritePlan, tmp_path: Path, link: str
-) -> None:
-    """To a store, it is that store; to nothing, it says so and makes none."""
-    store, real = tmp_path / "link", tmp_path / "real"
-    store.symlink_to(store if link == "to itself" else real)
-    if link == "to a store":
-        assert call("run", write_plan(GOOD), "--store", real).exit_code == 0
-        assert call("list", "--store", store).exit_code == 0
-        inside = call("backup", store / "copy", "--store", real)
-        assert "it is in the store itself" in inside.stderr
-        inside = call("restore", real, "--store", store / "new")
-        assert f"it is in {real} itself" in inside.stderr
-        return
-    for words in (["run", write_plan(GOOD)], ["list"]):
-        refused = call(*words, "--store", store)
-        assert refused.exit_code == 2
-        assert "it is a link to what is not there" in refused.stderr
-    assert not real.exists()
-
-
-def test_a_pipe_in_place_of_the_marker_is_not_read(call: Call, tmp_path: Path) -> None:
-    """That would take for ever."""
-    store = tmp_path / "store"
-    store.mkdir(mode=0o700)
-    os.mkfifo(store / "workstream")
-    result = call("doctor", "--json")
-    assert "is not what a workstream store begins" in str(findings(result, "problem"))
 
 
 BROKEN_INIT = '''
@@ -625,7 +469,7 @@ def workstream_plugins():
 
 
 def test_the_doctor_finds_what_is_wrong_with_plugins(
-    call: Call, toy: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, toy: Path, monkeypatch: pytest.MonkeyPatch, findings: Findings
 ) -> None:
     """What was left out, what its init keeps from working, and missing programs."""
     for name, text in (("sick", BROKEN_INIT), ("broken", "import no_such_module_here")):
