@@ -92,7 +92,9 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def wheels(session: nox.Session) -> None:
     """Build every distribution, then test the wheels as a user gets them."""
-    dist = Path(session.create_tmp(), "dist")
+    # Not ``create_tmp``: it moves the tests' own temporary files into this repository,
+    # where a pytest that a test starts would take our settings for its own.
+    dist = Path(session.virtualenv.location, "dist")
     for stale in dist.glob("*"):
         stale.unlink()
     # The linter and the checkers are for the new plugin package that a test begins.
