@@ -85,8 +85,8 @@ async def follow(
 def _collector_spared() -> Generator[Callable[[], None]]:
     """Gives what takes all objects that there are now out of the collector's sight.
 
-    A whole plan is in memory for as long as it runs. The collector would look through it
-    again and again, and stop a large run for a tenth of a second each time.
+    A whole plan is in memory for as long as it runs. To look through a very large one (of
+    a hundred thousand actions) stops its run for some tenths of a second.
     """
     others = gc.get_freeze_count()  # somebody else's, to be left as they are
 
