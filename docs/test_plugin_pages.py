@@ -14,7 +14,7 @@ import pluggy
 import pytest
 
 import workstream
-from workstream import hookspecs
+from workstream import hookspecs, plugins
 
 REFERENCE = Path(__file__).parent / "reference"
 HOOKS_PAGE = (REFERENCE / "hooks.md").read_text(encoding="utf-8")
@@ -122,6 +122,15 @@ def test_the_arguments_of_an_error_are_told() -> None:
     arguments = set(inspect.signature(workstream.PluginError).parameters)
 
     assert set(re.findall(r"^\| `(\w+)` \|", section, re.M)) == arguments
+
+
+def test_every_helper_has_its_row() -> None:
+    """Each name of ``workstream.plugins`` stands in a first column, exactly once."""
+    section = sections(API_PAGE, "##")["workstream.plugins"]
+    rows = re.findall(r"^\| (`[^|]*) \|", section, re.M)
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+
+    assert sorted(named) == sorted(plugins.__all__)
 
 
 def test_ready_made_policies_and_marks_are_told() -> None:

@@ -23,6 +23,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "values": ("_values", "retries"),
     "plan": ("_plan",),
     "protocols": ("_protocols",),
+    "authoring": ("_authoring",),
     "registry": ("_registry", "hookspecs"),
     "validation": ("_validation",),
     "interpreter": ("_interpreter",),
@@ -39,11 +40,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
 UPWARDS = {("_registry.host", "_builtin")}
 """What the core brings comes through the host like any package, loaded when they are."""
 
-FACES = ("__init__", "testing", "testing.__init__", "testing.strategies")
+FACES = ("__init__", "plugins", "testing", "testing.__init__", "testing.strategies")
 """They gather what others define, from any room; nothing imports them."""
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
-    "trio": ("vaults", "runtime", "preview", "engine", "command line"),
+    "trio": ("authoring", "vaults", "runtime", "preview", "engine", "command line"),
     "lmdb": ("vaults",),
     "cattrs": ("codec",),
     "msgpack": ("values",),

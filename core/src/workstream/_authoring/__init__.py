@@ -1,0 +1,1 @@
+"""Helpers for plugin authors; ``workstream.plugins`` is their public face."""

@@ -1,0 +1,123 @@
+"""Contexts to hand on, when one plugin does its work by another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from uuid import UUID, uuid4
+
+from .._protocols.plugin import Context
+from .._protocols.preview import PreviewContext
+from .._values.state import NoteValue
+
+__all__ = ["FilteredContext", "LookingContext"]
+
+
+class FilteredContext:
+    """A context whose lines for watchers go through a function first.
+
+    ::
+
+        quiet = FilteredContext(context, lambda line: None)
+        await command.execute(quiet, request)
+    """
+
+    def __init__(self, context: Context, keep: Callable[[str], str | None]) -> None:
+        """Wrap a context.
+
+        Args:
+            context: The attempt's.
+            keep: Is given each line, and gives what watchers see of it; None: nothing.
+        """
+        self._context = context
+        self._keep = keep
+
+    @property
+    def plan_id(self) -> UUID:
+        """The plan's id."""
+        return self._context.plan_id
+
+    @property
+    def action_id(self) -> UUID:
+        """The action's id."""
+        return self._context.action_id
+
+    @property
+    def path(self) -> str:
+        """The action's address in the plan."""
+        return self._context.path
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is."""
+        return self._context.attempt
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the attempt will be cancelled."""
+        return self._context.deadline
+
+    @property
+    def idempotency_key(self) -> str:
+        """The action's key."""
+        return self._context.idempotency_key
+
+    @property
+    def notes(self) -> Mapping[str, NoteValue]:
+        """What this and earlier attempts remembered."""
+        return self._context.notes
+
+    def report(
+        self, message: str, *, done: float | None = None, total: float | None = None
+    ) -> None:
+        """Tell watchers, if the function lets it pass."""
+        kept = self._keep(message)
+        if kept is not None:
+            self._context.report(kept, done=done, total=total)
+
+    async def remember(self, **notes: NoteValue) -> None:
+        """Store notes with the attempt."""
+        await self._context.remember(**notes)
+
+
+class LookingContext:
+    """A context for a preview that must call a plugin: nothing is noted or reported.
+
+    There is no attempt, so the ids are its own: two previews have nothing in common.
+    """
+
+    def __init__(self, context: PreviewContext) -> None:
+        """Make one for a preview.
+
+        Args:
+            context: The preview's.
+        """
+        self._context = context
+        self.plan_id = uuid4()
+        self.action_id = uuid4()
+        self.attempt = 1
+        self.notes: Mapping[str, NoteValue] = MappingProxyType({})
+
+    @property
+    def path(self) -> str:
+        """The action's address in the plan."""
+        return self._context.path
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the preview will be cancelled."""
+        return self._context.deadline
+
+    @property
+    def idempotency_key(self) -> str:
+        """A key of its own."""
+        return str(self.action_id)
+
+    def report(
+        self, message: str, *, done: float | None = None, total: float | None = None
+    ) -> None:
+        """Drop it."""
+
+    async def remember(self, **notes: NoteValue) -> None:
+        """Forget it."""

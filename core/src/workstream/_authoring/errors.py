@@ -1,0 +1,24 @@
+"""Look into groups of exceptions, as nurseries raise them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+__all__ = ["leaves_of"]
+
+
+def leaves_of(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions within groups of groups; an exception that is none is its own leaf.
+
+    ::
+
+        except* OSError as group:
+            reasons = {str(leaf) for leaf in leaves_of(group)}
+    """
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        for inner in group.exceptions:
+            yield from leaves_of(inner)
+    else:
+        yield error

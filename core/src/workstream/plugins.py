@@ -1,0 +1,42 @@
+"""Helpers for plugin authors: what several plugins need, written once.
+
+::
+
+    from workstream.plugins import path_faults, refuse, temporary_name
+
+The classes to inherit from are in ``workstream``.
+"""
+
+from ._authoring.contexts import FilteredContext, LookingContext
+from ._authoring.errors import leaves_of
+from ._authoring.faults import (
+    argument_faults,
+    environment_faults,
+    flag_faults,
+    number_faults,
+    numbered,
+    path_faults,
+    refuse,
+    text_faults,
+    words_faults,
+)
+from ._authoring.names import is_temporary_name, temporary_name
+from ._authoring.timeouts import explained_timeout
+
+__all__ = [
+    "FilteredContext",
+    "LookingContext",
+    "argument_faults",
+    "environment_faults",
+    "explained_timeout",
+    "flag_faults",
+    "is_temporary_name",
+    "leaves_of",
+    "number_faults",
+    "numbered",
+    "path_faults",
+    "refuse",
+    "temporary_name",
+    "text_faults",
+    "words_faults",
+]
