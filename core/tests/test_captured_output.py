@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from workstream import SECURE, CapturedOutput, SecretRef
-from workstream._plan.secret_refs import HIDDEN
+from workstream._secrets.references import HIDDEN
 
 
 @attrs.frozen

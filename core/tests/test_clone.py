@@ -22,8 +22,8 @@ from workstream._plan.plan import (
     Plan,
     Sequence,
 )
-from workstream._plan.secret_refs import HIDDEN, SECURE, StoredValue
 from workstream._plan.walk import actions, give_ids, new_plan_id, walk
+from workstream._secrets.references import HIDDEN, SECURE, StoredValue
 from workstream._values.state import (
     Attempt,
     FailureReason,

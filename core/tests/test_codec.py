@@ -23,11 +23,11 @@ from workstream._plan.plan import (
     Plan,
     Sequence,
 )
-from workstream._plan.scrubbing import scrub_value
-from workstream._plan.secret_refs import HIDDEN, SECURE, SecretRef, StoredValue
 from workstream._plan.walk import actions, give_ids, new_plan_id, walk
 from workstream._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
 from workstream._protocols.vault import NodeRecord, StoredPlan
+from workstream._secrets.references import HIDDEN, SECURE, SecretRef, StoredValue
+from workstream._secrets.scrubbing import scrub_value
 from workstream._values.errors import PlanCorruptError, ValidationError
 from workstream._values.state import (
     Attempt,

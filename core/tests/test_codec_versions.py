@@ -11,10 +11,10 @@ import attrs
 
 from workstream._codec.codec import Codec
 from workstream._plan.plan import Action, Block, Checks, Plan, Sequence
-from workstream._plan.secret_refs import SECURE, SecretRef
 from workstream._plan.walk import give_ids
 from workstream._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
 from workstream._protocols.vault import StoredPlan
+from workstream._secrets.references import SECURE, SecretRef
 from workstream._values.state import (
     Attempt,
     FailureReason,

@@ -29,7 +29,7 @@ import pytest
 
 from workstream._codec.converter import converter
 from workstream._codec.forms import Form, marks_in
-from workstream._plan.secret_refs import SECURE, SecretRef
+from workstream._secrets.references import SECURE, SecretRef
 from workstream._values.errors import SecretError
 from workstream._values.wire import pack, unpack
 

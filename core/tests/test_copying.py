@@ -12,9 +12,9 @@ import pytest
 
 from workstream._plan.copying import deep_copy
 from workstream._plan.plan import Action, Block, Plan, Sequence
-from workstream._plan.secret_refs import SecretRef
 from workstream._protocols.plugin import ActionPlugin, Context
 from workstream._registry.registry import Registry
+from workstream._secrets.references import SecretRef
 from workstream._validation.validation import prepared
 
 

@@ -22,8 +22,8 @@ from workstream._plan.plan import (
     Plan,
     Sequence,
 )
-from workstream._plan.secret_refs import SECURE
 from workstream._plan.walk import give_ids
+from workstream._secrets.references import SECURE
 from workstream._values.state import (
     Attempt,
     FailureReason,

@@ -55,9 +55,9 @@ from workstream import (
 from workstream._codec.codec import Codec
 from workstream._codec.output import Line
 from workstream._plan.plan import BaseAction
-from workstream._plan.secret_refs import StoredValue
 from workstream._plan.walk import give_ids, position_of
 from workstream._protocols.vault import Change, LineRecord, PlanRow, Write
+from workstream._secrets.references import StoredValue
 from workstream._values.state import Attempt
 from workstream._vaults.store_marker import VERSION
 

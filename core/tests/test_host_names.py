@@ -10,7 +10,7 @@ import pytest
 from workstream._cli._table import COMMANDS
 from workstream._registry.host import Host
 from workstream._registry.listing import LeftOut
-from workstream._registry.registry import CORE_RESOLVERS
+from workstream._secrets.lookups import CORE_RESOLVERS
 
 Install = Callable[..., Path]
 Find = Callable[..., Host]

@@ -21,7 +21,7 @@ def test_the_listing_shows_everything_as_json(
         '''
         import dataclasses
         import enum
-        from workstream._plan.secret_refs import SECURE, SecretRef
+        from workstream._secrets.references import SECURE, SecretRef
 
 
         class Size(enum.Enum):

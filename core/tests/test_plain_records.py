@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from workstream._codec.plain_records import plain_form_of
-from workstream._plan.secret_refs import SECURE
+from workstream._secrets.references import SECURE
 
 
 @attrs.frozen

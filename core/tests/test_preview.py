@@ -34,7 +34,7 @@ from workstream import (
     open_workstream,
     preview_plan,
 )
-from workstream._plan.resolving import Immediate
+from workstream._secrets.lookups import Immediate
 
 Body = Callable[[PreviewContext, "Ask"], Awaitable[Any]]
 Found = list[tuple[str, str, str]]

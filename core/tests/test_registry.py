@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 import attrs
 import pytest
 
-from workstream._plan.secret_refs import IGNORE, SECURE, SecretRef
 from workstream._protocols.plugin import (
     NOT_DONE,
     ActionPlugin,
@@ -20,6 +19,7 @@ from workstream._protocols.plugin import (
     NotDone,
 )
 from workstream._registry.registry import Registry
+from workstream._secrets.references import IGNORE, SECURE, SecretRef
 from workstream._values.errors import RegistrationError
 from workstream._values.state import OnInterrupt
 from workstream.retries import RetryPolicy

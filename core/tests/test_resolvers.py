@@ -13,7 +13,7 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, NoKeyringError
 
-from workstream._registry.resolvers import resolve_env, resolve_file, resolve_keyring
+from workstream._secrets.lookups import resolve_env, resolve_file, resolve_keyring
 from workstream._values.errors import SecretError
 
 
@@ -81,7 +81,7 @@ def test_unreadable_file_is_refused(tmp_path: Path) -> None:
 
 AS_SOMEBODY = """
 import os, sys
-from workstream._registry.resolvers import resolve_file
+from workstream._secrets.lookups import resolve_file
 
 if os.geteuid() == 0:  # who can read every file, until then
     os.setgroups([])

@@ -12,15 +12,15 @@ import attrs
 import pytest
 from attrs.validators import matches_re
 
-from workstream._plan.resolving import resolve
-from workstream._plan.scrubbing import (
+from workstream._secrets.filling import resolve
+from workstream._secrets.forms import hide
+from workstream._secrets.references import HIDDEN, SECURE, SecretRef, StoredValue
+from workstream._secrets.scrubbing import (
     hide_within,
     scrub_value,
     secret_paths,
     secret_values,
 )
-from workstream._plan.secret_forms import hide
-from workstream._plan.secret_refs import HIDDEN, SECURE, SecretRef, StoredValue
 from workstream._values.errors import SecretError
 
 

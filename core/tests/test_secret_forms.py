@@ -13,8 +13,8 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
-from workstream._plan.secret_forms import StreamRedactor, forms, hide, hide_bytes
-from workstream._plan.secret_refs import HIDDEN
+from workstream._secrets.forms import StreamRedactor, forms, hide, hide_bytes
+from workstream._secrets.references import HIDDEN
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from typing import (
 import attrs
 import pytest
 
-from workstream._plan.secret_refs import IGNORE, SECURE, SecretRef
-from workstream._plan.secret_scan import facts_of, may_hold_secrets, secret_faults
+from workstream._secrets.references import IGNORE, SECURE, SecretRef
+from workstream._secrets.scan import facts_of, may_hold_secrets, secret_faults
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ import pickle
 import attrs
 import pytest
 
-from workstream._plan.secret_refs import SECURE, SecretRef, StoredValue
+from workstream._secrets.references import SECURE, SecretRef, StoredValue
 from workstream._values.errors import SecretError
 
 

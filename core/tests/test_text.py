@@ -19,9 +19,9 @@ from workstream._plan.plan import (
     Plan,
     Sequence,
 )
-from workstream._plan.secret_refs import SECURE, SecretRef, StoredValue
 from workstream._plan.text import duration_text, plan_text, value_text
 from workstream._plan.walk import give_ids
+from workstream._secrets.references import SECURE, SecretRef, StoredValue
 from workstream._values.state import (
     Attempt,
     FailureReason,

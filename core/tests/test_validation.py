@@ -23,7 +23,6 @@ from workstream._plan.plan import (
     Plan,
     Sequence,
 )
-from workstream._plan.secret_refs import HIDDEN, SECURE, SecretRef, StoredValue
 from workstream._plan.walk import give_ids, new_plan_id, walk
 from workstream._protocols.plugin import (
     ActionPlugin,
@@ -32,6 +31,7 @@ from workstream._protocols.plugin import (
     Context,
     NotDone,
 )
+from workstream._secrets.references import HIDDEN, SECURE, SecretRef, StoredValue
 from workstream._validation.validation import (
     check,
     prepared,

@@ -12,10 +12,10 @@ import trio
 
 from _workstream_testing.cases.world import World
 from workstream._plan.plan import Action, Block, Plan, Sequence
-from workstream._plan.secret_refs import StoredValue
 from workstream._plan.walk import actions
 from workstream._protocols.plugin import ActionPlugin, Context
 from workstream._registry.registry import Registry
+from workstream._secrets.references import StoredValue
 from workstream._values.errors import PlanCorruptError
 from workstream._values.state import Status
 

@@ -104,18 +104,6 @@ if TYPE_CHECKING:
     from ._plan.plan import (
         Sequence as Sequence,
     )
-    from ._plan.secret_refs import (
-        IGNORE as IGNORE,
-    )
-    from ._plan.secret_refs import (
-        SECURE as SECURE,
-    )
-    from ._plan.secret_refs import (
-        SecretRef as SecretRef,
-    )
-    from ._plan.secret_refs import (
-        StoredValue as StoredValue,
-    )
     from ._plan.text import (
         plan_text as plan_text,
     )
@@ -136,9 +124,6 @@ if TYPE_CHECKING:
     )
     from ._preview.forecast import (
         PreviewItem as PreviewItem,
-    )
-    from ._protocols.captured_output import (
-        CapturedOutput as CapturedOutput,
     )
     from ._protocols.plugin import (
         NOT_DONE as NOT_DONE,
@@ -170,9 +155,6 @@ if TYPE_CHECKING:
     from ._protocols.preview import (
         PreviewContext as PreviewContext,
     )
-    from ._protocols.redactor import (
-        Redactor as Redactor,
-    )
     from ._protocols.vault import (
         Change as Change,
     )
@@ -202,6 +184,24 @@ if TYPE_CHECKING:
     )
     from ._registry.registry import (
         Registry as Registry,
+    )
+    from ._secrets.captured_output import (
+        CapturedOutput as CapturedOutput,
+    )
+    from ._secrets.redactor import (
+        Redactor as Redactor,
+    )
+    from ._secrets.references import (
+        IGNORE as IGNORE,
+    )
+    from ._secrets.references import (
+        SECURE as SECURE,
+    )
+    from ._secrets.references import (
+        SecretRef as SecretRef,
+    )
+    from ._secrets.references import (
+        StoredValue as StoredValue,
     )
     from ._values.errors import (
         BuilderError as BuilderError,
@@ -473,17 +473,17 @@ _HOMES: dict[str, str] = {
     "AnyPlugin": "_protocols.plugin",
     "BasePlugin": "_protocols.plugin",
     "CheckPlugin": "_protocols.plugin",
-    "CapturedOutput": "_protocols.captured_output",
-    "Redactor": "_protocols.redactor",
+    "CapturedOutput": "_secrets.captured_output",
+    "Redactor": "_secrets.redactor",
     "Context": "_protocols.plugin",
     "NotDone": "_protocols.plugin",
     "Preview": "_protocols.preview",
     "PreviewContext": "_protocols.preview",
     "Registry": "_registry.registry",
-    "IGNORE": "_plan.secret_refs",
-    "SECURE": "_plan.secret_refs",
-    "SecretRef": "_plan.secret_refs",
-    "StoredValue": "_plan.secret_refs",
+    "IGNORE": "_secrets.references",
+    "SECURE": "_secrets.references",
+    "SecretRef": "_secrets.references",
+    "StoredValue": "_secrets.references",
     "Attempt": "_values.state",
     "FailureReason": "_values.state",
     "HaltAfter": "_values.state",

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ._protocols.vault import Vault
-from ._registry.registry import CORE_RESOLVERS
-from .hookspecs import SecretResolver, VaultFactory, hookimpl
+from ._secrets.lookups import CORE_RESOLVERS, SecretResolver
+from .hookspecs import VaultFactory, hookimpl
 
 if TYPE_CHECKING:
     import click

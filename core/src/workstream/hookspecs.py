@@ -48,7 +48,7 @@ from pluggy import HookimplMarker, HookspecMarker
 
 from ._protocols.plugin import AnyPlugin
 from ._protocols.vault import Vault
-from ._registry.registry import SecretResolver
+from ._secrets.lookups import SecretResolver
 
 if TYPE_CHECKING:
     import click

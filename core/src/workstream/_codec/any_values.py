@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import cattrs
 
-from .._plan.secret_refs import SecretRef
+from .._secrets.references import SecretRef
 from .._values.leaves import LEAVES_BY_NAME, leaf_from, leaf_name, leaf_of
 from .forms import (
     ANY,

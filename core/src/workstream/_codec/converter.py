@@ -44,7 +44,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from .._plan.secret_refs import MARK, SECURE
+from .._secrets.references import MARK, SECURE
 from .any_values import register_any
 from .containers import register_containers
 from .forms import (

@@ -15,7 +15,7 @@ import attrs
 import cattrs
 from cattrs.errors import IterableValidationError, IterableValidationNote
 
-from .._plan.secret_refs import DataPath, SecretRef
+from .._secrets.references import DataPath, SecretRef
 
 __all__ = [
     "ANY",

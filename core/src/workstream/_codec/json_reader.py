@@ -17,8 +17,8 @@ import attrs
 
 from .._plan.fields import FIELDS, Field, Kind
 from .._plan.plan import BaseAction, Node, NodeT, Plan
-from .._plan.secret_refs import StoredValue
 from .._plan.walk import walk
+from .._secrets.references import StoredValue
 from .._values.errors import Fault
 from .._values.state import Attempt, FailureReason, PluginError, State, Status
 from .any_values import unplain

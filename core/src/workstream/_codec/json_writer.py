@@ -7,7 +7,7 @@ from typing import Any
 
 from .._plan.fields import FIELDS, Field, Kind
 from .._plan.plan import BaseAction, Node, Plan
-from .._plan.secret_refs import StoredValue
+from .._secrets.references import StoredValue
 from .._values.state import Attempt, PluginError, State
 from .any_values import plain_json
 from .converter import converter

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import attrs
 
-from .._protocols.vault import FIRST_LINES, LAST_LINES
+from .._values.state import FIRST_LINES, LAST_LINES
 
 __all__ = ["MAX_LINE_BYTES", "Line", "OutputBuffer"]
 

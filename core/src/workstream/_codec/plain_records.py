@@ -15,7 +15,7 @@ from typing import Any, Union, get_args, get_origin
 
 import attrs
 
-from .._plan.secret_scan import may_hold_secrets
+from .._secrets.scan import may_hold_secrets
 
 __all__ = ["plain_form_of"]
 

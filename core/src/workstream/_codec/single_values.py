@@ -10,7 +10,7 @@ from typing import Any
 
 import cattrs
 
-from .._plan.secret_refs import SecretRef
+from .._secrets.references import SecretRef
 from .._values.leaves import LEAVES, LEAVES_BY_NAME, leaf_from, leaf_of
 from .forms import Form, StructureHook, opened, shown, wrong
 

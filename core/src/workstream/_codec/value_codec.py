@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 import attrs
 
-from .._plan.secret_refs import DataPath, StoredValue
-from .._plan.secret_scan import facts_of
 from .._protocols.plugin import AnyPlugin
+from .._secrets.references import DataPath, StoredValue
+from .._secrets.scan import facts_of
 from .._values.wire import pack, unpack
 from .plain_records import plain_form_of
 

@@ -9,6 +9,9 @@ from typing import Any, Literal, TypeVar, overload
 
 import attrs
 
+from .._secrets.forms import hide
+from .._secrets.scan import facts_of
+from .._secrets.scrubbing import scrub_value, secret_values
 from .._values.state import Attempt, NoteValue, PluginError, State, Status
 from .copying import deep_copy
 from .plan import (
@@ -21,9 +24,6 @@ from .plan import (
     Plan,
     Sequence,
 )
-from .scrubbing import scrub_value, secret_values
-from .secret_forms import hide
-from .secret_scan import facts_of
 
 __all__ = ["clone", "copied", "scrubbed_attempt"]
 

@@ -22,12 +22,12 @@ from uuid import UUID
 
 import attrs
 
+from .._secrets.references import StoredValue
 from .._values.display import display_lines, shorten
 from .._values.state import Attempt, State, Status
 from .clone import clone
 from .paths import SEPARATOR, paths
 from .plan import BaseAction, Node, Plan
-from .secret_refs import StoredValue
 
 __all__ = ["duration_text", "plan_text", "value_text"]
 

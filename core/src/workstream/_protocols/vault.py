@@ -56,10 +56,6 @@ __all__ = [
 
 LOG_KEPT = 10_000
 """How many of a plan's latest changes a vault keeps at least (WA-2)."""
-FIRST_LINES = 100
-"""How many of an action's first lines are kept (WA-3)."""
-LAST_LINES = 1_000
-"""How many of an action's last lines are kept (WA-3)."""
 
 
 @attrs.frozen(kw_only=True)

@@ -31,7 +31,8 @@ import pluggy
 
 from .. import hookspecs
 from .._protocols.plugin import PLUGIN_API, AnyPlugin
-from ..hookspecs import SecretResolver, VaultFactory
+from .._secrets.lookups import SecretResolver
+from ..hookspecs import VaultFactory
 from .hook_answers import HOOKS, Item, PackageError, Source, read_answer
 from .listing import LeftOut, Listing, PackageListing, describe_plugin
 

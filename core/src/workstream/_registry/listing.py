@@ -10,7 +10,6 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import attrs
 
-from .._plan.secret_refs import HIDDEN, MARK, SECURE, SecretRef
 from .._protocols.plugin import (
     ActionPlugin,
     AnyPlugin,
@@ -19,6 +18,7 @@ from .._protocols.plugin import (
     request_types,
     response_types,
 )
+from .._secrets.references import HIDDEN, MARK, SECURE, SecretRef
 from .._values.type_arguments import type_text, union_members
 from .docstrings import field_texts, first_paragraph
 

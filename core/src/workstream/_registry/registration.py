@@ -21,7 +21,6 @@ from typing import Any, cast, get_origin, get_type_hints
 
 import attrs
 
-from .._plan.secret_scan import secret_faults
 from .._protocols.plugin import (
     ActionPlugin,
     AnyPlugin,
@@ -30,6 +29,7 @@ from .._protocols.plugin import (
     can_reconcile,
     has_execute,
 )
+from .._secrets.scan import secret_faults
 from .._values.state import OnInterrupt
 from .._values.type_arguments import type_text, union_members
 from ..retries import RetryPolicy

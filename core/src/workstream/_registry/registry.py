@@ -7,28 +7,17 @@ plugins, and only the secret resolvers, that its plans may use.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from .._plan.resolving import Immediate
 from .._protocols.plugin import AnyPlugin, describe
+from .._secrets.lookups import CORE_RESOLVERS, SecretResolver
 from .._values.errors import RegistrationError
 from .registration import not_a_plugin, registration_faults
-from .resolvers import resolve_env, resolve_file, resolve_keyring
 
 if TYPE_CHECKING:
     from .host import Host
-
-__all__ = ["Registry", "SecretResolver"]
-
-SecretResolver: TypeAlias = Callable[[str], str]
-"""Looks a secret up: given what follows the scheme, it returns the value or raises."""
-
-CORE_RESOLVERS: Mapping[str, SecretResolver] = MappingProxyType(
-    {"env": Immediate(resolve_env), "file": resolve_file, "keyring": resolve_keyring}
-)
-"""The places for secrets that need no plugin package."""
 
 NEAREST = 3
 

@@ -15,10 +15,10 @@ import attrs
 
 from .._interpreter import judgement
 from .._plan.plan import BaseAction
-from .._plan.scrubbing import hide_within
-from .._plan.secret_forms import hide
 from .._protocols.plugin import AnyPlugin
 from .._protocols.runtime import Outcome
+from .._secrets.forms import hide
+from .._secrets.scrubbing import hide_within
 from .._values.state import PluginError
 
 __all__ = [

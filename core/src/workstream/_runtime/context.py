@@ -10,8 +10,8 @@ from typing import Protocol, cast
 from uuid import UUID
 
 from .._plan.plan import BaseAction, Node
-from .._plan.scrubbing import hide_within
-from .._plan.secret_forms import hide
+from .._secrets.forms import hide
+from .._secrets.scrubbing import hide_within
 from .._values.state import Attempt, NoteValue
 
 __all__ = ["AttemptContext", "ContextHost"]

@@ -7,12 +7,13 @@ with it every other action, so only what reads memory (``Immediate``) is called 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import trio
 
-from .._plan.resolving import Immediate, filled, look_up, references
-from .._plan.secret_refs import SecretRef
+from .._secrets.filling import filled, references
+from .._secrets.lookups import Immediate, SecretResolver, look_up
+from .._secrets.references import SecretRef
 
 __all__ = ["AT_ONCE", "LookupTimeoutError", "Lookups"]
 
@@ -27,7 +28,7 @@ class LookupTimeoutError(Exception):
 class Lookups:
     """Looks up the secrets of one engine's attempts."""
 
-    def __init__(self, resolvers: Mapping[str, Callable[[str], str]]) -> None:
+    def __init__(self, resolvers: Mapping[str, SecretResolver]) -> None:
         """Make one.
 
         Args:

@@ -12,10 +12,10 @@ from typing import Any, Protocol, TypeAlias, get_origin
 
 from .._plan.copying import deep_copy
 from .._plan.plan import BaseAction, CheckAction
-from .._plan.scrubbing import secret_values
-from .._plan.secret_forms import hide
-from .._plan.secret_refs import HIDDEN, StoredValue
 from .._protocols.plugin import AnyPlugin, request_types
+from .._secrets.forms import hide
+from .._secrets.references import HIDDEN, StoredValue
+from .._secrets.scrubbing import secret_values
 from .._values.display import shorten
 from .._values.state import PluginError
 from .._values.values import kind_of, kind_of_class, text_problem

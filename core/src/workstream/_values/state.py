@@ -26,6 +26,12 @@ __all__ = [
 ]
 
 
+FIRST_LINES = 100
+"""How many of an action's first lines are kept (WA-3)."""
+LAST_LINES = 1_000
+"""How many of an action's last lines are kept (WA-3)."""
+
+
 class Status(enum.Enum):
     """How far an object has come (OM-1). Stored by name; the numbers give the order."""
 

@@ -43,8 +43,6 @@ import attrs
 
 from .._codec.records import decode_row, encode_row
 from .._protocols.vault import (
-    FIRST_LINES,
-    LAST_LINES,
     LOG_KEPT,
     Change,
     LineRecord,
@@ -52,6 +50,7 @@ from .._protocols.vault import (
     PlanRow,
     Write,
 )
+from .._values.state import FIRST_LINES, LAST_LINES
 
 __all__ = [
     "DEFINITION",

@@ -13,8 +13,6 @@ from uuid import UUID
 import attrs
 
 from .._protocols.vault import (
-    FIRST_LINES,
-    LAST_LINES,
     LOG_KEPT,
     Change,
     LineRecord,
@@ -29,7 +27,7 @@ from .._protocols.vault import (
     refuse_delete,
 )
 from .._values.errors import PlanExistsError, StorageError
-from .._values.state import Status
+from .._values.state import FIRST_LINES, LAST_LINES, Status
 
 __all__ = ["MemorySnapshot", "MemoryVault"]
 

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from workstream._plan.resolving import Immediate
 from workstream._protocols.plugin import AnyPlugin
 from workstream._protocols.vault import Vault
-from workstream._registry.registry import Registry, SecretResolver
+from workstream._registry.registry import Registry
 from workstream._runtime.clock import utc_now
+from workstream._secrets.lookups import Immediate, SecretResolver
 from workstream._vaults.memory_vault import MemoryVault
 
 from ..simulation.simulation import check_scripts

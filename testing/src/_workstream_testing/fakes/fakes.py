@@ -19,7 +19,6 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Self, TypeVar, cast, overload
 from uuid import UUID
 
-from workstream._plan.scrubbing import scrub_value
 from workstream._plan.text import value_text
 from workstream._protocols.plugin import (
     NOT_DONE,
@@ -30,6 +29,7 @@ from workstream._protocols.plugin import (
     NotDone,
     can_reconcile,
 )
+from workstream._secrets.scrubbing import scrub_value
 from workstream._values.state import OnInterrupt
 
 from ..problems import ScriptError, says_all

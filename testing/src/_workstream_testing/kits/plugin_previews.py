@@ -10,10 +10,10 @@ from typing import Any
 
 import attrs
 
-from workstream._plan.resolving import resolve
-from workstream._plan.secret_forms import hide
 from workstream._protocols.plugin import AnyPlugin
 from workstream._protocols.preview import Preview
+from workstream._secrets.filling import resolve
+from workstream._secrets.forms import hide
 
 from .left_behind import tasks
 from .plugin_attempts import Attempted, Driven, watched

@@ -6,7 +6,7 @@ import base64
 import secrets
 from collections.abc import Collection, Iterator, Mapping
 
-from workstream._plan.secret_forms import SHORTEST
+from workstream._secrets.forms import SHORTEST
 
 __all__ = ["SecretSource", "shown"]
 

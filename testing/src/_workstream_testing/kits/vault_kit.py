@@ -22,8 +22,6 @@ from uuid import UUID, uuid4
 import attrs
 
 from workstream._protocols.vault import (
-    FIRST_LINES,
-    LAST_LINES,
     LOG_KEPT,
     Change,
     ConflictError,
@@ -34,7 +32,7 @@ from workstream._protocols.vault import (
     Write,
 )
 from workstream._values.errors import NotFoundError, PlanExistsError, StorageError
-from workstream._values.state import FailureReason, Status
+from workstream._values.state import FIRST_LINES, LAST_LINES, FailureReason, Status
 
 from ..problems import says_all
 

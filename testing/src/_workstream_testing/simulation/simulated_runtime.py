@@ -24,7 +24,6 @@ from workstream._codec.records import row_of
 from workstream._interpreter import judgement
 from workstream._interpreter.interpreter import Interpreter, Plugins
 from workstream._plan.plan import BaseAction, Node, Plan
-from workstream._plan.resolving import resolve
 from workstream._protocols.plugin import ActionPlugin, NotDone
 from workstream._protocols.runtime import Outcome
 from workstream._protocols.vault import Change, Vault, Write
@@ -40,6 +39,7 @@ from workstream._runtime.attempts import (
     timed_out,
 )
 from workstream._runtime.context import AttemptContext
+from workstream._secrets.filling import resolve
 from workstream._values.state import Attempt
 
 from ..problems import SimulationError

@@ -28,7 +28,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 
-from .secret_refs import IGNORE, MARK, SECURE, SecretRef
+from .references import IGNORE, MARK, SECURE, SecretRef
 
 __all__ = ["ClassFacts", "FieldFacts", "facts_of", "may_hold_secrets", "secret_faults"]
 

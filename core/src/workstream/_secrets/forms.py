@@ -22,7 +22,7 @@ from urllib.parse import (
     urlunsplit,
 )
 
-from .secret_refs import HIDDEN
+from .references import HIDDEN
 
 __all__ = ["SHORTEST", "StreamRedactor", "forms", "hide", "hide_bytes", "hide_end"]
 

@@ -10,9 +10,9 @@ import io
 from collections import deque
 from collections.abc import Callable
 
-from .._plan.resolving import texts_to_hide
-from .._plan.secret_forms import StreamRedactor
-from .vault import FIRST_LINES, LAST_LINES
+from .._values.state import FIRST_LINES, LAST_LINES
+from .filling import texts_to_hide
+from .forms import StreamRedactor
 
 __all__ = ["CapturedOutput"]
 

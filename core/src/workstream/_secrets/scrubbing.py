@@ -1,6 +1,6 @@
 """How secrets are removed from what is shown (CL-6, CL-8).
 
-All of it goes by what ``_plan.secret_scan`` knows of a value's class, so that a value of a
+All of it goes by what ``_secrets.scan`` knows of a value's class, so that a value of a
 class without secrets costs next to nothing.
 """
 
@@ -13,9 +13,9 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from .secret_forms import forms, hide, hide_bytes
-from .secret_refs import HIDDEN, DataPath, StoredValue
-from .secret_scan import Kind, facts_of
+from .forms import forms, hide, hide_bytes
+from .references import HIDDEN, DataPath, StoredValue
+from .scan import Kind, facts_of
 
 __all__ = [
     "hide_within",

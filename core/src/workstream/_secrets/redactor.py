@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .._plan.resolving import texts_to_hide
-from .._plan.secret_forms import forms, hide, hide_end
+from .filling import texts_to_hide
+from .forms import forms, hide, hide_end
 
 __all__ = ["Redactor"]
 

@@ -8,40 +8,21 @@ is to look up, ``look_up`` looks one of them up and may take as long as its reso
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import attrs
-
-from .._values.errors import SecretError
+from .forms import forms
+from .lookups import SecretResolver, look_up
+from .references import SecretRef
+from .scan import Kind, facts_of
 from .scrubbing import rebuilt, secret_values
-from .secret_forms import forms
-from .secret_refs import SecretRef
-from .secret_scan import Kind, facts_of
 
 __all__ = [
-    "Immediate",
     "filled",
-    "look_up",
     "references",
     "resolve",
     "texts_to_hide",
 ]
-
-
-@attrs.frozen
-class Immediate:
-    """A resolver that never waits for anything, and so needs no thread of its own.
-
-    Attributes:
-        resolver: The resolver: it reads memory and nothing else.
-    """
-
-    resolver: Callable[[str], str]
-
-    def __call__(self, rest: str) -> str:
-        """Look a secret up."""
-        return self.resolver(rest)
 
 
 def references(request: object) -> tuple[SecretRef, ...]:
@@ -67,47 +48,6 @@ def _references(value: Any) -> Iterator[SecretRef]:
             yield from _references(entry)
 
 
-def look_up(ref: SecretRef, resolvers: Mapping[str, Callable[[str], str]]) -> str:
-    """What a reference stands for.
-
-    Args:
-        ref: The reference.
-        resolvers: What looks a secret up, by scheme; called with the reference's rest.
-
-    Raises:
-        SecretError: It names the reference that failed and why, never a value.
-    """
-    resolver = resolvers.get(ref.scheme)
-    if resolver is None:
-        known = ", ".join(sorted(resolvers)) or "none"
-        message = (
-            f"the secret {ref.reference!r} cannot be resolved: no installed package "
-            f"knows the scheme {ref.scheme!r} (known: {known})"
-        )
-        raise SecretError(message)
-    try:
-        # A resolver of a package without type annotations may return anything.
-        value: Any = resolver(ref.rest)
-    except SecretError as error:
-        message = f"the secret {ref.reference!r} cannot be resolved: {error}"
-        raise SecretError(message) from None
-    except Exception as error:
-        # Its text, and its traceback, may hold what was being looked up.
-        message = (
-            f"the secret {ref.reference!r} cannot be resolved: the resolver of "
-            f"{ref.scheme!r} failed with {type(error).__name__}"
-        )
-        raise SecretError(message) from None
-    if not isinstance(value, str) or not value:
-        what = "an empty text" if value == "" else f"a {type(value).__name__}"
-        message = (
-            f"the secret {ref.reference!r} cannot be resolved: the resolver of "
-            f"{ref.scheme!r} gave {what} instead of a text"
-        )
-        raise SecretError(message)
-    return value
-
-
 def filled(
     request: object, values: Mapping[SecretRef, str]
 ) -> tuple[object, frozenset[str]]:
@@ -130,7 +70,7 @@ def filled(
 
 
 def resolve(
-    request: object, resolvers: Mapping[str, Callable[[str], str]]
+    request: object, resolvers: Mapping[str, SecretResolver]
 ) -> tuple[object, frozenset[str]]:
     """Look all references of a request up, one after the other, and fill them in.
 

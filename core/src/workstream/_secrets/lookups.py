@@ -1,4 +1,4 @@
-"""The resolvers that the engine brings: ``env:``, ``file:`` and ``keyring:``.
+"""How one secret is looked up: what a resolver is, and those that the engine brings.
 
 A resolver is a function from what stands behind the scheme's colon to the secret. It
 is called just before each attempt; it raises ``SecretError`` with a sentence that says
@@ -9,11 +9,74 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import attrs
 
 from .._values.errors import SecretError
+from .references import SecretRef
 
-__all__ = ["resolve_env", "resolve_file", "resolve_keyring"]
+SecretResolver: TypeAlias = Callable[[str], str]
+"""Looks a secret up: given what follows the scheme, it returns the value or raises."""
+
+
+@attrs.frozen
+class Immediate:
+    """A resolver that never waits for anything, and so needs no thread of its own.
+
+    Attributes:
+        resolver: The resolver: it reads memory and nothing else.
+    """
+
+    resolver: SecretResolver
+
+    def __call__(self, rest: str) -> str:
+        """Look a secret up."""
+        return self.resolver(rest)
+
+
+def look_up(ref: SecretRef, resolvers: Mapping[str, SecretResolver]) -> str:
+    """What a reference stands for.
+
+    Args:
+        ref: The reference.
+        resolvers: What looks a secret up, by scheme; called with the reference's rest.
+
+    Raises:
+        SecretError: It names the reference that failed and why, never a value.
+    """
+    resolver = resolvers.get(ref.scheme)
+    if resolver is None:
+        known = ", ".join(sorted(resolvers)) or "none"
+        message = (
+            f"the secret {ref.reference!r} cannot be resolved: no installed package "
+            f"knows the scheme {ref.scheme!r} (known: {known})"
+        )
+        raise SecretError(message)
+    try:
+        # A resolver of a package without type annotations may return anything.
+        value: Any = resolver(ref.rest)
+    except SecretError as error:
+        message = f"the secret {ref.reference!r} cannot be resolved: {error}"
+        raise SecretError(message) from None
+    except Exception as error:
+        # Its text, and its traceback, may hold what was being looked up.
+        message = (
+            f"the secret {ref.reference!r} cannot be resolved: the resolver of "
+            f"{ref.scheme!r} failed with {type(error).__name__}"
+        )
+        raise SecretError(message) from None
+    if not isinstance(value, str) or not value:
+        what = "an empty text" if value == "" else f"a {type(value).__name__}"
+        message = (
+            f"the secret {ref.reference!r} cannot be resolved: the resolver of "
+            f"{ref.scheme!r} gave {what} instead of a text"
+        )
+        raise SecretError(message)
+    return value
 
 
 def resolve_env(name: str) -> str:
@@ -123,3 +186,9 @@ def resolve_keyring(entry: str) -> str:
         )
         raise SecretError(message)
     return value
+
+
+CORE_RESOLVERS: Mapping[str, SecretResolver] = MappingProxyType(
+    {"env": Immediate(resolve_env), "file": resolve_file, "keyring": resolve_keyring}
+)
+"""The places for secrets that need no plugin package."""

@@ -12,9 +12,9 @@ A plugin's author marks fields::
 and a plan's author had better give a reference, ``SecretRef("env:DEPLOY_TOKEN")``: it
 is resolved just before the call, and its value is never stored.
 
-How types are searched for marks is in ``_plan.secret_scan``, how secrets are removed in
-``_plan.scrubbing`` and ``_plan.secret_forms``, how references are resolved in
-``_plan.resolving``.
+How types are searched for marks is in ``_secrets.scan``, how secrets are removed in
+``_secrets.scrubbing`` and ``_secrets.forms``, how references are resolved in
+``_secrets.filling``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Secrets: references and marks, where they may sit, how they are looked up and hidden."""
