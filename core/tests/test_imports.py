@@ -49,6 +49,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "lmdb": ("vaults",),
     "cattrs": ("codec",),
     "msgpack": ("values",),
+    "re2": ("authoring",),
     "pluggy": ("registry",),
     "platformdirs": ("engine", "command line"),
     "click": ("registry", "command line"),
@@ -222,7 +223,7 @@ def test_libraries_stay_in_their_rooms() -> None:
 
 
 @pytest.mark.parametrize(
-    "library", ["trio", "lmdb", "cattrs", "rich", "click", "_workstream_testing"]
+    "library", ["trio", "lmdb", "cattrs", "rich", "click", "re2", "_workstream_testing"]
 )
 def test_importing_the_engine_is_cheap(library: str) -> None:
     """``import workstream`` loads no event loop, no store, no terminal, no harness."""

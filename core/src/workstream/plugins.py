@@ -21,11 +21,13 @@ from ._authoring.faults import (
     words_faults,
 )
 from ._authoring.names import is_temporary_name, temporary_name
+from ._authoring.patterns import Pattern
 from ._authoring.timeouts import explained_timeout
 
 __all__ = [
     "FilteredContext",
     "LookingContext",
+    "Pattern",
     "argument_faults",
     "environment_faults",
     "explained_timeout",

@@ -255,6 +255,40 @@ async def test_compressed_bodies_are_bounded(serve: Serve, context: Attempt) -> 
 
 
 @trio_test
+async def test_a_compressed_body_ends_where_it_says(
+    serve: Serve, context: Attempt
+) -> None:
+    """What a server sends behind the end of a compressed body is not waited for."""
+
+    async def answer(received: Received, reply: Reply) -> None:
+        await reply.head(200, {"content-encoding": "gzip"})
+        await reply.raw(gzip.compress(b"all"))
+        try:
+            while True:
+                await reply.stream.send_all(bytes(65536))
+        except trio.BrokenResourceError:
+            return
+
+    async with serve(answer) as it:
+        response = await ask(context, HttpCheckRequest(url=it.url, body_limit=100_000))
+
+    assert (response.body, response.body_cut) == ("all", False)
+
+
+@trio_test
+async def test_a_long_body_is_judged_beside_the_loop(
+    serve: Serve, context: Attempt
+) -> None:
+    """A body of more than a few KiB is judged as a short one is."""
+    async with serve(sends(200, b"a" * 60_000 + b"!")) as it:
+        error = await fails(context, HttpRequest(url=it.url, matches=r"^(\w+\s?)*$"))
+        passed = await send(context, HttpRequest(url=it.url, matches=r"a!$"))
+
+    assert r"does not match '^(\\w+\\s?)*$'" in error.message
+    assert len(passed.body) == 60_001
+
+
+@trio_test
 async def test_head_has_no_body(serve: Serve, context: Attempt) -> None:
     """The answer to HEAD is its headers."""
 

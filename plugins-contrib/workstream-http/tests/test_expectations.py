@@ -70,3 +70,13 @@ def test_an_excerpt_is_one_line() -> None:
     """An excerpt holds no line breaks, and says when it is shortened."""
     assert excerpt("a\n\tb ") == "a b"
     assert excerpt("x" * 201) == "x" * 200 + "..."
+
+
+def test_no_body_makes_a_pattern_slow() -> None:
+    """A pattern that ``re`` would try for years is answered at once."""
+    request = HttpCheckRequest(url="", matches=r"^(\w+\s?)*$")
+
+    assert list(unmet(request, "a" * 60_000 + "!", Redactor(request))) == [
+        r"does not match '^(\\w+\\s?)*$'"
+    ]
+    assert list(unmet(request, "a word\n", Redactor(request))) == []

@@ -75,7 +75,11 @@ def test_good_requests_pass(fields: dict[str, Any]) -> None:
         ({"status": "ok"}, "status: 'ok' is no HTTP status"),
         ({"status": ""}, "status: name at least one"),
         ({"retry_status": "9xx"}, "retry_status: '9xx' is no HTTP status"),
-        ({"matches": "("}, "matches: '(' is no regular expression: missing ), unter"),
+        (
+            {"matches": "("},
+            "matches: '(' is no regular expression that can be used: missing )",
+        ),
+        ({"matches": "(?=a)b"}, "it looks ahead, which RE2 cannot do"),
         ({"json_equals": {"a": 1}}, "json_equals: 'a' is no JSON pointer"),
         ({"json_equals": {"/~2": 1}}, "json_equals: '/~2' is no JSON pointer"),
         ({"json_equals": {"/a": float("nan")}}, "the value of '/a' is no JSON number"),

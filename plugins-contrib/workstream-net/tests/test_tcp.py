@@ -183,6 +183,20 @@ async def test_a_server_that_never_stops_is_cut_off(context: Attempt) -> None:
 
 
 @trio_test
+async def test_no_banner_makes_a_pattern_slow(context: Attempt) -> None:
+    """A pattern that ``re`` would try for years is answered at once."""
+
+    async def nasty(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"a" * 4000 + b"!")
+
+    async with serving(nasty) as port:
+        with pytest.raises(PluginError, match="says nothing that matches"):
+            await TcpCheck().execute(
+                context, Tcp("127.0.0.1", port, banner=r"^(\w+\s?)+$")
+            )
+
+
+@trio_test
 async def test_a_server_that_says_nothing_is_left(
     context: Attempt, mock_clock: MockClock
 ) -> None:

@@ -75,7 +75,14 @@ def test_good_requests_pass(request_: Tcp | Tls | Dns | Ping) -> None:
         (Tcp("a" * 64, 80), "is no name that can be looked up"),
         (Tcp("a", 0), "port: it must be from 1 to 65535, not 0"),
         (Tcp("a", 65536), "port: it must be from 1 to 65535, not 65536"),
-        (Tcp("a", 1, banner="("), "banner: '(' is no regular expression: missing ),"),
+        (
+            Tcp("a", 1, banner=r"(a)\1"),
+            "it refers back to a group, which RE2 cannot do",
+        ),
+        (
+            Tcp("a", 1, banner="("),
+            "banner: '(' is no regular expression that can be used: missing )",
+        ),
         (Tcp("a", 1, banner="x", closed=True), "closed: a closed port says nothing"),
         (Tcp("a", 1, within=0), "within: it must be a finite number of seconds above"),
         (Tcp("a", 1, every=INFINITY), "every: it must be a finite number of seconds"),

@@ -58,7 +58,10 @@ class _Body:
     @property
     def is_over(self) -> bool:
         """Whether no more of the body is wanted."""
-        return self.error is not None or len(self.data) >= self._wanted
+        if self.error is not None or len(self.data) >= self._wanted:
+            return True
+        # zlib keeps all that comes behind the end, however much it is.
+        return self._decompress is not None and self._decompress.eof
 
     def add(self, piece: bytes) -> None:
         """Take the next piece."""

@@ -14,6 +14,7 @@ import contextlib
 import os
 import ssl
 from collections.abc import AsyncGenerator, Generator
+from functools import partial
 from socket import gaierror
 from typing import cast
 
@@ -33,6 +34,8 @@ from ._trust import TrustStore
 from ._validation import url_fault
 
 MAX_REDIRECTS = 10
+JUDGED_AT_ONCE = 4096
+"""How many bytes of a body are judged on the event loop; more in a thread."""
 
 _NOT_KEPT = frozenset({"set-cookie"})
 HIDDEN = "[secret hidden]"
@@ -61,7 +64,11 @@ async def exchange(
     context.report(
         prepared.says(f"answered {_line(answer)}, {size}, in {elapsed:.3f} s")
     )
-    return _judged(prepared, answer, data, cut=cut, elapsed=elapsed)
+    judged = partial(_judged, prepared, answer, data, cut=cut, elapsed=elapsed)
+    if len(data) <= JUDGED_AT_ONCE:
+        return judged()
+    # A long body takes long to judge. Who cancels the attempt does not wait for it.
+    return await trio.to_thread.run_sync(judged, abandon_on_cancel=True)
 
 
 @contextlib.asynccontextmanager

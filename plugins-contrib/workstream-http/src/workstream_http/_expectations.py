@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from workstream import Redactor
+from workstream.plugins import Pattern
 
 from ._requests import AnyRequest, JsonScalar, JsonValue
 
@@ -23,7 +24,7 @@ def unmet(request: AnyRequest, body: str, redactor: Redactor) -> Iterator[str]:
     """
     if request.contains and request.contains not in body:
         yield f"does not contain {request.contains!r}"
-    if request.matches and re.search(request.matches, body) is None:
+    if request.matches and not Pattern(request.matches).found_in(body):
         yield f"does not match {request.matches!r}"
     if request.json_equals:
         try:

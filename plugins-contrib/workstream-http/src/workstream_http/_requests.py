@@ -63,7 +63,7 @@ class HttpRequest(_Exchange):
             for all attempts of this action, different from all others (REG-11).
         status: The statuses that are a success: ``"2xx, 304, 400-404"``.
         contains: Text that the body must contain.
-        matches: A regular expression that the body must contain a match of.
+        matches: A regular expression (RE2) that the body must contain a match of.
         json_equals: What the body must hold as JSON: JSON pointers (RFC 6901) and
             their values, for example ``{"/status": "up", "/nodes/0/ready": True}``.
         retry_status: The statuses after which a failed attempt may be tried again,
@@ -107,7 +107,7 @@ class HttpCheckRequest(_Exchange):
         password: See ``user``.
         status: The statuses that are a success: ``"2xx, 304, 400-404"``.
         contains: Text that the body must contain.
-        matches: A regular expression that the body must contain a match of.
+        matches: A regular expression (RE2) that the body must contain a match of.
         json_equals: What the body must hold as JSON: JSON pointers (RFC 6901) and
             their values, for example ``{"/status": "up", "/nodes/0/ready": True}``.
         retry_status: The statuses after which a failed attempt may be tried again; by

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 import httpx2
 
 from workstream import SecretRef
+from workstream.plugins import Pattern
 
 from ._requests import AnyRequest, HttpCheckRequest, HttpRequest
 from ._statuses import parse
@@ -133,9 +134,9 @@ def _expectations(request: AnyRequest) -> Iterator[str]:
     if not request.status.strip():
         yield "status: name at least one, for example 2xx"
     try:
-        re.compile(request.matches)
-    except re.error as error:
-        yield f"matches: {request.matches!r} is no regular expression: {error}"
+        Pattern(request.matches)
+    except ValueError as error:
+        yield f"matches: {error}"
     for pointer, value in request.json_equals.items():
         if _POINTER.fullmatch(pointer) is None:
             yield (

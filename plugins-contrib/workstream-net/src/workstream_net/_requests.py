@@ -16,7 +16,7 @@ class Tcp:
         host: A name or an address. Of a name with several addresses, one that
             answers is enough.
         port: From 1 to 65535.
-        banner: A regular expression that what the server says first, unasked, must
+        banner: A regular expression (RE2) that the server's first words, unasked, must
             contain a match of: ``"^SSH-2"``, ``"^220 "``.
         closed: Whether the port must, on the contrary, refuse connections on every
             address of the host. Silence is no proof of that, a refusal is.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import trio
 
 from workstream import PluginError
+from workstream.plugins import Pattern
 
 from ._connect import connect, is_refusal, place, reason
 from ._requests import Tcp, TcpResult
@@ -66,7 +65,9 @@ async def _more(stream: trio.SocketStream, where: str) -> bytes:
 
 def _matches(request: Tcp, said: bytes) -> bool:
     # A server that is asked for no banner need not say anything.
-    return not request.banner or bool(re.search(request.banner, _text(said), re.M))
+    if not request.banner:
+        return True
+    return Pattern(request.banner, multiline=True).found_in(_text(said))
 
 
 def _text(said: bytes) -> str:

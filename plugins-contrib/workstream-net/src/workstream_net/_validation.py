@@ -7,6 +7,8 @@ import math
 import re
 from collections.abc import Iterator
 
+from workstream.plugins import Pattern
+
 from ._requests import AnyRequest, Dns, Ping, Tcp, Tls
 
 MAX_COUNT = 1000
@@ -40,9 +42,9 @@ def _tcp(request: Tcp) -> Iterator[str]:
     yield from _host("host", request.host)
     yield from _port(request.port)
     try:
-        re.compile(request.banner)
-    except re.error as error:
-        yield f"banner: {request.banner!r} is no regular expression: {error}"
+        Pattern(request.banner, multiline=True)
+    except ValueError as error:
+        yield f"banner: {error}"
     if request.banner and request.closed:
         yield "closed: a closed port says nothing: leave out banner"
 
