@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
-from .._plan.secret_refs import SecretRef
+from .._secrets.references import SecretRef
 
 __all__ = [
     "argument_faults",
