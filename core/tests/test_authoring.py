@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +39,7 @@ from workstream.plugins import (
     number_faults,
     numbered,
     path_faults,
+    python_interpreter,
     refuse,
     temporary_name,
     text_faults,
@@ -253,6 +257,43 @@ def test_a_look_notes_nothing() -> None:
     assert dict(context.notes) == {}
     assert (context.path, context.deadline, context.attempt) == ("P / A", None, 1)
     assert looking.idempotency_key != other.idempotency_key
+
+
+# --- the interpreter ----------------------------------------------------------------
+
+
+def test_the_interpreter_is_the_one_that_runs() -> None:
+    """A child gets the Python that the engine has, with its environment."""
+    assert python_interpreter() == sys.executable
+
+
+def test_a_packed_program_has_no_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not started again in place of one."""
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+
+    with pytest.raises(PluginError, match="packed into one file") as caught:
+        python_interpreter()
+
+    assert caught.value.permanent
+
+
+def test_a_program_that_embeds_python_is_not_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The interpreter that belongs to its library is, or there is none."""
+    python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    (tmp_path / python).touch(0o755)
+    monkeypatch.setattr(sys, "executable", "/usr/bin/uwsgi")
+
+    def bin_directory(name: str) -> str:
+        return str(tmp_path)
+
+    monkeypatch.setattr(sysconfig, "get_config_var", bin_directory)
+    assert python_interpreter() == str(tmp_path / python)
+
+    (tmp_path / python).unlink()
+    with pytest.raises(PluginError, match="'/usr/bin/uwsgi' is another program"):
+        python_interpreter()
 
 
 # --- timeouts -----------------------------------------------------------------------

@@ -28,7 +28,6 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "registry": ("_registry", "hookspecs"),
     "validation": ("_validation",),
     "interpreter": ("_interpreter",),
-    "attempts": ("_attempts",),
     "codec": ("_codec",),
     "vaults": ("_vaults",),
     "runtime": ("_runtime",),

@@ -22,6 +22,7 @@ from ._authoring.faults import (
 )
 from ._authoring.names import is_temporary_name, temporary_name
 from ._authoring.patterns import Pattern
+from ._authoring.programs import python_interpreter
 from ._authoring.timeouts import explained_timeout
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "number_faults",
     "numbered",
     "path_faults",
+    "python_interpreter",
     "refuse",
     "temporary_name",
     "text_faults",

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from workstream import BasePlugin, NoteValue
-from workstream_files._directory import temporary_name
+from workstream.plugins import temporary_name
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

@@ -2,7 +2,8 @@
 
 ``python file_process.py MODE PLUGIN KEYWORDS``: KEYWORDS are those of the request, as
 JSON. MODE is ``run``; ``stall``: it stops for ever before the first rename; ``small``:
-it may write no file of more than 64 KiB; ``user``: it is not root. It tells on standard output what happens.
+it may write no file of more than 64 KiB; ``user``: it is not root; ``race``: no mount
+is seen beforehand. It tells on standard output what happens.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from workstream_files import (
     WriteFile,
     WriteRequest,
 )
+from workstream_files._directory import Directory
 
 NOBODY = 65534
 
@@ -68,6 +70,11 @@ def stall(*_: object, **__: object) -> None:
         time.sleep(1000)
 
 
+def no_mount(*_: object) -> bool:
+    """What takes the place of a look for mounts."""
+    return False
+
+
 async def main(mode: str, name: str, keywords: dict[str, Any]) -> None:
     plugin, request_type = PLUGINS[name]
     if mode == "stall":
@@ -75,6 +82,9 @@ async def main(mode: str, name: str, keywords: dict[str, Any]) -> None:
         setattr(os, "rmdir" if name == "remove" else "rename", stall)
     if mode == "small":
         resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+    if mode == "race":
+        # As if it were mounted between the look and the rename.
+        setattr(Directory, "is_mount", no_mount)  # noqa: B010
     if mode == "user" and os.geteuid() == 0:
         os.setgroups([])
         os.setgid(NOBODY)

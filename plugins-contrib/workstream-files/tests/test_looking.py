@@ -140,6 +140,15 @@ def test_secrets_are_compared_and_not_shown(folder: Path, perform: Perform) -> N
     assert caught.value.message == f"{path}: it does not contain the secret env:TOKEN"
 
 
+def test_no_content_makes_a_search_slow(folder: Path, perform: Perform) -> None:
+    """A pattern that would be tried for years on this text is answered at once."""
+    (folder / "a").write_text("a" * 100_000 + "!")
+    slow = ContentRequest(path=str(folder / "a"), matches=r"^(\w+\s?)*$")
+
+    with pytest.raises(PluginError, match="nothing in it matches"):
+        perform(FileContent(), slow)
+
+
 def test_what_is_too_long_is_not_read(folder: Path, perform: Perform) -> None:
     """A limit keeps a wrong path from filling the memory."""
     (folder / "a").write_text("12345")
@@ -295,3 +304,58 @@ async def test_what_is_to_be_gone_is_waited_for(
     found, ended = await poll_by_poll(request, context, mock_clock, [link.unlink])
 
     assert (found.kind, ended) == ("none", 1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "seen"),
+    [
+        ({}, "was not there after 4 looks: it did not exist"),
+        (
+            {"path": "b/c"},
+            "was not there after 4 looks: it did not exist, nor the directory FOLDER/b",
+        ),
+        (
+            {"path": "link"},
+            "was not there after 4 looks: it was a symbolic link to something that did "
+            "not exist",
+        ),
+        (
+            {"path": "file", "present": False},
+            "was not gone after 4 looks: it was a file of 4 bytes",
+        ),
+        (
+            {"path": "file", "settled": 60},
+            "was not there after 4 looks: it was a file of 4 bytes, and has stood still "
+            "for 30 of 60 seconds",
+        ),
+    ],
+)
+def test_a_wait_that_times_out_says_what_it_saw(
+    request_: dict[str, Any],
+    seen: str,
+    folder: Path,
+    context: Attempt,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was waited for, how often it was looked at, and the last look (A-4)."""
+    (folder / "file").write_text("text")
+    (folder / "link").symlink_to("nowhere")
+    path = str(folder / request_.get("path", "a"))
+    fields: dict[str, Any] = {**request_, "path": path}
+    request = WaitRequest(poll=10, **fields)
+
+    # The clock jumps while a thread works; without one, each look has its time.
+    async def at_once(function: Callable[..., Any], *args: Any, **words: Any) -> Any:
+        return function(*args, **words)
+
+    monkeypatch.setattr("workstream_files._looking.in_thread", at_once)
+
+    async def main() -> None:
+        with trio.move_on_after(35):
+            await WaitForFile().execute(context, request)
+
+    with pytest.raises(PluginError) as caught:
+        trio.run(main, clock=MockClock(autojump_threshold=0))
+
+    seen = seen.replace("FOLDER", str(folder))
+    assert caught.value.message == f"{path} {seen}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,10 @@ from workstream_files import (
     CopyFile,
     CopyRequest,
     FileChange,
+    LinkRequest,
+    RemovePath,
+    RemoveRequest,
+    SwitchLink,
     WriteFile,
     WriteRequest,
 )
@@ -36,7 +41,7 @@ def mode_of(path: Path) -> str:
     return f"{stat.S_IMODE(path.stat().st_mode):04o}"
 
 
-def command(mode: str, plugin: str, **keywords: object) -> list[str]:
+def command(mode: str, plugin: str, /, **keywords: object) -> list[str]:
     """What starts ``file_process.py``."""
     return [sys.executable, str(PROCESS), mode, plugin, json.dumps(keywords)]
 
@@ -192,7 +197,7 @@ def test_what_no_file_can_be_made_in_is_named(folder: Path, perform: Perform) ->
     below = WriteRequest(path=str(folder / "file" / "a"), content="")
     with pytest.raises(PluginError, match=r"folder/file: Not a dir.*; a part of this"):
         perform(WriteFile(), below)
-    with pytest.raises(PluginError, match=r"^a new file in /proc/: ") as caught:
+    with pytest.raises(PluginError, match=r"^/proc/a could not be written: ") as caught:
         perform(WriteFile(), WriteRequest(path="/proc/a", content=""))
     assert ".tmp" not in caught.value.message
 
@@ -309,6 +314,7 @@ def test_what_a_killed_attempt_left_is_removed_by_the_next(
         assert first.stdout.readline() == "stalled\n"
         first.kill()
     assert sorted(os.listdir(folder)) == [context.temporary, "a"]
+    assert mode_of(folder / context.temporary) == "0700"
     assert path.read_text() == "old"
 
     second = subprocess.run(
@@ -388,6 +394,160 @@ def test_a_full_disk_leaves_what_was_there(folder: Path) -> None:
     )
 
 
+def inside(script: str, *words: str | Path) -> str:
+    """What a shell script says that has mounts of its own."""
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", script, "sh", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+MOUNTED = (
+    'touch "$1/a"; printf old >"$1/source"; mount --bind "$1/source" "$1/a"; '
+    'dir=$1; shift; "$@"; cat "$dir/a"; echo; ls -A "$dir"; '
+)
+"""A file that is a mount of its own, as container runtimes mount ``/etc/hosts``."""
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs unshare and the right to mount")
+@pytest.mark.parametrize("mode", ["run", "race"])
+def test_a_mounted_file_is_refused(folder: Path, mode: str) -> None:
+    """The message says what to do, and nothing of the new content is left anywhere.
+
+    It is seen beforehand; where it is mounted only then, the rename fails.
+    """
+    words = command(mode, "write", path=f"{folder}/a", content="secret", mode="0644")
+
+    said = inside(MOUNTED, folder, *words)
+
+    assert said.startswith(f"failed {folder}/a is a mount of its own (containers ")
+    assert "Say in_place=True to have its content written over" in said
+    assert said.endswith("\nold\na\nsource\n")
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs unshare and the right to mount")
+@pytest.mark.parametrize("new", ["longer than it was", "x", ""])
+def test_a_mounted_file_is_written_over_if_asked_for(folder: Path, new: str) -> None:
+    """Its content and permissions are the new ones, and it is still the same file."""
+    words = command(
+        "run", "write", path=f"{folder}/a", content=new, mode="0640", in_place=True
+    )
+    script = MOUNTED + (
+        'test "$(stat -c %i "$dir/source")" = "$(stat -c %i "$dir/a")"; '
+        'stat -c %a "$dir/a"; "$@"'
+    )
+
+    said = inside(script, folder, *words)
+
+    assert f"content: 3 bytes -> {len(new)} bytes, written over in place" in said
+    assert f"\n{new}\na\nsource\n640\n" in said
+    assert said.endswith("changed=False, details=())\n")
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs unshare and the right to mount")
+def test_a_mounted_file_without_room_keeps_its_content(folder: Path) -> None:
+    """What does not fit is not begun: the old content is there, and whole."""
+    big = folder.parent / "big"
+    big.write_bytes(b"x" * 300_000)
+    (folder / "full").mkdir()
+    words = command("run", "copy", path=f"{folder}/a", source=str(big), in_place=True)
+    script = (
+        'mount -t tmpfs -o size=128k none "$1/full"; printf old >"$1/full/a"; '
+        'touch "$1/a"; mount --bind "$1/full/a" "$1/a"; dir=$1; shift; "$@"; '
+        'cat "$dir/a"; echo; ls -A "$dir"'
+    )
+
+    said = inside(script, folder, *words)
+
+    assert said == (
+        f"failed {folder}/a could not be written: No space left on device (with "
+        "300,000 bytes to write); nothing was changed\nold\na\nfull\n"
+    )
+
+
+@pytest.fixture
+def immutable(folder: Path) -> Iterator[Path]:
+    """A file that nobody may change, root included."""
+    path = folder / "a"
+    path.write_text("old")
+    if shutil.which("chattr") is None:
+        pytest.skip("there is no chattr here (Debian has it in e2fsprogs)")
+    done = subprocess.run(["chattr", "+i", path], capture_output=True)
+    if done.returncode:
+        pytest.skip("this file system or user has no immutable files")
+    yield path
+    subprocess.run(["chattr", "-i", path], check=True)
+
+
+def test_an_immutable_file_leaves_nothing_behind(
+    immutable: Path, perform: Perform
+) -> None:
+    """The message names the file and the attribute; no secret is left beside it."""
+    secret = SecretRef("env:TOKEN").resolved("abracadabra")
+    request = WriteRequest(path=str(immutable), content=secret, mode="0644")
+
+    with pytest.raises(PluginError) as caught:
+        perform(WriteFile(), request)
+
+    assert caught.value.message == (
+        f"{immutable} could not be written: Operation not permitted; nothing was "
+        "changed: it is immutable (chattr +i): take that off first"
+    )
+    assert caught.value.permanent
+    assert immutable.read_text() == "old"
+    assert os.listdir(immutable.parent) == ["a"]
+
+
+def test_attributes_of_an_immutable_file_are_refused(
+    immutable: Path, perform: Perform
+) -> None:
+    """The same content with another mode: the file is named, not its directory."""
+    request = WriteRequest(path=str(immutable), content="old", mode="0600")
+
+    with pytest.raises(PluginError, match=r"/a could not be written.*is immutable"):
+        perform(WriteFile(), request)
+
+
+def test_an_immutable_file_is_not_removed_or_linked(
+    immutable: Path, perform: Perform
+) -> None:
+    """Each action says why, and leaves nothing behind."""
+    link = LinkRequest(path=str(immutable.parent / "l"), target="a")
+    perform(SwitchLink(), link)
+
+    with pytest.raises(PluginError, match=r"folder/a: Operation not .*is immutable"):
+        perform(RemovePath(), RemoveRequest(path=str(immutable)))
+
+    assert sorted(os.listdir(immutable.parent)) == ["a", "l"]
+
+
+@pytest.mark.parametrize("moment", ["fchmod", "fsync", "rename"])
+def test_nobody_else_reads_what_is_not_in_its_place(
+    moment: str, folder: Path, perform: Perform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to the rename, only the engine's user can come to the new file."""
+    real: Callable[..., object] = getattr(os, moment)
+    seen: list[tuple[str, str]] = []
+
+    def look(*args: object, **keywords: object) -> object:
+        for place in folder.glob(".workstream-*.tmp"):
+            seen.append((mode_of(place), *(file.name for file in place.iterdir())))  # type: ignore[arg-type]
+        return real(*args, **keywords)
+
+    monkeypatch.setattr(os, moment, look)
+    secret = SecretRef("env:TOKEN").resolved("abracadabra")
+    path = folder / "a"
+
+    perform(WriteFile(), WriteRequest(path=str(path), content=secret, mode="0644"))
+
+    assert seen[0] == ("0700", "new")
+    assert mode_of(path) == "0644"
+    assert os.listdir(folder) == ["a"]
+
+
 def cancelled_at(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[trio.CancelScope, Callable[..., object]]:
@@ -403,7 +563,7 @@ def cancelled_at(
     return scope, real
 
 
-@pytest.mark.parametrize("moment", ["write", "fsync"])
+@pytest.mark.parametrize("moment", ["mkdir", "write", "fchown", "fchmod", "fsync"])
 def test_cancelled_in_the_middle_nothing_has_changed(
     moment: str, folder: Path, context: Attempt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -411,7 +571,9 @@ def test_cancelled_in_the_middle_nothing_has_changed(
     path = folder / "a"
     path.write_text("old")
     scope, _ = cancelled_at(moment, monkeypatch)
-    request = WriteRequest(path=str(path), content=b"1" * 5_000_000)
+    request = WriteRequest(
+        path=str(path), content=b"1" * 5_000_000, mode="0640", owner="1234"
+    )
 
     async def main() -> None:
         with scope:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import os
+import sys
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 
-from workstream import PluginError, SecretRef
-from workstream_files import RenderTemplate, TemplateRequest
+from workstream import (
+    Block,
+    MemoryVault,
+    Plan,
+    PluginError,
+    Registry,
+    SecretRef,
+    Sequence,
+    open_workstream,
+)
+from workstream_files import RenderTemplate, TemplateRequest, WriteFile, WriteRequest
 
 if TYPE_CHECKING:
     from conftest import Perform
@@ -120,18 +132,111 @@ def test_names_may_be_optional_on_purpose(folder: Path, perform: Perform) -> Non
             "OverflowError: Range too big",
         ),
         ("{% include 'x' %}", "no loader|does not exist"),
+        ("{{ 'a' * n }}", "^the template needs more than 2 GiB of memory$"),
+        (
+            "{% for i in range(99) %}{{ 'a' * 999999 }}{% endfor %}",
+            "^the template gives more than 67,108,864 characters$",
+        ),
     ],
 )
 def test_templates_can_do_no_harm(
     template: str, complaint: str, folder: Path, perform: Perform
 ) -> None:
     """A template cannot run Python, nor for ever; what goes wrong in it is an error."""
-    request = TemplateRequest(path=str(folder / "a"), template=template)
+    request = TemplateRequest(
+        path=str(folder / "a"), template=template, values={"n": 10**10}
+    )
 
     with pytest.raises(PluginError, match=complaint):
         perform(RenderTemplate(), request)
 
     assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in r %}{% for b in r %}{% for c in r %}{% endfor %}{% endfor %}"
+        "{% endfor %}",
+        "{{ 10 ** 10 ** 10 }}",
+    ],
+    ids=["loops", "number"],
+)
+def test_a_template_without_end_is_killed_at_its_timeout(
+    template: str, folder: Path
+) -> None:
+    """The attempt ends, the others run meanwhile, and no process is left (A-4)."""
+    endless = TemplateRequest(
+        path=str(folder / "a"), template=template, values={"r": list(range(99_999))}
+    )
+    beside = WriteRequest(path=str(folder / "b"), content="written meanwhile")
+    stuck = RenderTemplate.action(endless, name="Stuck", timeout=1)
+    plan = Plan(
+        name="Plan",
+        blocks=[
+            Block(
+                name="Block",
+                concurrency=2,
+                sequences=[
+                    Sequence(name="One", actions=[stuck]),
+                    Sequence(
+                        name="Two", actions=[WriteFile.action(beside, name="Beside")]
+                    ),
+                ],
+            )
+        ],
+    )
+
+    async def main() -> Plan:
+        registry = Registry([RenderTemplate(), WriteFile()])
+        with trio.fail_after(60):
+            async with open_workstream(MemoryVault(), registry=registry) as ws:
+                return await ws.run(plan)
+
+    result = trio.run(main)
+
+    one, two = result.blocks[0].sequences
+    assert str(one.actions[0].attempts[0].error) == (
+        "plugin execution timed out: the template was still being rendered"
+    )
+    assert two.actions[0].attempts[0].error is None
+    assert os.listdir(folder) == ["b"]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_values_of_other_classes_are_rendered(folder: Path, perform: Perform) -> None:
+    """Texts and numbers of classes of their own count as texts and numbers."""
+
+    class Port(IntEnum):
+        HTTP = 80
+
+    class Name(str):
+        __slots__ = ()
+
+    request = TemplateRequest(
+        path=str(folder / "a"),
+        template="{{ name }}:{{ ports[0] + 1 }} {{ table[7] }} {{ none }} {{ yes }}",
+        values={
+            "name": Name("web"),
+            "ports": (Port.HTTP,),
+            "table": {7: 1.5},
+            "none": None,
+            "yes": True,
+        },
+    )
+
+    perform(RenderTemplate(), request)
+
+    assert (folder / "a").read_text() == "web:81 1.5 None True"
+
+
+def test_a_packed_program_has_no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no interpreter to render them in, which is said before a plan runs (REG-6)."""
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+
+    with pytest.raises(PluginError, match="brings no Python interpreter"):
+        trio.run(RenderTemplate().init)
 
 
 def test_a_source_that_is_no_template_is_an_error(

@@ -97,6 +97,12 @@ BAD: list[tuple[AnyRequest, list[str]]] = [
         ContentRequest(path="/a", contains=ANY, equals=ANY, matches="(", limit=0),
         ["contains must", "equals must", "no regular expression", "limit must"],
     ),
+    (ContentRequest(path="/a", matches="(?=a)"), ["matches: '(?=a)' is no regular"]),
+    (ContentRequest(path="/a", matches=ANY), ["matches must be text, not "]),
+    (
+        WriteRequest(path="/" + "a/" * 2048 + "a", content="", in_place=ANY),
+        ["more than 4,095 bytes", "in_place must be True or False"],
+    ),
     (ChecksumRequest(path="/a", checksum="sha256:00"), ["64 hexadecimal digits"]),
     (SpaceRequest(path="/a"), ["at least one of free"]),
     (

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import trio
 
-from .._attempts.verbs import on_interrupt_by
 from .._codec.codec import Codec
 from .._interpreter import recovery
 from .._plan.plan import Plan
@@ -155,10 +154,7 @@ class Launcher:
         else:
             self._refuse_unfit(plan, plan_id, fresh=False)
             changed = recovery.put_in_order(
-                plan,
-                on_interrupt_by(self._registry),
-                now,
-                stop_requested=stored.stop_requested,
+                plan, self._registry, now, stop_requested=stored.stop_requested
             )
         changes: list[Change] = [
             self._codec.row_of(plan) if node is plan else self._codec.record_of(node)

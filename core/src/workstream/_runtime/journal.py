@@ -26,6 +26,8 @@ import trio
 from .._protocols.vault import Change, Vault, Write
 from .._values.errors import StorageError
 
+__all__ = ["Committer", "Journal"]
+
 
 class _Batch:
     """What becomes durable together; ``done`` is set when its outcome is known."""

@@ -15,6 +15,8 @@ from .._secrets.filling import filled, references
 from .._secrets.lookups import Immediate, SecretResolver, look_up
 from .._secrets.references import SecretRef
 
+__all__ = ["AT_ONCE", "LookupTimeoutError", "Lookups"]
+
 AT_ONCE = 16
 """Lookups of one scheme that go on together, those that were given up included."""
 

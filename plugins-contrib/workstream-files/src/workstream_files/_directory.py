@@ -13,26 +13,27 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
+import fcntl
 import os
 import stat
+import struct
 from collections.abc import Generator
 
 import attrs
 
 from workstream import PluginError
+from workstream.plugins import is_temporary_name
 
 from ._threads import look_up, plugin_error
 
-__all__ = ["Directory", "opened", "remove_tree", "temporary_name"]
+__all__ = ["Directory", "opened", "remove_tree"]
 
 PARENT_MODE = 0o755
+PRIVATE_MODE = 0o700
 
-
-def temporary_name(idempotency_key: str) -> str:
-    """The name under which an action makes what it then renames."""
-    digest = hashlib.sha256(idempotency_key.encode()).hexdigest()[:24]
-    return f".workstream-{digest}.tmp"
+GET_FLAGS = 0x80086601
+"""The request of ``ioctl`` for a file's attributes as ``lsattr`` shows them."""
+FLAGS = {0x10: "immutable (chattr +i)", 0x20: "append-only (chattr +a)"}
 
 
 @attrs.frozen
@@ -61,8 +62,60 @@ class Directory:
 
     def rename(self, old: str, new: str) -> None:
         """Rename, durably; what has the new name is replaced."""
-        os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+        self.put(self, old, new)
         self.sync()
+
+    def put(self, place: Directory, old: str, new: str) -> None:
+        """Move something here from another directory; what has the new name is replaced.
+
+        Raises:
+            OSError: It cannot be; it names the one of the two that users know.
+        """
+        try:
+            os.rename(old, new, src_dir_fd=place.fd, dst_dir_fd=self.fd)
+        except OSError as error:
+            known = old if is_temporary_name(new) else new
+            raise OSError(error.errno, error.strerror, known) from error
+
+    @contextlib.contextmanager
+    def private(self, name: str) -> Generator[Directory]:
+        """Make a directory in it that nobody else can enter; remove it afterwards.
+
+        A file in it may have its final owner and permissions before it is in its place.
+        """
+        os.mkdir(name, PRIVATE_MODE, dir_fd=self.fd)
+        try:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(name, flags, dir_fd=self.fd)
+            try:
+                yield Directory(os.path.join(self.path, name), fd)
+            finally:
+                # Not remove_tree, which ends where the task is cancelled.
+                for left in os.listdir(fd):
+                    os.unlink(left, dir_fd=fd)
+                os.close(fd)
+        finally:
+            os.rmdir(name, dir_fd=self.fd)
+
+    def is_mount(self, name: str) -> bool:
+        """Whether something of another mount is there, be it of the same file system."""
+        fd = self.open(name, os.O_PATH)
+        try:
+            return _mount_of(fd) != _mount_of(self.fd)
+        finally:
+            os.close(fd)
+
+    def protection(self, name: str) -> str:
+        """Which attribute keeps a file, or this directory, from change; "": none."""
+        with contextlib.suppress(OSError):
+            fd = self.open(name, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                if flags := _flags_of(fd):
+                    return f"it is {flags}"
+            finally:
+                os.close(fd)
+        flags = _flags_of(self.fd)
+        return f"the directory {self.path} is {flags}" if flags else ""
 
     def unlink(self, name: str) -> None:
         """Remove a file or a link, if it is there."""
@@ -119,9 +172,36 @@ def opened(path: str, *, parents: bool = False) -> Generator[Directory]:
     except OSError as error:
         name: object = error.filename
         where = os.path.join(path, name) if isinstance(name, str) else path
+        if error.errno == errno.EPERM and isinstance(name, str):
+            protection = Directory(path, fd).protection(name)
+            if protection:
+                message = (
+                    f"{where}: {error.strerror}; {protection}: take that off first"
+                )
+                raise PluginError(message, permanent=True) from error
         raise plugin_error(error, where) from error
     finally:
         os.close(fd)
+
+
+def _mount_of(fd: int) -> str:
+    """The number of the mount that a descriptor is on; "": it cannot be told."""
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+            found = [line for line in file if line.startswith("mnt_id:")]
+    except OSError:
+        return ""
+    return "".join(found)
+
+
+def _flags_of(fd: int) -> str:
+    """Which attribute of a file keeps everybody from changing it; "": none."""
+    try:
+        packed = fcntl.ioctl(fd, GET_FLAGS, struct.pack("L", 0))
+    except OSError:
+        return ""  # not every file system has such attributes
+    flags = struct.unpack("L", packed)[0]
+    return next((text for flag, text in FLAGS.items() if flags & flag), "")
 
 
 def _make(path: str) -> None:

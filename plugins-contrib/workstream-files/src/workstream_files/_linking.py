@@ -6,8 +6,9 @@ import os
 import stat
 
 from workstream import PluginError, Preview
+from workstream.plugins import temporary_name
 
-from ._directory import Directory, opened, temporary_name
+from ._directory import Directory, opened
 from ._previewing import foreseen
 from ._requests import FileChange, LinkRequest
 from ._threads import look_up

@@ -11,6 +11,7 @@ from itertools import zip_longest
 import trio
 
 from workstream import PluginError, Preview, SecretRef
+from workstream.plugins import Pattern, explained_timeout
 
 from ._attributes import facts, group_id, mode_bits, mode_text, user_id
 from ._requests import (
@@ -128,7 +129,8 @@ def check_content(request: ContentRequest) -> FileFacts:
                 wrong.append(f"it does not contain the secret {wanted.reference}")
         elif wanted not in text:
             wrong.append(f"it does not contain {wanted!r}")
-    if request.matches and re.search(request.matches, text, re.MULTILINE) is None:
+    matches = request.matches
+    if matches and not Pattern(matches, multiline=True).found_in(text):
         wrong.append(f"nothing in it matches {request.matches!r}")
     if wrong:
         message = f"{path}: {'; '.join(wrong)}"
@@ -215,22 +217,51 @@ def _readable(size: float) -> str:
 
 
 async def wait(request: WaitRequest) -> FileFacts:
-    """Wait until what is waited for is so; for how long is not decided here."""
+    """Wait until what is waited for is so.
+
+    Raises:
+        PluginError: The timeout came first; it says what there was at the last look.
+    """
     seen: tuple[int, int, int] | None = None
     since = trio.current_time()
-    while True:
-        found = await in_thread(look, request.path, follow=True)
-        here = found or await in_thread(look, request.path)
-        if not request.present:
-            if here is None:
-                return facts(request.path, None)
-        elif found is not None:
-            now = (found.st_ino, found.st_size, found.st_mtime_ns)
-            if now != seen:
-                seen, since = now, trio.current_time()
-            if trio.current_time() - since >= request.settled:
-                return await in_thread(facts, request.path, found)
-        await trio.sleep(request.poll)
+    looks, last = 0, "nobody could look at it"
+
+    def explain() -> str:
+        wish = "there" if request.present else "gone"
+        times = "1 look" if looks == 1 else f"{looks:,} looks"
+        return f"{request.path} was not {wish} after {times}: {last}"
+
+    async with explained_timeout(explain):
+        while True:
+            found = await in_thread(look, request.path, follow=True)
+            here = found or await in_thread(look, request.path)
+            looks += 1
+            last = _seen(request.path, here, found)
+            if not request.present:
+                if here is None:
+                    return facts(request.path, None)
+            elif found is not None:
+                now = (found.st_ino, found.st_size, found.st_mtime_ns)
+                if now != seen:
+                    seen, since = now, trio.current_time()
+                still = trio.current_time() - since
+                if still >= request.settled:
+                    return await in_thread(facts, request.path, found)
+                last += f", and has stood still for {still:.3g} of {request.settled:g} seconds"
+            await trio.sleep(request.poll)
+
+
+def _seen(path: str, here: os.stat_result | None, found: os.stat_result | None) -> str:
+    """What was seen at a look, in words."""
+    if here is None:
+        folder = os.path.dirname(path)
+        return "it did not exist" + (
+            "" if os.path.isdir(folder) else f", nor the directory {folder}"
+        )
+    if found is None:
+        return "it was a symbolic link to something that did not exist"
+    kind = facts(path, found).kind
+    return f"it was a {kind} of {found.st_size:,} bytes"
 
 
 def foresee_wait(request: WaitRequest) -> Preview:

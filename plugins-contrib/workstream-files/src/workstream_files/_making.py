@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from workstream import Preview, SecretError
+from workstream.plugins import explained_timeout
 
 from ._previewing import foreseen_file
 from ._replacing import Wanted, compare, replace
 from ._requests import CopyRequest, FileChange, TemplateRequest, WriteRequest
 from ._sources import Checked, Data, FileSource, Source, content_data, has_secret
 from ._templates import render
+from ._threads import in_thread
 
 __all__ = ["MakeRequest", "foresee_file", "make_file"]
 
@@ -23,21 +25,32 @@ PUBLIC_MODE, SECRET_MODE = 0o644, 0o600
 PERMISSIONS = stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO
 
 
-def make_file(request: MakeRequest, idempotency_key: str) -> FileChange:
-    """Make the file, unless it is as wanted. For use in a thread.
+async def make_file(request: MakeRequest, idempotency_key: str) -> FileChange:
+    """Make the file, unless it is as wanted.
 
     Raises:
         PluginError: It cannot be made; then what was there is as it was.
     """
-    with _wanted(request) as wanted:
-        return replace(wanted, idempotency_key)
+    content = await _content(request)
+
+    def make() -> FileChange:
+        with _wanted(request, content) as wanted:
+            return replace(wanted, idempotency_key)
+
+    text = f"{request.path} was still being written; it is as it was before"
+    async with explained_timeout(lambda: text):
+        return await in_thread(make)
 
 
-def foresee_file(request: MakeRequest) -> Preview:
-    """What would change; nothing is written. For use in a thread."""
-    try:
-        with _wanted(request) as wanted:
+async def foresee_file(request: MakeRequest) -> Preview:
+    """What would change; nothing is written."""
+
+    def foresee(content: bytes) -> Preview:
+        with _wanted(request, content) as wanted:
             return foreseen_file(wanted, compare(wanted), secret=_is_secret(request))
+
+    try:
+        return await in_thread(foresee, await _content(request))
     except SecretError:
         return Preview(
             f"{request.path}: what it is to hold depends on a secret, which is not "
@@ -46,8 +59,19 @@ def foresee_file(request: MakeRequest) -> Preview:
         )
 
 
+async def _content(request: MakeRequest) -> bytes:
+    """The bytes of a new file; of a copy none, for they are read as they are written."""
+    match request:
+        case WriteRequest():
+            return content_data(request.content)
+        case TemplateRequest():
+            return await render(request)
+        case CopyRequest():
+            return b""
+
+
 @contextmanager
-def _wanted(request: MakeRequest) -> Generator[Wanted]:
+def _wanted(request: MakeRequest, content: bytes) -> Generator[Wanted]:
     """What a request asks for; where it is another file, that is open meanwhile."""
     mode = SECRET_MODE if _is_secret(request) else PUBLIC_MODE
     if isinstance(request, CopyRequest):
@@ -55,10 +79,8 @@ def _wanted(request: MakeRequest) -> Generator[Wanted]:
             source = Checked(file, request.checksum, request.source)
             # Not what lets a program run with its owner's rights.
             yield _placed(request, source, file.found.st_mode & PERMISSIONS)
-    elif isinstance(request, WriteRequest):
-        yield _placed(request, Data(content_data(request.content)), mode)
     else:
-        yield _placed(request, Data(render(request)), mode)
+        yield _placed(request, Data(content), mode)
 
 
 def _placed(request: MakeRequest, source: Source, new_mode: int) -> Wanted:
@@ -70,6 +92,7 @@ def _placed(request: MakeRequest, source: Source, new_mode: int) -> Wanted:
         owner=request.owner,
         group=request.group,
         parents=request.parents,
+        in_place=request.in_place,
     )
 
 

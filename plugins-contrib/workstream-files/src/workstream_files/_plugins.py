@@ -19,6 +19,7 @@ from workstream import (
     hookimpl,
     retries,
 )
+from workstream.plugins import python_interpreter
 
 from ._linking import foresee_link, switch_link
 from ._looking import (
@@ -78,15 +79,13 @@ class WriteFile(ActionPlugin[WriteRequest, FileChange]):
 
     async def execute(self, context: Context, request: WriteRequest, /) -> FileChange:
         """Write the file, unless it is as wanted."""
-        return _told(
-            context, await in_thread(make_file, request, context.idempotency_key)
-        )
+        return _told(context, await make_file(request, context.idempotency_key))
 
     async def preview(
         self, context: PreviewContext, request: WriteRequest, /
     ) -> Preview:
         """Say what would change; nothing is written."""
-        return await in_thread(foresee_file, request)
+        return await foresee_file(request)
 
 
 class RenderTemplate(ActionPlugin[TemplateRequest, FileChange]):
@@ -100,19 +99,21 @@ class RenderTemplate(ActionPlugin[TemplateRequest, FileChange]):
         """Refuse a request that can never work, with all its faults (V-19)."""
         check(request)
 
+    async def init(self) -> None:
+        """See that there is a Python interpreter for templates (REG-6)."""
+        python_interpreter()
+
     async def execute(
         self, context: Context, request: TemplateRequest, /
     ) -> FileChange:
         """Render the template and write the file, unless it is as wanted."""
-        return _told(
-            context, await in_thread(make_file, request, context.idempotency_key)
-        )
+        return _told(context, await make_file(request, context.idempotency_key))
 
     async def preview(
         self, context: PreviewContext, request: TemplateRequest, /
     ) -> Preview:
         """Say what would change; nothing is written."""
-        return await in_thread(foresee_file, request)
+        return await foresee_file(request)
 
 
 class CopyFile(ActionPlugin[CopyRequest, FileChange]):
@@ -128,15 +129,13 @@ class CopyFile(ActionPlugin[CopyRequest, FileChange]):
 
     async def execute(self, context: Context, request: CopyRequest, /) -> FileChange:
         """Copy the file, unless the copy is as wanted."""
-        return _told(
-            context, await in_thread(make_file, request, context.idempotency_key)
-        )
+        return _told(context, await make_file(request, context.idempotency_key))
 
     async def preview(
         self, context: PreviewContext, request: CopyRequest, /
     ) -> Preview:
         """Say what would change; nothing is written."""
-        return await in_thread(foresee_file, request)
+        return await foresee_file(request)
 
 
 class SwitchLink(ActionPlugin[LinkRequest, FileChange]):

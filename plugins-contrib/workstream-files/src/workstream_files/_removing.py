@@ -11,8 +11,9 @@ import stat
 from pathlib import Path
 
 from workstream import PluginError, Preview
+from workstream.plugins import temporary_name
 
-from ._directory import Directory, opened, remove_tree, temporary_name
+from ._directory import Directory, opened, remove_tree
 from ._previewing import foreseen
 from ._requests import FileChange, RemoveRequest
 from ._threads import look_up

@@ -1,19 +1,25 @@
 """A file put in place whole: written beside, told to the disk, renamed.
 
 At every moment, a power cut included, there is either what was there before or all of
-what is wanted, with its owner and permissions. A killed attempt can leave a temporary
-file behind, which its next attempt removes.
+what is wanted, with its owner and permissions. Until the rename the new file is in a
+directory that only the engine's user can enter, so nobody else reads a secret in it.
+Every failure and cancellation removes that directory; of a killed attempt, the next
+attempt removes it.
+
+A file that is a mount of its own cannot be replaced. It is refused, or, if the plan says
+``in_place=True``, its content is written over.
 """
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import stat
 
 import attrs
 
 from workstream import PluginError
+from workstream.plugins import temporary_name
 
 from ._attributes import (
     group_id,
@@ -23,12 +29,20 @@ from ._attributes import (
     user_id,
     user_name,
 )
-from ._directory import Directory, opened, temporary_name
+from ._directory import Directory, opened
 from ._requests import FileChange
 from ._sources import Source
-from ._threads import look_up
+from ._threads import ADVICE, STAYS, look_up
 
 __all__ = ["Comparison", "Wanted", "compare", "replace"]
+
+NEW = "new"
+"""What the file is called before it is in its place."""
+
+MOST_IN_PLACE = 64 * 1024 * 1024
+"""Bytes of a file that is written over: its old and its new content are in memory."""
+
+ROOM = {errno.EDQUOT, errno.EFBIG, errno.ENOSPC}
 
 
 @attrs.frozen(kw_only=True)
@@ -43,6 +57,7 @@ class Wanted:
         owner: Its user; None: as it is.
         group: Its group; None: as it is.
         parents: Whether to make the directories it is in.
+        in_place: Whether its content may be written over where it is a mount.
     """
 
     path: str
@@ -52,6 +67,7 @@ class Wanted:
     owner: str | None
     group: str | None
     parents: bool
+    in_place: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -61,6 +77,7 @@ class Comparison:
     Attributes:
         found: What there is; None: nothing.
         same_content: Whether its content is as wanted.
+        is_mount: Whether it is a mount of its own, and so cannot be replaced.
         mode: The permissions it is to have.
         user: The user it is to belong to; None: whoever makes it.
         group: The group, likewise.
@@ -69,6 +86,7 @@ class Comparison:
 
     found: os.stat_result | None
     same_content: bool
+    is_mount: bool
     mode: int
     user: int | None
     group: int | None
@@ -88,16 +106,15 @@ def replace(wanted: Wanted, idempotency_key: str) -> FileChange:
         comparison = _compared(wanted, directory, name)
         if not comparison.details:
             return FileChange(path=wanted.path, changed=False)
-        if comparison.same_content:
-            fd = directory.open(name, os.O_RDONLY | os.O_NONBLOCK)
-            try:
-                _set_attributes(wanted, comparison, fd)
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        else:
-            _write(wanted, comparison, directory, temporary)
-            directory.rename(temporary, name)
+        try:
+            if comparison.same_content:
+                _change_attributes(wanted, comparison, directory, name)
+            elif comparison.is_mount:
+                _write_over(wanted, comparison, directory, name)
+            else:
+                _put_in_place(wanted, comparison, directory, name, temporary)
+        except OSError as error:
+            raise _failure(wanted, directory, error) from error
     return FileChange(path=wanted.path, changed=True, details=comparison.details)
 
 
@@ -132,7 +149,21 @@ def _compared(wanted: Wanted, directory: Directory, name: str) -> Comparison:
         message = f"{wanted.path} is {what}: remove it first, or name another path"
         raise PluginError(message, permanent=True)
     same = found.st_size == wanted.source.size and _same(wanted, directory, name)
-    return _comparison(wanted, found, same_content=same)
+    is_mount = not same and directory.is_mount(name)
+    if is_mount and not wanted.in_place:
+        raise _is_mount(wanted)
+    return _comparison(wanted, found, same_content=same, is_mount=is_mount)
+
+
+def _is_mount(wanted: Wanted) -> PluginError:
+    message = (
+        f"{wanted.path} is a mount of its own (containers mount /etc/hosts, for "
+        "example), so it cannot be replaced in one step. Say in_place=True to have its "
+        "content written over, of which others may see half; or change the file that "
+        "is mounted there"
+    )
+    # With in_place=True it was mounted in this moment, which the next attempt sees.
+    return PluginError(message, permanent=not wanted.in_place)
 
 
 def _same(wanted: Wanted, directory: Directory, name: str) -> bool:
@@ -149,7 +180,11 @@ def _same(wanted: Wanted, directory: Directory, name: str) -> bool:
 
 
 def _comparison(
-    wanted: Wanted, found: os.stat_result | None, *, same_content: bool
+    wanted: Wanted,
+    found: os.stat_result | None,
+    *,
+    same_content: bool,
+    is_mount: bool = False,
 ) -> Comparison:
     user = None if wanted.owner is None else user_id(wanted.owner)
     group = None if wanted.group is None else group_id(wanted.group)
@@ -169,8 +204,9 @@ def _comparison(
         user = found.st_uid if user is None else user
         group = found.st_gid if group is None else group
         if not same_content:
+            how = ", written over in place" if is_mount else ""
             details.append(
-                f"content: {found.st_size:,} bytes -> {wanted.source.size:,} bytes"
+                f"content: {found.st_size:,} bytes -> {wanted.source.size:,} bytes{how}"
             )
         if mode != old:
             details.append(f"mode: {mode_text(old)} -> {mode_text(mode)}")
@@ -181,6 +217,7 @@ def _comparison(
     return Comparison(
         found=found,
         same_content=same_content,
+        is_mount=is_mount,
         mode=mode,
         user=user,
         group=group,
@@ -188,12 +225,27 @@ def _comparison(
     )
 
 
-def _write(
-    wanted: Wanted, comparison: Comparison, directory: Directory, temporary: str
+def _change_attributes(
+    wanted: Wanted, comparison: Comparison, directory: Directory, name: str
 ) -> None:
-    """Write the temporary file, to the disk; or leave none."""
-    fd = directory.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    fd = directory.open(name, os.O_RDONLY | os.O_NONBLOCK)
     try:
+        _set_attributes(wanted, comparison, fd)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _put_in_place(
+    wanted: Wanted,
+    comparison: Comparison,
+    directory: Directory,
+    name: str,
+    temporary: str,
+) -> None:
+    """Write the file beside its place, to the disk, and move it there; or leave nothing."""
+    with directory.private(temporary) as beside:
+        fd = beside.open(NEW, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             for data in wanted.source.chunks():
                 _write_all(fd, data)
@@ -202,17 +254,75 @@ def _write(
         finally:
             os.close(fd)
         look_up()
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            directory.unlink(temporary)
-        if isinstance(error, OSError):
-            reason = error.strerror or str(error)
-            message = (
-                f"{wanted.path} could not be written: {reason} (with "
-                f"{wanted.source.size:,} bytes to write); nothing was changed"
-            )
-            raise PluginError(message) from error
-        raise
+        directory.put(beside, NEW, name)
+    directory.sync()
+
+
+def _write_over(
+    wanted: Wanted, comparison: Comparison, directory: Directory, name: str
+) -> None:
+    """Write the new content over the old one; put that back if it fails."""
+    found = comparison.found
+    assert found is not None
+    if max(wanted.source.size, found.st_size) > MOST_IN_PLACE:
+        message = (
+            f"{wanted.path} has more than {MOST_IN_PLACE:,} bytes, before or afterwards, "
+            "and is not written over: change the file that is mounted there"
+        )
+        raise PluginError(message, permanent=True)
+    # All of it first, for from the first byte that is written on there is no way back:
+    # a wrong checksum, a source that cannot be read, a cancellation come before.
+    new = b"".join(wanted.source.chunks())
+    fd = directory.open(name, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        old = os.pread(fd, found.st_size + 1, 0)
+        look_up()
+        try:
+            _overwrite(fd, new)
+        except OSError as error:
+            try:
+                _overwrite(fd, old)
+            except OSError:
+                message = (
+                    f"{wanted.path} was written over and may be half old, half new: "
+                    f"{error.strerror}; writing the old content back failed too"
+                )
+                raise PluginError(message) from error
+            raise
+        _set_attributes(wanted, comparison, fd)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _overwrite(fd: int, data: bytes) -> None:
+    try:
+        os.posix_fallocate(fd, 0, max(len(data), 1))
+    except OSError as error:
+        if error.errno in ROOM:  # or the file system has no such thing
+            raise
+    os.lseek(fd, 0, os.SEEK_SET)
+    _write_all(fd, data)
+    os.ftruncate(fd, len(data))
+
+
+def _failure(wanted: Wanted, directory: Directory, error: OSError) -> PluginError:
+    """Why a file could not be written, in words that name it and nothing of ours."""
+    if error.errno == errno.EBUSY:
+        return _is_mount(wanted)
+    reason = error.strerror or str(error)
+    message = f"{wanted.path} could not be written: {reason}"
+    if error.errno in ROOM:
+        message += f" (with {wanted.source.size:,} bytes to write)"
+    message += "; nothing was changed"
+    protection = ""
+    if error.errno == errno.EPERM:
+        protection = directory.protection(os.path.basename(wanted.path))
+    if protection:
+        message += f": {protection}: take that off first"
+    elif error.errno in ADVICE and error.errno not in (*ROOM, errno.ENOENT):
+        message += f"; {ADVICE[error.errno]}"
+    return PluginError(message, permanent=error.errno in STAYS)
 
 
 def _write_all(fd: int, data: bytes) -> None:

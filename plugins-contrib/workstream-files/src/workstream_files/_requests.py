@@ -48,6 +48,7 @@ class _Placed:
     owner: str | None = None
     group: str | None = None
     parents: bool = False
+    in_place: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +66,10 @@ class WriteRequest(_Placed):
             engine's.
         group: A group, likewise.
         parents: Whether to make the directories it is to be in, where they are missing.
+        in_place: Whether to write over the content of a file that cannot be replaced,
+            because it is a mount of its own, as ``/etc/hosts`` is in a container.
+            Others may then see half of the new content. Any other file is replaced
+            whole, whatever this says.
     """
 
     content: Content
@@ -80,6 +85,7 @@ class TemplateRequest(_Placed):
         owner: As for ``WriteRequest``.
         group: As for ``WriteRequest``.
         parents: As for ``WriteRequest``.
+        in_place: As for ``WriteRequest``.
         template: The template's text; or else:
         source: The file that holds it, an absolute path. It may include others by
             names below its own directory.
@@ -107,6 +113,7 @@ class CopyRequest(_Placed):
         owner: As for ``WriteRequest``.
         group: As for ``WriteRequest``.
         parents: As for ``WriteRequest``.
+        in_place: As for ``WriteRequest``.
     """
 
     source: str

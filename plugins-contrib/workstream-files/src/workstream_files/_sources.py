@@ -112,7 +112,7 @@ class FileSource:
         # Not to the end, for what is written to all the time has none.
         place = 0
         while place < self.size:
-            data = os.pread(self.fd, min(CHUNK, self.size - place), place)
+            data = self._read(min(CHUNK, self.size - place), place)
             look_up()
             if not data:
                 break
@@ -120,9 +120,16 @@ class FileSource:
             yield data
         now = os.fstat(self.fd)
         changed = now.st_mtime_ns != self.found.st_mtime_ns
-        if changed or place != self.size or os.pread(self.fd, 1, place):
+        if changed or place != self.size or self._read(1, place):
             message = f"{self.path} was changed while it was read"
             raise PluginError(message)
+
+    def _read(self, size: int, place: int) -> bytes:
+        try:
+            return os.pread(self.fd, size, place)
+        except OSError as error:
+            message = f"{self.path} cannot be read: {error.strerror or error}"
+            raise PluginError(message) from error
 
 
 def pieces(content: Content) -> tuple[str | bytes | SecretRef, ...]:

@@ -41,6 +41,7 @@ STAYS = {
 
 ADVICE = {
     errno.EACCES: "see whether the user who runs the engine may do this",
+    errno.EBUSY: "it is in use as a mount: unmount it first",
     errno.EDQUOT: "the user's share of the disk is used up: remove something",
     errno.ENOENT: "see that it is there, and all the directories above it",
     errno.ENOSPC: "the disk is full: make room on it",
@@ -50,7 +51,7 @@ ADVICE = {
 }
 """What to do about what operators meet most."""
 
-OUR_OWN = re.compile(r"(.*/)?\.workstream-[0-9a-f]+\.tmp")
+OUR_OWN = re.compile(r"((?:.*/)?)\.workstream-[0-9a-f]{24}\.tmp(?:/.*)?")
 """A file that is not in its place yet; nobody else knows its name."""
 
 _limiter: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("files")
@@ -89,7 +90,7 @@ def plugin_error(error: OSError, path: str | None = None) -> PluginError:
     where = path if path is not None else _name_of(error)
     own = OUR_OWN.fullmatch(where)
     if own is not None:
-        where = f"a new file in {own[1] or 'its directory'}"
+        where = f"a new file in {own[1].rstrip('/') or '/'}"
     message = f"{where}: {error.strerror or error}"
     if error.errno in ADVICE:
         message += f"; {ADVICE[error.errno]}"

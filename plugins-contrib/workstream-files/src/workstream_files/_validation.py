@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import os
 import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias, cast, get_args
 
 from workstream import SecretRef
+from workstream.plugins import (
+    Pattern,
+    flag_faults,
+    number_faults,
+    path_faults,
+    refuse,
+    text_faults,
+)
 
 from ._attributes import MODE
 from ._looking import size_in_bytes
@@ -44,7 +50,6 @@ AnyRequest: TypeAlias = (
 
 CHANGING = (WriteRequest, TemplateRequest, CopyRequest, LinkRequest, RemoveRequest)
 DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128, "blake2b": 128}
-LONGEST_NAME = 255
 SHORTEST_POLL = 0.01
 
 
@@ -54,38 +59,36 @@ def check(request: AnyRequest) -> None:
     Raises:
         ValueError: It has faults.
     """
-    found = faults(request)
-    if found:
-        raise ValueError("; ".join(found))
+    refuse(faults(request))
 
 
 def faults(request: AnyRequest) -> list[str]:
     """All that can never work in a request, a clause each; none when it is valid."""
     changes = isinstance(request, CHANGING)
-    found = [*_path("path", request.path, changes=changes)]
+    found = [*path_faults("path", request.path, plain=changes)]
     if isinstance(request, (WriteRequest, TemplateRequest, CopyRequest)):
         found += _attributes(request)
-        found += _flags(request, "parents")
+        found += flag_faults(request, "parents", "in_place")
     match request:
         case WriteRequest():
             found += _content("content", request.content)
         case TemplateRequest():
             found += _template(request)
         case CopyRequest():
-            found += _path("source", request.source)
+            found += path_faults("source", request.source)
             if request.checksum != "":
                 found += _checksum(request.checksum)
             if request.source == request.path:
                 found.append("source and path are the same file")
         case LinkRequest():
-            found += _text("target", request.target)
-            found += _flags(request, "must_exist")
+            found += text_faults("target", request.target, purpose="no path")
+            found += flag_faults(request, "must_exist")
         case RemoveRequest():
-            found += _flags(request, "recursive")
+            found += flag_faults(request, "recursive")
         case WaitRequest():
-            found += _flags(request, "present")
-            found += _number("settled", request.settled)
-            found += _number("poll", request.poll, least=SHORTEST_POLL)
+            found += flag_faults(request, "present")
+            found += number_faults("settled", request.settled)
+            found += number_faults("poll", request.poll, least=SHORTEST_POLL)
             if request.settled and not request.present:
                 found.append("settled: what is to be gone cannot settle")
         case ExistsRequest():
@@ -97,42 +100,6 @@ def faults(request: AnyRequest) -> list[str]:
         case SpaceRequest():
             found += _space(request)
     return found
-
-
-def _text(field: str, text: object) -> Iterator[str]:
-    if not isinstance(text, str):
-        yield f"{field} must be text, not {type(text).__name__}"
-    elif not text:
-        yield f"{field} is empty"
-    elif "\0" in text:
-        yield f"{field} holds a NUL character, which no path can have"
-    else:
-        try:
-            os.fsencode(text)
-        except UnicodeEncodeError:
-            yield f"{field} holds characters that cannot be encoded"
-
-
-def _path(field: str, path: object, *, changes: bool = False) -> Iterator[str]:
-    wrong = list(_text(field, path))
-    if wrong:
-        yield from wrong
-        return
-    text = cast("str", path)
-    if not text.startswith("/"):
-        yield f"{field} must be an absolute path, not {text!r} (~ is not expanded)"
-        return
-    if any(len(os.fsencode(name)) > LONGEST_NAME for name in text.split("/")):
-        yield f"{field} has a name of more than {LONGEST_NAME} bytes"
-    if not changes:
-        return
-    if not text.strip("/"):
-        yield f"{field} is the root of the file system"
-    elif text.endswith("/") or {".", ".."} & set(text.split("/")):
-        yield (
-            f"{field} must name one place plainly, without '.', '..' or a '/' at its "
-            f"end: {os.path.normpath(text)!r} rather than {text!r}"
-        )
 
 
 def _attributes(
@@ -147,24 +114,7 @@ def _attributes(
     for field in ("owner", "group"):
         value: object = getattr(request, field)
         if value is not None:
-            yield from _text(field, value)
-
-
-def _flags(request: object, *fields: str) -> Iterator[str]:
-    for field in fields:
-        value: object = getattr(request, field)
-        if not isinstance(value, bool):
-            yield f"{field} must be True or False, not {value!r}"
-
-
-def _number(field: str, value: object, *, least: float = 0.0) -> Iterator[str]:
-    if (
-        not isinstance(value, (int, float))
-        or isinstance(value, bool)
-        or not math.isfinite(value)
-        or value < least
-    ):
-        yield f"{field} must be a number of seconds, {least:g} or more, not {value!r}"
+            yield from text_faults(field, value, purpose="no path")
 
 
 def _content(field: str, content: object) -> Iterator[str]:
@@ -195,7 +145,7 @@ def _template(request: TemplateRequest) -> Iterator[str]:
     if (request.template is None) == (request.source is None):
         yield "give either template, its text, or source, the file that holds it"
     if request.source is not None:
-        yield from _path("source", request.source)
+        yield from path_faults("source", request.source)
     template = cast("object", request.template)
     if template is not None:
         if not isinstance(template, str):
@@ -258,13 +208,13 @@ def _checksum(checksum: object) -> Iterator[str]:
 
 
 def _exists(request: ExistsRequest) -> Iterator[str]:
-    yield from _flags(request, "present")
+    yield from flag_faults(request, "present")
     yield from _attributes(request)
     if request.kind not in get_args(Kind):
         kinds = ", ".join(get_args(Kind))
         yield f"kind must be one of {kinds}, not {request.kind!r}"
     if request.max_age is not None:
-        yield from _number("max_age", request.max_age)
+        yield from number_faults("max_age", request.max_age)
     expectations = (request.mode, request.owner, request.group, request.max_age)
     if not request.present and (request.kind != "any" or any(expectations)):
         yield "present=False: what is not there has no kind, mode, owner, group or age"
@@ -276,10 +226,14 @@ def _what_it_holds(request: ContentRequest) -> Iterator[str]:
         yield f"contains must be text or a SecretRef, not {type(contains).__name__}"
     if request.equals is not None:
         yield from _content("equals", request.equals)
-    try:
-        re.compile(request.matches)
-    except (re.error, TypeError) as error:
-        yield f"matches: {request.matches!r} is no regular expression: {error}"
+    matches = cast("object", request.matches)
+    if not isinstance(matches, str):
+        yield f"matches must be text, not {type(matches).__name__}"
+    else:
+        try:
+            Pattern(matches, multiline=True)
+        except ValueError as error:
+            yield f"matches: {error}"
     limit = cast("object", request.limit)
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
         yield f"limit must be a number of bytes, 1 or more, not {limit!r}"
