@@ -25,9 +25,9 @@ from workstream._protocols.plugin import (
     request_types,
     response_types,
 )
+from workstream._values.annotations import type_text
 from workstream._values.errors import RegistrationError
 from workstream._values.state import OnInterrupt
-from workstream._values.type_arguments import type_text
 from workstream.retries import FAST, SECONDS
 
 T = TypeVar("T")

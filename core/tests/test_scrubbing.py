@@ -18,7 +18,6 @@ from workstream._secrets.references import HIDDEN, SECURE, SecretRef, StoredValu
 from workstream._secrets.scrubbing import (
     hide_within,
     scrub_value,
-    secret_paths,
     secret_values,
 )
 from workstream._values.errors import SecretError
@@ -157,37 +156,6 @@ def test_what_cannot_be_copied_is_shown_as_it_is() -> None:
     assert scrub_value(StoredValue(odd)).data is odd
 
 
-def test_paths_lead_to_every_secure_field() -> None:
-    """Secret paths name fields, keys and indexes of the plain form."""
-    login = Login("u", "hunter2")
-    value = Nested(
-        anything=[0, {"k": login, 3: login}],
-        login=login,
-        by_host={"web-1": [login, login]},
-    )
-    assert secret_paths(value) == (
-        ("anything", 1, "k", "password"),
-        ("anything", 1, 3, "password"),
-        ("login", "password"),
-        ("by_host", "web-1", 0, "password"),
-        ("by_host", "web-1", 1, "password"),
-    )
-
-
-def test_path_ends_where_nothing_can_be_named() -> None:
-    """What is inside a set, or under an odd key, is named by what holds it."""
-    login = Login("u", "hunter2")
-    value = [{login}, {(1, 2): login}, {(1, 2): "plain"}, {3}]
-    assert secret_paths(value) == ((0,), (1,))
-
-
-def test_value_without_secrets_has_no_paths() -> None:
-    """Nothing marked, nothing named."""
-    assert secret_paths("text") == ()
-    assert secret_paths(None) == ()
-    assert secret_paths(Refs(token=SecretRef("env:X"))) == ()
-
-
 def test_stored_value_is_scrubbed_by_its_paths() -> None:
     """Scrubbing needs no plugin: the paths were stored with the plan (CL-8)."""
     stored = StoredValue(
@@ -219,7 +187,6 @@ def test_stored_value_is_scrubbed_by_its_paths() -> None:
         },
         stored.secret,
     )
-    assert secret_paths(stored) == stored.secret
     assert stored.data["password"] == "hunter2"
 
 

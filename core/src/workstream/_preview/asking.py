@@ -32,9 +32,9 @@ from .._runtime.calls import outcome_of_call
 from .._runtime.clock import utc_now
 from .._runtime.context import AttemptContext
 from .._runtime.lookups import Lookups, LookupTimeoutError
+from .._values.annotations import type_text
 from .._values.errors import SecretError
 from .._values.state import Attempt, PluginError
-from .._values.type_arguments import type_text
 from .forecast import Forecast, PreviewItem
 
 __all__ = ["Asker"]

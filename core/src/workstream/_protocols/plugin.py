@@ -23,9 +23,9 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from .._plan.plan import DEFAULT_TIMEOUT, Action, CheckAction
+from .._values.annotations import TypeArgument, members, type_text
 from .._values.errors import RegistrationError
 from .._values.state import NoteValue, OnInterrupt
-from .._values.type_arguments import TypeArgument, type_text, union_members
 from ..retries import FAST, RetryPolicy
 from .preview import Preview, PreviewContext
 
@@ -294,14 +294,14 @@ def request_types(
     plugin: BasePlugin[Any, Any] | type[BasePlugin[Any, Any]],
 ) -> tuple[type, ...]:
     """The classes of request the plugin serves: one, or the members of its union (V-23)."""
-    return union_members(plugin.request_type)
+    return members(plugin.request_type)
 
 
 def response_types(
     plugin: BasePlugin[Any, Any] | type[BasePlugin[Any, Any]],
 ) -> tuple[type, ...]:
     """The classes a response may be of, exactly; ``NoneType`` stands for None (A-7)."""
-    return union_members(plugin.response_type)
+    return members(plugin.response_type)
 
 
 def can_reconcile(plugin: BasePlugin[Any, Any]) -> bool:

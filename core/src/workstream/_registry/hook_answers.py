@@ -10,7 +10,7 @@ from typing import Any, cast
 import attrs
 
 from .._protocols.plugin import AnyPlugin
-from .._values.type_arguments import type_text
+from .._values.annotations import type_text
 from .listing import LeftOut
 from .registration import is_plugin_name, not_a_plugin, registration_faults
 

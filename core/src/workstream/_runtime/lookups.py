@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import trio
 
-from .._secrets.filling import filled, references
+from .._secrets.filling import filled, secret_references, texts_to_hide
 from .._secrets.lookups import Immediate, SecretResolver, look_up
 from .._secrets.references import SecretRef
 
@@ -56,7 +56,7 @@ class Lookups:
         """
         values: dict[SecretRef, str] = {}
         waiting: list[SecretRef] = []
-        for ref in references(request):
+        for ref in secret_references(request):
             if self._is_immediate(ref):
                 values[ref] = look_up(ref, self._resolvers)
             else:
@@ -68,7 +68,8 @@ class Lookups:
                     values[late] = await self._look_up(late)
             if scope.cancelled_caught:
                 raise LookupTimeoutError(self._too_late(late, seconds))
-        return filled(request, values)
+        request = filled(request, values)
+        return request, texts_to_hide(request)
 
     def _is_immediate(self, ref: SecretRef) -> bool:
         resolver = self._resolvers.get(ref.scheme)

@@ -14,8 +14,6 @@ from .._values.state import FIRST_LINES, LAST_LINES
 from .filling import texts_to_hide
 from .forms import StreamRedactor
 
-__all__ = ["CapturedOutput"]
-
 KEEP = 64 * 1024
 LONGEST_LINE = 8 * 1024
 """Characters of one line that are passed on; the engine cuts at 4 KiB and says so."""

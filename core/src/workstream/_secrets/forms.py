@@ -24,8 +24,6 @@ from urllib.parse import (
 
 from .references import HIDDEN
 
-__all__ = ["SHORTEST", "StreamRedactor", "forms", "hide", "hide_bytes", "hide_end"]
-
 SHORTEST = 4
 """A shorter text is not looked for: hiding each "a" would make every message useless."""
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from .filling import texts_to_hide
 from .forms import forms, hide, hide_end
 
-__all__ = ["Redactor"]
-
 
 class Redactor:
     """Takes the secrets of a request out of texts, for plugins that cut texts.

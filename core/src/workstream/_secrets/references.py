@@ -27,8 +27,6 @@ import attrs
 
 from .._values.errors import SecretError
 
-__all__ = ["HIDDEN", "IGNORE", "SECURE", "DataPath", "SecretRef", "StoredValue"]
-
 MARK = "workstream.secret"
 """The key under which a field's metadata holds its mark."""
 
@@ -48,7 +46,21 @@ DataPath: TypeAlias = tuple[str | int, ...]
 """Where something sits in plain data: field names, keys and indexes, outermost first."""
 
 
-class _Sealed:
+class Reference:
+    """Stands in a request for something that is looked up just before each call.
+
+    ``_secrets.filling`` finds references and fills them in, whatever they refer to. What
+    looks through a request stops at one.
+    """
+
+    __slots__ = ()
+
+    def resolved(self, value: Any) -> Any:
+        """What a plugin finds in its place, once its value is known."""
+        raise NotImplementedError
+
+
+class _Sealed(Reference):
     """Where a resolved reference keeps its value.
 
     It is no attrs field, so whatever goes by fields (repr, comparison, ``asdict``,

@@ -11,26 +11,27 @@ value by value.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import decimal
 import enum
 import functools
 import pathlib
 import re
-import sys
 import types
-import typing
 import uuid
-from collections import deque
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any
 
 import attrs
 
-from .references import IGNORE, MARK, SECURE, SecretRef
-
-__all__ = ["ClassFacts", "FieldFacts", "facts_of", "may_hold_secrets", "secret_faults"]
+from .._values.annotations import (
+    Field,
+    fields_of,
+    is_record,
+    members,
+    parts,
+    records_below,
+)
+from .references import IGNORE, MARK, SECURE, Reference
 
 SECRET_WORDS = frozenset({
     "auth", "authorization", "bearer", "cert", "cred", "credential", "credentials",
@@ -38,9 +39,6 @@ SECRET_WORDS = frozenset({
     "signing", "token",
 })  # fmt: skip
 """A field whose name has one of these words needs a mark (REG-4)."""
-
-DEEPEST = 50
-"""How many fields below one another are searched."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
@@ -83,7 +81,7 @@ class FieldFacts:
         secure: Whether it is marked SECURE.
         optional: Whether it may be None.
         secrets: Whether a SECURE field may sit in its value, or it is one.
-        references: Whether a ``SecretRef`` may sit in its value.
+        references: Whether a ``Reference`` may sit in its value.
     """
 
     name: str
@@ -101,7 +99,7 @@ class ClassFacts:
         kind: How an instance is looked into.
         fields: The fields of a record; otherwise none.
         secrets: Whether an instance may hold a SECURE field.
-        references: Whether an instance may hold a ``SecretRef``.
+        references: Whether an instance is or may hold a ``Reference``.
     """
 
     kind: Kind
@@ -123,13 +121,15 @@ def facts_of(value: object) -> ClassFacts:
 
 
 def _class_facts(cls: type) -> ClassFacts:
-    if _is_record(cls):
-        fields = tuple(_field_facts(*field) for field in _fields(cls))
+    if issubclass(cls, Reference):
+        return ClassFacts(Kind.OPAQUE, (), False, True)
+    if is_record(cls):
+        fields = tuple(map(_field_facts, fields_of(cls)))
         return ClassFacts(
-            Kind.OPAQUE if cls is SecretRef else Kind.RECORD,
+            Kind.RECORD,
             fields,
             any(field.secrets for field in fields),
-            cls is SecretRef or any(field.references for field in fields),
+            any(field.references for field in fields),
         )
     if issubclass(cls, dict):
         kind = Kind.MAPPING
@@ -150,9 +150,9 @@ def may_hold_secrets(wanted: Any) -> bool:
     Args:
         wanted: A class, or any other annotation: a union, ``list[T]``, ``Any`` ...
     """
-    if isinstance(wanted, type) and _is_record(wanted):
+    if isinstance(wanted, type) and is_record(wanted):
         return _class_facts(wanted).secrets
-    return any(_holds_secrets(part) for part in _parts(wanted))
+    return any(_holds_secrets(part) for part in parts(wanted))
 
 
 def secret_faults(wanted: Any) -> list[str]:
@@ -165,29 +165,19 @@ def secret_faults(wanted: Any) -> list[str]:
         Dotted paths, each from the class that was asked about: ``CopyRequest.auth.token``.
         A field that can be reached in several ways is named once, by the shortest.
     """
-    found: list[str] = []
-    seen: set[Any] = set()
-    # Breadth first: each field is named by the shortest way to it.
-    waiting = deque([(wanted, "")])
-    while waiting:
-        holder, path = waiting.popleft()
-        for part in _parts(holder):
-            # A generic class may hold itself with ever longer arguments: no end of types.
-            if part in seen or path.count(".") > DEEPEST:
-                continue
-            seen.add(part)
-            for name, mark, field_type in _fields(part):
-                here = f"{path or (get_origin(part) or part).__name__}.{name}"
-                if name.startswith("_") or mark == SECURE[MARK]:
-                    continue
-                if mark != IGNORE[MARK] and _is_secret(name, field_type):
-                    found.append(here)
-                waiting.append((field_type, here))
-    return found
+    return [
+        f"{path}.{field.name}"
+        for path, _, fields in records_below(wanted, _is_searched)
+        for field in fields
+        if _is_searched(field)
+        and field.metadata.get(MARK) != IGNORE[MARK]
+        and _looks_secret(field.name)
+        and not _is_reference(field.type)
+    ]
 
 
-def _is_secret(name: str, field_type: Any) -> bool:
-    return _looks_secret(name) and not _is_reference(field_type)
+def _is_searched(field: Field) -> bool:
+    return not field.name.startswith("_") and field.metadata.get(MARK) != SECURE[MARK]
 
 
 def _looks_secret(name: str) -> bool:
@@ -199,177 +189,25 @@ def _looks_secret(name: str) -> bool:
 
 def _is_reference(wanted: Any) -> bool:
     """Whether the type holds references only: SecretRef, optional, or several."""
-    parts = [part for part in _parts(wanted, keys=False) if part is not types.NoneType]
-    return bool(parts) and all(part is SecretRef for part in parts)
+    found = [part for part in parts(wanted, keys=False) if part is not types.NoneType]
+    return bool(found) and all(_is_a(part, Reference) for part in found)
 
 
-def _field_facts(name: str, mark: object, field_type: Any) -> FieldFacts:
-    parts = list(_parts(field_type))
-    secure = mark == SECURE[MARK]
+def _field_facts(field: Field) -> FieldFacts:
+    below = list(parts(field.type))
+    secure = field.metadata.get(MARK) == SECURE[MARK]
     return FieldFacts(
-        name=name,
+        name=field.name,
         secure=secure,
-        optional=types.NoneType in _parts(field_type, collections=False),
-        secrets=secure or any(_holds_secrets(part) for part in parts),
-        references=any(not _is_plain(part) for part in parts),
+        optional=types.NoneType in members(field.type),
+        secrets=secure or any(map(_holds_secrets, below)),
+        references=not all(_is_a(part, *_PLAIN) for part in below),
     )
 
 
 def _holds_secrets(part: Any) -> bool:
-    return part is not SecretRef and not _is_plain(part)
+    return not _is_a(part, Reference, *_PLAIN)
 
 
-def _is_plain(part: Any) -> bool:
-    return isinstance(part, type) and issubclass(part, _PLAIN)
-
-
-def _is_record(cls: type) -> bool:
-    return attrs.has(cls) or dataclasses.is_dataclass(cls)
-
-
-def _is_named_tuple(cls: Any) -> bool:
-    named = hasattr(cls, "_fields")
-    return named and isinstance(cls, type) and issubclass(cls, tuple)
-
-
-def _parts(
-    wanted: Any,
-    *,
-    keys: bool = True,
-    collections: bool = True,
-    _seen: frozenset[Any] = frozenset(),
-) -> Iterator[Any]:
-    """The types that a value of this type is, or holds, down to single classes.
-
-    Unions and collections are taken apart; a generic class stays as it was written.
-
-    Args:
-        wanted: Any annotation.
-        keys: Whether the keys of mappings count.
-        collections: Whether what a collection holds counts.
-        _seen: The named aliases on the way here: they may refer to themselves.
-    """
-    deeper = functools.partial(_parts, keys=keys, collections=collections, _seen=_seen)
-    origin, arguments = get_origin(wanted), get_args(wanted)
-    if wanted is None:
-        yield types.NoneType
-    elif origin in (Union, types.UnionType):
-        for argument in arguments:
-            yield from deeper(argument)
-    elif origin is typing.Literal:
-        yield from {type(argument) for argument in arguments}
-    elif origin in (
-        typing.Annotated,
-        typing.Final,
-        typing.Required,
-        typing.NotRequired,
-    ):
-        yield from deeper(arguments[0])
-    elif isinstance(wanted, typing.NewType):
-        yield from deeper(wanted.__supertype__)
-    elif isinstance(wanted, TypeVar):
-        if wanted.__constraints__:
-            for constraint in wanted.__constraints__:
-                yield from deeper(constraint)
-        else:
-            yield from deeper(wanted.__bound__ or Any)
-    elif hasattr(wanted, "__value__"):  # an alias made by a ``type`` statement
-        if wanted not in _seen:
-            alias = wanted.__value__
-            yield from _parts(
-                alias, keys=keys, collections=collections, _seen=_seen | {wanted}
-            )
-    elif _is_collection(origin) and arguments:
-        if not collections:
-            return
-        if not keys and issubclass(origin, Mapping):
-            arguments = arguments[1:]
-        for argument in arguments:
-            if argument is not Ellipsis:
-                yield from deeper(argument)
-    else:
-        yield wanted
-
-
-def _is_collection(origin: Any) -> bool:
-    # A generic record may be a collection too; its fields say more.
-    if not isinstance(origin, type) or _is_record(origin):
-        return False
-    return issubclass(origin, Collection)
-
-
-def _fields(wanted: Any) -> Iterator[tuple[str, object, Any]]:
-    """Name, mark and type of each field of a class; none if it has no fields.
-
-    Named tuples and typed dicts have fields too, which cannot be marked.
-    """
-    cls: Any = get_origin(wanted) or wanted
-    marked: list[tuple[str, Any, Any]]
-    if attrs.has(cls):
-        marked = [
-            (field.name, field.metadata, field.type) for field in attrs.fields(cls)
-        ]
-    elif dataclasses.is_dataclass(cls):
-        marked = [
-            (field.name, field.metadata, field.type)
-            for field in dataclasses.fields(cls)
-        ]
-    elif typing.is_typeddict(cls):
-        marked = [(name, {}, Any) for name in sorted(cls.__annotations__)]
-    elif _is_named_tuple(cls):
-        marked = [(name, {}, Any) for name in cls._fields]
-    else:
-        return
-    hints = _hints(cls, {name: declared for name, _, declared in marked})
-    bound = _bound(wanted)
-    for name, metadata, _ in marked:
-        yield name, metadata.get(MARK), _substituted(hints[name], bound)
-
-
-def _hints(cls: Any, declared: dict[str, Any]) -> dict[str, Any]:
-    """The types of the fields, with names in quotes looked up where that is possible.
-
-    Where a name cannot be found, such as that of a local class, the field counts as
-    ``Any``: what it holds is looked at value by value.
-    """
-    try:
-        return declared | typing.get_type_hints(cls)
-    except Exception:  # an annotation can be any expression
-        scope: dict[str, Any] = {}
-        for base in reversed(cls.__mro__):
-            scope |= vars(sys.modules.get(base.__module__, typing))
-            scope[base.__name__] = base
-        return {name: _hint(wanted, scope) for name, wanted in declared.items()}
-
-
-def _hint(wanted: Any, scope: dict[str, Any]) -> Any:
-    carrier = types.SimpleNamespace(__annotations__={"it": wanted})
-    try:
-        return typing.get_type_hints(carrier, scope)["it"]
-    except Exception:
-        return Any
-
-
-def _bound(wanted: Any) -> dict[Any, Any]:
-    """What the type variables of a generic class, and of its bases, stand for."""
-    bound: dict[Any, Any] = {}
-    origin = get_origin(wanted)
-    if origin is not None:
-        bound.update(
-            zip(getattr(origin, "__parameters__", ()), get_args(wanted), strict=False)
-        )
-    for base in getattr(origin or wanted, "__orig_bases__", ()):
-        inner = _bound(base)
-        bound.update(
-            {name: _substituted(value, bound) for name, value in inner.items()}
-        )
-    return bound
-
-
-def _substituted(wanted: Any, bound: dict[Any, Any]) -> Any:
-    if isinstance(wanted, TypeVar):
-        return bound.get(wanted, wanted)
-    names = getattr(wanted, "__parameters__", ())
-    if get_origin(wanted) is None or not any(name in bound for name in names):
-        return wanted
-    return wanted[tuple(bound.get(name, name) for name in names)]
+def _is_a(part: Any, *classes: type) -> bool:
+    return isinstance(part, type) and issubclass(part, classes)

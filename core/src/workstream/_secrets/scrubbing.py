@@ -7,7 +7,7 @@ class without secrets costs next to nothing.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
@@ -15,15 +15,8 @@ from uuid import UUID
 
 from .forms import forms, hide, hide_bytes
 from .references import HIDDEN, DataPath, StoredValue
-from .scan import Kind, facts_of
-
-__all__ = [
-    "hide_within",
-    "rebuilt",
-    "scrub_value",
-    "secret_paths",
-    "secret_values",
-]
+from .scan import FieldFacts, Kind, facts_of
+from .walk import parts_of, rebuilt
 
 _EMPTY: tuple[type, ...] = (
     bool,
@@ -41,44 +34,6 @@ _EMPTY: tuple[type, ...] = (
 _AS_TEXT = (int, Decimal, PurePath, UUID)
 """What is no text, but shows as one: a PIN, a path, an id."""
 
-_MISSING = object()
-
-
-def secret_paths(value: object) -> tuple[DataPath, ...]:
-    """Where the SECURE fields of a value sit in its plain form.
-
-    The plain form is the one in which it is stored: a record is a dict by field names,
-    a collection a list. Where something secret is inside a set, or under a key that is
-    no text or whole number, the set or the whole mapping is meant.
-    """
-    if isinstance(value, StoredValue):
-        return value.secret
-    return tuple(_paths(value, ())) if facts_of(value).secrets else ()
-
-
-def _paths(value: Any, at: DataPath) -> Iterator[DataPath]:
-    facts = facts_of(value)
-    if not facts.secrets:
-        return
-    if facts.kind is Kind.RECORD:
-        for field in facts.fields:
-            if field.secure:
-                yield (*at, field.name)
-            elif field.secrets:
-                yield from _paths(getattr(value, field.name, None), (*at, field.name))
-    elif facts.kind is Kind.MAPPING:
-        if all(type(key) in (str, int) for key in value):
-            for key, entry in value.items():
-                yield from _paths(entry, (*at, key))
-        elif any(True for pair in value.items() for _ in _paths(pair, at)):
-            yield at
-    elif facts.kind is Kind.SET:
-        if any(True for entry in value for _ in _paths(entry, at)):
-            yield at
-    else:
-        for index, entry in enumerate(value):
-            yield from _paths(entry, (*at, index))
-
 
 def scrub_value(value: Any) -> Any:
     """A deep copy of a request or response without its secrets, for showing (CL-6).
@@ -89,22 +44,16 @@ def scrub_value(value: Any) -> Any:
     """
     if isinstance(value, StoredValue):
         return StoredValue(_scrubbed_data(value.data, value.secret), value.secret)
-    facts = facts_of(value)
-    if not facts.secrets:
+    if not facts_of(value).secrets:
         return _copied(value)
-    if facts.kind is Kind.RECORD:
-        scrubbed = copy.copy(value)
-        for field in facts.fields:
-            old = getattr(value, field.name, _MISSING)
-            if old is not _MISSING:
-                new = (
-                    _emptied(old, field.optional) if field.secure else scrub_value(old)
-                )
-                object.__setattr__(scrubbed, field.name, new)
-        return scrubbed
-    if facts.kind is Kind.MAPPING:
-        return {scrub_value(key): scrub_value(entry) for key, entry in value.items()}
-    return rebuilt(value, [scrub_value(entry) for entry in value])
+    scrubbed = rebuilt(value, _scrubbed_part, keys=True)
+    return _copied(value) if scrubbed is value else scrubbed
+
+
+def _scrubbed_part(part: Any, field: FieldFacts | None) -> Any:
+    if field is not None and field.secure:
+        return _emptied(part, field.optional)
+    return scrub_value(part)
 
 
 def _scrubbed_data(data: Any, paths: Collection[DataPath]) -> Any:
@@ -145,12 +94,6 @@ def _copied(value: Any) -> Any:
         return value
 
 
-def rebuilt(value: Any, entries: list[Any]) -> Any:
-    """A list, tuple or set of the same class, with other entries."""
-    make = getattr(value, "_make", None)  # of a named tuple
-    return make(entries) if make is not None else type(value)(entries)
-
-
 def secret_values(value: object) -> frozenset[str]:
     """The texts in the SECURE fields of a request or response, in any form met in output."""
     found: set[str] = set()
@@ -180,18 +123,12 @@ def _at(data: Any, path: DataPath) -> Any:
 
 
 def _gather_secure(value: Any, found: set[str]) -> None:
-    facts = facts_of(value)
-    if not facts.secrets:
-        return
-    if facts.kind is Kind.RECORD:
-        for field in facts.fields:
-            if field.secure:
-                _gather(getattr(value, field.name, None), found)
-            elif field.secrets:
-                _gather_secure(getattr(value, field.name, None), found)
-    else:
-        for entry in value.values() if facts.kind is Kind.MAPPING else value:
-            _gather_secure(entry, found)
+    if facts_of(value).secrets:
+        for part, field in parts_of(value):
+            if field is not None and field.secure:
+                _gather(part, found)
+            elif field is None or field.secrets:
+                _gather_secure(part, found)
 
 
 def _gather(value: Any, found: set[str]) -> None:
@@ -204,20 +141,14 @@ def _gather(value: Any, found: set[str]) -> None:
         if type(value) is not bool:
             found.add(str(value))
     else:
-        facts = facts_of(value)
-        if facts.kind is Kind.RECORD:
-            for field in facts.fields:
-                _gather(getattr(value, field.name, None), found)
-        elif facts.kind is not Kind.OPAQUE:
-            for entry in value.values() if facts.kind is Kind.MAPPING else value:
-                _gather(entry, found)
+        for part, _ in parts_of(value):
+            _gather(part, found)
 
 
 def hide_within(value: Any, values: Collection[str]) -> Any:
     """What a plugin gave, with the values hidden in all of its texts.
 
-    The value itself is not changed; it is returned where there is nothing to hide. A
-    copy has the same class, and none of its own code is run.
+    The value itself is not changed; it is returned where there is nothing to hide.
     """
     if type(value) is str:
         return hide(value, values)
@@ -226,39 +157,4 @@ def hide_within(value: Any, values: Collection[str]) -> Any:
     if isinstance(value, PurePath):
         hidden = hide(str(value), values)
         return value if hidden == str(value) else type(value)(hidden)
-    facts = facts_of(value)
-    if facts.kind is Kind.OPAQUE:
-        return value
-    if facts.kind is Kind.RECORD:
-        changed = value
-        for field in facts.fields:
-            old = getattr(value, field.name, None)
-            new = hide_within(old, values)
-            if _differs(new, old):
-                if changed is value:
-                    changed = copy.copy(value)
-                object.__setattr__(changed, field.name, new)
-        return changed
-    if facts.kind is Kind.MAPPING:
-        pairs = [
-            (hide_within(key, values), hide_within(entry, values))
-            for key, entry in value.items()
-        ]
-        if not any(
-            _differs(key, old_key) or _differs(entry, old)
-            for (key, entry), (old_key, old) in zip(pairs, value.items(), strict=True)
-        ):
-            return value
-        same_class = copy.copy(value)
-        same_class.clear()
-        same_class.update(pairs)
-        return same_class
-    old_entries: list[Any] = list(value)
-    entries = [hide_within(entry, values) for entry in old_entries]
-    unchanged = not any(map(_differs, entries, old_entries))
-    return value if unchanged else rebuilt(value, entries)
-
-
-def _differs(new: object, old: object) -> bool:
-    # Strangers' == is not asked: a copy was made if, and only if, something was hidden.
-    return new != old if isinstance(new, (str, bytes)) else new is not old
+    return rebuilt(value, lambda part, _: hide_within(part, values), keys=True)

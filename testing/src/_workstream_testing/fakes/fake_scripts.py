@@ -17,7 +17,7 @@ from workstream._protocols.plugin import (
     request_types,
     response_types,
 )
-from workstream._values.type_arguments import type_text
+from workstream._values.annotations import type_text
 from workstream._values.values import kind_of
 
 __all__ = [

@@ -26,8 +26,8 @@ from workstream._registry.registration import not_a_plugin
 from workstream._runtime.attempts import TIMED_OUT
 from workstream._secrets.filling import resolve
 from workstream._secrets.lookups import Immediate
+from workstream._values.annotations import type_text
 from workstream._values.state import OnInterrupt, Status
-from workstream._values.type_arguments import type_text
 
 from ..problems import says_all
 from .left_behind import is_supported

@@ -26,8 +26,8 @@ from workstream._protocols.plugin import (
 from workstream._protocols.vault import StoredPlan
 from workstream._registry.registration import registration_faults
 from workstream._registry.registry import Registry
+from workstream._values.annotations import type_text
 from workstream._values.state import PluginError
-from workstream._values.type_arguments import type_text
 
 from .plugin_findings import Finding
 from .plugin_plans import plan_of

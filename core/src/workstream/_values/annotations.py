@@ -1,0 +1,394 @@
+"""What type annotations say: each question that the engine asks of one, answered once.
+
+An annotation is whatever may stand behind a field's colon: a class, a union, a generic
+class with arguments, ``Any``. ``bare`` takes decoration off, ``members`` takes unions
+apart, ``parts`` takes collections apart too. ``fields_of`` lists the fields of a class,
+and ``records_below`` follows them to all classes below.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import sys
+import types
+import typing
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import attrs
+
+DEEPEST = 50
+"""How many fields below one another are searched."""
+
+_DECORATIONS = tuple(
+    getattr(typing, name)
+    for name in ("Annotated", "Final", "Required", "NotRequired", "ReadOnly")
+    if hasattr(typing, name)
+)
+_ARGUMENTS = "_type_arguments_found"
+_ROLES = ("request", "response")
+
+
+# -- One annotation --------------------------------------------------------------------
+
+
+def bare(wanted: Any) -> Any:
+    """The annotation without what only decorates it: Annotated, NewType, an alias ..."""
+    while True:
+        if get_origin(wanted) in _DECORATIONS:
+            wanted = get_args(wanted)[0]
+        elif isinstance(wanted, typing.NewType):
+            wanted = wanted.__supertype__
+        elif hasattr(wanted, "__value__"):  # an alias made by a ``type`` statement
+            wanted = wanted.__value__
+        else:
+            return types.NoneType if wanted is None else wanted
+
+
+def is_union(wanted: Any) -> bool:
+    """Whether the type is a union, ``T | None`` included."""
+    return get_origin(wanted) in (Union, types.UnionType)
+
+
+def members(wanted: Any) -> tuple[Any, ...]:
+    """The members of a union, or the one type itself; each of them bare."""
+    wanted = bare(wanted)
+    if not is_union(wanted):
+        return (wanted,)
+    return tuple(member for each in get_args(wanted) for member in members(each))
+
+
+def parts(
+    wanted: Any,
+    *,
+    keys: bool = True,
+    containers: bool = False,
+    _seen: frozenset[Any] = frozenset(),
+) -> Iterator[Any]:
+    """The types that a value of this type is, or holds, down to single classes.
+
+    Unions and collections are taken apart; a generic class with fields stays whole.
+
+    Args:
+        wanted: Any annotation.
+        keys: Whether the keys of mappings count.
+        containers: Whether a collection itself counts, beside what it holds.
+        _seen: The aliases on the way here: they may refer to themselves.
+    """
+    if hasattr(wanted, "__value__"):
+        if wanted in _seen:
+            return
+        _seen |= {wanted}
+    for member in members(wanted):
+        origin, below = get_origin(member), get_args(member)
+        if origin is Literal:
+            yield from {type(value) for value in below}
+            continue
+        if isinstance(member, TypeVar):
+            below = member.__constraints__ or (member.__bound__ or Any,)
+        elif below and isinstance(origin, type) and _is_collection(origin):
+            if containers:
+                yield origin
+            if not keys and issubclass(origin, Mapping):
+                below = below[1:]
+        else:
+            yield member
+            continue
+        for each in below:
+            if each is not Ellipsis:
+                yield from parts(each, keys=keys, containers=containers, _seen=_seen)
+
+
+def _is_collection(origin: type) -> bool:
+    """Whether its arguments say what it holds; a record's fields say more."""
+    return issubclass(origin, Iterable) and not is_record(origin)
+
+
+def fits(value: object, wanted: Any) -> bool:
+    """Whether the value's class is exactly this type, or a member of this union."""
+    cls: type = type(value)
+    if cls is wanted:
+        return True
+    found = members(wanted)
+    return any(cls is (get_origin(member) or member) for member in found) or any(
+        member in (Any, object) for member in found
+    )
+
+
+def type_text(wanted: Any) -> str:
+    """A type as its author would write it, without the names of modules."""
+    if wanted is None or wanted is types.NoneType:
+        return "None"
+    if wanted is Ellipsis:
+        return "..."
+    if isinstance(wanted, str):
+        return wanted
+    if is_union(wanted):
+        return " | ".join(map(type_text, members(wanted)))
+    if get_origin(wanted) is Literal:
+        return f"Literal[{', '.join(map(repr, get_args(wanted)))}]"
+    if get_args(wanted):
+        inner = ", ".join(map(type_text, get_args(wanted)))
+        return f"{type_text(get_origin(wanted))}[{inner}]"
+    if isinstance(wanted, list):  # the arguments of a Callable
+        return f"[{', '.join(map(type_text, wanted))}]"
+    name = getattr(wanted, "__qualname__", None) or getattr(wanted, "__name__", None)
+    # Of a class made inside a function, what follows the function's name will do.
+    return str(name or wanted).rpartition("<locals>.")[2]
+
+
+# -- Classes with fields ---------------------------------------------------------------
+
+
+@attrs.frozen
+class Field:
+    """One field of a class.
+
+    Attributes:
+        name: Its name.
+        argument: What the constructor calls it.
+        type: Its type; names in quotes are looked up, type variables filled in.
+        metadata: What its author wrote beside it.
+        init: Whether the constructor takes it.
+        default: Its default, a ``Factory`` that makes it, or ``attrs.NOTHING``.
+    """
+
+    name: str
+    argument: str
+    type: Any
+    metadata: Mapping[Any, Any]
+    init: bool
+    default: Any
+
+
+def is_record(wanted: Any) -> bool:
+    """Whether it is an attrs class or a dataclass, with type arguments or without."""
+    cls = get_origin(wanted) or wanted
+    return isinstance(cls, type) and (attrs.has(cls) or dataclasses.is_dataclass(cls))
+
+
+def fields_of(wanted: Any) -> tuple[Field, ...]:
+    """The fields of a class; none if it has none.
+
+    Named tuples and typed dicts have fields too. Where the name of a type cannot be
+    found, such as that of a local class, the field counts as ``Any``.
+    """
+    cls: Any = get_origin(wanted) or wanted
+    found = _declared(cls)
+    if not get_args(wanted) and not hasattr(cls, "__orig_bases__"):
+        return found
+    return tuple(
+        attrs.evolve(field, type=_filled(field, wanted))
+        if _is_open(field.type)
+        else field
+        for field in found
+    )
+
+
+@functools.cache
+def _declared(cls: Any) -> tuple[Field, ...]:
+    fields: list[Field] = []
+    if not isinstance(cls, type):
+        return ()
+    names: Iterable[str] = ()
+    if attrs.has(cls):
+        fields = [
+            Field(f.name, f.alias or f.name, f.type, f.metadata, f.init, f.default)
+            for f in attrs.fields(cls)
+        ]
+    elif dataclasses.is_dataclass(cls):
+        fields = [
+            Field(f.name, f.name, f.type, f.metadata, f.init, _default_of(f))
+            for f in dataclasses.fields(cls)
+        ]
+    elif typing.is_typeddict(cls):
+        names = sorted(cls.__annotations__)
+    elif issubclass(cls, tuple):
+        names = getattr(cls, "_fields", ())
+    # These cannot be marked, nor do their own defaults matter.
+    fields += [Field(name, name, Any, {}, True, attrs.NOTHING) for name in names]
+    hints = _hints(cls, {field.name: field.type for field in fields}) if fields else {}
+    return tuple(attrs.evolve(field, type=hints[field.name]) for field in fields)
+
+
+def _default_of(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return attrs.Factory(field.default_factory)
+    return attrs.NOTHING if field.default is dataclasses.MISSING else field.default
+
+
+def _hints(cls: type, declared: dict[str, Any]) -> dict[str, Any]:
+    """The types of the fields, with names in quotes looked up where that is possible."""
+    try:
+        return declared | get_type_hints(cls)
+    except Exception:  # an annotation can be any expression
+        scope: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            scope |= vars(sys.modules.get(base.__module__, typing))
+            scope[base.__name__] = base
+        found = dict.fromkeys(declared, Any)
+        for name, wanted in declared.items():
+            with contextlib.suppress(Exception):
+                found[name] = _evaluated(wanted, scope)
+        return found
+
+
+def records_below(
+    wanted: Any, enter: Callable[[Field], bool] = lambda field: True
+) -> Iterator[tuple[str, Any, tuple[Field, ...]]]:
+    """Every class with fields that a value of this type is or holds, each once.
+
+    Args:
+        wanted: Any annotation.
+        enter: Whether to search below a field.
+
+    Yields:
+        The shortest way to the class, as in ``CopyRequest.auth``; the class, with its
+        type arguments where it has some; its fields.
+    """
+    seen: set[Any] = set()
+    # Breadth first: each class is named by the shortest way to it.
+    waiting = deque([("", wanted)])
+    while waiting:
+        path, holder = waiting.popleft()
+        for part in parts(holder):
+            # A generic class may hold itself with ever longer arguments: no end of types.
+            if part in seen or path.count(".") > DEEPEST:
+                continue
+            seen.add(part)
+            fields = fields_of(part)
+            if fields or is_record(part):
+                path_here = path or (get_origin(part) or part).__name__
+                yield path_here, part, fields
+                waiting.extend(
+                    (f"{path_here}.{field.name}", field.type)
+                    for field in fields
+                    if enter(field)
+                )
+
+
+# -- Type arguments --------------------------------------------------------------------
+
+
+def arguments_of(wanted: Any, root: type) -> tuple[Any, ...]:
+    """The type arguments that a class, or a generic alias of one, gives to a base.
+
+    Those that it leaves open are type variables. Names in quotes are looked up.
+
+    Raises:
+        AttributeError: An argument in quotes cannot be found.
+    """
+    return _arguments(get_origin(wanted) or wanted, get_args(wanted), root)
+
+
+def _arguments(cls: type, given: tuple[Any, ...], root: type) -> tuple[Any, ...]:
+    if cls is root:
+        return given or _variables(root)
+    # Not getattr: a class that names no type arguments would answer with its parent's.
+    bases = vars(cls).get("__orig_bases__", cls.__bases__)
+    base, origin = next(
+        (base, origin)
+        for base in bases
+        for origin in [get_origin(base) or base]
+        if isinstance(origin, type) and issubclass(origin, root)
+    )
+    passed_on = tuple(_argument(argument, cls) for argument in get_args(base))
+    values = dict(zip(_variables(cls), given, strict=False))
+    inherited = _arguments(origin, passed_on, root)
+    return tuple(_substituted(argument, values) for argument in inherited)
+
+
+def _variables(cls: Any) -> tuple[Any, ...]:
+    return getattr(cls, "__parameters__", ())
+
+
+def _argument(argument: Any, cls: type) -> Any:
+    """A type argument with its strings and None replaced by what they mean."""
+    try:
+        return _evaluated(argument, vars(sys.modules.get(cls.__module__, typing)))
+    except Exception as error:
+        message = (
+            f"the types in square brackets of {cls.__qualname__} cannot be read"
+            f" ({type(error).__name__}: {error}): a type given as a string must be"
+            f" found at the top level of module {cls.__module__}"
+        )
+        raise AttributeError(message) from error
+
+
+def _evaluated(wanted: Any, scope: dict[str, Any]) -> Any:
+    carrier = types.SimpleNamespace(__annotations__={"it": wanted})
+    return get_type_hints(carrier, scope)["it"]
+
+
+def _filled(field: Field, wanted: Any) -> Any:
+    """The field's type, with what the type variables of its class stand for."""
+    cls: Any = get_origin(wanted) or wanted
+    with contextlib.suppress(Exception):  # a name that cannot be found
+        owner = next(each for each in cls.__mro__ if field.name in _annotations(each))
+        values = zip(_variables(owner), arguments_of(wanted, owner), strict=False)
+        return _substituted(field.type, dict(values))
+    return field.type
+
+
+def _annotations(cls: type) -> Mapping[str, Any]:
+    return getattr(cls, "__annotations__", {})
+
+
+def _substituted(wanted: Any, values: dict[Any, Any]) -> Any:
+    if isinstance(wanted, TypeVar):
+        return values.get(wanted, wanted)
+    names = _variables(wanted)
+    # A generic class has parameters too, but stands for itself.
+    if get_origin(wanted) is None or not any(name in values for name in names):
+        return wanted
+    return wanted[tuple(values.get(name, name) for name in names)]
+
+
+def _is_open(wanted: Any) -> bool:
+    """Whether type variables in it stand for nothing yet."""
+    return isinstance(wanted, TypeVar) or bool(
+        get_origin(wanted) is not None and _variables(wanted)
+    )
+
+
+class TypeArgument:
+    """A class attribute that is the n-th type argument of the generic root class.
+
+    The root is the class whose body holds the attribute. Asking a class for an argument
+    that was left open, or that cannot be found, raises ``AttributeError`` with a
+    sentence for the plugin's author.
+    """
+
+    def __init__(self, index: int) -> None:
+        self._index = index
+        self._root: type | None = None
+        self._name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._root = owner
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        assert self._root is not None
+        found = vars(owner).get(_ARGUMENTS)
+        if found is None:
+            found = arguments_of(owner, self._root)
+            # A subclass looks in its own namespace alone, so this is never inherited.
+            setattr(owner, _ARGUMENTS, found)
+        argument = found[self._index]
+        if _is_open(argument):
+            role = _ROLES[self._index]
+            message = (
+                f"{owner.__qualname__} does not say its {role} type: write it in square"
+                " brackets after the base class, as in"
+                " `class Copy(ActionPlugin[CopyRequest, CopyResponse])`"
+            )
+            raise AttributeError(message)
+        # An engine asks its plugins at every step: an instance answers by itself then.
+        own: dict[str, Any] | None = getattr(instance, "__dict__", None)
+        if own is not None:
+            own[self._name] = argument
+        return argument
