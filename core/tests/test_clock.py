@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from workstream._runtime.clock import Clock, utc_now
+from workstream._values.clock import Clock, utc_now
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -152,7 +152,6 @@ def stored(codec: Codec, plan: Plan, *records: NodeRecord) -> StoredPlan:
         records=records,
         position=0,
         lines={},
-        stop_requested=False,
     )
 
 
@@ -295,7 +294,6 @@ def test_a_plan_is_readable_without_its_plugins(codec: Codec) -> None:
         records=tuple(bare.record_of(i.node) for i in walk(back) if i.ancestors),
         position=0,
         lines={},
-        stop_requested=False,
     )
     assert again.definition == whole.definition
     assert set(again.records) < set(whole.records)

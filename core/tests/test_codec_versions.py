@@ -144,6 +144,5 @@ def test_what_version_1_stored_is_read_for_ever() -> None:
         records=(attrs.evolve(codec.record_of(copy), data=GOLDEN_RECORD),),
         position=0,
         lines={},
-        stop_requested=False,
     )
     assert codec.load(whole) == plan

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from workstream._plan.failures import Failure, failures
 from workstream._plan.plan import (
     Action,
     BaseAction,
@@ -21,6 +20,7 @@ from workstream._plan.plan import (
     Plan,
     Sequence,
 )
+from workstream._show.failures import Failure, failures
 from workstream._values.state import (
     Attempt,
     FailureReason,

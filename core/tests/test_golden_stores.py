@@ -56,8 +56,9 @@ from workstream._codec.codec import Codec
 from workstream._codec.output import Line
 from workstream._plan.plan import BaseAction
 from workstream._plan.walk import give_ids, position_of
-from workstream._protocols.vault import Change, LineRecord, PlanRow, Write
+from workstream._protocols.vault import STOP, Change, LineRecord, PlanRow, Write
 from workstream._secrets.references import StoredValue
+from workstream._store.asking import asked
 from workstream._values.state import Attempt
 from workstream._vaults.store_marker import VERSION
 
@@ -292,7 +293,14 @@ async def make(path: Path) -> None:
             )
         write = Write(plan_id=row.id, first=1, changes=tuple(changes))
         assert await vault.write([write]) == [None]
-    await vault.request_stop(plan_id(4), codec.row_of(stopped()))
+    await vault.ask(
+        *asked(
+            codec.row_of(stopped()),
+            STOP,
+            at=datetime(2031, 5, 1, tzinfo=UTC),
+            by="ana@host",
+        )
+    )
     await vault.close()
     for name in ("lock.mdb", "owners"):
         (path / name).unlink()

@@ -30,6 +30,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "interpreter": ("_interpreter",),
     "codec": ("_codec",),
     "vaults": ("_vaults",),
+    "store": ("_store",),
+    "show": ("_show",),
     "runtime": ("_runtime",),
     "preview": ("_preview",),
     "engine": ("_engine",),
@@ -45,13 +47,21 @@ FACES = ("__init__", "plugins", "testing", "testing.__init__", "testing.strategi
 """They gather what others define, from any room; nothing imports them."""
 
 LIBRARIES: dict[str, tuple[str, ...]] = {
-    "trio": ("authoring", "vaults", "runtime", "preview", "engine", "command line"),
+    "trio": (
+        "authoring",
+        "vaults",
+        "store",
+        "runtime",
+        "preview",
+        "engine",
+        "command line",
+    ),
     "lmdb": ("vaults",),
     "cattrs": ("codec",),
     "msgpack": ("values",),
     "re2": ("authoring",),
     "pluggy": ("registry",),
-    "platformdirs": ("engine", "command line"),
+    "platformdirs": ("store", "command line"),
     "click": ("registry", "command line"),
     "rich": ("command line",),
     # A run has one event loop, and it is the runtime's business which.

@@ -301,7 +301,6 @@ def test_what_was_stored_without_its_plugin_comes_back() -> None:
         records=(),
         position=0,
         lines={},
-        stop_requested=False,
     )
     bare = Codec(None).load(stored)
     text = to_json(bare, with_secrets=True)

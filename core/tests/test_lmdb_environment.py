@@ -15,7 +15,9 @@ import pytest
 import trio
 
 from workstream._plan.walk import new_plan_id
-from workstream._protocols.vault import NodeRecord, PlanRow, Write
+from workstream._protocols.vault import STOP, NodeRecord, PlanRow, Write
+from workstream._store.asking import asked
+from workstream._values.clock import utc_now
 from workstream._values.errors import StorageError
 from workstream._values.state import Status
 from workstream._vaults.lmdb_environment import Environment
@@ -181,7 +183,10 @@ def test_a_full_store_has_room_to_delete(path: Path) -> None:
             write = Write(plan_id=row.id, first=first, changes=(change,))
             [answer] = await vault.write([write])
         assert "is full: delete finished plans" in str(answer)
-        assert await vault.request_stop(row.id, row) is Status.NOT_STARTED
+        assert (
+            await vault.ask(*asked(row, STOP, at=utc_now(), position=first - 1))
+            is Status.NOT_STARTED
+        )
         await vault.delete(rows[0].id)
         await vault.delete(row.id)
         await fill(vault, 3)

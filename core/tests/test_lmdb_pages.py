@@ -84,7 +84,7 @@ def test_a_data_file_that_was_cut_short(path: Path, size: int) -> None:
     for pages in (2, needed // 2, needed - 1):
         data.write_bytes(whole[: PAGE * pages])
         with pytest.raises(StoreFormatError, match=r"was cut short .* from a backup"):
-            with_store(path, LmdbVault.stop_requests)
+            with_store(path, LmdbVault.requests)
     data.write_bytes(whole[: PAGE * needed])
     with_store(path, check_readable)
 
@@ -152,7 +152,7 @@ def test_a_data_file_without_its_head(path: Path, length: int) -> None:
     os.truncate(path / "data.mdb", length)
     if length:
         with pytest.raises(StoreFormatError, match="restore it from a backup"):
-            with_store(path, LmdbVault.stop_requests)
+            with_store(path, LmdbVault.requests)
 
 
 # -- Pages that hold something else --------------------------------------------------------

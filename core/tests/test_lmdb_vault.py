@@ -125,7 +125,7 @@ def test_a_process_opens_a_store_once(path: Path) -> None:
                 await second.open()
 
     with_store(path, use)
-    with_store(path, LmdbVault.stop_requests)
+    with_store(path, LmdbVault.requests)
 
 
 def test_what_is_not_open_says_so(path: Path, row: PlanRow) -> None:
@@ -165,23 +165,23 @@ def test_another_directory_is_refused(path: Path) -> None:
 
 def test_a_damaged_store_is_not_taken_for_a_new_one(path: Path) -> None:
     """Bytes that are not LMDB's are said to be damage."""
-    with_store(path, LmdbVault.stop_requests)
+    with_store(path, LmdbVault.requests)
     (path / "data.mdb").write_bytes(b"not a database" * 1_000)
     error = refused(path)
     assert isinstance(error, StoreFormatError)
     assert "is damaged" in str(error)
     (path / "data.mdb").unlink()
-    with_store(path, LmdbVault.stop_requests)
+    with_store(path, LmdbVault.requests)
 
 
 def test_a_store_that_failed_to_open_can_be_opened_later(path: Path) -> None:
     """A failure leaves nothing open behind."""
-    with_store(path, LmdbVault.stop_requests)
+    with_store(path, LmdbVault.requests)
     (path / "owners").unlink()
     (path / "owners").mkdir()
     assert "failed" in str(refused(path))
     (path / "owners").rmdir()
-    with_store(path, LmdbVault.stop_requests)
+    with_store(path, LmdbVault.requests)
 
 
 def test_where_address_space_is_short_a_smaller_map_is_taken(path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 import trio
 
 from workstream._plan.walk import new_plan_id
-from workstream._protocols.vault import NodeRecord, PlanRow, Vault, Write
+from workstream._protocols.vault import STOP, NodeRecord, PlanRow, Vault, Write
+from workstream._store.asking import asked
 from workstream._values.errors import StorageError
 from workstream._vaults.null_vault import NullVault
 
@@ -37,8 +40,8 @@ READS: dict[str, tuple[object, ...]] = {
     "search": (),
     "log": (ROW.id, 0),
     "lines": (ROW.id, 1),
-    "request_stop": (ROW.id, ROW),
-    "stop_requests": (),
+    "ask": asked(ROW, STOP, at=datetime(2031, 5, 1, tzinfo=UTC)),
+    "requests": (),
 }
 
 

@@ -25,7 +25,7 @@ from workstream import (
     Workstream,
     open_workstream,
 )
-from workstream._engine.pruning import ENDED, pruned
+from workstream._store.pruning import ENDED, pruned
 
 BEGIN = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -100,7 +100,7 @@ def test_nothing_is_written_or_claimed_any_more(
             partial(vault.row, row.id),
             partial(vault.log, row.id, 0),
             vault.search,
-            vault.stop_requests,
+            vault.requests,
         ]
         for call in calls:
             with pytest.raises(StorageError, match="not used any more by this") as told:

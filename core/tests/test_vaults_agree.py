@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from workstream._protocols.vault import (
+    STOP,
     Change,
     LineRecord,
     NodeRecord,
@@ -20,6 +21,7 @@ from workstream._protocols.vault import (
     Vault,
     Write,
 )
+from workstream._store.asking import asked
 from workstream._values.errors import NotFoundError, StorageError
 from workstream._values.state import Status
 from workstream._vaults.lmdb_vault import LmdbVault
@@ -58,13 +60,22 @@ def some_call(random: Random, positions: dict[UUID, int]) -> Call:
         first=positions[row.id] + 1,
         changes=some_changes(random, row),
         expect=random.choice((None, None, Status.NOT_STARTED)),
+        taken=random.choice((0, 0, random.randint(0, 10 << 16))),
     )
     after, limit = random.randint(0, 50), random.randint(1, 50)
     calls: list[Call] = [
         ("create", (row, row.id.bytes)),
         ("write", ([write],)),
         ("write", ([write, write],)),
-        ("request_stop", (row.id, row)),
+        (
+            "ask",
+            asked(
+                row,
+                STOP,
+                at=datetime(2031, 5, 1, tzinfo=UTC),
+                position=random.randint(0, 3),
+            ),
+        ),
         ("delete", (row.id,)),
         ("log", (row.id, after, limit)),
     ]
@@ -82,7 +93,10 @@ async def answer(vault: Vault, call: Call) -> str:
 
 async def everything(vault: Vault) -> list[str]:
     """All that can be read from a vault."""
-    found = [repr(await vault.search()), repr(await vault.stop_requests())]
+    found = [
+        repr(await vault.search()),
+        repr(sorted(await vault.requests(), key=attrs.astuple)),
+    ]
     for row in ROWS:
         found.append(await answer(vault, ("read", (row.id,))))
         for position in POSITIONS:

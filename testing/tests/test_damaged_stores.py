@@ -22,7 +22,8 @@ from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._codec.output import Line
 from workstream._codec.records import encode_line
 from workstream._engine.engine import Workstream
-from workstream._protocols.vault import LineRecord, Vault, Write
+from workstream._protocols.vault import STOP, LineRecord, Vault, Write
+from workstream._store.asking import asked
 from workstream._values.errors import (
     NotFoundError,
     NotRunningHereError,
@@ -131,7 +132,8 @@ async def crashed_with_output(world: World) -> UUID:
     change = LineRecord(5, 1, encode_line(line))
     await world.vault.write([Write(plan_id=plan_id, first=first, changes=(change,))])
     # Of a plan that is R only the request is stored.
-    await world.vault.request_stop(plan_id, await world.vault.row(plan_id))
+    row = await world.vault.row(plan_id)
+    await world.vault.ask(*asked(row, STOP, at=world.clock.now()))
     await world.vault.close()
     return plan_id
 
@@ -190,7 +192,7 @@ async def every_verb(world: World, ws: Workstream, plan_id: UUID) -> None:
 
     async def listed() -> None:
         await ws.search(ids=[plan_id])
-        await world.vault.stop_requests()
+        await world.vault.requests()
 
     calls: list[Callable[[], Awaitable[object]]] = [
         watch,

@@ -220,16 +220,16 @@ def test_status() -> None:
     async def scenario() -> None:
         async with world.engine() as ws:
             plan_id = await ws.submit(parse("B1: s1[a ok@25]").plan)
-            async with aclosing(ws.status(plan_id, 10)) as snapshots:
-                plan = await anext(snapshots)
+            async with aclosing(ws.watch(plan_id, interval=10)) as snapshots:
+                plan = (await anext(snapshots)).plan
                 assert plan.state.status is Status.NOT_STARTED
                 await ws.start(plan_id)
-                plan = await anext(snapshots)  # N does not end the iteration
+                plan = (await anext(snapshots)).plan  # N does not end the iteration
                 assert plan.state.status is Status.RUNNING
                 assert world.clock.time() == 10
             times: list[tuple[float, Status]] = []
-            async for plan in ws.status(plan_id, 10):
-                times.append((world.clock.time(), plan.state.status))
+            async for event in ws.watch(plan_id, interval=10):
+                times.append((world.clock.time(), event.plan.state.status))
             assert times == [
                 (10, Status.RUNNING),
                 (20, Status.RUNNING),
@@ -237,9 +237,9 @@ def test_status() -> None:
             ]
             for interval in (0, -1):
                 with pytest.raises(ValueError, match="interval"):
-                    await anext(ws.status(plan_id, interval))
+                    await anext(ws.watch(plan_id, interval=interval))
             with pytest.raises(NotFoundError):
-                await anext(ws.status(NOBODY, 1))
+                await anext(ws.watch(NOBODY, interval=1))
 
     world.clock.run(scenario)
 

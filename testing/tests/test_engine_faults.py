@@ -120,7 +120,7 @@ METHODS = {name for name, member in vars(Vault).items() if iscoroutinefunction(m
 """All that can be asked of a vault."""
 NOT_ASKED = {"exists", "lines"}
 """What no engine asks: the command line does, or nobody (``core/tests/cli``)."""
-OF_NO_PLAN = ("open", "search", "stop_requests", "close")
+OF_NO_PLAN = ("open", "search", "requests", "close")
 """What is asked of a vault for all plans at once."""
 MOST = 25
 """How many calls of a kind are made to fail, one at a time, in one life."""
@@ -203,7 +203,7 @@ async def snapshots(world: FaultyWorld, known: Callable[[UUID], None]) -> None:
             await ws.start(plan_id)
         # A plan that was not started is looked at for ever (ST-8).
         with suppress(WorkstreamError), trio.move_on_after(30):
-            async with aclosing(ws.status(plan_id, 1)) as plans:
+            async with aclosing(ws.watch(plan_id, interval=1)) as plans:
                 async for _ in plans:
                     pass
         with suppress(WorkstreamError):
@@ -348,7 +348,7 @@ def test_a_submit_that_fails() -> None:
         world.clock.run(scenario, world, lose_answer)
 
 
-@pytest.mark.parametrize("call", ["request_stop", "delete", "row"])
+@pytest.mark.parametrize("call", ["ask", "delete", "row", "requests"])
 @pytest.mark.parametrize("lose_answer", [False, True])
 def test_a_stop_that_fails(call: VaultCall, lose_answer: bool) -> None:
     """The caller is told; asked again, it is done, or was."""

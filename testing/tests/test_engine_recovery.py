@@ -21,8 +21,9 @@ from workstream._codec.codec import Codec
 from workstream._plan.plan import BaseAction, Plan
 from workstream._plan.walk import actions, new_plan_id, walk
 from workstream._protocols.plugin import ActionPlugin, AnyPlugin, Context
-from workstream._protocols.vault import Change, NodeRecord, Vault, Write
+from workstream._protocols.vault import STOP, Change, NodeRecord, Vault, Write
 from workstream._registry.registry import Registry
+from workstream._store.asking import asked
 from workstream._values.errors import (
     NotRunningHereError,
     NotStartedError,
@@ -284,7 +285,8 @@ async def requested(world: World, text: str) -> UUID:
     """Store a plan as a crash left it, with a stop request that nobody saw."""
     plan_id = await world.crashed(text)
     row = await world.vault.row(plan_id)
-    assert await world.vault.request_stop(plan_id, row) is Status.RUNNING
+    asked_now = asked(row, STOP, at=world.clock.now())
+    assert await world.vault.ask(*asked_now) is Status.RUNNING
     return plan_id
 
 
@@ -301,7 +303,7 @@ def test_request_that_was_not_seen() -> None:
         assert result.state.status is Status.STOPPED
         assert result.reasons == (FailureReason.STOPPED,)
         assert world.stage.trace == ["r"]
-        assert await world.vault.stop_requests() == frozenset()
+        assert list(await world.vault.requests()) == []
 
     world.clock.run(scenario)
 
@@ -542,7 +544,7 @@ def test_a_check_that_a_stop_keeps_from_running_again() -> None:
         plan_id = await remembered(world, text, plugin=CHECK, pid=7)
         async with world.engine(recover=False) as ws:
             await ws.resume(plan_id)
-            vars(ws)["_service"].runs[plan_id].stop()  # before its first step
+            await ws.stop(plan_id)  # before its first step
             ended = await ws.wait(plan_id)
         assert ended.state.status is Status.STOPPED
         assert ended.pre_checks is not None

@@ -19,10 +19,10 @@ from _workstream_testing.cases.world import World
 from _workstream_testing.virtual.held_vault import HeldVault
 from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._engine.engine import Workstream
-from workstream._engine.watch import PlanSnapshot, StateChange, WatchEvent
 from workstream._plan.walk import actions, new_plan_id
 from workstream._protocols.plugin import ActionPlugin, Context
 from workstream._protocols.vault import PlanRow, Vault, Write
+from workstream._store.events import PlanSnapshot, StateChange, WatchEvent
 from workstream._values.errors import (
     NotFoundError,
     PlanExistsError,

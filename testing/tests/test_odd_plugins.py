@@ -15,9 +15,9 @@ import pytest
 import trio
 
 from _workstream_testing.cases.world import World
-from workstream._engine.watch import OutputLine
 from workstream._plan.plan import Action, Block, Plan, Sequence
 from workstream._protocols.plugin import ActionPlugin, Context
+from workstream._store.events import OutputLine
 from workstream._values.state import PluginError, Status
 from workstream.retries import RetryPolicy
 

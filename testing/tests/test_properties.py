@@ -40,7 +40,7 @@ from workstream._engine.engine import Workstream, open_workstream
 from workstream._plan.clone import clone
 from workstream._plan.plan import Plan
 from workstream._plan.walk import actions, position_of, walk
-from workstream._protocols.vault import PlanRow, StoredPlan, Write
+from workstream._protocols.vault import PlanRequest, PlanRow, StoredPlan, Write
 from workstream._registry.registry import Registry
 from workstream._values.errors import NotFoundError, StorageError
 from workstream._values.state import FailureReason, Status
@@ -248,16 +248,16 @@ class BothVaults(MemoryVault):
         await self._disk.release(plan_id)
         await super().release(plan_id)
 
-    async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
+    async def ask(self, request: PlanRequest, if_not_started: Write) -> Status:
         """Ask both."""
-        theirs = await self._disk.request_stop(plan_id, row_if_not_started)
-        assert theirs is await super().request_stop(plan_id, row_if_not_started)
+        theirs = await self._disk.ask(request, if_not_started)
+        assert theirs is await super().ask(request, if_not_started)
         return theirs
 
-    async def stop_requests(self) -> frozenset[UUID]:
+    async def requests(self) -> list[PlanRequest]:
         """Ask both."""
-        mine = await super().stop_requests()
-        assert await self._disk.stop_requests() == mine
+        mine = await super().requests()
+        assert await self._disk.requests() == mine
         return mine
 
 
@@ -475,7 +475,7 @@ def test_a_stop_ends_every_plan_in_order(text: str, seed: int, stop_at: float) -
             await trio.sleep(stop_at)
             await ws.stop(plan_id)
             plan = await ws.wait(plan_id)
-            assert await vault.stop_requests() == frozenset()
+            assert await vault.requests() == []
             return plan
 
     trial.run(scenario, seed)

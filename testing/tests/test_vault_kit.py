@@ -17,6 +17,7 @@ from workstream._protocols.vault import (
     LineRecord,
     LogSlice,
     NodeRecord,
+    PlanRequest,
     PlanRow,
     StoredPlan,
     Write,
@@ -112,25 +113,25 @@ class Murderous(MemoryVault):
 
 
 class Deaf(MemoryVault):
-    """Forgets that a stop was asked for."""
+    """Forgets what was asked of a running plan."""
 
-    async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
-        found = (await self.row(plan_id)).status
+    async def ask(self, request: PlanRequest, if_not_started: Write) -> Status:
+        found = (await self.row(request.plan_id)).status
         if found is Status.RUNNING:
             return found
-        return await super().request_stop(plan_id, row_if_not_started)
+        return await super().ask(request, if_not_started)
 
 
 class Nagging(MemoryVault):
-    """Keeps a stop request of a plan that has ended."""
+    """Keeps the requests of a plan that has ended."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._ever: frozenset[UUID] = frozenset()
+        self._ever: dict[PlanRequest, None] = {}
 
-    async def stop_requests(self) -> frozenset[UUID]:
-        self._ever |= await super().stop_requests()
-        return self._ever
+    async def requests(self) -> list[PlanRequest]:
+        self._ever |= dict.fromkeys(await super().requests())
+        return list(self._ever)
 
 
 class Silent(MemoryVault):
@@ -172,7 +173,7 @@ BROKEN: dict[Callable[[], MemoryVault], str] = {
     Keeping: "resets an action",
     Murderous: "deletes all of a plan",
     Deaf: "is durable",
-    Nagging: "keeps a stop request",
+    Nagging: "removes what was taken",
     Silent: "bounds the log",
     Unlimited: "logs changes in order",
     Terse: "keeps first and last lines",

@@ -77,7 +77,7 @@ def test_vault_is_held(fake_clock: FakeClock) -> None:
         assert await vault.owner(row.id) is None
         assert await vault.lines(row.id, 0) == []
         assert (await vault.log(row.id, 0)).changes == ()
-        assert await vault.stop_requests() == frozenset()
+        assert list(await vault.requests()) == []
         await vault.delete(row.id)
         assert not await vault.exists(row.id)
         await vault.close()

@@ -25,8 +25,8 @@ from _workstream_testing.virtual.held_vault import HeldVault
 from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._codec.codec import Codec
 from workstream._engine.engine import Workstream
-from workstream._engine.watch import PlanSnapshot, StateChange, WatchEvent
 from workstream._protocols.vault import StoredPlan, Vault
+from workstream._store.events import PlanSnapshot, StateChange, WatchEvent
 from workstream._values.errors import NotFoundError, StorageError
 from workstream._values.state import Status
 from workstream._vaults.lmdb_vault import LmdbVault
@@ -187,7 +187,7 @@ def test_a_slow_watcher_slows_nobody(
     monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
     """It sees all, later, also what is kept for the quick ones no more (WA-2)."""
-    monkeypatch.setattr("workstream._engine.watch_feed.KEPT", kept)
+    monkeypatch.setattr("workstream._store.feeds.KEPT", kept)
     world = CountedWorld()
 
     async def scenario() -> None:
@@ -218,7 +218,7 @@ def test_a_slow_watcher_slows_nobody(
 
 def test_a_watcher_that_is_too_slow_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """While others watch, too: it gets the plan as it is, and misses nothing unsaid."""
-    monkeypatch.setattr("workstream._engine.watch_feed.KEPT", 4)
+    monkeypatch.setattr("workstream._store.feeds.KEPT", 4)
     monkeypatch.setattr("workstream._vaults.memory_vault.LOG_KEPT", 25)
     world = CountedWorld()
 

@@ -32,18 +32,6 @@ if TYPE_CHECKING:
     from ._engine.engine import (
         open_workstream as open_workstream,
     )
-    from ._engine.watch import (
-        OutputLine as OutputLine,
-    )
-    from ._engine.watch import (
-        PlanSnapshot as PlanSnapshot,
-    )
-    from ._engine.watch import (
-        StateChange as StateChange,
-    )
-    from ._engine.watch import (
-        WatchEvent as WatchEvent,
-    )
     from ._plan.builder import (
         PlanBuilder as PlanBuilder,
     )
@@ -52,12 +40,6 @@ if TYPE_CHECKING:
     )
     from ._plan.difference import (
         difference as difference,
-    )
-    from ._plan.failures import (
-        Failure as Failure,
-    )
-    from ._plan.failures import (
-        failures as failures,
     )
     from ._plan.paths import (
         find as find,
@@ -171,6 +153,9 @@ if TYPE_CHECKING:
         NodeRecord as NodeRecord,
     )
     from ._protocols.vault import (
+        PlanRequest as PlanRequest,
+    )
+    from ._protocols.vault import (
         PlanRow as PlanRow,
     )
     from ._protocols.vault import (
@@ -202,6 +187,33 @@ if TYPE_CHECKING:
     )
     from ._secrets.references import (
         StoredValue as StoredValue,
+    )
+    from ._show.failures import (
+        Failure as Failure,
+    )
+    from ._show.failures import (
+        failures as failures,
+    )
+    from ._store.entries import (
+        PlanEntry as PlanEntry,
+    )
+    from ._store.events import (
+        OutputLine as OutputLine,
+    )
+    from ._store.events import (
+        PlanSnapshot as PlanSnapshot,
+    )
+    from ._store.events import (
+        StateChange as StateChange,
+    )
+    from ._store.events import (
+        WatchEvent as WatchEvent,
+    )
+    from ._store.store import (
+        Store as Store,
+    )
+    from ._store.store import (
+        open_store as open_store,
     )
     from ._values.errors import (
         BuilderError as BuilderError,
@@ -362,10 +374,12 @@ __all__ = [
     "Plan",
     "PlanBuilder",
     "PlanCorruptError",
+    "PlanEntry",
     "PlanError",
     "PlanExistsError",
     "PlanPreview",
     "PlanRefusedError",
+    "PlanRequest",
     "PlanRow",
     "PlanSnapshot",
     "PlanStaleError",
@@ -384,6 +398,7 @@ __all__ = [
     "StateChange",
     "Status",
     "StorageError",
+    "Store",
     "StoreCopy",
     "StoreFormatError",
     "StoreHealth",
@@ -403,6 +418,7 @@ __all__ = [
     "find",
     "from_json",
     "hookimpl",
+    "open_store",
     "open_workstream",
     "path_of",
     "paths",
@@ -438,8 +454,8 @@ _HOMES: dict[str, str] = {
     "StoreFormatError": "_values.errors",
     "ValidationError": "_values.errors",
     "WorkstreamError": "_values.errors",
-    "Failure": "_plan.failures",
-    "failures": "_plan.failures",
+    "Failure": "_show.failures",
+    "failures": "_show.failures",
     "from_json": "_codec.json_text",
     "to_json": "_codec.json_text",
     "StoreCopy": "_vaults.lmdb_copy",
@@ -501,15 +517,19 @@ _HOMES: dict[str, str] = {
     "LogSlice": "_protocols.vault",
     "NodeRecord": "_protocols.vault",
     "PlanRow": "_protocols.vault",
+    "PlanRequest": "_protocols.vault",
     "StoredPlan": "_protocols.vault",
     "Vault": "_protocols.vault",
     "Write": "_protocols.vault",
     "Item": "_plan.walk",
     "walk": "_plan.walk",
-    "OutputLine": "_engine.watch",
-    "PlanSnapshot": "_engine.watch",
-    "StateChange": "_engine.watch",
-    "WatchEvent": "_engine.watch",
+    "OutputLine": "_store.events",
+    "PlanEntry": "_store.entries",
+    "Store": "_store.store",
+    "open_store": "_store.store",
+    "PlanSnapshot": "_store.events",
+    "StateChange": "_store.events",
+    "WatchEvent": "_store.events",
     "hookimpl": "hookspecs",
     "RetryPolicy": "retries",
 }

@@ -518,7 +518,7 @@ def test_a_store_that_fails_breaks_the_run_off(
     def the_vault(*_: object) -> MemoryVault:
         return vault
 
-    monkeypatch.setattr("workstream._engine.stores.open_store", the_vault)
+    monkeypatch.setattr("workstream._store.places.vault_at", the_vault)
     monkeypatch.setattr("workstream._cli._resuming.existing_store", the_vault)
 
     result = call("run", write_plan(TOLERATED))

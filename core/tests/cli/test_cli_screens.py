@@ -29,9 +29,9 @@ from workstream import (
 )
 from workstream._cli._live import layout
 from workstream._cli._narration import Narrator
-from workstream._cli._progress import Progress
 from workstream._cli._screen import Signs
 from workstream._plan.walk import give_ids, new_plan_id
+from workstream._show.progress import Progress
 
 BEGIN = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
 N, R, C, F, S = Status

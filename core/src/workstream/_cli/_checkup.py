@@ -17,8 +17,9 @@ from .._codec.codec import Codec
 from .._protocols.vault import PlanRow, StoredPlan, Vault
 from .._registry.host import Host, discover
 from .._registry.registry import Registry
-from .._runtime.clock import utc_now
 from .._runtime.plugin_init import init_plugins
+from .._store.ids import short_id
+from .._values.clock import utc_now
 from .._values.display import shorten
 from .._values.errors import (
     NotFoundError,
@@ -31,7 +32,6 @@ from .._vaults.lmdb_health import StoreHealth
 from .._vaults.lmdb_vault import LmdbVault
 from ._findings import Finding, Level
 from ._options import Hints
-from ._plan_ids import short_id
 from ._reading import existing_store
 from ._refusal import Refusal
 from ._sizes import size

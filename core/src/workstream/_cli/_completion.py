@@ -18,8 +18,8 @@ def plans(
     Whatever keeps them from being read is no business of someone who types.
     """
     from .._protocols.vault import PlanRow
+    from .._store.ids import LAST, short_id
     from .._values.display import shorten
-    from ._plan_ids import LAST, short_id
     from ._reading import opened, run_async
 
     async def read() -> list[PlanRow]:

@@ -10,13 +10,13 @@ import sys
 from datetime import datetime
 from typing import Any
 
-from .._plan.failures import failures
 from .._plan.plan import Plan
 from .._protocols.vault import PlanRow
+from .._show.failures import failures
+from .._store.ids import short_id
 from .._values.errors import Fault
 from .._values.state import PluginError, Status
 from ._exit_codes import ExitCode
-from ._plan_ids import short_id
 from ._streams import Forgiving
 
 __all__ = ["fault_data", "plan_data", "print_json", "result_data", "row_data"]

@@ -24,11 +24,11 @@ def command(plans: tuple[str, ...], store: str | None, as_json: bool) -> int:
     `workstream list` shows it, its first digits, or `last`.
     """
     from .._protocols.vault import PlanRow, Vault
-    from .._values.errors import WorkstreamError
+    from .._store.ids import find_row, short_id
+    from .._values.errors import ValidationError, WorkstreamError
     from .._values.state import Status
     from ._data import print_json, row_data
     from ._exit_codes import ExitCode
-    from ._plan_ids import find_plan, short_id
     from ._reading import opened, run_async
     from ._refusal import Refusal, complain
     from ._rows import show_rows
@@ -42,9 +42,9 @@ def command(plans: tuple[str, ...], store: str | None, as_json: bool) -> int:
         faults: list[str] = []
         for text in plans:
             try:
-                row = await find_plan(vault, text)
-            except Refusal as refusal:
-                faults.append(refusal.message)
+                row = await find_row(vault, text)
+            except ValidationError as error:
+                faults.append(str(error))
                 continue
             owner = await vault.owner(row.id)
             row = await vault.row(row.id)

@@ -44,16 +44,16 @@ def command(
     from .._codec.codec import Codec
     from .._codec.json_text import to_json
     from .._plan.plan import Plan
+    from .._store.ids import LAST, find_row
     from ._exit_codes import ExitCode
     from ._exporting import hidden, write_file
-    from ._plan_ids import LAST, find_plan
     from ._reading import opened, run_async
     from ._refusal import Refusal, complain
     from ._streams import Forgiving
 
     async def read() -> Plan:
         async with opened(store) as vault:
-            found = await find_plan(vault, plan or LAST)
+            found = await find_row(vault, plan or LAST)
             return Codec(None).load(await vault.read(found.id))
 
     found = run_async(read)

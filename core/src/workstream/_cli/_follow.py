@@ -11,8 +11,8 @@ import attrs
 import trio
 
 from .._engine.engine import Workstream
-from .._engine.watch import PlanSnapshot
 from .._plan.plan import Plan
+from .._store.events import PlanSnapshot
 from .._values.errors import WorkstreamError
 from ._interrupts import Interrupts
 from ._streams import breaking_off_untold

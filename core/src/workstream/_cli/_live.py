@@ -13,11 +13,11 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from .._plan.plan import Block, Checks
+from .._show.progress import Progress, RunningAction, Section
+from .._store.ids import short_id
 from .._values.display import display_lines, shorten
 from .._values.state import PluginError, Status
 from ._narration import outcome_of
-from ._plan_ids import short_id
-from ._progress import Progress, RunningAction, Section
 from ._screen import STYLES, Signs, joined, plain
 from ._times import took
 

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from rich.text import Text
 
-from .._engine.watch import StateChange
 from .._plan.plan import Block, DeferBatch, DeferredActions
+from .._show.progress import Place, Progress, Section
+from .._store.events import StateChange
 from .._values.display import shorten
 from .._values.state import ObjectType, Status
-from ._progress import Place, Progress, Section
 from ._screen import STYLES, Signs, joined, plain
 from ._times import took
 

@@ -10,9 +10,9 @@ from uuid import UUID
 import attrs
 import click
 
-from .._engine.stores import STORE_VARIABLE
+from .._store.ids import short_id
+from .._store.places import STORE_VARIABLE
 from ._completion import directories, plans
-from ._plan_ids import short_id
 
 __all__ = [
     "Hints",

@@ -9,9 +9,9 @@ import attrs
 
 from .._codec.codec import Codec
 from .._plan.clone import clone
-from .._plan.failures import Failure, failures
 from .._plan.plan import Plan
 from .._protocols.vault import PlanRow, Vault
+from .._show.failures import Failure, failures
 from .._values.display import shorten
 from .._values.errors import WorkstreamError
 from ._data import result_data

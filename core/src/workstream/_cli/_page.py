@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
-from .._plan.failures import Failure
 from .._plan.paths import SEPARATOR, labelled, paths
 from .._plan.plan import (
     BaseAction,
@@ -22,7 +21,8 @@ from .._plan.plan import (
 from .._plan.plan import Sequence as PlanSequence
 from .._plan.text import plan_text
 from .._plan.walk import position_of
-from .._runtime.clock import utc_now
+from .._show.failures import Failure
+from .._values.clock import utc_now
 from .._values.display import display_lines, shorten
 from .._values.state import Status
 from ._options import Hints

@@ -48,9 +48,9 @@ def command(
     running or has crashed is never removed. What is removed is shown. The plans that
     run meanwhile are not held up; the room on the disk is used for later plans.
     """
-    from .._engine.pruning import ENDED, prunable, pruned
     from .._protocols.vault import PlanRow
-    from .._runtime.clock import utc_now
+    from .._store.pruning import ENDED, prunable, pruned
+    from .._values.clock import utc_now
     from .._values.errors import WorkstreamError
     from .._values.state import Status
     from ._data import print_json, row_data

@@ -9,8 +9,8 @@ from typing import Any, TypeVar, cast
 
 import trio
 
-from .._engine.stores import open_store
 from .._protocols.vault import Vault
+from .._store.places import vault_at
 from .._vaults.lmdb_vault import LmdbVault
 from ._refusal import Refusal
 
@@ -28,7 +28,7 @@ def existing_store(store: str | None) -> Vault:
     Raises:
         Refusal: There is none.
     """
-    vault = open_store(store, create=False)
+    vault = vault_at(store, create=False)
     path = getattr(vault, "path", None)
     if isinstance(path, Path) and _is_nothing(path):
         message = f"no store at {path}: `workstream run` makes one"

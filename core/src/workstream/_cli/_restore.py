@@ -32,8 +32,8 @@ def command(
     the new store knows: `workstream resume` goes on with them, and does again what was
     done after the backup.
     """
-    from .._engine.stores import open_store
     from .._protocols.vault import PlanRow
+    from .._store.places import vault_at
     from .._values.state import Status
     from .._vaults.lmdb_copy import StoreCopy
     from .._vaults.lmdb_restore import restore_store
@@ -47,7 +47,7 @@ def command(
     from ._sizes import size
 
     async def restore() -> tuple[StoreCopy, list[PlanRow]]:
-        vault = open_store(store)
+        vault = vault_at(store)
         if not isinstance(vault, LmdbVault):
             message = "only a store that is a directory can be made of a backup"
             raise Refusal(message)

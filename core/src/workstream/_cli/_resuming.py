@@ -6,6 +6,7 @@ from uuid import UUID
 
 from .._engine.engine import Workstream, open_workstream
 from .._protocols.vault import PlanRow, Vault
+from .._store.ids import find_row, short_id
 from .._values.errors import WorkstreamError
 from .._values.state import Status
 from ._exit_codes import ExitCode
@@ -13,7 +14,6 @@ from ._follow import Ending, follow
 from ._interrupts import Interrupts
 from ._options import Hints
 from ._outcome import Result, result_of
-from ._plan_ids import find_plan, short_id
 from ._reading import existing_store
 from ._refusal import Refusal, complain
 from ._screen import Screen
@@ -65,7 +65,7 @@ class Resuming:
                 ]
                 rows.reverse()  # the oldest first
             else:
-                rows = [await find_plan(vault, self._plan)]
+                rows = [await find_row(vault, self._plan)]
                 if rows[0].status.is_terminal:
                     return [await self._ended(workstream, vault, rows[0])]
             with self._screen.busy("reading what was left behind"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._protocols.vault import PlanRow
+from .._store.ids import short_id
 from .._values.display import shorten
 from .._values.state import Status
-from ._plan_ids import short_id
 from ._screen import STYLES, Screen, joined
 from ._summary import reason_words
 from ._times import brief_date_and_time, date_and_time, took

@@ -60,8 +60,8 @@ def command(
     from contextlib import AsyncExitStack
 
     from .._engine.engine import Workstream, open_workstream
-    from .._engine.stores import open_store
     from .._registry.registry import Registry
+    from .._store.places import vault_at
     from .._values.errors import WorkstreamError
     from ._data import print_json
     from ._exit_codes import ExitCode
@@ -87,7 +87,7 @@ def command(
     screen = Screen(sys.stderr if as_json else sys.stdout)
     interrupts = Interrupts()
 
-    vault = open_store(store)
+    vault = vault_at(store)
     hints = Hints(store, lasts=vault.shared)
     begun: list[UUID] = []
 

@@ -32,13 +32,13 @@ def command(
     from .._codec.codec import Codec
     from .._codec.json_text import to_json
     from .._plan.clone import clone
-    from .._plan.failures import Failure, failures
     from .._plan.plan import Plan
     from .._protocols.vault import PlanRow
+    from .._show.failures import Failure, failures
+    from .._store.ids import LAST, find_row
     from ._data import plan_data, print_json
     from ._exit_codes import ExitCode
     from ._page import show_page
-    from ._plan_ids import LAST, find_plan
     from ._reading import opened, run_async
     from ._screen import Screen
     from ._summary import last_lines, last_of_running
@@ -47,7 +47,7 @@ def command(
         PlanRow, Plan, int | None, list[Failure], dict[int, list[str]]
     ]:
         async with opened(store) as vault:
-            found = await find_plan(vault, plan or LAST)
+            found = await find_row(vault, plan or LAST)
             # Asked for first: of a plan that ends just now it must not say "crashed".
             owner = await vault.owner(found.id)
             stored = await vault.read(found.id)

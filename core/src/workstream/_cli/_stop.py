@@ -11,8 +11,16 @@ __all__ = ["command"]
 
 @click.command("stop")
 @plan_argument
+@click.option(
+    "-m", "--reason", metavar="TEXT", default="", help="Why, for those who look later."
+)
+@click.option(
+    "--by",
+    metavar="NAME",
+    help="Who asks; by default WORKSTREAM_BY, or else you at this host.",
+)
 @store_option
-def command(plan: str, store: str | None) -> int:
+def command(plan: str, reason: str, by: str | None, store: str | None) -> int:
     """Ask a running plan to stop.
 
     Attempts in flight end by themselves, nothing new begins, deferred actions and
@@ -21,30 +29,22 @@ def command(plan: str, store: str | None) -> int:
     stopped for good. PLAN is an id as `workstream list` shows it, its first digits, or
     `last`.
     """
-    import attrs
-
-    from .._protocols.vault import PlanRow
-    from .._runtime.clock import utc_now
-    from .._values.state import FailureReason, Status
+    from .._store.entries import PlanEntry
+    from .._store.ids import short_id
+    from .._store.store import open_store
+    from .._values.state import Status
     from ._exit_codes import ExitCode
-    from ._plan_ids import find_plan, short_id
-    from ._reading import opened, run_async
+    from ._reading import existing_store, run_async
     from ._screen import Screen
 
-    async def stop() -> tuple[PlanRow, Status, int | None]:
-        async with opened(store) as vault:
-            row = await find_plan(vault, plan)
-            stopped = attrs.evolve(
-                row,
-                status=Status.STOPPED,
-                ended=utc_now(),
-                reasons=(FailureReason.STOPPED,),
-                stopping=True,
-            )
-            found = await vault.request_stop(row.id, stopped)
-            return row, found, await vault.owner(row.id)
+    async def stop() -> tuple[PlanEntry, Status]:
+        async with open_store(existing_store(store)) as plans:
+            entry = await plans.find(plan)
+            found = await plans.stop(entry.row.id, reason=reason, by=by)
+            return await plans.entry(entry.row.id), found
 
-    row, found, owner = run_async(stop)
+    entry, found = run_async(stop)
+    row, owner = entry.row, entry.owner
     hints = Hints(store)
     name = f"{row.name} ({short_id(row.id)})"
     if found is Status.NOT_STARTED:

@@ -8,14 +8,14 @@ from datetime import timedelta
 from rich.text import Text
 
 from .._codec.codec import Codec
-from .._plan.failures import Failure
 from .._plan.paths import SEPARATOR, display_path
 from .._plan.plan import BaseAction, Outcome, Plan
 from .._plan.walk import actions, position_of
 from .._protocols.vault import PlanRow, Vault
+from .._show.failures import Failure
+from .._store.ids import short_id
 from .._values.display import display_lines, shorten
 from .._values.state import PluginError, Status
-from ._plan_ids import short_id
 from ._screen import STYLES, Screen, joined, plain
 from ._times import took
 

@@ -13,13 +13,13 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from .._engine.watch import PlanSnapshot, StateChange, WatchEvent
-from .._runtime.clock import utc_now
+from .._show.progress import Progress
+from .._store.events import PlanSnapshot, StateChange, WatchEvent
+from .._store.ids import short_id
+from .._values.clock import utc_now
 from .._values.state import Status
 from ._live import layout
 from ._narration import Narrator
-from ._plan_ids import short_id
-from ._progress import Progress
 from ._screen import Screen, joined, plain
 from ._times import clock
 

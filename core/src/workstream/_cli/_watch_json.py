@@ -15,7 +15,7 @@ import trio
 
 from .._codec.json_text import to_json
 from .._codec.json_writer import attempt_data
-from .._engine.watch import OutputLine, PlanSnapshot, StateChange, WatchEvent
+from .._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
 from .._values.state import ObjectType
 from ._outcome import Result
 from ._streams import Forgiving

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from uuid import UUID
 
 import attrs
 import trio
 
 from .._codec.codec import Codec
-from .._engine.watch import PlanSnapshot, WatchEvent
-from .._engine.watch_feed import Feeds, Ticket
 from .._plan.clone import clone
 from .._protocols.vault import PlanRow, Vault
+from .._store.events import PlanSnapshot, WatchEvent
+from .._store.feeds import Feeds
+from .._store.ids import LAST, find_row
+from .._store.news import News
+from .._store.store import Store
+from .._values.clock import utc_now
 from .._values.errors import StorageError
 from .._values.state import Status
 from ._follow import Ending
 from ._outcome import Result, result_of
-from ._plan_ids import LAST, find_plan
 from ._reading import opened
 from ._screen import Screen
 from ._views import PlainView, View, watch_view_on
 from ._watch_json import JsonView
 
 __all__ = ["Watching"]
-
-POLL = 0.25
-"""Seconds between two looks for changes (WA-2: within half a second)."""
-_LOOK_FOR_OWNER = 1.0
-"""Seconds between two looks whether a process runs the plan."""
-_SURE = 3
-"""Looks in a row that find a plan R without a process: then it has crashed."""
 
 
 class Watching:
@@ -79,7 +74,7 @@ class Watching:
             StorageError: It cannot be read.
         """
         async with opened(self._store) as vault:
-            self.row = row = await find_plan(vault, self._plan or LAST)
+            self.row = row = await find_row(vault, self._plan or LAST)
             view = self._json or watch_view_on(self._screen, self._after)
             with view:
                 if row.status is Status.NOT_STARTED:
@@ -95,9 +90,11 @@ class Watching:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(view.keep_up)
 
+            store = Store(vault, Codec(None), News(vault), utc_now)
+
             async def look_for_owner() -> None:
                 nonlocal ending
-                await _crash(vault, row)
+                await store.until_crashed(row.id)
                 message = "no process runs it any more: it has crashed"
                 ending = Ending(error=StorageError(message))
                 nursery.cancel_scope.cancel()
@@ -128,7 +125,7 @@ class Watching:
                 after = 0
         elif self._json is None:
             after = None
-        feeds = Feeds(vault, Codec(None), _ticket)
+        feeds = Feeds(vault, Codec(None), News(vault))
         async with aclosing(feeds.watch(row.id, after)) as events:
             async for event in events:
                 yield event
@@ -139,21 +136,3 @@ async def _unbegun(vault: Vault, row: PlanRow) -> PlanSnapshot:
     stored = attrs.evolve(await vault.read(row.id), records=())
     plan = clone(Codec(None).load(stored), keep_state=True, scrub=True)
     return PlanSnapshot(position=0, plan=plan)
-
-
-def _ticket(plan_id: UUID) -> Ticket:
-    async def sleep() -> None:
-        await trio.sleep(POLL)
-
-    return sleep
-
-
-async def _crash(vault: Vault, row: PlanRow) -> None:
-    """Return when the plan is R and no process runs it."""
-    found = 0
-    while found < _SURE:
-        await trio.sleep(_LOOK_FOR_OWNER)
-        # Asked for first: a plan that ends just now has not crashed.
-        owner = await vault.owner(row.id)
-        status = (await vault.row(row.id)).status
-        found = found + 1 if owner is None and status is Status.RUNNING else 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from .._plan.plan import Outcome, Plan
-from .._protocols.vault import PlanRow
+from .._protocols.vault import PlanRequest, PlanRow
 from .._values.state import FailureReason, State, Status
 from .._values.wire import from_micros, moment, pack, to_micros, unpack
 from .output import Line
@@ -16,8 +16,10 @@ from .output import Line
 __all__ = [
     "apply_row",
     "decode_line",
+    "decode_request",
     "decode_row",
     "encode_line",
+    "encode_request",
     "encode_row",
     "row_of",
     "row_prefixes",
@@ -27,6 +29,7 @@ __all__ = [
 _ROW = b"\x01"
 _ROW_WITH_FAILURES = b"\x02"
 _LINE = b"\x01"
+_REQUEST = b"\x01"
 _ROW_FIELDS = 10
 
 STATUSES: dict[str, Status] = {status.name: status for status in Status}
@@ -57,6 +60,36 @@ def decode_line(data: bytes) -> Line:
         text=text,
         done=done,
         total=total,
+    )
+
+
+def encode_request(request: PlanRequest) -> bytes:
+    """The request as it is stored; plan and number are left to whoever stores it."""
+    return pack(
+        _REQUEST,
+        (
+            request.verb,
+            request.path,
+            request.by,
+            to_micros(request.at),
+            request.reason,
+            request.data,
+        ),
+    )
+
+
+def decode_request(plan_id: UUID, number: int, data: bytes) -> PlanRequest:
+    """The request that was encoded. Raises ValueError for anything else."""
+    verb, path, by, at, reason, more = unpack(_REQUEST, data)
+    return PlanRequest(
+        plan_id=plan_id,
+        number=number,
+        verb=verb,
+        path=path,
+        by=by,
+        at=moment(at),
+        reason=reason,
+        data=more,
     )
 
 

@@ -17,10 +17,17 @@ import trio
 from .._codec.codec import Codec
 from .._interpreter import recovery
 from .._plan.plan import Plan
-from .._protocols.vault import Change, ConflictError, PlanRow, Vault, Write
+from .._protocols.vault import (
+    STOP,
+    Change,
+    ConflictError,
+    PlanRow,
+    Vault,
+    Write,
+)
 from .._registry.registry import Registry
-from .._runtime.clock import Clock
 from .._validation.validation import check_resumable, check_startable
+from .._values.clock import Clock
 from .._values.errors import (
     InternalError,
     NotFoundError,
@@ -30,8 +37,6 @@ from .._values.errors import (
 )
 from .._values.state import State, Status
 from .service import Service
-
-__all__ = ["Launcher"]
 
 log = logging.getLogger("workstream")
 
@@ -154,7 +159,10 @@ class Launcher:
         else:
             self._refuse_unfit(plan, plan_id, fresh=False)
             changed = recovery.put_in_order(
-                plan, self._registry, now, stop_requested=stored.stop_requested
+                plan,
+                self._registry,
+                now,
+                stop_requested=any(each.verb == STOP for each in stored.requests),
             )
         changes: list[Change] = [
             self._codec.row_of(plan) if node is plan else self._codec.record_of(node)
@@ -163,7 +171,12 @@ class Launcher:
         if changes:
             first = stored.position + 1
             await self._service.write(
-                Write(plan_id=plan_id, first=first, changes=tuple(changes))
+                Write(
+                    plan_id=plan_id,
+                    first=first,
+                    changes=tuple(changes),
+                    taken=max((each.number for each in stored.requests), default=0),
+                )
             )
         if aged_out:
             log.error(

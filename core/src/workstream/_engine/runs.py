@@ -17,11 +17,10 @@ import trio
 
 from .._codec.output import OutputBuffer
 from .._plan.plan import Plan
+from .._protocols.vault import STOP, PlanRequest
 from .._runtime.journal import Committer, Journal
 from .._runtime.trio_runtime import RunSettings, TrioRuntime
 from .._values.errors import InternalError, StorageError, WorkstreamError
-
-__all__ = ["Run"]
 
 log = logging.getLogger("workstream")
 
@@ -109,9 +108,22 @@ class Run:
         self.error = InternalError(message)
         self.error.__cause__ = error
 
-    def stop(self) -> None:
-        """See a request to stop (SP-1)."""
-        self._runtime.stop()
+    def hear(self, request: PlanRequest) -> None:
+        """Take what was asked of the plan, once; the next write removes it (CT-2)."""
+        if request.number <= self._journal.taken:
+            return
+        self._journal.taken = request.number
+        because = f": {request.reason}" if request.reason else ""
+        log.info(
+            "%s asks plan %r (%s) to %s%s",
+            request.by,
+            self.name,
+            self.plan_id,
+            request.verb,
+            because,
+        )
+        if request.verb == STOP:
+            self._runtime.stop()
 
     def break_off(self) -> None:
         """End the run as a crash would."""

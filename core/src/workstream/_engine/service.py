@@ -25,18 +25,16 @@ from .._protocols.vault import StoredPlan, Vault, Write
 from .._runtime.attempts import DEAF_AFTER
 from .._runtime.journal import Committer
 from .._runtime.trio_runtime import RunSettings
+from .._store.news import News
 from .._values.errors import StorageError
 from .runs import Run
-from .watch_feed import Ticket
-
-__all__ = ["Service"]
 
 log = logging.getLogger("workstream")
 
 LEAVE_AFTER = 10.0
 """Seconds that leaving the engine waits for plugins that were cancelled (A-16)."""
-STOP_POLL = 0.5
-"""Seconds between two looks for stop requests of other processes (SP-1)."""
+LOOK_FOR_REQUESTS = 0.5
+"""Seconds between two looks for what other processes ask (SP-1, CT-2)."""
 
 
 class Service:
@@ -44,16 +42,17 @@ class Service:
 
     Attributes:
         runs: The plans that run here, by id.
+        news: Tells when a plan may have changed in the store.
     """
 
     def __init__(self, vault: Vault, settings: RunSettings) -> None:
         """Make a service; ``opened`` brings it to life."""
         self.runs: dict[UUID, Run] = {}
+        self.news = News(vault, self.runs)
         self._vault = vault
         self._settings = settings
         self._committer = Committer(vault)
         self._changing: dict[UUID, trio.Event] = {}
-        self._pokes: dict[UUID, trio.Event] = {}
         self._body = trio.CancelScope()
         self._interrupt: KeyboardInterrupt | None = None
         self._is_open = False
@@ -83,7 +82,7 @@ class Service:
         async with trio.open_nursery() as keepers:
             keepers.start_soon(self._committer.run)
             if self._vault.shared:
-                keepers.start_soon(self._see_stop_requests)
+                keepers.start_soon(self._keep_hearing)
             async with trio.open_nursery() as self._nursery:
                 self._is_open = True
                 ready.set()
@@ -106,19 +105,22 @@ class Service:
             names,
         )
 
-    async def _see_stop_requests(self) -> None:
-        """Look for requests that other processes made (SP-1)."""
+    async def _keep_hearing(self) -> None:
+        """Look for what other processes ask (SP-1, CT-2)."""
         while True:
-            await trio.sleep(STOP_POLL)
-            if not self.runs:
-                continue
-            try:
-                requests = await self._vault.stop_requests()
-            except Exception as error:
-                log.warning("stop requests cannot be read: %s", error)
-                continue
-            for plan_id in requests & self.runs.keys():
-                self.runs[plan_id].stop()
+            await trio.sleep(LOOK_FOR_REQUESTS)
+            if self.runs:
+                try:
+                    await self.hear()
+                except Exception as error:
+                    log.warning("requests cannot be read: %s", error)
+
+    async def hear(self) -> None:
+        """Let the runs see what was asked of their plans. Raises StorageError."""
+        for request in await self._vault.requests():
+            run = self.runs.get(request.plan_id)
+            if run is not None:
+                run.hear(request)
 
     # --- runs ---------------------------------------------------------------------------
 
@@ -192,14 +194,12 @@ class Service:
             lines=stored.lines,
             committer=self._committer,
             settings=settings,
-            on_durable=lambda: self.poke(stored.row.id),
+            on_durable=lambda: self.news.poke(stored.row.id),
             on_broken=lambda: self._broken(run),
         )
         self.runs[run.plan_id] = run
         self._nursery.start_soon(self._main, run)
-        self.poke(run.plan_id)
-        if stored.stop_requested:
-            run.stop()
+        self.news.poke(run.plan_id)
         return run
 
     async def _main(self, run: Run) -> None:
@@ -213,7 +213,7 @@ class Service:
                 await self._release(run)
             self._end_change(run.plan_id, over)
             run.finished.set()
-            self.poke(run.plan_id)
+            self.news.poke(run.plan_id)
             if run.interrupt is not None:
                 self._interrupt = run.interrupt
                 self._body.cancel()
@@ -245,22 +245,3 @@ class Service:
         [answer] = await self._vault.write([write])
         if answer is not None:
             raise answer
-
-    # --- what may have changed ------------------------------------------------------------
-
-    def ticket(self, plan_id: UUID) -> Ticket:
-        """What returns when the plan may have changed in the store since now."""
-        poke = self._pokes.setdefault(plan_id, trio.Event())
-
-        async def changed() -> None:
-            polled = self._vault.shared and plan_id not in self.runs
-            with trio.move_on_after(STOP_POLL / 2 if polled else float("inf")):
-                await poke.wait()
-
-        return changed
-
-    def poke(self, plan_id: UUID) -> None:
-        """Wake those who wait for a change of the plan."""
-        poke = self._pokes.pop(plan_id, None)
-        if poke is not None:
-            poke.set()

@@ -29,10 +29,10 @@ from .._runtime.attempts import (
     timed_out,
 )
 from .._runtime.calls import outcome_of_call
-from .._runtime.clock import utc_now
 from .._runtime.context import AttemptContext
 from .._runtime.lookups import Lookups, LookupTimeoutError
 from .._values.annotations import type_text
+from .._values.clock import utc_now
 from .._values.errors import SecretError
 from .._values.state import Attempt, PluginError
 from .forecast import Forecast, PreviewItem

@@ -12,18 +12,33 @@ A vault keeps, for each plan,
 - its **log**: the latest changes in the order in which they became durable, each
   with a position that only grows. Watchers read it (section 23). It is bounded;
 - its **lines**: what its plugins reported, bounded;
-- perhaps a **stop request**, until its row is terminal; and, while a process runs
-  it, a **claim**.
+- its **requests**: what was asked of it and has not been taken yet; and, while a
+  process runs it, a **claim**.
 
 What is inside a definition or a record is the codec's business: to a vault they are
 bytes. That keeps a vault small, and makes every vault store the same thing.
+
+**To ask a plan something** (CT-1, CT-2) works from any process that can open the store,
+whether an engine runs the plan or not. Somebody asks, the vault keeps, the run takes:
+
+1. ``ask`` looks at the plan and acts, in one transaction. Of a RUNNING plan it keeps the
+   request, behind those that it keeps already. A plan that is NOT_STARTED has no run that
+   could take it: so whoever asks brings the effect along, and the effect is written
+   instead. Of a terminal plan nothing is asked any more. Either way the answer is durable.
+2. The run of the plan looks for ``requests`` twice a second, and a recovery finds them in
+   what it reads. Each takes them in their order.
+3. The ``Write`` that has their effect names the last one it has ``taken``: with it they
+   are removed. So after a crash a request is either still there, or its effect is. The
+   write that makes the plan terminal removes what nobody took: it came too late.
+
+A request and its effect are two things (SP-8), and a vault knows only the first: it never
+looks at a verb. A new verb is a rule, an effect and a command, and no line of a vault.
 
 **One plan has one writer**, the holder of its claim, and it counts the log positions:
 the first change of a ``Write`` follows the latest that is stored.
 Writing the same ``Write`` twice leaves the store as writing it once did: a commit
 whose outcome is unknown may be repeated. The one thing that others change is a plan
-that is NOT_STARTED, by ``request_stop``; so whoever starts a plan says what it
-expects to find.
+that is NOT_STARTED, by ``ask``; so whoever starts a plan says what it expects to find.
 
 Every method may be called from several tasks of one event loop. Every method is
 atomic: it happens wholly or not at all, also under cancellation and crash.
@@ -43,16 +58,8 @@ from .._plan.plan import Outcome, outcome_of
 from .._values.errors import NotFoundError, StorageError
 from .._values.state import FailureReason, Status
 
-__all__ = [
-    "Change",
-    "LineRecord",
-    "LogSlice",
-    "NodeRecord",
-    "PlanRow",
-    "StoredPlan",
-    "Vault",
-    "Write",
-]
+STOP = "stop"
+"""The verb that ends a plan in good order (section 14)."""
 
 LOG_KEPT = 10_000
 """How many of a plan's latest changes a vault keeps at least (WA-2)."""
@@ -131,6 +138,32 @@ Change: TypeAlias = PlanRow | NodeRecord | LineRecord
 
 
 @attrs.frozen(kw_only=True)
+class PlanRequest:
+    """What a person or a program asks of a plan (CT-1).
+
+    Attributes:
+        plan_id: The plan.
+        verb: What is asked, for example ``STOP``.
+        by: Who asks (CT-4).
+        at: When it was asked.
+        reason: Why, in the asker's words.
+        path: The object of the plan that it is about; "": the plan itself.
+        data: What else the verb needs, encoded by whoever knows the verb.
+        number: Its place among the plan's requests, given by the vault. It grows, and
+            no request of the plan ever gets it again.
+    """
+
+    plan_id: UUID
+    verb: str
+    by: str
+    at: datetime
+    reason: str = ""
+    path: str = ""
+    data: bytes = b""
+    number: int = 0
+
+
+@attrs.frozen(kw_only=True)
 class Write:
     """Changes of one plan that become durable together, or not at all (STO-1).
 
@@ -138,14 +171,17 @@ class Write:
         plan_id: The plan's id.
         first: The log position of the first change; the others follow it.
         changes: In the order in which they were made.
-        expect: The status the stored plan must have; otherwise nothing is written
-            and the answer is a ``ConflictError``. None: any.
+        expect: The status the stored plan must have, with nothing in its log that the
+            writer has not seen; otherwise nothing is written and the answer is a
+            ``ConflictError``. None: any.
+        taken: The requests with numbers up to this one are removed.
     """
 
     plan_id: UUID
     first: int
     changes: tuple[Change, ...]
     expect: Status | None = None
+    taken: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -158,7 +194,7 @@ class StoredPlan:
         records: Ordered by position, then attempt.
         position: The log position of the latest change; 0 when there is none.
         lines: How many lines each action has reported, by its position.
-        stop_requested: Whether a stop was asked for (SP-1).
+        requests: What was asked of it and not taken yet, in order (CT-2).
     """
 
     row: PlanRow
@@ -166,7 +202,7 @@ class StoredPlan:
     records: tuple[NodeRecord, ...]
     position: int
     lines: dict[int, int]
-    stop_requested: bool
+    requests: tuple[PlanRequest, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -185,7 +221,7 @@ class LogSlice:
 
 
 class ConflictError(StorageError):
-    """The stored plan does not have the status that the writer expected."""
+    """The stored plan is not what the writer expected: somebody else changed it."""
 
 
 def newest_first(rows: Iterable[PlanRow], limit: int) -> list[PlanRow]:
@@ -214,17 +250,36 @@ def not_found(plan_id: UUID) -> NotFoundError:
     return NotFoundError(f"the store holds no plan {plan_id}", plan_id)
 
 
-def refusal(write: Write, found: Status | None) -> StorageError | None:
-    """Why a plan of this status (None: it is not stored) must not take the write."""
+def refusal(write: Write, found: Status | None, position: int) -> StorageError | None:
+    """Why a stored plan must not take the write; None: it may.
+
+    Args:
+        write: The write.
+        found: The plan's status; None: it is not stored.
+        position: The log position of its latest change; looked at where something is
+            expected of the plan.
+    """
     if found is None:
         return StorageError(f"plan {write.plan_id} is not in the store")
-    if write.expect not in (None, found):
-        expected = write.expect.name
-        return ConflictError(
-            f"plan {write.plan_id} is {found.name}, not {expected}: another process "
-            "has changed it"
-        )
-    return None
+    if write.expect is None or (write.expect, write.first) == (found, position + 1):
+        return None
+    return ConflictError(
+        f"plan {write.plan_id} is {found.name} at change {position}, not "
+        f"{write.expect.name} at change {write.first - 1}: another process has changed it"
+    )
+
+
+def next_number(position: int, kept: Sequence[PlanRequest]) -> int:
+    """The number of the plan's next request.
+
+    What takes a request is a change. So the plan's log position tells apart those that
+    were asked before it and after it, and no number comes again.
+
+    Args:
+        position: The log position of the plan's latest change.
+        kept: Its requests that were not taken yet.
+    """
+    return max(position << 16, *(each.number for each in kept), 0) + 1
 
 
 def refuse_delete(plan_id: UUID, found: Status) -> None:
@@ -317,19 +372,28 @@ class Vault(Protocol):
         """The kept lines of the action at this position, in order."""
         ...
 
-    async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
-        """Ask for a stop, in one transaction with the look at the plan (SP-1).
+    async def ask(self, request: PlanRequest, if_not_started: Write) -> Status:
+        """Ask the plan something, in one transaction with the look at it (CT-2).
 
-        A plan that is NOT_STARTED gets ``row_if_not_started`` as its row, logged as a
-        change; of one that is RUNNING the request is kept; of any other nothing
-        changes. Returns the status that was found. Raises NotFoundError.
+        Args:
+            request: Kept when the plan is RUNNING; the vault gives it its number.
+            if_not_started: Written instead when the plan is NOT_STARTED; it expects
+                that.
+
+        Returns:
+            The status that was found. Of a terminal plan nothing is kept.
+
+        Raises:
+            NotFoundError: No such plan.
+            ConflictError: It is NOT_STARTED, but was changed since it was looked at.
         """
         ...
 
-    async def stop_requests(self) -> frozenset[UUID]:
-        """The plans of which a stop is asked for. A cheap call: it is made often.
+    async def requests(self) -> Sequence[PlanRequest]:
+        """All that was asked and not taken yet, of every plan; of each in order.
 
-        The write that makes a plan terminal removes its request.
+        A cheap call: it is made often. The write that makes a plan terminal removes
+        the plan's requests.
         """
         ...
 

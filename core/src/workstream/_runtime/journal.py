@@ -93,7 +93,13 @@ def _as_storage_error(error: Exception) -> StorageError:
 
 
 class Journal:
-    """One plan's queue of changes on their way to the vault."""
+    """One plan's queue of changes on their way to the vault.
+
+    Attributes:
+        error: How a commit failed, if one did.
+        taken: The number of the last request that was taken: it goes with the next
+            commit, which has its effect (CT-2).
+    """
 
     def __init__(
         self,
@@ -115,8 +121,10 @@ class Journal:
         """
         self.plan_id = plan_id
         self.error: StorageError | None = None
+        self.taken = 0
         self._committer = committer
         self._position = position
+        self._removed = 0
         self._queue: list[Change] = []
         self._batch: _Batch | None = None
         self._on_durable = on_durable
@@ -143,7 +151,14 @@ class Journal:
     def take(self) -> Write:
         """Hand the queued changes over for a commit."""
         changes, self._queue = tuple(self._queue), []
-        return Write(plan_id=self.plan_id, first=self._position + 1, changes=changes)
+        taken = self.taken if self.taken > self._removed else 0
+        self._removed = self.taken
+        return Write(
+            plan_id=self.plan_id,
+            first=self._position + 1,
+            changes=changes,
+            taken=taken,
+        )
 
     def settle(self, write: Write, answer: StorageError | None) -> None:
         """Learn how the commit of a ``Write`` ended."""

@@ -13,7 +13,7 @@ plan     ``d`` plan                                      the definition
 record   ``s`` plan, position (4 bytes), attempt (4)     log position (8), the data
 log      ``l`` plan, log position (8)                    changes, as below
 line     ``o`` plan, position (4), number (8)            the line's data
-stop     ``t`` plan                                      empty: a stop is asked for
+request  ``q`` plan, number (8)                          the request, by ``_codec.records``
 =======  ==============================================  =============================
 
 A **record** is put and never looked at again by who writes. That it removes those of
@@ -41,48 +41,31 @@ from uuid import UUID
 
 import attrs
 
-from .._codec.records import decode_row, encode_row
+from .._codec.records import decode_request, decode_row, encode_row
 from .._protocols.vault import (
     LOG_KEPT,
     Change,
     LineRecord,
     NodeRecord,
+    PlanRequest,
     PlanRow,
     Write,
 )
 from .._values.state import FIRST_LINES, LAST_LINES
-
-__all__ = [
-    "DEFINITION",
-    "LINE",
-    "LOG",
-    "PURPOSES",
-    "RECORD",
-    "ROW",
-    "STOP",
-    "Steps",
-    "changes_in",
-    "line_key",
-    "line_place",
-    "log_key",
-    "log_position",
-    "records_in",
-    "steps_of",
-]
 
 ROW = b"r"
 DEFINITION = b"d"
 RECORD = b"s"
 LOG = b"l"
 LINE = b"o"
-STOP = b"t"
-PURPOSES = (ROW, DEFINITION, RECORD, LOG, LINE, STOP)
+REQUEST = b"q"
+PURPOSES = (ROW, DEFINITION, RECORD, LOG, LINE, REQUEST)
 
 LOG_ENTRY = 256
 """How many changes an entry of the log holds at most."""
 
 _RECORD_KEY = struct.Struct(">17sII")
-_LOG_KEY = struct.Struct(">17sQ")
+_NUMBERED_KEY = struct.Struct(">17sQ")
 _LINE_KEY = struct.Struct(">17sIQ")
 _WRITTEN = struct.Struct(">Q")
 _LENGTH = struct.Struct(">I")
@@ -93,7 +76,7 @@ _LINE_HEAD = struct.Struct(">IcIQ")
 
 def log_key(plan_id: UUID, position: int) -> bytes:
     """The key of the entry whose last change has this position."""
-    return _LOG_KEY.pack(LOG + plan_id.bytes, position)
+    return _NUMBERED_KEY.pack(LOG + plan_id.bytes, position)
 
 
 def line_key(plan_id: UUID, position: int, number: int) -> bytes:
@@ -101,9 +84,20 @@ def line_key(plan_id: UUID, position: int, number: int) -> bytes:
     return _LINE_KEY.pack(LINE + plan_id.bytes, position, number)
 
 
+def request_key(plan_id: UUID, number: int) -> bytes:
+    """The key of one request."""
+    return _NUMBERED_KEY.pack(REQUEST + plan_id.bytes, number)
+
+
+def request_at(key: bytes, data: bytes) -> PlanRequest:
+    """The request that stands at a key."""
+    head, number = _NUMBERED_KEY.unpack(key)
+    return decode_request(UUID(bytes=head[1:]), number, data)
+
+
 def log_position(key: bytes) -> int:
     """The position in a key of the log: that of the entry's last change."""
-    position: int = _LOG_KEY.unpack(key)[1]
+    position: int = _NUMBERED_KEY.unpack(key)[1]
     return position
 
 
@@ -186,9 +180,12 @@ def steps_of(write: Write) -> Steps:
     for start in range(0, len(logged), LOG_ENTRY):
         entry = logged[start : start + LOG_ENTRY]
         last += len(entry)
-        steps.puts.append((_LOG_KEY.pack(log, last), b"".join(entry)))
+        steps.puts.append((_NUMBERED_KEY.pack(log, last), b"".join(entry)))
+    if write.taken:  # unless the plan has ended, and all of them go
+        taken = request_key(write.plan_id, write.taken)
+        steps.gone.setdefault(REQUEST + plan, taken)
     if last > LOG_KEPT:
-        steps.gone[log] = _LOG_KEY.pack(log, last - LOG_KEPT)
+        steps.gone[log] = _NUMBERED_KEY.pack(log, last - LOG_KEPT)
     return steps
 
 
@@ -196,7 +193,7 @@ def _put_row(steps: Steps, plan: bytes, row: PlanRow) -> bytes:
     data = encode_row(row)
     steps.puts.append((ROW + plan, data))
     if row.status.is_terminal:
-        steps.gone[STOP + plan] = STOP + plan
+        steps.gone[REQUEST + plan] = REQUEST + plan + b"\xff" * 8
     return _ROW_HEAD.pack(1 + len(data), b"R") + data
 
 

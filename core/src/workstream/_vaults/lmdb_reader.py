@@ -15,21 +15,9 @@ from typing import Any
 from uuid import UUID
 
 from .._codec.records import decode_row
-from .._protocols.vault import PlanRow, not_found
+from .._protocols.vault import PlanRequest, PlanRow, not_found
 from .._values.errors import PlanCorruptError, StorageError, StoreFormatError
 from . import lmdb_layout as layout
-
-__all__ = [
-    "OutgrownError",
-    "Reader",
-    "StoreFullError",
-    "damaged",
-    "keys_of",
-    "lmdb",
-    "row_at",
-    "row_in",
-    "storage_errors",
-]
 
 log = logging.getLogger("workstream")
 
@@ -88,6 +76,11 @@ class Reader:
         key = self._last_before(layout.log_key(plan_id, 2**64 - 1), 17)
         return 0 if key is None else layout.log_position(key)
 
+    def requests(self, plan_id: UUID) -> tuple[PlanRequest, ...]:
+        """What was asked of the plan and not taken yet, in order."""
+        found = self.all_of(layout.REQUEST, plan_id)
+        return tuple(layout.request_at(*one) for one in found)
+
     def line_counts(self, plan_id: UUID) -> dict[int, int]:
         """The number of the last line of each action that has reported any."""
         counts: dict[int, int] = {}
@@ -125,6 +118,15 @@ def row_at(key: bytes, data: bytes) -> PlanRow | None:
         return row_in(UUID(bytes=key[1:]), data)
     except (ValueError, PlanCorruptError) as error:
         log.warning("left out of a list: %s", error)
+        return None
+
+
+def request_at(key: bytes, data: bytes) -> PlanRequest | None:
+    """The request that stands at a key; one that is damaged is left out."""
+    try:
+        return layout.request_at(key, data)
+    except (ValueError, struct.error) as error:
+        log.warning("a request is left out, its key %s: %s", key.hex(), error)
         return None
 
 

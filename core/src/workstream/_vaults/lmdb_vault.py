@@ -44,15 +44,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import UUID
 
-from .._codec.records import encode_row, row_prefixes, status_in
+from .._codec.records import encode_request, encode_row, row_prefixes, status_in
 from .._protocols.vault import (
     Change,
     LineRecord,
     LogSlice,
+    PlanRequest,
     PlanRow,
     StoredPlan,
     Write,
     newest_first,
+    next_number,
     refusal,
     refuse_delete,
 )
@@ -66,6 +68,7 @@ from .lmdb_reader import (
     StoreFullError,
     damaged,
     keys_of,
+    request_at,
     row_at,
     storage_errors,
 )
@@ -78,16 +81,11 @@ if TYPE_CHECKING:
     from .lmdb_health import StoreHealth
     from .owners import Owners
 
-__all__ = ["LmdbVault"]
-
 T = TypeVar("T")
 
 log = logging.getLogger("workstream")
 
 DEFAULT_MAP_SIZE = 64 * 2**30 if sys.maxsize > 2**32 else 2**30
-
-_ONE_A_PLAN = 17
-"""How long a key is for a purpose that has one key a plan."""
 
 _Ready: TypeAlias = tuple[Write, layout.Steps]
 """A write, and all that it changes."""
@@ -235,7 +233,7 @@ class LmdbVault:
                     ),
                     position=reader.log_position(plan_id),
                     lines=reader.line_counts(plan_id),
-                    stop_requested=reader.get(layout.STOP, plan_id) is not None,
+                    requests=reader.requests(plan_id),
                 )
 
     async def row(self, plan_id: UUID) -> PlanRow:
@@ -306,11 +304,11 @@ class LmdbVault:
                     found.append(LineRecord(position, number, data))
             return found
 
-    async def stop_requests(self) -> frozenset[UUID]:
-        """See ``Vault.stop_requests``."""
+    async def requests(self) -> list[PlanRequest]:
+        """See ``Vault.requests``."""
         with await self._reading() as reader:
-            keys = [key for key, _ in reader.all_of(layout.STOP)]
-        return frozenset(UUID(bytes=key[1:]) for key in keys if len(key) == _ONE_A_PLAN)
+            found = (request_at(*one) for one in reader.all_of(layout.REQUEST))
+            return [request for request in found if request is not None]
 
     # -- Writing -----------------------------------------------------------------------
 
@@ -408,24 +406,26 @@ class LmdbVault:
             raise
         refuse_delete(plan_id, status)
 
-    async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
-        """See ``Vault.request_stop``."""
+    async def ask(self, request: PlanRequest, if_not_started: Write) -> Status:
+        """See ``Vault.ask``."""
+        plan_id = request.plan_id
+        steps = layout.steps_of(if_not_started)
 
-        def request_stop(transaction: Any) -> Status:
+        def ask(transaction: Any) -> Status:
             reader = Reader(transaction)
             found = reader.row(plan_id).status
             if found is Status.NOT_STARTED:
-                write = Write(
-                    plan_id=plan_id,
-                    first=reader.log_position(plan_id) + 1,
-                    changes=(row_if_not_started,),
-                )
-                _take(transaction, write, layout.steps_of(write))
+                error = _take(transaction, if_not_started, steps)
+                if error is not None:
+                    raise error
             elif found is Status.RUNNING:
-                transaction.put(layout.STOP + plan_id.bytes, b"")
+                position = reader.log_position(plan_id)
+                number = next_number(position, reader.requests(plan_id))
+                key = layout.request_key(plan_id, number)
+                transaction.put(key, encode_request(request))
             return found
 
-        return await self._writing(request_stop, must_fit=True)
+        return await self._writing(ask, must_fit=True)
 
     # -- Housekeeping ------------------------------------------------------------------
 
@@ -507,7 +507,9 @@ def _take(transaction: Any, write: Write, steps: layout.Steps) -> StorageError |
         found = None if row is None else status_in(row)
     except Exception as fault:
         return damaged(write.plan_id, "its row", fault)
-    error = refusal(write, found)
+    expects = write.expect is not None
+    position = Reader(transaction).log_position(write.plan_id) if expects else 0
+    error = refusal(write, found, position)
     if error is None:
         cursor = transaction.cursor()
         cursor.putmulti(steps.puts)

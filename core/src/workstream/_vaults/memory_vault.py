@@ -7,7 +7,7 @@ coroutines, one without an event loop included, and a run repeats exactly.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import attrs
@@ -18,18 +18,18 @@ from .._protocols.vault import (
     LineRecord,
     LogSlice,
     NodeRecord,
+    PlanRequest,
     PlanRow,
     StoredPlan,
     Write,
     newest_first,
+    next_number,
     not_found,
     refusal,
     refuse_delete,
 )
 from .._values.errors import PlanExistsError, StorageError
 from .._values.state import FIRST_LINES, LAST_LINES, Status
-
-__all__ = ["MemorySnapshot", "MemoryVault"]
 
 
 @attrs.define
@@ -39,7 +39,7 @@ class _Stored:
     row: PlanRow
     definition: bytes
     position: int = 0
-    stop_requested: bool = False
+    requests: tuple[PlanRequest, ...] = ()
     records: dict[int, dict[int, NodeRecord]] = attrs.Factory(
         dict[int, dict[int, NodeRecord]]
     )
@@ -56,11 +56,17 @@ class _Stored:
             lines={place: dict(kept) for place, kept in self.lines.items()},
         )
 
-    def apply(self, first: int, changes: Iterable[Change]) -> None:
-        for position, change in enumerate(changes, first):
+    def apply(self, write: Write) -> StorageError | None:
+        error = refusal(write, self.row.status, self.position)
+        if error is not None:
+            return error
+        left = (each for each in self.requests if each.number > write.taken)
+        self.requests = tuple(left)
+        for position, change in enumerate(write.changes, write.first):
             if isinstance(change, PlanRow):
                 self.row = change
-                self.stop_requested &= not change.status.is_terminal
+                if change.status.is_terminal:
+                    self.requests = ()
             elif isinstance(change, NodeRecord):
                 self._apply_record(change)
             else:
@@ -68,6 +74,7 @@ class _Stored:
             self.log[position] = change
             self.log.pop(position - LOG_KEPT, None)
             self.position = max(self.position, position)
+        return None
 
     def _apply_record(self, record: NodeRecord) -> None:
         kept = self.records.setdefault(record.position, {})
@@ -155,7 +162,7 @@ class MemoryVault:
             ),
             position=stored.position,
             lines={place: max(kept) for place, kept in sorted(stored.lines.items())},
-            stop_requested=stored.stop_requested,
+            requests=stored.requests,
         )
 
     async def row(self, plan_id: UUID) -> PlanRow:
@@ -172,10 +179,7 @@ class MemoryVault:
 
     def _write(self, write: Write) -> StorageError | None:
         stored = self._plans.get(write.plan_id)
-        error = refusal(write, None if stored is None else stored.row.status)
-        if stored is not None and error is None:
-            stored.apply(write.first, write.changes)
-        return error
+        return refusal(write, None, 0) if stored is None else stored.apply(write)
 
     async def search(
         self,
@@ -222,21 +226,22 @@ class MemoryVault:
         kept = self._stored(plan_id).lines.get(position, {})
         return [line for _, line in sorted(kept.items())]
 
-    async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
-        """See ``Vault.request_stop``."""
-        stored = self._stored(plan_id)
+    async def ask(self, request: PlanRequest, if_not_started: Write) -> Status:
+        """See ``Vault.ask``."""
+        stored = self._stored(request.plan_id)
         found = stored.row.status
         if found is Status.NOT_STARTED:
-            stored.apply(stored.position + 1, (row_if_not_started,))
+            error = stored.apply(if_not_started)
+            if error is not None:
+                raise error
         elif found is Status.RUNNING:
-            stored.stop_requested = True
+            number = next_number(stored.position, stored.requests)
+            stored.requests += (attrs.evolve(request, number=number),)
         return found
 
-    async def stop_requests(self) -> frozenset[UUID]:
-        """See ``Vault.stop_requests``."""
-        return frozenset(
-            plan_id for plan_id, stored in self._plans.items() if stored.stop_requested
-        )
+    async def requests(self) -> list[PlanRequest]:
+        """See ``Vault.requests``."""
+        return [each for stored in self._plans.values() for each in stored.requests]
 
     async def claim(self, plan_id: UUID) -> bool:
         """See ``Vault.claim``."""

@@ -7,11 +7,16 @@ from collections.abc import Collection, Sequence
 from typing import NoReturn
 from uuid import UUID
 
-from .._protocols.vault import LineRecord, LogSlice, PlanRow, StoredPlan, Write
+from .._protocols.vault import (
+    LineRecord,
+    LogSlice,
+    PlanRequest,
+    PlanRow,
+    StoredPlan,
+    Write,
+)
 from .._values.errors import StorageError
 from .._values.state import Status
-
-__all__ = ["NullVault"]
 
 
 class NullVault:
@@ -73,11 +78,11 @@ class NullVault:
         """Always raises StorageError."""
         _keeps_nothing()
 
-    async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
+    async def ask(self, request: PlanRequest, if_not_started: Write) -> Status:
         """Always raises StorageError: it would have to look at the plan."""
         _keeps_nothing()
 
-    async def stop_requests(self) -> frozenset[UUID]:
+    async def requests(self) -> list[PlanRequest]:
         """Always raises StorageError."""
         _keeps_nothing()
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import attrs
 import trio
@@ -20,7 +19,7 @@ from workstream._codec.codec import Codec
 from workstream._engine.engine import open_workstream
 from workstream._plan.plan import BaseAction, Block, Checks, Node, Plan
 from workstream._plan.walk import new_plan_id, walk
-from workstream._protocols.vault import Change, NodeRecord, PlanRow, Write
+from workstream._protocols.vault import Change, NodeRecord, PlanRequest, Write
 from workstream._registry.registry import Registry
 from workstream._values.errors import StorageError
 from workstream._values.state import Status
@@ -97,8 +96,14 @@ class _WatchedVault(HeldVault):
             return error
         for offset, change in enumerate(write.changes):
             expect = None if offset else write.expect
+            is_last = offset == len(write.changes) - 1
             one = attrs.evolve(
-                write, first=write.first + offset, changes=(change,), expect=expect
+                write,
+                first=write.first + offset,
+                changes=(change,),
+                expect=expect,
+                # With the last change, so that no request goes before its effect.
+                taken=write.taken if is_last else 0,
             )
             [error] = await super().write([one])
             if error is not None:
@@ -106,8 +111,8 @@ class _WatchedVault(HeldVault):
             self._on_change(change)
         return None
 
-    async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
-        found = await super().request_stop(plan_id, row_if_not_started)
+    async def ask(self, request: PlanRequest, if_not_started: Write) -> Status:
+        found = await super().ask(request, if_not_started)
         self._on_change(None)
         return found
 

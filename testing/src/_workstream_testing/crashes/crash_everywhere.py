@@ -337,7 +337,7 @@ class _Wire:
         self.acknowledged = acknowledged
         self.create = vault.create
         self.read = vault.read
-        self.request_stop = vault.request_stop
+        self.ask = vault.ask
         self._vault = vault
         self._crash = crash
 

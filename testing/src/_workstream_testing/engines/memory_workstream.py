@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from workstream._protocols.plugin import AnyPlugin
 from workstream._protocols.vault import Vault
 from workstream._registry.registry import Registry
-from workstream._runtime.clock import utc_now
 from workstream._secrets.lookups import Immediate, SecretResolver
+from workstream._values.clock import utc_now
 from workstream._vaults.memory_vault import MemoryVault
 
 from ..simulation.simulation import check_scripts

@@ -12,6 +12,7 @@ import attrs
 from workstream._protocols.vault import (
     LineRecord,
     LogSlice,
+    PlanRequest,
     PlanRow,
     StoredPlan,
     Vault,
@@ -36,8 +37,8 @@ VaultCall: TypeAlias = Literal[
     "delete",
     "log",
     "lines",
-    "request_stop",
-    "stop_requests",
+    "ask",
+    "requests",
     "claim",
     "release",
     "owner",
@@ -222,17 +223,15 @@ class FaultyVault:
             "lines", plan_id, lambda: self._vault.lines(plan_id, position)
         )
 
-    async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
-        """See ``Vault.request_stop``."""
+    async def ask(self, request: PlanRequest, if_not_started: Write) -> Status:
+        """See ``Vault.ask``."""
         return await self._pass(
-            "request_stop",
-            plan_id,
-            lambda: self._vault.request_stop(plan_id, row_if_not_started),
+            "ask", request.plan_id, lambda: self._vault.ask(request, if_not_started)
         )
 
-    async def stop_requests(self) -> frozenset[UUID]:
-        """See ``Vault.stop_requests``."""
-        return await self._pass("stop_requests", None, self._vault.stop_requests)
+    async def requests(self) -> Sequence[PlanRequest]:
+        """See ``Vault.requests``."""
+        return await self._pass("requests", None, self._vault.requests)
 
     async def claim(self, plan_id: UUID) -> bool:
         """See ``Vault.claim``."""

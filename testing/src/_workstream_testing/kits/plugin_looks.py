@@ -126,7 +126,6 @@ def request_looks(
             records=(),
             position=0,
             lines={},
-            stop_requested=False,
         )
         back = codec.load(stored)
     except Exception as error:

@@ -27,6 +27,7 @@ from workstream._protocols.vault import (
     ConflictError,
     LineRecord,
     NodeRecord,
+    PlanRequest,
     PlanRow,
     Vault,
     Write,
@@ -132,7 +133,7 @@ async def _keeps_what_was_created(vault: Vault) -> None:
     assert stored.records == (), "a new plan has no records"
     assert stored.position == 0, "a new plan has no log"
     assert stored.lines == {}, "a new plan has no lines"
-    assert stored.stop_requested is False
+    assert stored.requests == ()
 
 
 async def _keeps_every_field_of_a_row(vault: Vault) -> None:
@@ -178,8 +179,8 @@ async def _does_not_know_unknown_plans(vault: Vault) -> None:
     await _refuses(NotFoundError, vault.delete(row.id), "delete() of an unknown plan")
     await _refuses(NotFoundError, vault.log(row.id, 0), "log() of an unknown plan")
     await _refuses(NotFoundError, vault.lines(row.id, 1), "lines() of an unknown plan")
-    stop = vault.request_stop(row.id, row)
-    await _refuses(NotFoundError, stop, "request_stop() of an unknown plan")
+    ask = vault.ask(*_asked(row))
+    await _refuses(NotFoundError, ask, "ask() of an unknown plan")
     answer = await _write(vault, row, 1, _node(1))
     assert isinstance(answer, StorageError), (
         f"a write to an unknown plan is answered by a StorageError, not {answer!r}"
@@ -193,7 +194,7 @@ async def _deletes_all_of_a_plan(vault: Vault) -> None:
     other = await _created(vault)
     await _write(vault, other, 1, _node(1), LineRecord(1, 1, b"line"))
     await _write(vault, row, 1, _node(1), LineRecord(1, 1, b"line"))
-    await vault.request_stop(row.id, row)
+    await vault.ask(*_asked(row))
     await _refuses(StorageError, vault.delete(row.id), "delete() of a running plan")
     assert (await vault.read(row.id)).records == (_node(1),)
     await _write(vault, row, 3, attrs.evolve(row, status=Status.FAILED))
@@ -206,7 +207,7 @@ async def _deletes_all_of_a_plan(vault: Vault) -> None:
     assert stored.records == (), "a deleted plan leaves no records"
     assert stored.position == 0, "a deleted plan leaves no log"
     assert stored.lines == {}, "a deleted plan leaves no lines"
-    assert await vault.stop_requests() == frozenset(), "and no stop request"
+    assert list(await vault.requests()) == [], "and no requests"
     kept = await vault.read(other.id)
     assert kept.records == (_node(1),), "other plans stay"
     assert kept.lines == {1: 1}
@@ -356,14 +357,14 @@ async def _is_durable(vault: Vault) -> None:
     row = await _created(vault)
     running = attrs.evolve(row, status=Status.RUNNING)
     await _write(vault, row, 1, running, _node(1, 1), LineRecord(1, 1, b"line"))
-    await vault.request_stop(row.id, row)
+    await vault.ask(*_asked(row))
     assert await vault.claim(row.id)
     before = await vault.read(row.id)
     await vault.close()
     await vault.close()
     await vault.open()
     assert await vault.read(row.id) == before, "a reopened vault has what was stored"
-    assert await vault.stop_requests() == {row.id}
+    assert tuple(await vault.requests()) == before.requests != ()
     assert await vault.lines(row.id, 1) == [LineRecord(1, 1, b"line")]
     assert await vault.owner(row.id) is None, "closing lets go of the claims"
 
@@ -422,44 +423,116 @@ async def _keeps_first_and_last_lines(vault: Vault) -> None:
     assert (await vault.read(row.id)).lines == {2: 1, 3: 5_000, 4: 1}
 
 
-# -- Stopping --------------------------------------------------------------------------
+# -- Asking ----------------------------------------------------------------------------
 
 
-async def _stops_what_was_not_started(vault: Vault) -> None:
-    """SP-1: a plan that is N is S at once, and a start finds it so."""
+def _asked(row: PlanRow, verb: str = "a-verb") -> tuple[PlanRequest, Write]:
+    """A request that no vault can know, and a change in case the plan is N."""
+    request = PlanRequest(
+        plan_id=row.id,
+        verb=verb,
+        by="ana@host",
+        at=datetime(2031, 5, 1, tzinfo=UTC),
+        reason="why",
+        path="Plan / Block",
+        data=b"\x00more",
+    )
+    changed = attrs.evolve(row, description=verb)
+    return request, Write(
+        plan_id=row.id, first=1, changes=(changed,), expect=Status.NOT_STARTED
+    )
+
+
+async def _does_it_at_once(vault: Vault) -> None:
+    """CT-2: asked of a plan that is N, the effect is written, and nothing is kept."""
     row = await _created(vault)
-    stopped = attrs.evolve(row, status=Status.STOPPED)
-    assert await vault.request_stop(row.id, stopped) is Status.NOT_STARTED
+    request, effect = _asked(row)
+    assert await vault.ask(request, effect) is Status.NOT_STARTED
     stored = await vault.read(row.id)
-    assert (stored.row, stored.position) == (stopped, 1), "the row is set, and logged"
-    assert (await vault.log(row.id, 0)).changes == ((1, stopped),)
-    assert await vault.stop_requests() == frozenset(), "there is nothing left to ask"
-    running = attrs.evolve(row, status=Status.RUNNING)
-    [answer] = await vault.write(
-        [Write(plan_id=row.id, first=1, changes=(running,), expect=Status.NOT_STARTED)]
-    )
-    assert isinstance(answer, ConflictError), (
-        "a start that comes later finds it stopped"
-    )
-    assert await vault.request_stop(row.id, _row()) is Status.STOPPED
-    assert await vault.row(row.id) == stopped, "of a terminal plan nothing changes"
+    assert stored.row == effect.changes[0], "the effect is written"
+    assert stored.position == 1, "and logged"
+    assert (await vault.log(row.id, 0)).changes == ((1, stored.row),)
+    assert list(await vault.requests()) == [], "there is nothing left to take"
+    again = vault.ask(request, effect)
+    await _refuses(ConflictError, again, "ask() of a plan that was changed meanwhile")
+    later = attrs.evolve(effect, first=2)
+    assert await vault.ask(request, later) is Status.NOT_STARTED
 
 
-async def _keeps_a_stop_request(vault: Vault) -> None:
-    """SP-1, SP-9: of a running plan the request is kept, until it ends."""
+async def _starts_nothing_unseen(vault: Vault) -> None:
+    """SP-1, ST-5: who starts a plan finds what was done to it first."""
+    row = await _created(vault)
+    start = Write(
+        plan_id=row.id,
+        first=1,
+        changes=(attrs.evolve(row, status=Status.RUNNING),),
+        expect=Status.NOT_STARTED,
+    )
+    await vault.ask(*_asked(row))
+    [answer] = await vault.write([start])
+    assert isinstance(answer, ConflictError), "a start that has not seen the change"
+    stopped = attrs.evolve(row, status=Status.STOPPED)
+    await _write(vault, row, 2, stopped)
+    [answer] = await vault.write([attrs.evolve(start, first=3)])
+    assert isinstance(answer, ConflictError), "a start of a plan that was stopped"
+    assert await vault.ask(*_asked(row)) is Status.STOPPED
+    stored = await vault.read(row.id)
+    assert stored.row == stopped, "of a terminal plan nothing changes"
+    assert stored.requests == (), "and nothing is asked of it"
+
+
+async def _keeps_requests_in_order(vault: Vault) -> None:
+    """CT-1, CT-2: what is asked of a running plan is kept, whatever it is."""
     row = await _created(vault, status=Status.RUNNING)
     other = await _created(vault, status=Status.RUNNING)
-    assert await vault.request_stop(row.id, _row()) is Status.RUNNING
-    assert await vault.request_stop(row.id, _row()) is Status.RUNNING, "asking twice"
-    assert await vault.stop_requests() == {row.id}
+    asked: list[PlanRequest] = []
+    for verb in ("one", "two", "one"):
+        request, effect = _asked(row, verb)
+        assert await vault.ask(request, effect) is Status.RUNNING
+        asked.append(request)
     stored = await vault.read(row.id)
-    assert stored.stop_requested is True
+    kept = [attrs.evolve(each, number=0) for each in stored.requests]
+    assert kept == asked, "requests come back as they were asked, in order"
+    numbers = [each.number for each in stored.requests]
+    assert sorted(set(numbers)) == numbers, "their numbers grow"
     assert (stored.row, stored.position) == (row, 0), "a request is no change"
-    assert (await vault.read(other.id)).stop_requested is False
-    await _write(vault, row, 1, attrs.evolve(row, stopping=True))
-    assert await vault.stop_requests() == {row.id}
-    await _write(vault, row, 2, attrs.evolve(row, status=Status.STOPPED))
-    assert await vault.stop_requests() == frozenset(), "a terminal plan has no request"
+    assert (await vault.read(other.id)).requests == ()
+    assert tuple(await vault.requests()) == stored.requests
+
+
+async def _removes_what_was_taken(vault: Vault) -> None:
+    """CT-2, SP-9: a request goes with the write that has its effect, or with the end."""
+    row = await _created(vault, status=Status.RUNNING)
+    other = await _created(vault, status=Status.RUNNING)
+    await vault.ask(*_asked(other))
+    for verb in ("one", "two"):
+        await vault.ask(*_asked(row, verb))
+    one, two = (await vault.read(row.id)).requests
+    assert {each.plan_id for each in await vault.requests()} == {row.id, other.id}
+    await _write(vault, row, 1, _node(1))
+    assert (await vault.read(row.id)).requests == (one, two)
+    take = Write(plan_id=row.id, first=2, changes=(_node(2),), taken=one.number)
+    refused = attrs.evolve(take, expect=Status.NOT_STARTED)
+    [answer] = await vault.write([refused])
+    assert isinstance(answer, ConflictError)
+    assert (await vault.read(row.id)).requests == (one, two), (
+        "refused, it takes nothing"
+    )
+    assert await vault.write([take]) == [None]
+    assert (await vault.read(row.id)).requests == (two,)
+    assert await vault.write([attrs.evolve(take, taken=two.number)]) == [None]
+    await vault.ask(*_asked(row, "three"))
+    [three] = (await vault.read(row.id)).requests
+    assert three.number > two.number, "no number comes again"
+    assert await vault.write([take]) == [None]
+    assert (await vault.read(row.id)).requests == (three,), "to repeat it is harmless"
+    ended = attrs.evolve(row, status=Status.STOPPED)
+    [answer] = await vault.write(
+        [Write(plan_id=row.id, first=3, changes=(ended,), taken=two.number)]
+    )
+    assert answer is None
+    left = await vault.requests()
+    assert [each.plan_id for each in left] == [other.id], "a terminal plan has none"
 
 
 # -- Claims ----------------------------------------------------------------------------
@@ -496,8 +569,10 @@ CHECKS: tuple[Callable[[Vault], Awaitable[None]], ...] = (
     _logs_changes_in_order,
     _bounds_the_log,
     _keeps_first_and_last_lines,
-    _stops_what_was_not_started,
-    _keeps_a_stop_request,
+    _does_it_at_once,
+    _starts_nothing_unseen,
+    _keeps_requests_in_order,
+    _removes_what_was_taken,
     _lets_one_own_a_plan,
 )
 """Every demand, in the order in which they are made."""

@@ -17,8 +17,9 @@ from workstream._plan.clone import clone
 from workstream._plan.plan import Node, Plan
 from workstream._plan.walk import actions, give_ids
 from workstream._protocols.plugin import AnyPlugin
-from workstream._protocols.vault import Change, Vault, Write
+from workstream._protocols.vault import STOP, Change, Vault, Write
 from workstream._registry.registry import Registry
+from workstream._store.asking import asked
 from workstream._validation.validation import check_resumable, prepared
 from workstream._values.errors import ValidationError
 from workstream._values.state import State, Status
@@ -155,7 +156,7 @@ class Simulator:
         self.plan = self._codec.load(stored)
         if self.plan.state.status is Status.RUNNING:
             store = Store(vault, stored.row.id, stored.position)
-            self._put_in_order(store, None, stored.stop_requested)
+            self._put_in_order(store, None, bool(stored.requests))
 
     def _put_in_order(
         self, store: Store | None, max_last_update: float | None, stop_requested: bool
@@ -202,7 +203,7 @@ class Simulator:
             async def stop() -> None:
                 if store is not None:
                     row = self._codec.row_of(self.plan)
-                    finish(store.vault.request_stop(store.plan_id, row))
+                    finish(store.vault.ask(*asked(row, STOP, at=self.now)))
                 self._stop_at = None
                 runtime.stop()
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from workstream._protocols.vault import (
     LineRecord,
     LogSlice,
+    PlanRequest,
     PlanRow,
     StoredPlan,
     Vault,
@@ -105,15 +106,15 @@ class HeldVault:
         with self._clock.held():
             return await self._vault.lines(plan_id, position)
 
-    async def request_stop(self, plan_id: UUID, row_if_not_started: PlanRow) -> Status:
-        """See ``Vault.request_stop``."""
+    async def ask(self, request: PlanRequest, if_not_started: Write) -> Status:
+        """See ``Vault.ask``."""
         with self._clock.held():
-            return await self._vault.request_stop(plan_id, row_if_not_started)
+            return await self._vault.ask(request, if_not_started)
 
-    async def stop_requests(self) -> frozenset[UUID]:
-        """See ``Vault.stop_requests``."""
+    async def requests(self) -> Sequence[PlanRequest]:
+        """See ``Vault.requests``."""
         with self._clock.held():
-            return await self._vault.stop_requests()
+            return await self._vault.requests()
 
     async def claim(self, plan_id: UUID) -> bool:
         """See ``Vault.claim``."""

@@ -1,6 +1,6 @@
 """What a watcher sees: the events of one plan, made of what its log holds (section 23).
 
-How watchers come by them, ``_engine.watch_feed`` tells.
+How watchers come by them, ``_store.feeds`` tells.
 """
 
 from __future__ import annotations
@@ -21,15 +21,6 @@ from .._plan.walk import Item
 from .._protocols.vault import Change, LineRecord, NodeRecord, PlanRow, StoredPlan
 from .._values.errors import PlanCorruptError
 from .._values.state import Attempt, FailureReason, ObjectType, State
-
-__all__ = [
-    "OutputLine",
-    "PlanSnapshot",
-    "StateChange",
-    "WatchEvent",
-    "event_of",
-    "snapshot_of",
-]
 
 
 @attrs.frozen(kw_only=True)

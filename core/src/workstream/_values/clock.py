@@ -6,9 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-__all__ = ["Clock", "utc_now"]
-
-
 # No function of ours: it is asked three times an action.
 utc_now: Callable[[], datetime] = partial(datetime.now, UTC)
 """The machine's time, timezone-aware UTC."""

@@ -11,8 +11,6 @@ from .._protocols.vault import PlanRow, Vault
 from .._values.errors import NotFoundError
 from .._values.state import Status
 
-__all__ = ["ENDED", "prunable", "pruned"]
-
 ENDED = (Status.COMPLETED, Status.FAILED, Status.STOPPED)
 """What is pruned unless something else is asked for."""
 

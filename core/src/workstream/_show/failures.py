@@ -7,13 +7,11 @@ from itertools import pairwise
 
 import attrs
 
+from .._plan.paths import display_path, paths
+from .._plan.plan import BaseAction, Block, DeferBatch, Node, Plan, Sequence
+from .._plan.walk import Item
 from .._values.display import shorten
 from .._values.state import FailureReason, PluginError, Status
-from .paths import display_path, paths
-from .plan import BaseAction, Block, DeferBatch, Node, Plan, Sequence
-from .walk import Item
-
-__all__ = ["Failure", "failures"]
 
 
 @attrs.frozen(kw_only=True)

@@ -13,9 +13,7 @@ from uuid import UUID
 
 from .._protocols.vault import PlanRow, Vault
 from .._values.display import shorten
-from ._refusal import Refusal
-
-__all__ = ["LAST", "find_plan", "short_id"]
+from .._values.errors import ValidationError
 
 LAST = "last"
 _HEX = re.compile(r"[0-9a-f]{4,32}")
@@ -28,8 +26,8 @@ def short_id(plan_id: UUID) -> str:
     return f"{digits[:4]}-{digits[4:]}"
 
 
-async def find_plan(vault: Vault, text: str) -> PlanRow:
-    """The plan that is meant.
+async def find_row(vault: Vault, text: str) -> PlanRow:
+    """The plan that somebody means.
 
     Args:
         vault: The store, open.
@@ -37,13 +35,13 @@ async def find_plan(vault: Vault, text: str) -> PlanRow:
             at least four digits, with or without dashes.
 
     Raises:
-        Refusal: It is none of these, no plan is meant by it, or several are.
+        ValidationError: It is none of these, no plan is meant by it, or several are.
     """
     if text == LAST:
         rows = await vault.search(limit=1)
         if not rows:
             message = "the store holds no plan yet"
-            raise Refusal(message)
+            raise ValidationError(message)
         return rows[0]
     digits = text.strip().lower().replace("-", "")
     if not _HEX.fullmatch(digits):
@@ -51,7 +49,7 @@ async def find_plan(vault: Vault, text: str) -> PlanRow:
             f"'{shorten(text)}' is no plan: give an id as `workstream list` shows it, "
             f"or its first digits (at least four), or {LAST!r} for the newest"
         )
-        raise Refusal(message)
+        raise ValidationError(message)
     found = [row for row in await vault.search() if _means(digits, row.id)]
     if len(found) == 1:
         return found[0]
@@ -60,8 +58,8 @@ async def find_plan(vault: Vault, text: str) -> PlanRow:
             f"the store holds no plan '{shorten(text)}': `workstream list` shows those "
             "that it holds"
         )
-        raise Refusal(message)
-    raise Refusal(_several(text, found))
+        raise ValidationError(message)
+    raise ValidationError(_several(text, found))
 
 
 def _means(digits: str, plan_id: UUID) -> bool:

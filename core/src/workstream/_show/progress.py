@@ -12,7 +12,6 @@ from uuid import UUID
 
 import attrs
 
-from .._engine.watch import OutputLine, PlanSnapshot, StateChange, WatchEvent
 from .._plan.paths import SEPARATOR, paths
 from .._plan.plan import (
     Action,
@@ -27,9 +26,8 @@ from .._plan.plan import (
     Sequence,
 )
 from .._plan.walk import POSITION_MASK, Item, groups
+from .._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
 from .._values.state import Attempt, FailureReason, ObjectType, PluginError, Status
-
-__all__ = ["FailedAction", "Place", "Progress", "RunningAction", "Section"]
 
 
 @attrs.define

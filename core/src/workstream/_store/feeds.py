@@ -18,10 +18,9 @@ are, the longer the leader lets changes gather.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeAlias
 from uuid import UUID
 
 import attrs
@@ -31,12 +30,8 @@ from .._codec.codec import Codec
 from .._plan.paths import paths
 from .._plan.walk import Item
 from .._protocols.vault import Change, Vault
-from .watch import PlanSnapshot, WatchEvent, event_of, snapshot_of
-
-__all__ = ["Feeds", "Ticket"]
-
-Ticket: TypeAlias = Callable[[], Awaitable[None]]
-"""Returns when the store may hold more than at the moment the ticket was drawn."""
+from .events import PlanSnapshot, WatchEvent, event_of, snapshot_of
+from .news import News
 
 KEPT = 4_096
 """How many of a plan's latest events a feed keeps: those of half a second, at least."""
@@ -47,21 +42,19 @@ GATHER_AT_MOST = 0.2
 
 
 class Feeds:
-    """The feeds of one engine, one for each plan that is watched."""
+    """The feeds of one store, one for each plan that is watched."""
 
-    def __init__(
-        self, vault: Vault, codec: Codec, draw_ticket: Callable[[UUID], Ticket]
-    ) -> None:
+    def __init__(self, vault: Vault, codec: Codec, news: News) -> None:
         """Make it.
 
         Args:
             vault: The store.
             codec: Decodes what it holds.
-            draw_ticket: Draws a ticket for news of a plan.
+            news: Tells when a plan may have changed.
         """
         self._vault = vault
         self._codec = codec
-        self._draw_ticket = draw_ticket
+        self._news = news
         self._feeds: dict[UUID, Feed] = {}
 
     async def watch(
@@ -98,13 +91,39 @@ class Feeds:
                     yield event
                     position = event.position
 
+    async def snapshots(
+        self, plan_id: UUID, interval: float
+    ) -> AsyncGenerator[PlanSnapshot]:
+        """The plan as it is, at once and then every so many seconds, and as it ended.
+
+        Raises:
+            ValueError: The interval is not greater than 0.
+            NotFoundError: No such plan.
+            StorageError: It cannot be read.
+        """
+        if not interval > 0:
+            message = f"interval is {interval}: it must be greater than 0"
+            raise ValueError(message)
+        with self._feed(plan_id) as feed:
+            while True:
+                next_look = trio.current_time() + interval
+                snapshot = await feed.snapshot()
+                yield snapshot
+                if snapshot.plan.state.status.is_terminal:
+                    return
+                while trio.current_time() < next_look:
+                    ticket = self._news.ticket(plan_id)
+                    if (await self._vault.row(plan_id)).status.is_terminal:
+                        break
+                    with trio.move_on_at(next_look):
+                        await ticket()
+
     @contextmanager
     def _feed(self, plan_id: UUID) -> Generator[Feed]:
         feed = self._feeds.get(plan_id)
         if feed is None:
-            feed = self._feeds[plan_id] = Feed(
-                self._vault, self._codec, plan_id, lambda: self._draw_ticket(plan_id)
-            )
+            feed = Feed(self._vault, self._codec, plan_id, self._news)
+            self._feeds[plan_id] = feed
         feed.watchers += 1
         try:
             yield feed
@@ -121,18 +140,12 @@ class Feed:
         watchers: How many watch.
     """
 
-    def __init__(
-        self,
-        vault: Vault,
-        codec: Codec,
-        plan_id: UUID,
-        draw_ticket: Callable[[], Ticket],
-    ) -> None:
+    def __init__(self, vault: Vault, codec: Codec, plan_id: UUID, news: News) -> None:
         self.watchers = 0
         self._vault = vault
         self._codec = codec
         self._plan_id = plan_id
-        self._draw_ticket = draw_ticket
+        self._news = news
         self._items: list[tuple[str, Item]] = []
         self._shown: PlanSnapshot | None = None
         self._loading = trio.Lock()
@@ -141,7 +154,7 @@ class Feed:
         self._last = 0
         self._ended = False
         self._led = False
-        self._news = trio.Event()
+        self._found = trio.Event()
 
     async def snapshot(self) -> PlanSnapshot:
         """The plan as it is, secrets removed; one for all who ask at one position."""
@@ -182,7 +195,7 @@ class Feed:
             elif self._ended:
                 return None
             elif self._led:
-                await self._news.wait()
+                await self._found.wait()
             else:
                 await self._lead()
 
@@ -199,7 +212,7 @@ class Feed:
         try:
             while True:
                 # Drawn before the look, so that no change slips in between unseen.
-                ticket = self._draw_ticket()
+                ticket = self._news.ticket(self._plan_id)
                 if await self._look():
                     return
                 await ticket()
@@ -207,8 +220,8 @@ class Feed:
                     await trio.sleep(min(GATHER * self.watchers, GATHER_AT_MOST))
         finally:
             self._led = False
-            self._news.set()
-            self._news = trio.Event()
+            self._found.set()
+            self._found = trio.Event()
 
     async def _look(self) -> bool:
         """Take in what the log holds; whether that was anything, or the end of it."""

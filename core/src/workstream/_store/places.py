@@ -9,8 +9,6 @@ from pathlib import Path
 from .._protocols.vault import Vault
 from .._values.errors import StorageError
 
-__all__ = ["STORE_VARIABLE", "default_store", "open_store"]
-
 STORE_VARIABLE = "WORKSTREAM_STORE"
 """The environment variable that names the store."""
 _SCHEME = re.compile(r"([a-z][a-z0-9_]+):(.*)", re.DOTALL)
@@ -26,7 +24,7 @@ def default_store() -> str:
     return str(platformdirs.user_state_path("workstream", appauthor=False))
 
 
-def open_store(store: str | Path | Vault | None, *, create: bool = True) -> Vault:
+def vault_at(store: str | Path | Vault | None, *, create: bool = True) -> Vault:
     """The vault that is meant; it is not open yet.
 
     Args:

@@ -1,0 +1,372 @@
+"""An open store: what can be done with the plans in it, whoever runs them."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import overload
+from uuid import UUID
+
+import trio
+
+from .._codec.codec import Codec
+from .._codec.output import Line
+from .._codec.records import decode_line
+from .._plan.clone import clone
+from .._plan.plan import Plan
+from .._plan.walk import actions
+from .._protocols.vault import (
+    STOP,
+    ConflictError,
+    PlanRequest,
+    PlanRow,
+    Vault,
+)
+from .._values.clock import utc_now
+from .._values.errors import ValidationError
+from .._values.state import Status
+from .asking import asked
+from .entries import PlanEntry, entry_of
+from .events import PlanSnapshot, WatchEvent
+from .feeds import Feeds
+from .ids import find_row
+from .news import News
+from .places import vault_at
+from .pruning import ENDED, prunable, pruned
+
+_LOOK_FOR_OWNER = 1.0
+"""Seconds between two looks whether a process runs a plan."""
+_SURE = 3
+"""Looks in a row that find a plan crashed: until then its owner may be changing."""
+
+
+@asynccontextmanager
+async def open_store(
+    store: str | Path | Vault | None = None,
+    *,
+    create: bool = False,
+    now: Callable[[], datetime] = utc_now,
+) -> AsyncGenerator[Store]:
+    """Open a store to look at its plans and to ask them something; it runs none.
+
+    ::
+
+        async with open_store("/var/lib/workstream") as store:
+            for entry in await store.entries():
+                print(entry.row.name, entry.row.outcome.value, entry.crashed)
+
+    No plugin package is imported: requests and responses are plain data (STO-8).
+
+    Args:
+        store: A directory; a vault, which is opened and closed here; ``scheme:location``
+            for a vault of a plugin; None: ``WORKSTREAM_STORE``, or else the platform's
+            state directory.
+        create: Whether to begin a store where there is none.
+        now: Tells the time that is recorded.
+
+    Raises:
+        StorageError: There is none, or it cannot be opened.
+    """
+    vault = vault_at(store, create=create)
+    await vault.open()
+    try:
+        yield Store(vault, Codec(None), News(vault), now)
+    finally:
+        with trio.CancelScope(shield=True):
+            await vault.close()
+
+
+class Store:
+    """The plans of one store; made by ``open_store``, and part of each engine.
+
+    Whatever changes something is shielded from the cancellation of whoever asked: it
+    happens wholly or not at all.
+
+    Attributes:
+        vault: What keeps the plans, for what only its kind can do.
+    """
+
+    def __init__(
+        self, vault: Vault, codec: Codec, news: News, now: Callable[[], datetime]
+    ) -> None:
+        self.vault = vault
+        self._codec = codec
+        self._news = news
+        self._now = now
+        self._feeds = Feeds(vault, codec, news)
+
+    # --- which plans there are ------------------------------------------------------
+
+    async def list(self, limit: int = 0) -> builtins.list[PlanRow]:
+        """The stored plans, newest first (STO-4).
+
+        Args:
+            limit: How many at most; 0: all. A negative one is a ValueError.
+        """
+        return await self.vault.search(limit=_checked(limit))
+
+    async def search(
+        self,
+        *,
+        ids: Collection[UUID] | None = None,
+        group_ids: Collection[UUID] | None = None,
+        statuses: Collection[Status] | None = None,
+        limit: int = 0,
+    ) -> builtins.list[PlanRow]:
+        """The stored plans that fit every given kind, newest first (STO-3).
+
+        Args:
+            ids: Any of these ids.
+            group_ids: In any of these groups.
+            statuses: With any of these statuses.
+            limit: How many at most; 0: all.
+
+        Raises:
+            ValidationError: Nothing was asked for.
+        """
+        if ids is None and group_ids is None and statuses is None:
+            message = "search needs ids, group_ids or statuses; list() gives all plans"
+            raise ValidationError(message)
+        return await self.vault.search(
+            ids=ids, group_ids=group_ids, statuses=statuses, limit=_checked(limit)
+        )
+
+    async def entries(
+        self,
+        *,
+        group_ids: Collection[UUID] | None = None,
+        statuses: Collection[Status] | None = None,
+        crashed: bool | None = None,
+        limit: int = 0,
+    ) -> builtins.list[PlanEntry]:
+        """The plans with who runs them, newest first.
+
+        Args:
+            group_ids: In any of these groups; None: any.
+            statuses: With any of these statuses; None: any.
+            crashed: Of those that are RUNNING, only those that have crashed, or only
+                those that have not; None: all.
+            limit: How many at most; 0: all.
+        """
+        found: builtins.list[PlanEntry] = []
+        rows = await self.vault.search(
+            group_ids=group_ids,
+            statuses=statuses,
+            limit=_checked(limit) if crashed is None else 0,
+        )
+        for row in rows:
+            entry = await entry_of(self.vault, row.id, row)
+            if entry.row.status is not Status.RUNNING or crashed in (
+                None,
+                entry.crashed,
+            ):
+                found.append(entry)
+            if len(found) == limit > 0:
+                break
+        return found
+
+    async def entry(self, plan_id: UUID) -> PlanEntry:
+        """The plan at a glance, and who runs it. Raises NotFoundError."""
+        return await entry_of(self.vault, plan_id)
+
+    async def find(self, text: str) -> PlanEntry:
+        """The plan that somebody means.
+
+        Args:
+            text: ``last`` for the newest; its id; or how the id, or its short form,
+                begins: at least four digits, with or without dashes.
+
+        Raises:
+            ValidationError: No plan is meant by it, or several are.
+        """
+        row = await find_row(self.vault, text)
+        return await entry_of(self.vault, row.id, row)
+
+    # --- one plan -------------------------------------------------------------------
+
+    async def plan(self, plan_id: UUID) -> Plan:
+        """The plan as it is stored now (ST-9). Raises NotFoundError."""
+        return self._codec.load(await self.vault.read(plan_id))
+
+    async def export(self, plan_id: UUID, *, with_secrets: bool = False) -> Plan:
+        """The plan to be written down, with all that the engine wrote.
+
+        Without secrets it says that it is scrubbed only when a request of it held one:
+        the others hold all that it takes to run them again.
+
+        Args:
+            plan_id: The plan.
+            with_secrets: Whether what is SECURE stays (CL-6).
+        """
+        plan = await self.plan(plan_id)
+        if with_secrets:
+            return plan
+        shown = clone(plan, keep_state=True, scrub=True)
+        if not plan.scrubbed:
+            pairs = zip(actions(plan), actions(shown), strict=True)
+            shown.scrubbed = any(old.request != new.request for old, new in pairs)
+        return shown
+
+    async def lines(self, plan_id: UUID, position: int) -> builtins.list[Line]:
+        """What the action at this place in walk order reported (WA-3)."""
+        return [decode_line(e.data) for e in await self.vault.lines(plan_id, position)]
+
+    @overload
+    def watch(
+        self, plan_id: UUID, *, after: int | None = None
+    ) -> AsyncGenerator[WatchEvent]: ...
+
+    @overload
+    def watch(
+        self, plan_id: UUID, *, interval: float
+    ) -> AsyncGenerator[PlanSnapshot]: ...
+
+    def watch(
+        self,
+        plan_id: UUID,
+        *,
+        after: int | None = None,
+        interval: float | None = None,
+    ) -> AsyncGenerator[WatchEvent] | AsyncGenerator[PlanSnapshot]:
+        """Follow the plan: first as it is, then every change, as it becomes durable (WA-1).
+
+        Ends after the plan's terminal change. Use it as ``async for event in
+        ws.watch(plan_id)``; secrets are hidden (WA-4).
+
+        Args:
+            plan_id: The plan.
+            after: Go on after this position, which an earlier event told, instead of
+                beginning with the plan as it is.
+            interval: Give the whole plan every so many seconds, instead of the changes:
+                at once, and at last as it ended (ST-8).
+
+        Raises:
+            NotFoundError: No such plan.
+            ValueError: ``after`` is negative, or ``interval`` not greater than 0.
+        """
+        if interval is not None:
+            return self._feeds.snapshots(plan_id, interval)
+        return self._feeds.watch(plan_id, after)
+
+    async def until_crashed(self, plan_id: UUID) -> None:
+        """Return when the plan has crashed, and nobody has resumed it for a while."""
+        found = 0
+        while found < _SURE:
+            await trio.sleep(_LOOK_FOR_OWNER)
+            found = found + 1 if (await self.entry(plan_id)).crashed else 0
+
+    # --- asking ---------------------------------------------------------------------
+
+    async def stop(
+        self, plan_id: UUID, *, reason: str = "", by: str | None = None
+    ) -> Status:
+        """Ask the plan to stop: attempts in flight end, nothing more begins (SP-1, SP-2).
+
+        The request is durable on return; ``wait`` tells when the plan has ended. It
+        may come from any process that can open the store.
+
+        Args:
+            plan_id: The plan.
+            reason: Why, in a few words.
+            by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
+
+        Returns:
+            How the plan was found: NOT_STARTED means that it is stopped now, RUNNING
+            that its run will see the request, and else it had ended already.
+
+        Raises:
+            NotFoundError: No such plan.
+        """
+        return await self._ask(plan_id, STOP, reason, by)
+
+    async def requests(self, plan_id: UUID) -> builtins.list[PlanRequest]:
+        """What was asked of the plan and its run has not taken yet, in order (CT-2)."""
+        found = await self.vault.requests()
+        return [request for request in found if request.plan_id == plan_id]
+
+    async def _ask(
+        self, plan_id: UUID, verb: str, reason: str, by: str | None
+    ) -> Status:
+        """Ask until the plan is as it was when its effect was made up (CT-2)."""
+        with trio.CancelScope(shield=True):
+            while True:
+                row = await self.vault.row(plan_id)
+                position = 0
+                if row.status is Status.NOT_STARTED:
+                    position = (await self.vault.read(plan_id)).position
+                request, effect = asked(
+                    row,
+                    verb,
+                    at=self._now(),
+                    by=by,
+                    reason=reason,
+                    position=position,
+                )
+                try:
+                    found = await self.vault.ask(request, effect)
+                    break
+                except ConflictError:
+                    continue  # somebody else has just changed it: look again
+            await self._heard(plan_id)
+        self._news.poke(plan_id)
+        return found
+
+    async def _heard(self, plan_id: UUID) -> None:
+        """Let a run of this process see what was asked; an engine does."""
+
+    # --- removing -------------------------------------------------------------------
+
+    async def delete(self, plan_id: UUID) -> None:
+        """Remove the plan and all under it (STO-5).
+
+        Raises:
+            NotFoundError: No such plan.
+            StorageError: It is RUNNING.
+        """
+        with trio.CancelScope(shield=True):
+            await self.vault.delete(plan_id)
+        self._news.poke(plan_id)
+
+    async def prune(
+        self,
+        older_than: timedelta,
+        *,
+        statuses: Collection[Status] = ENDED,
+        dry_run: bool = False,
+    ) -> builtins.list[PlanRow]:
+        """Remove the plans that ended longer ago than this, the oldest first.
+
+        Args:
+            older_than: How long ago they ended; of plans that were never started, how
+                long ago they were submitted.
+            statuses: Those that are meant; NOT_STARTED may be among them.
+            dry_run: Whether to remove nothing, and only tell.
+
+        Returns:
+            What was removed, or would be.
+
+        Raises:
+            ValueError: RUNNING is among the statuses: such a plan is never pruned.
+        """
+        before = self._now() - older_than
+        if dry_run:
+            return await prunable(self.vault, before, statuses)
+        return [row async for row in self.pruned(before, statuses)]
+
+    async def pruned(
+        self, before: datetime, statuses: Collection[Status] = ENDED
+    ) -> AsyncGenerator[PlanRow]:
+        """Remove the plans that ended before this, each yielded once it is gone."""
+        async for row in pruned(self.vault, before, statuses):
+            self._news.poke(row.id)
+            yield row
+
+
+def _checked(limit: int) -> int:
+    if limit < 0:
+        message = f"limit is {limit}: it must be 0 (all) or more"
+        raise ValueError(message)
+    return limit
