@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workstream._runtime.attempts import outcome_of_exception, outcome_of_response
+from workstream._attempts.outcomes import outcome_of_exception, outcome_of_response
 from workstream._values.state import PluginError
 
 

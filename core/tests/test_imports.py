@@ -28,6 +28,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "registry": ("_registry", "hookspecs"),
     "validation": ("_validation",),
     "interpreter": ("_interpreter",),
+    "attempts": ("_attempts",),
     "codec": ("_codec",),
     "vaults": ("_vaults",),
     "store": ("_store",),

@@ -34,7 +34,7 @@ from workstream._protocols.plugin import (
     NotDone,
 )
 from workstream._protocols.runtime import Outcome
-from workstream._values.state import Attempt, PluginError, WhenDeferred
+from workstream._values.state import Attempt, OnInterrupt, PluginError, WhenDeferred
 from workstream.retries import RetryPolicy
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -127,6 +127,12 @@ class ToyRuntime:
 
     async def wait(self, seconds: float, until: Callable[[], bool]) -> None:
         await Pause(self.driver.time + seconds, until)
+
+    def retry_policy(self, action: BaseAction) -> RetryPolicy:
+        return self._plugins[action.plugin].retry
+
+    def on_interrupt(self, action: BaseAction) -> OnInterrupt:
+        raise NotImplementedError
 
     def wake(self) -> None:
         pass  # the driver asks every condition at every step
@@ -231,7 +237,7 @@ def main() -> None:
     )
     plugins: dict[str, AnyPlugin] = {"toy.act": Act(), "toy.look": Look()}
     runtime = ToyRuntime(plan, plugins)
-    runtime.driver.run(Interpreter(plan, runtime, plugins).run())
+    runtime.driver.run(Interpreter(plan, runtime).run())
     answer = {
         "statuses": [item.node.state.status.name for item in walk(plan)],
         "outcome": plan.outcome.name,

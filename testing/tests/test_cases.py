@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from _workstream_testing.cases.case import Case
 from _workstream_testing.cases.case_runs import CaseRun, run_case
 from _workstream_testing.cases.cases import CASES, RECOVERY
+from _workstream_testing.cases.crashes import broken_promises, run_watched
 from _workstream_testing.cases.expectations import always_wrong, wrong
 from _workstream_testing.cases.fixtures import ScriptedResponse
 from _workstream_testing.virtual.held_vault import HeldVault
@@ -76,6 +78,32 @@ def test_case_on_lmdb(case: Case, tmp_path: Path) -> None:
         vault=vault,
     )
     assert ends_as_expected(case, run) == []
+
+
+MOST_MOMENTS = 8
+
+
+def _moments(case: Case) -> list[float]:
+    """When a recovery may be stopped: at each beginning and end, and in between."""
+    run = run_watched(case.plan, seed=0).end
+    known = {0.0}
+    for call in run.stage.calls:
+        known |= {call.started, call.started if call.ended is None else call.ended}
+    times = sorted(known)[:MOST_MOMENTS]
+    return sorted({*times, *(sum(pair) / 2 for pair in pairwise(times))})
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in RECOVERY if case.stop_at is None and case.found_after is None],
+    ids=lambda case: case.id,
+)
+def test_a_recovery_is_stopped_at_any_moment(case: Case) -> None:
+    """Whenever a stop comes, nothing stays RUNNING or is decided twice (R-9, E-10)."""
+    for moment in _moments(case):
+        stopped = run_watched(case.plan, seed=0, stop_at=moment)
+
+        assert broken_promises(stopped) == [], f"{case.id}, stopped at {moment:g}"
 
 
 # --- what the words of a table cannot say ---------------------------------------------

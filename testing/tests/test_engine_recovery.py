@@ -536,7 +536,7 @@ def test_notes_of_a_check_outlive_a_second_crash(seed: int) -> None:
 
 
 def test_a_check_that_a_stop_keeps_from_running_again() -> None:
-    """Its old attempt does not stay in the store as if it still ran (E-10, SP-5)."""
+    """It ends STOPPED, and keeps its interrupted attempt and the notes (R-8, R-17)."""
     world = World()
 
     async def scenario() -> None:
@@ -550,8 +550,10 @@ def test_a_check_that_a_stop_keeps_from_running_again() -> None:
         assert ended.pre_checks is not None
         assert ended.pre_checks.state.status is Status.STOPPED
         for check in ended.pre_checks.actions:
-            assert check.state.status is Status.NOT_STARTED
-            assert check.attempts == []
+            assert check.state.status is Status.STOPPED
+            [attempt] = check.attempts
+            assert attempt.interrupted
+        assert action_of(ended, "a").attempts[0].notes == {"pid": 7}
         assert world.stage.calls == []
 
     world.clock.run(scenario)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -18,6 +20,7 @@ from _workstream_testing.cases.world import World
 from workstream._plan.plan import Action, Block, Plan, Sequence
 from workstream._protocols.plugin import ActionPlugin, Context
 from workstream._store.events import OutputLine
+from workstream._values.errors import InternalError
 from workstream._values.state import PluginError, Status
 from workstream.retries import RetryPolicy
 
@@ -68,11 +71,13 @@ NO_TEXT: Any = b"bytes"
     [
         (lambda: SystemExit(3), "SystemExit: 3"),
         (asyncio.CancelledError, "CancelledError"),
+        (KeyboardInterrupt, "KeyboardInterrupt"),
+        (GeneratorExit, "GeneratorExit"),
         (_wrapping(ValueError("cause")), "odd: ValueError: cause"),
         (_wrapping(None, code=NO_NUMBER), "odd (code 'E42', which is no number)"),
         (lambda: PluginError(NO_TEXT), "b'bytes'"),
     ],
-    ids=["exit", "asyncio", "wrapped", "code", "message"],
+    ids=["exit", "asyncio", "interrupt", "generator", "wrapped", "code", "message"],
 )
 def test_odd_exceptions_fail_the_attempt(
     error: Callable[[], BaseException],
@@ -287,3 +292,151 @@ def test_times_beyond_the_calendar() -> None:
         assert found == [(Status.FAILED, 2), (Status.FAILED, 1), (Status.STOPPED, 1)]
 
     world.clock.run(scenario)
+
+
+class CachesACancellation(ActionPlugin[Nothing, Nothing]):
+    """Raises the cancellation that an earlier call got, as a shared connection may."""
+
+    name = "odd.caches"
+
+    def __init__(self) -> None:
+        self.kept: trio.Cancelled | None = None
+        self.calls = 0
+
+    async def execute(self, context: Context, request: Nothing) -> Nothing:
+        """Keep a cancellation of its own; raise it at the second call; then work."""
+        self.calls += 1
+        first = self.calls == 1
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            try:
+                await trio.sleep_forever()
+            except trio.Cancelled as error:
+                self.kept = error
+                raise
+        if first:
+            assert self.kept is not None
+            raise self.kept
+        return request
+
+
+def test_a_stray_cancellation_fails_the_attempt() -> None:
+    """A cancellation that nobody asked for is an error like others: tried again (A-8)."""
+    plugin = CachesACancellation()
+    world = World(plugins=[plugin])
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            ended = await ws.run(
+                plan_of(
+                    plugin.action(Nothing(), name="a", retries=1),
+                    plugin.action(Nothing(), name="b", retries=1),
+                )
+            )
+        assert ended.state.status is Status.COMPLETED
+        [error] = [
+            attempt.error
+            for sequence in ended.blocks[0].sequences
+            for attempt in sequence.actions[0].attempts
+            if attempt.error is not None
+        ]
+        assert "a cancellation that nobody asked for" in error.message
+
+    world.clock.run(scenario)
+
+
+class CancelsItsParent(ActionPlugin[Nothing, Nothing]):
+    """Cancels the nursery in which the engine runs it, at the first call."""
+
+    name = "odd.cancels_parent"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def execute(self, context: Context, request: Nothing) -> Nothing:
+        """Cancel what is not its own."""
+        self.calls += 1
+        if self.calls == 1:
+            nursery = trio.lowlevel.current_task().parent_nursery
+            assert nursery is not None
+            nursery.cancel_scope.cancel()
+        await trio.sleep(1)
+        return request
+
+
+@pytest.mark.parametrize("side_by_side", [1, 3])
+def test_a_plugin_that_cancels_the_engines_nursery_breaks_its_run_off(
+    side_by_side: int,
+) -> None:
+    """No work is taken for done; other runs go on; the plan can be resumed (A-8, T-2)."""
+    plugin = CancelsItsParent()
+    world = World(plugins=[plugin])
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan = plan_of(
+                *(
+                    plugin.action(Nothing(), name=f"a{number}")
+                    for number in range(side_by_side)
+                )
+            )
+            other = await world.start(ws, "B1: s1[a ok@5]")
+            plan_id = await ws.submit(plan)
+            await ws.start(plan_id)
+            with pytest.raises(InternalError, match="cancelled the nursery"):
+                await ws.wait(plan_id)
+            assert (await ws.wait(other)).state.status is Status.COMPLETED
+            await ws.resume(plan_id)
+            ended = await ws.wait(plan_id)
+        assert ended.state.status is Status.COMPLETED
+
+    world.clock.run(scenario)
+
+
+INTERRUPTED_PROGRAM = """
+import os, signal
+import attrs, trio
+from workstream import *
+from workstream._vaults.memory_vault import MemoryVault
+
+@attrs.frozen
+class Nothing:
+    pass
+
+class Interrupted(ActionPlugin[Nothing, Nothing]):
+    name = "odd.interrupted"
+
+    async def execute(self, context: Context, request: Nothing) -> Nothing:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.child)
+        return request
+
+    async def child(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(10**6):
+            pass
+        print("went on")
+
+async def main() -> None:
+    action = Interrupted.action(Nothing(), name="a")
+    block = Block(name="b", sequences=[Sequence(name="s", actions=[action])])
+    async with open_workstream(MemoryVault(), registry=Registry([Interrupted()])) as ws:
+        print((await ws.run(Plan(name="p", blocks=[block]))).outcome)
+
+try:
+    trio.run(main)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_is_nobodys_failure() -> None:
+    """A real Ctrl-C that hits a plugin's task reaches the engine's caller (A-8)."""
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_PROGRAM],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert ended.stdout == "interrupted\n"

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import trio
 
+from .._attempts.verbs import on_interrupt_by
 from .._codec.codec import Codec
 from .._interpreter import recovery
 from .._plan.plan import Plan
@@ -160,7 +161,7 @@ class Launcher:
             self._refuse_unfit(plan, plan_id, fresh=False)
             changed = recovery.put_in_order(
                 plan,
-                self._registry,
+                on_interrupt_by(self._registry),
                 now,
                 stop_requested=any(each.verb == STOP for each in stored.requests),
             )

@@ -96,15 +96,18 @@ class Run:
 
     def _blame(self, error: BaseException) -> None:
         for leaf in _leaves(error):
-            if isinstance(leaf, StorageError):
+            if isinstance(leaf, StorageError | InternalError):
                 self.error = leaf
                 return
             if isinstance(leaf, KeyboardInterrupt):
                 self.interrupt = leaf
-        message = (
-            f"the run of plan {self.name!r} broke off by a bug in the engine: {error!r}; "
-            "the plan can be resumed; please report this with its traceback"
-        )
+        if self.interrupt is not None:
+            message = f"Ctrl-C broke off the run of plan {self.name!r}: resume it"
+        else:
+            message = (
+                f"a bug in the engine broke off the run of plan {self.name!r}: {error!r}; "
+                "the plan can be resumed; please report this with its traceback"
+            )
         self.error = InternalError(message)
         self.error.__cause__ = error
 

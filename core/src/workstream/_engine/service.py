@@ -20,9 +20,9 @@ from uuid import UUID
 import attrs
 import trio
 
+from .._attempts.outcomes import DEAF_AFTER
 from .._plan.plan import Plan
 from .._protocols.vault import StoredPlan, Vault, Write
-from .._runtime.attempts import DEAF_AFTER
 from .._runtime.journal import Committer
 from .._runtime.trio_runtime import RunSettings
 from .._store.news import News
@@ -75,8 +75,8 @@ class Service:
         finally:
             with trio.CancelScope(shield=True):
                 await self._close(gone)
-        if self._interrupt is not None:
-            raise self._interrupt
+            if self._interrupt is not None:  # Ctrl-C goes before what it caused
+                raise self._interrupt
 
     async def _serve(self, ready: trio.Event, gone: trio.Event) -> None:
         async with trio.open_nursery() as keepers:

@@ -55,12 +55,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Protocol
 
 from .._plan.plan import (
     BaseAction,
     Block,
-    CheckAction,
     Checks,
     DeferBatch,
     DeferredActions,
@@ -68,22 +66,19 @@ from .._plan.plan import (
     Plan,
     Sequence,
 )
-from .._protocols.plugin import ActionPlugin, AnyPlugin, NotDone
+from .._protocols.plugin import NotDone
 from .._protocols.runtime import Runtime
 from .._values.state import (
     Attempt,
     NoteValue,
-    OnInterrupt,
     PluginError,
     State,
     Status,
     WhenDeferred,
 )
-from ..retries import FAST
-from . import judgement
+from . import judgement, recovery
 from .judgement import Verdict
-
-__all__ = ["Interpreter", "Plugins", "on_interrupt_of"]
+from .pacing import Pacing
 
 N, R, C, F, S = (
     Status.NOT_STARTED,
@@ -94,21 +89,13 @@ N, R, C, F, S = (
 )
 
 
-class Plugins(Protocol):
-    """Where plugins are looked up: a ``Registry``, or what a test puts in its place."""
-
-    def get(self, name: str, /) -> AnyPlugin | None:
-        """The plugin of this name, or None (REG-3)."""
-        ...
-
-
 class Interpreter:
     """Runs one plan, from wherever it stands, to its end."""
 
-    def __init__(self, plan: Plan, runtime: Runtime, plugins: Plugins) -> None:
+    def __init__(self, plan: Plan, runtime: Runtime) -> None:
+        """Make one for a plan, from wherever it stands."""
         self._plan = plan
         self._runtime = runtime
-        self._plugins = plugins
         self._notes: dict[int, dict[str, NoteValue]] = {}
 
     async def run(self) -> None:
@@ -182,26 +169,21 @@ class Interpreter:
     # --- sequences (section 7) --------------------------------------------------
 
     async def _sequences(self, block: Block) -> None:
-        launch = _Launch(block, self._plan)
-        waiting = [s for s in block.sequences if s.state.status is R]
-        if launch.may_begin():
-            waiting += [s for s in block.sequences if s.state.status is N]
-        source = iter(waiting)  # what is R takes the slots first (R-10)
+        pacing = Pacing(block, self._plan)
+        waiting = pacing.waiting()
+        source = iter(waiting)
         workers = min(block.concurrency, len(waiting))
         if workers == 1:
-            await self._worker(source, launch)
+            await self._worker(source, pacing)
         elif workers:
             async with self._runtime.nursery() as nursery:
                 for _ in range(workers):
-                    nursery.start_soon(self._worker, source, launch)
+                    nursery.start_soon(self._worker, source, pacing)
 
-    async def _worker(self, source: Iterator[Sequence], launch: _Launch) -> None:
-        """One of the block's slots: it draws sequences until none may begin (Q-2)."""
-        for sequence in source:
-            if sequence.state.status is N and not launch.may_begin():
-                return
-            await self._sequence(sequence, launch.may_go_on, main=True)
-            launch.failed += sequence.state.status is F
+    async def _worker(self, source: Iterator[Sequence], pacing: Pacing) -> None:
+        """One of the block's slots."""
+        for sequence in pacing.draw(source):
+            await self._sequence(sequence, pacing.may_go_on, main=True)
 
     async def _sequence(
         self,
@@ -242,6 +224,8 @@ class Interpreter:
         cont = owner.cont_checks
         if cont is None or not self._continuous_due(owner, cont):
             await self._group_if_due(owner.pre_checks)
+            if cont is not None and self._plan.stopping:
+                self._settle(cont)
             return
         async with self._runtime.nursery() as nursery:
             nursery.start_soon(self._group, cont, True)
@@ -292,11 +276,23 @@ class Interpreter:
         self._runtime.wake()  # a failure ends delays (E-6)
 
     async def _group_if_due(self, group: Checks | None) -> None:
-        """Run a group of a main phase: what is R always, what is N unless stopping."""
+        """Run a group of a main phase unless it is decided, or the plan is stopping."""
         if group is None or group.state.status.is_terminal:
             return
-        if group.state.status is R or not self._plan.stopping:
+        if self._plan.stopping:
+            self._settle(group)
+        else:
             await self._group(group, True)
+
+    def _settle(self, group: Checks) -> None:
+        """End a group that a crash left R and that a stop keeps from running (R-8).
+
+        The stop may come long after recovery had put the tree in order: while the
+        plan's continuous checks were run again, say. So the same function does it here.
+        """
+        now = self._runtime.now()
+        settled = recovery.settle(group, self._runtime.on_interrupt, now, stopping=True)
+        self._runtime.record(*settled)
 
     async def _group(self, group: Checks, main: bool) -> None:
         """Run a check group once, from nothing (C-1, C-2)."""
@@ -336,19 +332,17 @@ class Interpreter:
             if self._notes.pop(id(action), None) is not None:
                 self._runtime.record(action)  # nothing takes the old attempt's place
             return None
-        plugin = self._plugins.get(action.plugin)
-        policy = plugin.retry if plugin is not None else FAST
-        on_interrupt = on_interrupt_of(action, plugin)
         # A resumed action has waited long enough: the downtime was the wait (R-5).
         rested = True
         now = self._runtime.now()
         while True:
-            verdict = judgement.judge(action, on_interrupt, now)
+            verdict = judgement.judge(action, self._runtime.on_interrupt, now)
             if verdict is Verdict.RECONCILE:
                 verdict = await self._reconcile(action)
                 now = self._runtime.now()
             seconds = 0.0
             if verdict is Verdict.AGAIN and not rested:
+                policy = self._runtime.retry_policy(action)
                 seconds = policy.wait(judgement.tries(action), self._runtime.random())
                 if judgement.deadline_passed(action, now, seconds):
                     verdict = Verdict.FAILED  # the wait would not fit (A-15)
@@ -436,53 +430,10 @@ class Interpreter:
         self._runtime.record(node)
 
 
-class _Launch:
-    """What may begin among a block's sequences (Q-2, Q-4).
-
-    It counts failures as they happen, so that no look at the tolerance grows with the
-    block; the count begins with what the tree says.
-    """
-
-    def __init__(self, block: Block, plan: Plan) -> None:
-        self._block = block
-        self._plan = plan
-        self._groups = judgement.halting_groups(block, plan)
-        self._halts_actions = judgement.halts_sequences(block)
-        self.failed = judgement.failed_sequences(block)
-
-    def may_begin(self) -> bool:
-        """Whether one more sequence may begin."""
-        return not (self._plan.stopping or self._halted())
-
-    def may_go_on(self) -> bool:
-        """Whether one more action of a sequence that has begun may begin."""
-        if self._plan.stopping:
-            return False
-        return not (self._halts_actions and self._halted())
-
-    def _halted(self) -> bool:
-        # Asked before every action, so it makes no generator.
-        for group in self._groups:
-            if group.state.status is F:
-                return True
-        return judgement.exceeds_tolerance(self._block, self.failed)
-
-
 class _Body:
     """Whether the work that a continuous loop watches over has ended."""
 
     over = False
-
-
-def on_interrupt_of(action: BaseAction, plugin: AnyPlugin | None) -> OnInterrupt:
-    """What an interrupted attempt means: the action's word, or its plugin's (R-7)."""
-    if isinstance(action, CheckAction):
-        return OnInterrupt.RERUN
-    if action.on_interrupt is not None:
-        return action.on_interrupt
-    return (
-        plugin.on_interrupt if isinstance(plugin, ActionPlugin) else OnInterrupt.RERUN
-    )
 
 
 def _always() -> bool:

@@ -8,6 +8,7 @@ the latch (K-3); a plan that is ``stopping`` *is* the stop (SP-8).
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from .._plan.plan import (
@@ -19,30 +20,7 @@ from .._plan.plan import (
     Plan,
     Sequence,
 )
-from .._values.state import FailureReason, HaltAfter, OnInterrupt, Status
-
-__all__ = [
-    "Verdict",
-    "after",
-    "block_failed",
-    "block_status",
-    "can_stop",
-    "deadline_of",
-    "deadline_passed",
-    "deferred_failed",
-    "halting_groups",
-    "is_bypassed",
-    "judge",
-    "later_begun",
-    "main_failure",
-    "main_work_over",
-    "plan_status",
-    "pre_stage_failed",
-    "reached_pre_stage",
-    "reasons",
-    "settled",
-    "tries",
-]
+from .._values.state import FailureReason, OnInterrupt, Status
 
 N, R, C, F, S = (
     Status.NOT_STARTED,
@@ -67,7 +45,9 @@ class Verdict(enum.Enum):
     """The plugin must say what became of the last attempt (R-7)."""
 
 
-def judge(action: BaseAction, on_interrupt: OnInterrupt, now: datetime) -> Verdict:
+def judge(
+    action: BaseAction, on_interrupt: Callable[[BaseAction], OnInterrupt], now: datetime
+) -> Verdict:
     """What follows from the attempts of an action, the last of which has ended.
 
     The running loop asks it after each attempt, recovery of what a crash left (A-2,
@@ -76,16 +56,17 @@ def judge(action: BaseAction, on_interrupt: OnInterrupt, now: datetime) -> Verdi
 
     Args:
         action: The action.
-        on_interrupt: What an interrupted attempt means for it.
+        on_interrupt: Says what an interrupted attempt of an action means.
         now: The time, for its deadline.
     """
     if not action.attempts:
         return Verdict.AGAIN
     last = action.attempts[-1]
     if last.interrupted:
-        if on_interrupt is OnInterrupt.FAIL:
+        meaning = on_interrupt(action)
+        if meaning is OnInterrupt.FAIL:
             return Verdict.FAILED
-        if on_interrupt is OnInterrupt.RECONCILE:
+        if meaning is OnInterrupt.RECONCILE:
             return Verdict.RECONCILE
     elif last.error is None:
         return Verdict.COMPLETED
@@ -220,11 +201,6 @@ def block_status(block: Block, plan: Plan) -> Status:
         or _is(block.post_checks, N)
     )
     return S if cut else C
-
-
-def halts_sequences(block: Block) -> bool:
-    """Whether a halt ends a sequence after the action in flight (Q-4)."""
-    return block.halt_after is HaltAfter.ACTION
 
 
 # --- the plan -----------------------------------------------------------------

@@ -12,16 +12,24 @@ anew, a sequence that is R resumes at its first action that is not C.
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from .._plan.plan import BaseAction, Block, Checks, DeferBatch, Node, Plan, Sequence
 from .._plan.walk import groups, walk
-from .._values.state import Attempt, FailureReason, PluginError, State, Status
+from .._values.state import (
+    Attempt,
+    FailureReason,
+    OnInterrupt,
+    PluginError,
+    State,
+    Status,
+)
 from . import judgement
-from .interpreter import Plugins, on_interrupt_of
 from .judgement import Verdict
 
-__all__ = ["age_out", "is_too_old", "last_update", "put_in_order"]
+Meaning = Callable[[BaseAction], OnInterrupt]
+"""What an interrupted attempt of an action means (R-7)."""
 
 N, R, C, F, S = (
     Status.NOT_STARTED,
@@ -31,17 +39,19 @@ N, R, C, F, S = (
     Status.STOPPED,
 )
 
+_BEFORE_ANY_DEADLINE = datetime.min.replace(tzinfo=UTC)
+
 INTERRUPTED = "interrupted: the engine ended while the attempt was running"
 
 
 def put_in_order(
-    plan: Plan, plugins: Plugins, now: datetime, *, stop_requested: bool = False
+    plan: Plan, on_interrupt: Meaning, now: datetime, *, stop_requested: bool = False
 ) -> list[Node]:
     """Settle all that the stored tree decides, and close what was open.
 
     Args:
         plan: A plan that is R and that nobody runs; it is changed.
-        plugins: Tells what an interrupted attempt of each plugin means (R-7).
+        on_interrupt: Says what an interrupted attempt of an action means (R-7).
         now: The time of recovery.
         stop_requested: Whether a stop was asked for that the run may not have seen;
             it takes effect unless it came too late (SP-8, SP-9).
@@ -60,7 +70,8 @@ def put_in_order(
         # A container comes before its actions (W-1), so it says whose they are.
         if isinstance(node, (Checks, Sequence, DeferBatch)):
             main = id(node) not in deferred
-            changed += _settle_container(node, plugins, now, main and plan.stopping)
+            cut = main and plan.stopping
+            changed += settle(node, on_interrupt, now, stopping=cut)
     return changed
 
 
@@ -75,19 +86,30 @@ def _deferred_work(plan: Plan) -> set[int]:
     return {id(part) for part in parts}
 
 
-def _settle_container(
+def settle(
     container: Checks | Sequence | DeferBatch,
-    plugins: Plugins,
+    on_interrupt: Meaning,
     now: datetime,
+    *,
     stopping: bool,
 ) -> list[Node]:
-    """Settle a container that is R, and its actions (R-5, R-7, R-8, R-10, R-17)."""
+    """Settle a container that a crash left R, and its actions (R-5, R-7, R-8, R-10).
+
+    Args:
+        container: One that is R and of which nothing runs; any other is left alone.
+        on_interrupt: Says what an interrupted attempt of an action means (R-7).
+        now: The time.
+        stopping: Whether a stop keeps its actions from being run again (R-17).
+
+    Returns:
+        The objects that were changed.
+    """
     if container.state.status is not R:
         return []
     changed: list[Node] = []
     for action in container.actions:
         if action.state.status is R:
-            _settle_action(action, plugins, now, stopping)
+            _settle_action(action, on_interrupt, now, stopping)
             changed.append(action)
     outcome = judgement.settled(container)
     decided = outcome is not S
@@ -103,32 +125,25 @@ def _settle_container(
 
 
 def _settle_action(
-    action: BaseAction, plugins: Plugins, now: datetime, stopping: bool
+    action: BaseAction, on_interrupt: Meaning, now: datetime, stopping: bool
 ) -> None:
+    """Give an action that is R the status that its attempts decide."""
     last = action.final_attempt
     if last is None:  # it was not begun
         action.state = State()
         return
     if last.ended is None:
         _close(last, now)
-    on_interrupt = on_interrupt_of(action, plugins.get(action.plugin))
     verdict = judgement.judge(action, on_interrupt, now)
     if verdict is Verdict.COMPLETED:
         action.state.status, action.state.ended = C, last.ended
     elif verdict is Verdict.FAILED:
-        by_itself = last.interrupted or not _deadline_decided(action)
+        # An attempt that decides ended when it ended; a deadline, when it is found.
+        due = judgement.judge(action, on_interrupt, _BEFORE_ANY_DEADLINE)
         action.state.status = F
-        action.state.ended = last.ended if by_itself else now
+        action.state.ended = now if due is Verdict.AGAIN else last.ended
     elif verdict is Verdict.AGAIN and stopping:
         action.state.status, action.state.ended = S, now
-
-
-def _deadline_decided(action: BaseAction) -> bool:
-    """Whether an F action has only its deadline to blame: its end is when it was found."""
-    last = action.final_attempt
-    if last is None or last.error is None or last.error.permanent:
-        return False
-    return action.retries is None or judgement.tries(action) <= action.retries
 
 
 def _close(attempt: Attempt, now: datetime) -> None:

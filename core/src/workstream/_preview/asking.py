@@ -14,6 +14,14 @@ from typing import Any, cast
 import attrs
 import trio
 
+from .._attempts.context import AttemptContext
+from .._attempts.outcomes import (
+    TIMED_OUT,
+    check_outcome,
+    hide_secrets,
+    is_any,
+    timed_out,
+)
 from .._codec.codec import Codec
 from .._interpreter import judgement
 from .._plan.plan import BaseAction, CheckAction, Node
@@ -21,15 +29,7 @@ from .._plan.walk import position_of
 from .._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
 from .._protocols.preview import Preview, PreviewContext
 from .._protocols.runtime import Outcome
-from .._runtime.attempts import (
-    TIMED_OUT,
-    check_outcome,
-    hide_secrets,
-    is_any,
-    timed_out,
-)
 from .._runtime.calls import outcome_of_call
-from .._runtime.context import AttemptContext
 from .._runtime.lookups import Lookups, LookupTimeoutError
 from .._values.annotations import type_text
 from .._values.clock import utc_now

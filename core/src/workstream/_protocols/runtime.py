@@ -26,10 +26,9 @@ from typing import Any, Protocol
 import attrs
 
 from .._plan.plan import BaseAction, Node
-from .._values.state import Attempt, PluginError
+from .._values.state import Attempt, OnInterrupt, PluginError
+from ..retries import RetryPolicy
 from .plugin import NotDone
-
-__all__ = ["Nursery", "Outcome", "Runtime"]
 
 
 @attrs.define
@@ -59,6 +58,14 @@ class Runtime(Protocol):
 
     def random(self) -> float:
         """A number from 0 to 1, for jitter; a seeded runtime replays it."""
+        ...
+
+    def retry_policy(self, action: BaseAction) -> RetryPolicy:
+        """How long to wait before another attempt, as the action's plugin says (A-11)."""
+        ...
+
+    def on_interrupt(self, action: BaseAction, /) -> OnInterrupt:
+        """What an interrupted attempt of the action means (R-7)."""
         ...
 
     def record(self, *nodes: Node) -> None:

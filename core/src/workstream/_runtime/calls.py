@@ -7,10 +7,49 @@ from typing import Any
 
 import trio
 
+from .._attempts.outcomes import (
+    began_in,
+    is_any,
+    leaves,
+    outcome_of_exception,
+    outcome_of_response,
+    stray_cancellation,
+    timed_out,
+)
 from .._protocols.runtime import Outcome
-from .attempts import is_any, outcome_of_exception, outcome_of_response, timed_out
+from .._values.errors import SecretError
+from .._values.state import PluginError
+from .lookups import Lookups, LookupTimeoutError
 
-__all__ = ["outcome_of_call"]
+
+class NoSecretsError(Exception):
+    """The secrets of a request are not to be had; ``outcome`` is the attempt's."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        """Take the outcome."""
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+async def with_secrets(
+    lookups: Lookups, request: object, seconds: float
+) -> tuple[object, frozenset[str]]:
+    """The request with its secrets, and the texts to hide (A-17).
+
+    Args:
+        lookups: Looks them up.
+        request: As the plan holds it.
+        seconds: How long it may take.
+
+    Raises:
+        NoSecretsError: A secret is not to be had, or not in time.
+    """
+    try:
+        return await lookups.resolved(request, seconds)
+    except SecretError as error:
+        raise NoSecretsError(Outcome(error=PluginError(str(error)))) from None
+    except LookupTimeoutError as error:
+        raise NoSecretsError(timed_out(PluginError(str(error)))) from None
 
 
 async def outcome_of_call(
@@ -32,18 +71,19 @@ async def outcome_of_call(
         with scope:
             response = await function(context, request)
     except BaseException as error:
-        if is_any(error, KeyboardInterrupt, GeneratorExit):
+        if _is_the_loops(error):
             raise
         # Being cancelled from outside, by a run that breaks off or an engine that
         # closes, is nobody's failure and is not recorded as one (T-3). It leaves as a
         # cancellation and nothing else, whatever the plugin's clean-up raised beside it:
         # that would reach those who are cancelled with it.
         await trio.lowlevel.checkpoint_if_cancelled()
-        if is_any(error, trio.Cancelled):
-            raise
         # All else is the plugin's: an exit out of its own nursery, or what another
         # event loop's library takes for a cancellation.
-        outcome = outcome_of_exception(error)
+        if is_any(error, trio.Cancelled):
+            outcome = stray_cancellation()
+        else:
+            outcome = outcome_of_exception(error)
         if scope.cancel_called:  # it was told to end, and said so in its own way
             return timed_out(outcome.error)
         return outcome
@@ -52,3 +92,17 @@ async def outcome_of_call(
     if scope.cancelled_caught or trio.current_time() > scope.deadline:
         return timed_out()
     return outcome_of_response(response)
+
+
+def _is_the_loops(error: BaseException) -> bool:
+    """Whether the loop raised this into the plugin: Ctrl-C, or the end of the task (A-8).
+
+    A plugin may raise the same types, and then it is the plugin's failure. They differ
+    in where they begin: trio's signal handler raises the one, and the other is thrown in
+    where the task waits in trio.
+    """
+    return any(
+        isinstance(leaf, KeyboardInterrupt | GeneratorExit)
+        and began_in(leaf, "trio._core")
+        for leaf in leaves(error)
+    )

@@ -26,8 +26,6 @@ import trio
 from .._protocols.vault import Change, Vault, Write
 from .._values.errors import StorageError
 
-__all__ = ["Committer", "Journal"]
-
 
 class _Batch:
     """What becomes durable together; ``done`` is set when its outcome is known."""

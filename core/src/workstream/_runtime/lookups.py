@@ -15,8 +15,6 @@ from .._secrets.filling import filled, secret_references, texts_to_hide
 from .._secrets.lookups import Immediate, SecretResolver, look_up
 from .._secrets.references import SecretRef
 
-__all__ = ["AT_ONCE", "LookupTimeoutError", "Lookups"]
-
 AT_ONCE = 16
 """Lookups of one scheme that go on together, those that were given up included."""
 

@@ -7,10 +7,8 @@ from collections.abc import Iterable
 
 import trio
 
+from .._attempts.outcomes import DEAF_AFTER, is_any
 from .._registry.registry import Registry
-from .attempts import DEAF_AFTER, is_any
-
-__all__ = ["init_plugins"]
 
 INIT_TIMEOUT = 30.0
 """Seconds that a plugin's ``init`` may take."""

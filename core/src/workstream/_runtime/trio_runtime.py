@@ -17,33 +17,24 @@ from typing import Any
 import attrs
 import trio
 
+from .._attempts.context import AttemptContext
+from .._attempts.outcomes import DEAF_AFTER, hide_secrets
+from .._attempts.verbs import Plugins, PluginVerbs
 from .._codec.codec import Codec
 from .._codec.output import OutputBuffer
 from .._codec.records import encode_line, row_of
 from .._interpreter import judgement
-from .._interpreter.interpreter import Interpreter, Plugins
+from .._interpreter.interpreter import Interpreter
 from .._plan.paths import paths
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import position_of
-from .._protocols.plugin import ActionPlugin, NotDone
 from .._protocols.runtime import Nursery, Outcome
 from .._protocols.vault import LineRecord
-from .._values.errors import SecretError
-from .._values.state import Attempt, PluginError
-from .attempts import (
-    DEAF_AFTER,
-    check_outcome,
-    hide_secrets,
-    not_installed,
-    time_left,
-    timed_out,
-)
-from .calls import outcome_of_call
-from .context import AttemptContext
+from .._values.errors import InternalError
+from .._values.state import Attempt
+from .calls import NoSecretsError, outcome_of_call, with_secrets
 from .journal import Journal
-from .lookups import Lookups, LookupTimeoutError
-
-__all__ = ["RunSettings", "TrioRuntime"]
+from .lookups import Lookups
 
 LINES_EVERY = 0.1
 """Seconds for which reported lines are gathered before they are stored (WA-3)."""
@@ -72,7 +63,7 @@ class RunSettings:
     heartbeat: float
 
 
-class TrioRuntime:
+class TrioRuntime(PluginVerbs):
     """Runs one plan on trio; see ``Runtime`` for the verbs."""
 
     def __init__(
@@ -90,12 +81,13 @@ class TrioRuntime:
             output: Buffers what its plugins report.
             settings: What it shares with the engine's other runs.
         """
+        super().__init__(settings.plugins, settings.codec)
         self._plan = plan
         self._paths: dict[int, str] = {}
         self._journal = journal
         self._output = output
         self._settings = settings
-        self._interpreter = Interpreter(plan, self, settings.plugins)
+        self._interpreter = Interpreter(plan, self)
         self._woken = trio.Event()
         self._reported = trio.Event()
         self._calls: set[AttemptContext] = set()
@@ -104,8 +96,6 @@ class TrioRuntime:
         self._recorded = False
         self._add = journal.add
         self._record_of = settings.codec.record_of
-        self._plugin = settings.plugins.get
-        self.now = settings.now
         self.random = settings.random
         self.durable = journal.durable
         self.stop = self._interpreter.stop
@@ -116,8 +106,16 @@ class TrioRuntime:
             nursery.start_soon(self._beat)
             nursery.start_soon(self._watch_deaf)
             nursery.start_soon(self._store_lines)
-            await self._interpreter.run()
-            nursery.cancel_scope.cancel()
+            # Plugins run in tasks of this nursery, never in one of the engine's own: a
+            # plugin that cancels the nursery of its task ends this run alone.
+            nursery.start_soon(self._interpret, nursery.cancel_scope)
+        if not self._plan.state.status.is_terminal:
+            raise _cancelled_by_a_plugin()
+
+    async def _interpret(self, beside: trio.CancelScope) -> None:
+        """Interpret the plan, then end what runs beside it."""
+        await self._interpreter.run()
+        beside.cancel()
 
     # --- the verbs that remember ------------------------------------------------
 
@@ -150,32 +148,15 @@ class TrioRuntime:
         """A trio nursery."""
         async with trio.open_nursery() as nursery:
             yield nursery
+        if nursery.cancel_scope.cancel_called:
+            # Going on would take work that was cut off for work that has ended.
+            raise _cancelled_by_a_plugin()
 
-    # --- the verbs that call a plugin ---------------------------------------------
+    def now(self) -> datetime:
+        """The time to record."""
+        return self._settings.now()
 
-    async def execute(self, action: BaseAction, attempt: Attempt) -> Outcome:
-        """One attempt: secrets resolved, timeout kept, outcome returned (A-3)."""
-        plugin = self._plugin(action.plugin)
-        if plugin is None:
-            return not_installed(action)
-        seconds = action.timeout
-        if action.deadline is not None:
-            seconds = time_left(action, self.now())
-        outcome = await self._call(plugin.execute, action, attempt, seconds)
-        return check_outcome(outcome, action, plugin, self._settings.codec)
-
-    async def reconcile(self, action: BaseAction) -> Outcome | NotDone:
-        """Ask what became of the interrupted attempt: within the timeout (R-7)."""
-        plugin = self._plugin(action.plugin)
-        if not isinstance(plugin, ActionPlugin):
-            return not_installed(action)
-        interrupted = action.attempts[-1]
-        outcome = await self._call(
-            plugin.reconcile, action, interrupted, action.timeout
-        )
-        if isinstance(outcome.response, NotDone):
-            return outcome.response
-        return check_outcome(outcome, action, plugin, self._settings.codec)
+    # --- one call of a plugin ---------------------------------------------------------
 
     async def _call(
         self,
@@ -186,14 +167,11 @@ class TrioRuntime:
     ) -> Outcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
         ends = trio.current_time() + seconds
+        lookups = self._settings.lookups
         try:
-            request, secrets = await self._settings.lookups.resolved(
-                action.request, seconds
-            )
-        except SecretError as error:
-            return Outcome(error=PluginError(str(error)))
-        except LookupTimeoutError as error:
-            return timed_out(PluginError(str(error)))
+            request, secrets = await with_secrets(lookups, action.request, seconds)
+        except NoSecretsError as error:
+            return error.outcome
         scope = trio.CancelScope(deadline=ends)
         context = AttemptContext(
             action=action,
@@ -248,13 +226,15 @@ class TrioRuntime:
 
     async def _beat(self) -> None:
         """Give a sign of life when nothing was recorded for a while (E-11)."""
-        period = self._settings.heartbeat
         while True:
-            self._recorded = False
-            await trio.sleep(period)
+            # Looked at twice in a period: so no silence is longer than a period, however
+            # soon after a look the latest record was made.
+            await trio.sleep(self._settings.heartbeat / 2)
             if not self._recorded:
                 self._plan.runtime_update = self.now()
-                self.record(self._plan)
+                self.record(self._plan)  # counts until the next look
+            else:
+                self._recorded = False
 
     async def _store_lines(self) -> None:
         while True:
@@ -302,3 +282,11 @@ class TrioRuntime:
             call.action.plugin,
             DEAF_AFTER,
         )
+
+
+def _cancelled_by_a_plugin() -> InternalError:
+    """Why a run broke off whose tasks ended before its plan did."""
+    return InternalError(
+        "a plugin cancelled the nursery that its attempt ran in, and with it the run: "
+        "a plugin may cancel only scopes and nurseries that it opened itself"
+    )

@@ -44,6 +44,12 @@ RECOVERED_ACTIONS = (
         "A-15 R-5",
     ),
     Case(
+        "Y-139",
+        "plan=R: B1=R: s1=R[a=R{int}(retries=none deadline=9)]",
+        "F/BLOCK trace() a{int} a[-10,0] a,s1,B1=F",
+        "A-15 R-7 R-19",
+    ),
+    Case(
         "Y-46",
         "plan=R: B1=R: s1=R[a=R{open}(deadline=5)]",
         "F/BLOCK trace() a{int} a[-10,0]",
@@ -486,6 +492,63 @@ RECOVERED_STOPS = (
     ),
 )
 
+STOPPED_WHILE_RECOVERING = (
+    Case(
+        "Y-140",
+        "plan=R: cont=C[k ok@1] B1=R: cont=R[bk=R{open}] s1",
+        "S/STOPPED trace(k) cont=C bk,B1.cont,B1=S bk{int} bk[-10,1] B1.cont[,1] s1=N",
+        "R-8 R-9 SP-5 E-10",
+        stop_at=0.5,
+    ),
+    Case(
+        "Y-141",
+        "plan=R: cont=C[k ok@1] B1=R: pre=R[p=C; p2=R{open}] s1",
+        "S/STOPPED trace(k) p=C p2,B1.pre,B1=S p2{int} p[,-5] p2[-10,1] s1=N",
+        "R-8 R-17 SP-5",
+        stop_at=0.5,
+    ),
+    Case(
+        "Y-142",
+        "plan=R: cont=C[k ok@1] B1=R: byp=R[y=C; y2=R{open}] s1",
+        "S/STOPPED trace(k) y=C y2,B1.byp,B1=S y2{int} s1=N",
+        "R-8 R-17 SP-5",
+        stop_at=0.5,
+    ),
+    Case(
+        "Y-143",
+        "plan=R: cont=C[k ok@1] B1=R: s1=C post=R[q=R{err}(retries=3); q2=C]",
+        "S/STOPPED trace(k) q2=C q,B1.post,B1=S q{err} s1=C",
+        "R-8 R-17 SP-6",
+        stop_at=0.5,
+    ),
+    Case(
+        "Y-144",
+        "plan=R: cont=C[k ok@1] B1=R: cont=R[bk=R{open}; bl=C] s1=R[a=R{open}; b]",
+        "S/STOPPED trace(k) bk=S bl=C B1.cont=S a{int} a,s1,B1=S b=N",
+        "R-9 R-17 SP-5",
+        stop_at=0.5,
+    ),
+    Case(
+        "Y-145",
+        "plan=R: cont=C[k err@1] B1=R: cont=R[bk=R{open}] s1",
+        "S/STOPPED reasons(STOPPED CONT_CHECK BLOCK) trace(k) cont,B1=F bk,B1.cont=S s1=N",
+        "R-9 R-17 SP-5 SP-7",
+        stop_at=0.5,
+    ),
+    Case(
+        "Y-146",
+        "plan=R(stop): B1=R: pre=R[p=F; p2=R{open}] s1",
+        "S/STOPPED reasons(STOPPED BLOCK) trace() p=F p2=S p2{int} B1.pre,B1=F s1=N",
+        "R-8 R-17",
+    ),
+    Case(
+        "Y-147",
+        "plan=R(stop): B1=R: pre=R[p=C; p2=S{err}] s1",
+        "S/STOPPED trace() p=C p2,B1.pre,B1=S B1.pre[,-5] s1=N",
+        "R-8 R-17",
+    ),
+)
+
 OWN_RECOVERY: tuple[Case, ...] = (
     *RECOVERED_ACTIONS,
     *RECOVERED_DEADLINES,
@@ -495,4 +558,5 @@ OWN_RECOVERY: tuple[Case, ...] = (
     *RECOVERED_CHECKS,
     *RECOVERED_DEFERRED,
     *RECOVERED_STOPS,
+    *STOPPED_WHILE_RECOVERING,
 )

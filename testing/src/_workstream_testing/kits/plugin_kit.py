@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import attrs
 
+from workstream._attempts.outcomes import TIMED_OUT
 from workstream._plan.text import value_text
 from workstream._protocols.plugin import (
     ActionPlugin,
@@ -23,7 +24,6 @@ from workstream._protocols.plugin import (
 )
 from workstream._protocols.preview import Preview
 from workstream._registry.registration import not_a_plugin
-from workstream._runtime.attempts import TIMED_OUT
 from workstream._secrets.filling import resolve
 from workstream._secrets.lookups import Immediate
 from workstream._values.annotations import type_text

@@ -1,8 +1,8 @@
 """The simulated runtime: what the interpreter asks, carried out in virtual time.
 
 It keeps the same rules as the trio runtime, verb by verb, and shares with it what an
-attempt's end means (``_runtime.attempts``) and what a plugin is handed
-(``_runtime.context``). Without a store nothing is encoded: that is what makes a simulation
+attempt's end means (``_attempts.outcomes``) and what a plugin is handed
+(``_attempts.context``). Without a store nothing is encoded: that is what makes a simulation
 fast. With one, every commit goes through the codec into it, and a crash can be made of it.
 
 Two things are left out, as nobody looks at them here: heartbeats (E-11), and the storing
@@ -19,26 +19,26 @@ from uuid import UUID
 
 import attrs
 
+from workstream._attempts.context import AttemptContext
+from workstream._attempts.outcomes import (
+    DEAF_AFTER,
+    began_in,
+    hide_secrets,
+    is_any,
+    leaves,
+    outcome_of_exception,
+    outcome_of_response,
+    stray_cancellation,
+    timed_out,
+)
+from workstream._attempts.verbs import Plugins, PluginVerbs
 from workstream._codec.codec import Codec
 from workstream._codec.records import row_of
 from workstream._interpreter import judgement
-from workstream._interpreter.interpreter import Interpreter, Plugins
+from workstream._interpreter.interpreter import Interpreter
 from workstream._plan.plan import BaseAction, Node, Plan
-from workstream._protocols.plugin import ActionPlugin, NotDone
 from workstream._protocols.runtime import Outcome
 from workstream._protocols.vault import Change, Vault, Write
-from workstream._runtime.attempts import (
-    DEAF_AFTER,
-    check_outcome,
-    hide_secrets,
-    is_any,
-    not_installed,
-    outcome_of_exception,
-    outcome_of_response,
-    time_left,
-    timed_out,
-)
-from workstream._runtime.context import AttemptContext
 from workstream._secrets.filling import resolve
 from workstream._values.state import Attempt
 
@@ -104,7 +104,7 @@ class Store:
     position: int
 
 
-class SimulatedRuntime:
+class SimulatedRuntime(PluginVerbs):
     """Runs one plan in virtual time; see ``Runtime`` for the verbs."""
 
     def __init__(
@@ -122,6 +122,7 @@ class SimulatedRuntime:
             settings: What it shares with other lives of the simulation.
             store: Where changes become durable; None: nowhere.
         """
+        super().__init__(settings.plugins, settings.storable)
         self._plan = plan
         self._loop = loop
         self._settings = settings
@@ -131,7 +132,7 @@ class SimulatedRuntime:
         self._moment = (math.nan, self._start)
         self._journal = None if store is None else _Journal(loop, store)
         self._waiting: dict[Task, None] = {}
-        self._interpreter = Interpreter(plan, self, settings.plugins)
+        self._interpreter = Interpreter(plan, self)
         self.random = settings.random
         self.stop = self._interpreter.stop
         self.durable = loop.checkpoint
@@ -204,28 +205,8 @@ class SimulatedRuntime:
 
     async def execute(self, action: BaseAction, attempt: Attempt) -> Outcome:
         """One attempt: secrets made up, timeout kept, outcome returned (A-3)."""
-        plugin = self._settings.plugins.get(action.plugin)
-        if plugin is None:
-            return not_installed(action)
-        seconds = action.timeout
-        if action.deadline is not None:
-            seconds = time_left(action, self.now())
         self._history.called(action, attempt, self._loop.time)
-        outcome = await self._call(plugin.execute, action, attempt, seconds)
-        return check_outcome(outcome, action, plugin, self._settings.storable)
-
-    async def reconcile(self, action: BaseAction) -> Outcome | NotDone:
-        """Ask what became of the interrupted attempt: within the timeout (R-7)."""
-        plugin = self._settings.plugins.get(action.plugin)
-        if not isinstance(plugin, ActionPlugin):
-            return not_installed(action)
-        interrupted = action.attempts[-1]
-        outcome = await self._call(
-            plugin.reconcile, action, interrupted, action.timeout
-        )
-        if isinstance(outcome.response, NotDone):
-            return outcome.response
-        return check_outcome(outcome, action, plugin, self._settings.storable)
+        return await super().execute(action, attempt)
 
     async def _call(
         self,
@@ -264,19 +245,27 @@ class SimulatedRuntime:
             raise Abandon(self._foreign(action, error.library)) from None
         if isinstance(error, SimulationError):
             raise Abandon(error) from error
-        if is_any(error, KeyboardInterrupt, GeneratorExit, Abandon, ForeignAwait):
+        if is_any(error, KeyboardInterrupt, Abandon, ForeignAwait):
+            raise error  # whoever runs the test pressed Ctrl-C, or asked too much of it
+        if any(
+            isinstance(leaf, GeneratorExit) and _is_closing(leaf)
+            for leaf in leaves(error)
+        ):
             raise error
         library = _refused_by(error)
         if library:
             raise Abandon(self._foreign(action, library)) from error
         if self._loop.is_cancelled(scope.parent):
             raise Cancelled from None  # nobody's failure: the run breaks off (T-3)
+        if not scope.cancelled:
+            if is_any(error, Cancelled):
+                return stray_cancellation()
+            return outcome_of_exception(error)
         own = _without_cancellation(error)
-        outcome = timed_out() if own is None else outcome_of_exception(own)
-        if own is not None and scope.cancelled:
-            # It was told to end, and said so in its own way.
-            outcome = timed_out(outcome.error)
-        return outcome
+        if own is None:
+            return timed_out()
+        # It was told to end, and said so in its own way.
+        return timed_out(outcome_of_exception(own).error)
 
     def _foreign(self, action: BaseAction, library: str) -> SimulationError:
         what = library or "an event loop"
@@ -416,6 +405,11 @@ class _MadeUpSecrets(Mapping[str, Callable[[str], str]]):
 
 
 _MADE_UP = _MadeUpSecrets()
+
+
+def _is_closing(error: GeneratorExit) -> bool:
+    """Whether the loop gives the task up, and no plugin raised this."""
+    return began_in(error, "_workstream_testing.virtual")
 
 
 def _without_cancellation(error: BaseException) -> BaseException | None:

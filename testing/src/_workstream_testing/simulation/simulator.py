@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
+from workstream._attempts.verbs import on_interrupt_by
 from workstream._codec.codec import Codec
 from workstream._interpreter import recovery as recovery
 from workstream._plan.clone import clone
@@ -166,7 +167,10 @@ class Simulator:
             changed = recovery.age_out(plan, self.now)
         else:
             changed = recovery.put_in_order(
-                plan, self._registry, self.now, stop_requested=stop_requested
+                plan,
+                on_interrupt_by(self._registry),
+                self.now,
+                stop_requested=stop_requested,
             )
         self._note(changed)
         self._store(store, changed)

@@ -21,19 +21,6 @@ from .._secrets.forms import hide
 from .._secrets.scrubbing import hide_within
 from .._values.state import PluginError
 
-__all__ = [
-    "DEAF_AFTER",
-    "TIMED_OUT",
-    "check_outcome",
-    "hide_secrets",
-    "is_any",
-    "not_installed",
-    "outcome_of_exception",
-    "outcome_of_response",
-    "time_left",
-    "timed_out",
-]
-
 DEAF_AFTER = 30.0
 """Seconds after its cancellation at which a plugin is called unresponsive (A-16)."""
 TIMED_OUT = "plugin execution timed out"
@@ -52,6 +39,15 @@ def timed_out(wrapped: PluginError | None = None) -> Outcome:
     return Outcome(error=PluginError(TIMED_OUT, wrapped=wrapped))
 
 
+def stray_cancellation() -> Outcome:
+    """The outcome of an attempt that raised a cancellation that nobody asked for (A-8)."""
+    message = (
+        "a cancellation that nobody asked for came out of the plugin: a connection or "
+        "task that it shares between calls may have kept one"
+    )
+    return Outcome(error=PluginError(message))
+
+
 def not_installed(action: BaseAction) -> Outcome:
     """The outcome of an attempt whose plugin is not there (A-12)."""
     message = f"plugin {action.plugin!r} is not installed here"
@@ -64,31 +60,43 @@ def outcome_of_exception(error: BaseException) -> Outcome:
     A plugin that uses a nursery raises groups of exceptions; what counts is what is
     inside.
     """
-    leaves = list(_leaves(error))
-    if len(leaves) == 1:
-        error = leaves[0]
+    found = list(leaves(error))
+    if len(found) == 1:
+        error = found[0]
         if isinstance(error, PluginError):
             return Outcome(error.response, _as_data(error))
         return Outcome(error=PluginError(_text(error)))
-    permanent = any(isinstance(e, PluginError) and e.permanent for e in leaves)
+    permanent = any(isinstance(e, PluginError) and e.permanent for e in found)
     message = "; ".join(
-        str(e) if isinstance(e, PluginError) else _text(e) for e in leaves
+        str(e) if isinstance(e, PluginError) else _text(e) for e in found
     )
     return Outcome(error=PluginError(message, permanent=permanent))
 
 
 def is_any(error: BaseException, *kinds: type[BaseException]) -> bool:
     """Whether the exception is of one of these kinds, or a group that holds one."""
-    return any(isinstance(leaf, kinds) for leaf in _leaves(error))
+    return any(isinstance(leaf, kinds) for leaf in leaves(error))
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exception, or those that its groups hold."""
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
         for inner in group.exceptions:
-            yield from _leaves(inner)
+            yield from leaves(inner)
     else:
         yield error
+
+
+def began_in(error: BaseException, package: str) -> bool:
+    """Whether the code that raised an exception belongs to a package (A-8)."""
+    traceback = error.__traceback__
+    if traceback is None:
+        return False
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = str(traceback.tb_frame.f_globals.get("__name__", ""))
+    return module.startswith(f"{package}.")
 
 
 def _text(error: BaseException) -> str:

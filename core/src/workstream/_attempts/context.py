@@ -14,8 +14,6 @@ from .._secrets.forms import hide
 from .._secrets.scrubbing import hide_within
 from .._values.state import Attempt, NoteValue
 
-__all__ = ["AttemptContext", "ContextHost"]
-
 MAX_NOTE_BYTES = 4096
 
 
