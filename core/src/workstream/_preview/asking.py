@@ -20,7 +20,6 @@ from .._attempts.outcomes import (
     check_outcome,
     hide_secrets,
     is_any,
-    timed_out,
 )
 from .._codec.codec import Codec
 from .._interpreter import judgement
@@ -29,15 +28,12 @@ from .._plan.walk import position_of
 from .._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
 from .._protocols.preview import Preview, PreviewContext
 from .._protocols.runtime import Outcome
-from .._runtime.calls import outcome_of_call
-from .._runtime.lookups import Lookups, LookupTimeoutError
+from .._runtime.calls import NoSecretsError, outcome_of_call, with_secrets
+from .._runtime.lookups import Lookups
 from .._values.annotations import type_text
 from .._values.clock import utc_now
-from .._values.errors import SecretError
 from .._values.state import Attempt, PluginError
 from .forecast import Forecast, PreviewItem
-
-__all__ = ["Asker"]
 
 MOST_DETAILS = 200
 LONGEST_DETAIL = 1_000
@@ -119,11 +115,16 @@ class Asker:
         return self.item(action, forecast, preview.summary, preview.details)
 
     async def check(
-        self, action: BaseAction, plugin: AnyCheck, *, bypass: bool
+        self, action: BaseAction, attempt: Attempt, plugin: AnyCheck, *, bypass: bool
     ) -> PreviewItem:
-        """Whether a check passes now; it is tried once, whatever its retries."""
-        attempt = Attempt(started=utc_now())
-        action.attempts.append(attempt)
+        """Whether a check passes now; it is tried once, whatever its retries.
+
+        Args:
+            action: The check.
+            attempt: Its attempt.
+            plugin: Its plugin.
+            bypass: Whether it is a bypass check, which fails nothing.
+        """
 
         def context_of(scope: trio.CancelScope, secrets: frozenset[str]) -> object:
             return AttemptContext(
@@ -175,11 +176,11 @@ class Asker:
                 seconds = min(seconds, action.deadline)
             ends = trio.current_time() + seconds
             try:
-                request, secrets = await self._lookups.resolved(action.request, seconds)
-            except SecretError as error:
-                return Outcome(error=PluginError(str(error)))
-            except LookupTimeoutError as error:
-                return timed_out(PluginError(str(error)))
+                request, secrets = await with_secrets(
+                    self._lookups, action.request, seconds
+                )
+            except NoSecretsError as error:
+                return error.outcome
             scope = trio.CancelScope(deadline=ends)
             context = context_of(scope, secrets)
             outcome = await outcome_of_call(function, context, request, scope)

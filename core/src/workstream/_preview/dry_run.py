@@ -1,64 +1,65 @@
-"""A dry run: the plan walked without being run (section 24).
+"""A dry run: the interpreter on a runtime that asks instead of doing (section 24).
+
+The plan is interpreted like any other, phase by phase, in its order and at its concurrency.
+Only the runtime differs: where another calls ``execute``, this one asks the plugin what it
+would do (``_preview.asking``), takes the action for done, and notes the answer. Nothing is
+recorded, and no delay is waited for. So a dry run has no walk of its own that could come to
+differ from the run.
 
 What a dry run can know
------------------------
+=======================
 
-A dry run looks at the world of now, and a plan changes the world step by step. So what
-can be said of a step is certain only as long as nothing before it changes anything; from
-the first change on, all further steps will find a world that is not there yet. Tools that
-pretend otherwise cry wolf (the check that the new version answers "fails", as it is not
-installed yet), and a tool that cries wolf is not read. The whole design follows from
-taking that one fact seriously. It is one flag, ``_untouched``: true until a step would
-change something, or may.
+A dry run looks at the world of now, and a plan changes the world step by step. So the
+answer for a step is certain only as long as no step before it changes anything. From
+the first change on, all further steps will find a world that is not there yet. A tool that
+pretends otherwise cries wolf: the check that the new version answers "fails", as nothing
+is installed yet. The design follows from taking that one fact seriously. It is the question
+``_untouched``: would nothing that a run does before this action change anything?
 
 *Checks* are questions about one moment, with a yes or a no. They are run only while the
-flag is up, for then the present is the moment that they ask about: a plan's bypass, pre and
-continuous checks always, those of the first block too; of a plan that finds all as
-wanted, every single one down to its deferred checks. Below the first change they are *not
-run*, and it is said why. And they are run only if they are marked ``safe_in_preview``: a
-check changes nothing by contract (REG-8), but whether a command that somebody wrote keeps
-to it, no author of a command plugin can promise. The author of the plan can, and marks the
-action.
+answer is yes, for then the present is the moment that they ask about. Below the first
+change they are *not run*, and the dry run says why. And they are run only if they are marked
+``safe_in_preview``: a check changes nothing by contract (REG-8), but the author of a
+command plugin cannot promise that of a command that somebody wrote. The author of the
+plan can, and marks the action.
 
-*Previews* are asked for all the same, above and below: what a step would do to the world
-of now is worth knowing, and a plugin that can tell that its answer depends on what is not
-there yet says so. Where it says that the action would fail, the flag decides what that
-means: nothing stands between now and then, so it *would fail*; or a step before may mend
-it (clone what is checked out, make the directory that is written to), so that *nobody can
-tell*. Plugin authors need not think of it. So that it is known, previews are asked for in
-the order of the run: one after the other in a sequence, and sequences side by side only
-where a run has them so.
+*Previews* are asked for all the same, above and below: the user wants to know what a step
+would do to the world of now. Where a preview says that the action would fail, ``_untouched``
+decides what that means. Yes: the action *would fail*. No: a step before may mend it (clone
+what is checked out, make the directory that is written to), so that *nobody can tell*.
+Plugin authors need not think of it.
 
-A check that fails does not end the dry run: the rest is asked for as if it had passed,
-so that everything that stands against a plan is told at once. But a bypass check that
-passes does end it, as that is no fault: what a run would skip is not asked for. Nor is what
-would run only after a failure, as that is a world which nobody has seen.
+A check that fails does not end the dry run. Its group counts as passed, so that the user
+hears at once of everything that stands against the plan. But a bypass check that passes does
+end its part, as in a run. Nor is what would run only after a failure asked for: nobody has
+seen that world.
 
 What a dry run leaves behind
-----------------------------
+============================
 
-Nothing. There is no vault here to write to, none is opened, and a claim is not taken; ids
-are made up, so that plugins find what they know, and thrown away. A check's notes last
-as long as its call. What is called is what an author has said may be called, and beside
-it only what any engine does when it opens: each plugin's ``init``, of the plan's plugins
-alone, and ``validate``. Secrets are resolved for those calls that are made, since a file
-that is to hold one cannot be compared otherwise, and hidden like an attempt's.
+Nothing. No vault is opened, and no claim taken. The plan's ids are made up, so that plugins
+find what they know, and thrown away. A check's notes last as long as its call. Secrets are
+resolved for the calls that are made, since a file that is to hold one cannot be compared
+otherwise, and hidden like an attempt's.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import trio
 
 from .._codec.codec import Codec
+from .._interpreter import judgement
+from .._interpreter.interpreter import Interpreter
 from .._plan.paths import paths
 from .._plan.plan import (
     BaseAction,
     Block,
     CheckAction,
-    CheckKind,
     Checks,
     DeferBatch,
     Node,
@@ -66,17 +67,25 @@ from .._plan.plan import (
     Sequence,
 )
 from .._plan.structure import Found, structure
-from .._plan.walk import actions, give_ids, groups, new_plan_id, position_of
-from .._protocols.plugin import ActionPlugin, CheckPlugin, can_preview
+from .._plan.walk import Item, give_ids, new_plan_id, position_of, walk
+from .._protocols.plugin import (
+    NOT_DONE,
+    ActionPlugin,
+    CheckPlugin,
+    NotDone,
+    can_preview,
+)
+from .._protocols.runtime import Outcome
 from .._registry.registry import Registry
 from .._runtime.lookups import Lookups
 from .._runtime.plugin_init import init_plugins
+from .._runtime.trio_loop import TrioLoop
 from .._validation.validation import prepared
-from .._values.state import WhenDeferred
+from .._values.clock import utc_now
+from .._values.state import Attempt, OnInterrupt, PluginError
+from ..retries import FAST, RetryPolicy
 from .asking import Asker
 from .forecast import Forecast, PlanPreview, PreviewItem
-
-__all__ = ["dry_run", "preview_plan"]
 
 log = logging.getLogger("workstream")
 
@@ -132,163 +141,185 @@ async def dry_run(
     give_ids(copy, new_plan_id())
     codec = Codec(registry)
     codec.encode_definition(copy)  # as submit does: what cannot be stored is a fault
-    return await _DryRun(copy, registry, codec, at_once).run()
+    for block in copy.blocks:
+        block.entrance_delay = block.exit_delay = 0
+    runtime = PreviewRuntime(copy, registry, codec, at_once)
+    await Interpreter(copy, runtime).run()
+    return runtime.preview()
 
 
-class _DryRun:
-    """One walk through one plan."""
+class PreviewRuntime(TrioLoop):
+    """Asks what each action of a plan would do; see ``Runtime`` for the verbs."""
 
     def __init__(
         self, plan: Plan, registry: Registry, codec: Codec, at_once: int
     ) -> None:
+        """Make one for a plan that has its ids; it is changed like any that is run."""
+        super().__init__()
         self._plan = plan
         self._registry = registry
         self._paths = {position_of(item.node): path for path, item in paths(plan)}
         self._asker = Asker(self._paths, Lookups(registry.resolvers), codec, at_once)
         self._found: dict[int, PreviewItem] = {}
-        self._bypassed: list[str] = []
-        self._stops: list[str] = []
-        self._untouched = True
+        self._places = dict(_places(plan))
+        self._first_change = math.inf
+        self._changed: set[int] = set()
 
-    async def run(self) -> PlanPreview:
+    def preview(self) -> PlanPreview:
+        """What was found out, once the plan has been interpreted."""
         plan = self._plan
-        if not await self._bypasses(plan):
-            await self._check(plan, "pre_checks", "cont_checks")
-            for block in plan.blocks:
-                await self._block(block)
-            await self._check(plan, "post_checks")
-            await self._deferred_actions()
-            await self._check(plan, "deferred_checks")
+        owners: list[Plan | Block] = [plan, *plan.blocks]
         return PlanPreview(
             name=plan.name,
-            items=tuple(self._found[position_of(action)] for action in actions(plan)),
-            bypassed=tuple(self._bypassed),
-            stops=tuple(self._stops),
+            items=tuple(
+                self._item_of(item)
+                for item in walk(plan)
+                if isinstance(item.node, BaseAction)
+            ),
+            bypassed=tuple(
+                self._path_of(owner) for owner in owners if judgement.is_bypassed(owner)
+            ),
+            stops=tuple(
+                self._path_of(item.node)
+                for item in walk(plan)
+                if isinstance(item.node, Checks) and self._stops(item)
+            ),
         )
 
-    async def _block(self, block: Block) -> None:
-        if await self._bypasses(block):
-            return
-        await self._check(block, "pre_checks", "cont_checks")
-        await self._sequences(block.sequences, side_by_side=block.concurrency > 1)
-        await self._check(block, "post_checks")
-        await self._check(block, "deferred_checks")
+    def _item_of(self, item: Item) -> PreviewItem:
+        """What was found out of an action, or why a run would not come to it."""
+        assert isinstance(item.node, BaseAction)
+        found = self._found.get(position_of(item.node))
+        if found is not None:
+            return found
+        owners = (node for node in item.ancestors if isinstance(node, Plan | Block))
+        bypassed = any(judgement.is_bypassed(owner) for owner in owners)
+        why = "bypassed" if bypassed else "it is for a plan that failed"
+        return self._asker.item(item.node, Forecast.SKIPPED, why)
 
-    async def _deferred_actions(self) -> None:
-        deferred = self._plan.deferred_actions
-        for batch in deferred.batches if deferred is not None else ():
-            if batch.when is WhenDeferred.ON_FAILURE:
-                for action in batch.actions:
-                    self._skip(action, "it is for a plan that failed")
-            else:
-                await self._sequences([batch], side_by_side=False)
-
-    # --- checks --------------------------------------------------------------------
-
-    async def _bypasses(self, owner: Plan | Block) -> bool:
-        """Whether the owner's bypass checks pass; what they skip is marked then."""
-        if owner.bypass_checks is None:
-            return False
-        await self._check(owner, "bypass_checks")
-        own = owner.bypass_checks.actions
-        if not all(self._is(action, Forecast.PASSED) for action in own):
-            return False
-        self._bypassed.append(self._path_of(owner))
-        passed = {position_of(action) for action in own}
-        for action in _below(owner):
-            if position_of(action) not in passed:
-                self._skip(action, "bypassed")
-        return True
-
-    async def _check(self, owner: Plan | Block, *kinds: CheckKind) -> None:
-        """Run these groups of the owner, side by side, as far as that says anything."""
-        wanted = [(kind, group) for kind, group in groups(owner) if kind in kinds]
-        async with trio.open_nursery() as nursery:
-            for kind, group in wanted:
-                for action in group.actions:
-                    is_bypass = kind == "bypass_checks"
-                    nursery.start_soon(self._check_one, action, is_bypass)
-        for kind, group in wanted:
-            if kind != "bypass_checks" and self._fails(group):
-                self._stops.append(self._path_of(group))
-
-    async def _check_one(self, action: BaseAction, is_bypass: bool) -> None:
-        plugin = self._registry.get(action.plugin)
-        assert isinstance(plugin, CheckPlugin), "validation has seen to it (V-20)"
-        assert isinstance(action, CheckAction)
-        safe = action.safe_in_preview
-        if safe is False:
-            why = "marked as not safe in a dry run"
-            self._note(action, self._asker.item(action, Forecast.NOT_RUN, why))
-        elif not (safe or plugin.safe_in_preview):
-            why = f"{action.plugin} is not marked as safe in a dry run"
-            self._note(action, self._asker.item(action, Forecast.NOT_RUN, why))
-        elif not self._untouched:
-            self._note(action, self._asker.item(action, Forecast.NOT_RUN, TOO_LATE))
-        else:
-            found = await self._asker.check(action, plugin, bypass=is_bypass)
-            self._note(action, found)
-
-    def _fails(self, group: Checks) -> bool:
-        return any(self._is(action, Forecast.FAILED) for action in group.actions)
-
-    # --- actions --------------------------------------------------------------------
-
-    async def _sequences(
-        self, sequences: Iterable[Sequence | DeferBatch], *, side_by_side: bool
-    ) -> None:
-        """Ask for the previews of some sequences, as a run would come to them."""
-        before = self._untouched
-        if not side_by_side:
-            for sequence in sequences:
-                before = await self._sequence(sequence, before)
-            self._untouched = before
-            return
-        after: list[bool] = []
-
-        async def ask(sequence: Sequence | DeferBatch) -> None:
-            after.append(await self._sequence(sequence, before))
-
-        async with trio.open_nursery() as nursery:
-            for sequence in sequences:
-                nursery.start_soon(ask, sequence)
-        self._untouched = all(after)
-
-    async def _sequence(self, sequence: Sequence | DeferBatch, untouched: bool) -> bool:
-        """Whether nothing was changed before, and nothing would be by this."""
-        for action in sequence.actions:
-            plugin = self._registry.get(action.plugin)
-            assert isinstance(plugin, ActionPlugin), "validation has seen to it (V-20)"
-            if can_preview(plugin):
-                found = await self._asker.preview(action, plugin, untouched=untouched)
-            else:
-                why = f"{action.plugin} has no preview"
-                found = self._asker.item(action, Forecast.UNKNOWN, why)
-            self._note(action, found)
-            untouched = untouched and found.forecast is Forecast.NO_CHANGE
-        return untouched
-
-    # --- what was found ---------------------------------------------------------------
-
-    def _note(self, action: BaseAction, item: PreviewItem) -> None:
-        self._found[position_of(action)] = item
-
-    def _skip(self, action: BaseAction, why: str) -> None:
-        self._note(action, self._asker.item(action, Forecast.SKIPPED, why))
-
-    def _is(self, action: BaseAction, forecast: Forecast) -> bool:
-        return self._found[position_of(action)].forecast is forecast
+    def _stops(self, item: Item) -> bool:
+        """Whether a run would fail at a check group."""
+        assert isinstance(item.node, Checks)
+        owner = item.ancestors[-1]
+        assert isinstance(owner, Plan | Block)
+        found = (self._found.get(position_of(action)) for action in item.node.actions)
+        return item.node is not owner.bypass_checks and any(
+            one is not None and one.forecast is Forecast.FAILED for one in found
+        )
 
     def _path_of(self, node: Node) -> str:
         return self._paths[position_of(node)]
 
+    # --- the verbs that ask ---------------------------------------------------------
 
-def _below(owner: Plan | Block) -> Iterator[BaseAction]:
-    """The actions that a plan or block holds, those of its checks included."""
-    if isinstance(owner, Plan):
-        yield from actions(owner)
-        return
-    for _, group in groups(owner):
-        yield from group.actions
-    for sequence in owner.sequences:
-        yield from sequence.actions
+    async def execute(self, action: BaseAction, attempt: Attempt) -> Outcome:
+        """Ask what the action would do; then it counts as done.
+
+        Only a bypass check that did not pass counts as failed, as it fails nothing.
+        """
+        if isinstance(action, CheckAction):
+            found = await self._check(action, attempt)
+        else:
+            found = await self._preview(action)
+        self._found[position_of(action)] = found
+        if self._is_bypass(action) and found.forecast is not Forecast.PASSED:
+            return Outcome(error=PluginError(found.summary, permanent=True))
+        return Outcome()
+
+    async def _check(self, action: CheckAction, attempt: Attempt) -> PreviewItem:
+        """Run a check, as far as its answer says anything about the run (PV-3)."""
+        plugin = self._registry.get(action.plugin)
+        assert isinstance(plugin, CheckPlugin), "validation has seen to it (V-20)"
+        safe = action.safe_in_preview
+        if safe is False:
+            why = "marked as not safe in a dry run"
+        elif not (safe or plugin.safe_in_preview):
+            why = f"{action.plugin} is not marked as safe in a dry run"
+        elif not self._untouched(action):
+            why = TOO_LATE
+        else:
+            bypass = self._is_bypass(action)
+            return await self._asker.check(action, attempt, plugin, bypass=bypass)
+        return self._asker.item(action, Forecast.NOT_RUN, why)
+
+    async def _preview(self, action: BaseAction) -> PreviewItem:
+        """Ask for a preview, and note whether the action would change anything (PV-5)."""
+        plugin = self._registry.get(action.plugin)
+        assert isinstance(plugin, ActionPlugin), "validation has seen to it (V-20)"
+        if can_preview(plugin):
+            untouched = self._untouched(action)
+            found = await self._asker.preview(action, plugin, untouched=untouched)
+        else:
+            why = f"{action.plugin} has no preview"
+            found = self._asker.item(action, Forecast.UNKNOWN, why)
+        if found.forecast is not Forecast.NO_CHANGE:
+            stage, container = self._places[position_of(action)]
+            self._first_change = min(self._first_change, stage)
+            self._changed.add(id(container))
+        return found
+
+    def _untouched(self, action: BaseAction) -> bool:
+        """Whether nothing that a run does before the action would change anything."""
+        stage, container = self._places[position_of(action)]
+        return self._first_change >= stage and id(container) not in self._changed
+
+    def _is_bypass(self, action: BaseAction) -> bool:
+        """Whether the action is a bypass check."""
+        _, container = self._places[position_of(action)]
+        owners: list[Plan | Block] = [self._plan, *self._plan.blocks]
+        return any(container is owner.bypass_checks for owner in owners)
+
+    async def reconcile(self, action: BaseAction) -> Outcome | NotDone:
+        """Never needed: no attempt of a dry run is interrupted."""
+        return NOT_DONE
+
+    def retry_policy(self, action: BaseAction) -> RetryPolicy:
+        """Never needed: what is asked once is decided."""
+        return FAST
+
+    def on_interrupt(self, action: BaseAction, /) -> OnInterrupt:
+        """Never needed: no attempt of a dry run is interrupted."""
+        return OnInterrupt.RERUN
+
+    # --- the verbs that remember nothing, and wait for nothing ----------------------
+
+    def now(self) -> datetime:
+        """The time."""
+        return utc_now()
+
+    def random(self) -> float:
+        """Never needed: nothing is tried again."""
+        return 0.5
+
+    def record(self, *nodes: Node) -> None:
+        """Forget it."""
+
+    async def durable(self) -> None:
+        """Let others run."""
+        await trio.lowlevel.checkpoint()
+
+    async def wait(self, seconds: float, until: Callable[[], bool]) -> None:
+        """Wait for the condition alone: so continuous checks run once, and never again."""
+        await super().wait(math.inf, until)
+
+
+Container = Checks | Sequence | DeferBatch
+
+
+def _places(plan: Plan) -> Iterator[tuple[int, tuple[int, Container]]]:
+    """For each action's position: its stage in the plan's order, and its container.
+
+    Stages follow one another. Sequences that a run has side by side share one.
+    """
+    stage = 0
+    block: Node | None = None
+    for item in walk(plan):
+        node = item.node
+        if isinstance(node, Checks | Sequence | DeferBatch):
+            owner = item.ancestors[-1]
+            alongside = isinstance(node, Sequence) and owner is block
+            if not (alongside and isinstance(owner, Block) and owner.concurrency > 1):
+                stage += 1
+            block = owner if isinstance(node, Sequence) else None
+            for action in node.actions:
+                yield position_of(action), (stage, node)

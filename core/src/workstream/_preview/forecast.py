@@ -7,8 +7,6 @@ from collections import Counter
 
 import attrs
 
-__all__ = ["Forecast", "PlanPreview", "PreviewItem"]
-
 
 class Forecast(enum.Enum):
     """What a dry run can say of one action or check (PV-2)."""

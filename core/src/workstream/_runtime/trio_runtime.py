@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -28,13 +27,13 @@ from .._interpreter.interpreter import Interpreter
 from .._plan.paths import paths
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import position_of
-from .._protocols.runtime import Nursery, Outcome
+from .._protocols.runtime import Outcome
 from .._protocols.vault import LineRecord
-from .._values.errors import InternalError
 from .._values.state import Attempt
 from .calls import NoSecretsError, outcome_of_call, with_secrets
 from .journal import Journal
 from .lookups import Lookups
+from .trio_loop import TrioLoop, cancelled_by_a_plugin
 
 LINES_EVERY = 0.1
 """Seconds for which reported lines are gathered before they are stored (WA-3)."""
@@ -63,7 +62,7 @@ class RunSettings:
     heartbeat: float
 
 
-class TrioRuntime(PluginVerbs):
+class TrioRuntime(TrioLoop, PluginVerbs):
     """Runs one plan on trio; see ``Runtime`` for the verbs."""
 
     def __init__(
@@ -81,14 +80,14 @@ class TrioRuntime(PluginVerbs):
             output: Buffers what its plugins report.
             settings: What it shares with the engine's other runs.
         """
-        super().__init__(settings.plugins, settings.codec)
+        TrioLoop.__init__(self)
+        PluginVerbs.__init__(self, settings.plugins, settings.codec)
         self._plan = plan
         self._paths: dict[int, str] = {}
         self._journal = journal
         self._output = output
         self._settings = settings
         self._interpreter = Interpreter(plan, self)
-        self._woken = trio.Event()
         self._reported = trio.Event()
         self._calls: set[AttemptContext] = set()
         self._sooner = trio.Event()
@@ -110,7 +109,7 @@ class TrioRuntime(PluginVerbs):
             # plugin that cancels the nursery of its task ends this run alone.
             nursery.start_soon(self._interpret, nursery.cancel_scope)
         if not self._plan.state.status.is_terminal:
-            raise _cancelled_by_a_plugin()
+            raise cancelled_by_a_plugin()
 
     async def _interpret(self, beside: trio.CancelScope) -> None:
         """Interpret the plan, then end what runs beside it."""
@@ -129,28 +128,6 @@ class TrioRuntime(PluginVerbs):
             else:
                 self._add(self._record_of(node))
         self._recorded = True
-
-    # --- the verbs that wait ----------------------------------------------------
-
-    async def wait(self, seconds: float, until: Callable[[], bool]) -> None:
-        """Sleep by trio's clock, so that a mock clock drives it (T-1)."""
-        with trio.move_on_after(max(seconds, 0)):
-            while not until():
-                await self._woken.wait()
-
-    def wake(self) -> None:
-        """Let every wait look at its condition again."""
-        self._woken.set()
-        self._woken = trio.Event()
-
-    @asynccontextmanager
-    async def nursery(self) -> AsyncGenerator[Nursery]:
-        """A trio nursery."""
-        async with trio.open_nursery() as nursery:
-            yield nursery
-        if nursery.cancel_scope.cancel_called:
-            # Going on would take work that was cut off for work that has ended.
-            raise _cancelled_by_a_plugin()
 
     def now(self) -> datetime:
         """The time to record."""
@@ -282,11 +259,3 @@ class TrioRuntime(PluginVerbs):
             call.action.plugin,
             DEAF_AFTER,
         )
-
-
-def _cancelled_by_a_plugin() -> InternalError:
-    """Why a run broke off whose tasks ended before its plan did."""
-    return InternalError(
-        "a plugin cancelled the nursery that its attempt ran in, and with it the run: "
-        "a plugin may cancel only scopes and nurseries that it opened itself"
-    )
