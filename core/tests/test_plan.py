@@ -31,6 +31,7 @@ from workstream._values.state import (
     FailureReason,
     HaltAfter,
     ObjectType,
+    OnInterrupt,
     PluginError,
     State,
     Status,
@@ -225,15 +226,24 @@ def test_an_action_tells_of_its_last_attempt() -> None:
 
 
 def test_actions_and_checks_differ_by_type() -> None:
-    """One is never the other (V-20), and a check has one field more (PV-3)."""
-    assert [
-        *(field.name for field in attrs.fields(Action)),
+    """One is never the other (V-20); each has one field of its own (PV-3, R-7)."""
+    common = [field.name for field in attrs.fields(BaseAction)]
+    assert [field.name for field in attrs.fields(Action)] == [*common, "on_interrupt"]
+    assert [field.name for field in attrs.fields(CheckAction)] == [
+        *common,
         "safe_in_preview",
-    ] == [field.name for field in attrs.fields(CheckAction)]
+    ]
     action: BaseAction = Action(name="a", plugin="x.y")
     assert action != CheckAction(name="a", plugin="x.y")
     assert not issubclass(CheckAction, Action)
     assert issubclass(CheckAction, BaseAction)
+
+
+def test_a_check_has_no_say_about_what_a_crash_means() -> None:
+    """A check has no ``on_interrupt``: its group is run again (R-8)."""
+    given: Any = {"on_interrupt": OnInterrupt.FAIL}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'on_interrupt'"):
+        CheckAction(name="c", plugin="x.y", **given)
 
 
 def test_plans_written_alike_are_equal() -> None:

@@ -26,9 +26,11 @@ from workstream._plan.plan import (
     Checks,
     DeferBatch,
     DeferredActions,
+    Node,
     Plan,
     Sequence,
 )
+from workstream._plan.shape import SHAPES
 from workstream._plan.walk import actions
 from workstream._protocols.plugin import AnyPlugin
 from workstream._values.state import HaltAfter, WhenDeferred
@@ -206,23 +208,24 @@ def _checks(actions: list[CheckAction], seconds: float) -> Checks:
 @st.composite
 def _plan(draw: st.DrawFn, shape: _Shape) -> Plan:
     count = draw(st.integers(1, shape.blocks))
-    group = shape.group()
     return Plan(
         name="Plan",
         blocks=[draw(_block(shape, number)) for number in range(1, count + 1)],
-        bypass_checks=draw(group),
-        pre_checks=draw(group),
-        cont_checks=draw(group),
-        post_checks=draw(group),
-        deferred_checks=draw(group),
         deferred_actions=draw(st.none() | _deferred(shape)),
+        **draw(_groups(shape, Plan)),
     )
+
+
+@st.composite
+def _groups(draw: st.DrawFn, shape: _Shape, owner: type[Node]) -> dict[str, Any]:
+    """Each check group that a plan or block can have, or none."""
+    fields = [field for field in SHAPES[owner].held if field.type is Checks]
+    return {field.name: draw(shape.group()) for field in fields}
 
 
 @st.composite
 def _block(draw: st.DrawFn, shape: _Shape, number: int) -> Block:
     count = draw(st.integers(1, shape.sequences))
-    group = shape.group()
     seconds = st.sampled_from(SECONDS)
     return Block(
         name=f"Block {number}",
@@ -235,11 +238,7 @@ def _block(draw: st.DrawFn, shape: _Shape, number: int) -> Block:
         halt_after=draw(st.sampled_from(HaltAfter)),
         entrance_delay=draw(seconds),
         exit_delay=draw(seconds),
-        bypass_checks=draw(group),
-        pre_checks=draw(group),
-        cont_checks=draw(group),
-        post_checks=draw(group),
-        deferred_checks=draw(group),
+        **draw(_groups(shape, Block)),
     )
 
 

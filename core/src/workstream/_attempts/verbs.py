@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Protocol
 
-from .._plan.plan import BaseAction, CheckAction
+from .._plan.plan import Action, BaseAction
 from .._protocols.plugin import ActionPlugin, AnyPlugin, NotDone
 from .._protocols.runtime import Outcome
 from .._values.state import Attempt, OnInterrupt
@@ -33,9 +33,7 @@ def on_interrupt_by(plugins: Plugins) -> Callable[[BaseAction], OnInterrupt]:
     """What an interrupted attempt means: the action's word, or its plugin's (R-7)."""
 
     def on_interrupt(action: BaseAction) -> OnInterrupt:
-        if isinstance(action, CheckAction):
-            return OnInterrupt.RERUN
-        if action.on_interrupt is not None:
+        if isinstance(action, Action) and action.on_interrupt is not None:
             return action.on_interrupt
         plugin = plugins.get(action.plugin)
         if isinstance(plugin, ActionPlugin):

@@ -30,7 +30,6 @@ from .._values.errors import BuilderError
 from .._values.state import HaltAfter, WhenDeferred
 from .paths import display_path, path_of
 from .plan import (
-    CHECK_KINDS,
     Action,
     BaseAction,
     Block,
@@ -43,9 +42,8 @@ from .plan import (
     Plan,
     Sequence,
 )
+from .shape import SHAPES
 from .walk import Item
-
-__all__ = ["PlanBuilder"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -156,11 +154,12 @@ class PlanBuilder:
             checks: The group; its list of actions may be empty.
         """
         owner = self._at("add_checks", Plan, Block)
-        if kind not in CHECK_KINDS:
-            kinds = ", ".join(CHECK_KINDS)
+        held = SHAPES[type(owner)].held
+        kinds = [field.name for field in held if field.type is Checks]
+        if kind not in kinds:
             _refuse(
                 f"add_checks: there is no kind '{shorten(str(kind))}' of checks: "
-                f"it is one of {kinds}"
+                f"it is one of {', '.join(kinds)}"
             )
         if getattr(owner, kind) is not None:
             _refuse(

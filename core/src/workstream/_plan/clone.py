@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import copy
-import functools
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, Literal, TypeVar, overload
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, overload
 
 import attrs
 
 from .._secrets.forms import hide
 from .._secrets.scan import facts_of
-from .._secrets.scrubbing import scrub_value, secret_values
-from .._values.state import Attempt, NoteValue, PluginError, State, Status
+from .._secrets.scrubbing import hide_within, scrub_value, secret_values
+from .._values.state import Attempt, PluginError, State, Status
 from .copying import deep_copy
-from .plan import (
-    BaseAction,
-    Block,
-    Checks,
-    DeferBatch,
-    DeferredActions,
-    Node,
-    Plan,
-    Sequence,
-)
-
-__all__ = ["clone", "copied", "scrubbed_attempt"]
-
-NodeT = TypeVar("NodeT", bound=Node)
-ActionT = TypeVar("ActionT", bound=BaseAction)
-ContainerT = TypeVar("ContainerT", Checks, Sequence, DeferBatch)
+from .plan import BaseAction, Block, Checks, Node, NodeT, Plan
+from .shape import SHAPES
 
 
 @overload
@@ -85,151 +70,114 @@ def clone(
     """
     if plan is None:
         return None
-    kept = _Kept.of(plan) if remove_completed else None
-    if kept is not None and kept.nothing:
+    done = _done(plan) if remove_completed else frozenset[int]()
+    if id(plan) in done:
         return None
-    copier = _Copier(keep_state=keep_state, scrub=scrub, kept=kept)
-    return copier.plan(plan)
+    copier = _Copier(keep_state=keep_state, scrub=scrub, left_out=done)
+    return copier.node(plan)
 
 
 def copied(plan: Plan, request: Callable[[BaseAction], object]) -> Plan:
     """A copy ready to be submitted, with the requests that the function gives."""
-    return _Copier(request=request).plan(plan)
+    return _Copier(request=request).node(plan)
 
 
-class _Kept:
-    """What ``remove_completed`` leaves of a plan (CL-5)."""
-
-    def __init__(self, blocks: list[Block], nothing: bool) -> None:
-        self.blocks = blocks
-        self.nothing = nothing
-
-    @classmethod
-    def of(cls, plan: Plan) -> _Kept:
-        blocks = [block for block in plan.blocks if not _block_is_done(block)]
-        done = not blocks and (
-            _completed((plan.pre_checks, plan.post_checks))
-            and _not_failed(
-                (plan.cont_checks, plan.deferred_checks, plan.deferred_actions)
-            )
-        )
-        return cls(blocks, _bypassed(plan) or done)
+# -- What need not be done again (CL-5) --------------------------------------------------
 
 
-def _block_is_done(block: Block) -> bool:
-    if _bypassed(block):
-        return True
-    return (
-        not _remaining(block.sequences)
-        and _completed((block.pre_checks, block.post_checks, block.deferred_checks))
-        and _not_failed((block.cont_checks,))
-    )
+def _done(plan: Plan) -> frozenset[int]:
+    """The id() of each sequence and block that is done, and of the plan if it is."""
+    done: set[int] = set()
+    for block in plan.blocks:
+        sequences = [each for each in block.sequences if _is(each, Status.COMPLETED)]
+        done.update(map(id, sequences))
+        if _is_bypassed(block) or (
+            len(sequences) == len(block.sequences)
+            and _completed(block.pre_checks, block.post_checks, block.deferred_checks)
+            and not _is(block.cont_checks, Status.FAILED)
+        ):
+            done.add(id(block))
+    unless_failed = (plan.cont_checks, plan.deferred_checks, plan.deferred_actions)
+    if _is_bypassed(plan) or (
+        all(id(block) in done for block in plan.blocks)
+        and _completed(plan.pre_checks, plan.post_checks)
+        and not any(_is(node, Status.FAILED) for node in unless_failed)
+    ):
+        done.add(id(plan))
+    return frozenset(done)
 
 
-def _remaining(sequences: list[Sequence]) -> list[Sequence]:
-    return [each for each in sequences if each.state.status is not Status.COMPLETED]
+def _is(node: Node | None, status: Status) -> bool:
+    """Whether there is such an object, and it has this status."""
+    return node is not None and node.state.status is status
 
 
-def _bypassed(owner: Plan | Block) -> bool:
-    checks = owner.bypass_checks
-    return checks is not None and checks.state.status is Status.COMPLETED
+def _is_bypassed(owner: Plan | Block) -> bool:
+    """Whether its bypass checks passed."""
+    return _is(owner.bypass_checks, Status.COMPLETED)
 
 
-def _completed(nodes: Iterable[Node | None]) -> bool:
-    return all(node is None or node.state.status is Status.COMPLETED for node in nodes)
+def _completed(*groups: Checks | None) -> bool:
+    """Whether all of the groups that there are completed."""
+    return all(group is None or _is(group, Status.COMPLETED) for group in groups)
 
 
-def _not_failed(nodes: Iterable[Node | None]) -> bool:
-    return all(node is None or node.state.status is not Status.FAILED for node in nodes)
+# -- Copying -----------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)
 class _Copier:
+    """What is asked of a copy; ``left_out`` has the id() of each object to leave out."""
+
     keep_state: bool = False
     scrub: bool = False
-    kept: _Kept | None = None
+    left_out: frozenset[int] = frozenset()
     request: Callable[[BaseAction], object] | None = None
 
-    def plan(self, plan: Plan) -> Plan:
-        blocks = plan.blocks if self.kept is None else self.kept.blocks
-        new = self.node(
-            plan,
-            blocks=[self.block(block) for block in blocks],
-            deferred_actions=self.deferred(plan.deferred_actions),
-            **self.checks(plan),
-        )
-        # A copy of what was scrubbed still has no secrets (CL-3).
-        new.scrubbed = plan.scrubbed or self.scrub
-        if self.keep_state:
-            new.submitted = plan.submitted
-            new.runtime_update = plan.runtime_update
-            new.reasons = plan.reasons
-            new.stopping = plan.stopping
-        return new
+    def node(self, node: NodeT) -> NodeT:
+        """The object and all that it holds.
 
-    def block(self, block: Block) -> Block:
-        kept = block.sequences if self.kept is None else _remaining(block.sequences)
-        sequences = [self.container(sequence) for sequence in kept]
-        return self.node(block, sequences=sequences, **self.checks(block))
-
-    def checks(self, owner: Plan | Block) -> dict[str, Checks | None]:
-        groups = {
-            "bypass_checks": owner.bypass_checks,
-            "pre_checks": owner.pre_checks,
-            "cont_checks": owner.cont_checks,
-            "post_checks": owner.post_checks,
-            "deferred_checks": owner.deferred_checks,
-        }
-        return {
-            kind: None if group is None else self.container(group)
-            for kind, group in groups.items()
-        }
-
-    def deferred(self, deferred: DeferredActions | None) -> DeferredActions | None:
-        if deferred is None:
-            return None
-        batches = [self.container(batch) for batch in deferred.batches]
-        return self.node(deferred, batches=batches)
-
-    def container(self, container: ContainerT) -> ContainerT:
-        actions = [self.action(action) for action in container.actions]
-        return self.node(container, actions=actions)
-
-    def action(self, action: ActionT) -> ActionT:
-        if self.request is not None:
-            return self.node(action, request=self.request(action))
-        if not self.scrub:
-            new = self.node(action, request=deep_copy(action.request))
-            if self.keep_state:
-                new.attempts = [_same_attempt(attempt) for attempt in action.attempts]
-            return new
-        new = self.node(action, request=scrub_value(action.request))
-        if self.keep_state:
-            secrets = _secrets_of(action, action.attempts)
-            new.attempts = [
-                _scrubbed_attempt(attempt, secrets) for attempt in action.attempts
-            ]
-        return new
-
-    def node(self, node: NodeT, **changes: Any) -> NodeT:
-        """The object's own fields copied, the given ones replaced.
-
-        What is no constructor argument is left out: just what the engine writes (OM-2).
+        Its class knows what is an argument: just that is not the engine's (OM-2).
         """
-        kind: Any = type(node)
-        given = {name: getattr(node, name) for name in _arguments(kind)}
-        new = type(node)(**(given | changes))
+        shape = SHAPES[type(node)]
+        given: dict[str, Any] = {
+            field.name: getattr(node, field.name) for field in shape.settings
+        }
+        for field in shape.held:
+            held: Any = getattr(node, field.name)
+            if field.many:
+                held = [
+                    self.node(each) for each in held if id(each) not in self.left_out
+                ]
+            elif held is not None:
+                held = self.node(held)
+            given[field.name] = held
+        if isinstance(node, BaseAction):
+            given["request"] = self._request_of(node)
+        new = type(node)(**given)
         if self.keep_state:
-            new.id = node.id
-            new.plan_id = node.plan_id
-            state = node.state
-            new.state = State(state.status, state.started, state.ended)
+            for setting in shape.written:
+                setattr(new, setting.name, getattr(node, setting.name))
+            new.state = State(node.state.status, node.state.started, node.state.ended)
+            if isinstance(new, BaseAction) and isinstance(node, BaseAction):
+                new.attempts = self._attempts(node)
+        if isinstance(new, Plan) and isinstance(node, Plan):
+            # A copy of what was scrubbed still has no secrets (CL-3).
+            new.scrubbed = node.scrubbed or self.scrub
         return new
 
+    def _request_of(self, action: BaseAction) -> object:
+        """The request of the action's copy."""
+        if self.request is not None:
+            return self.request(action)
+        return (scrub_value if self.scrub else deep_copy)(action.request)
 
-@functools.cache
-def _arguments(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in attrs.fields(kind) if field.init)
+    def _attempts(self, action: BaseAction) -> list[Attempt]:
+        """Copies of the action's attempts."""
+        if not self.scrub:
+            return [_same_attempt(attempt) for attempt in action.attempts]
+        secrets = _secrets_of(action, action.attempts)
+        return [_scrubbed_attempt(attempt, secrets) for attempt in action.attempts]
 
 
 def scrubbed_attempt(action: BaseAction, attempt: Attempt) -> Attempt:
@@ -252,6 +200,7 @@ def _secrets_of(action: BaseAction, attempts: Iterable[Attempt]) -> frozenset[st
 
 
 def _same_attempt(attempt: Attempt) -> Attempt:
+    """A copy of the attempt, secrets included."""
     return attrs.evolve(
         attempt,
         response=deep_copy(attempt.response),
@@ -260,20 +209,22 @@ def _same_attempt(attempt: Attempt) -> Attempt:
     )
 
 
-def _scrubbed_attempt(attempt: Attempt, secrets: Collection[str]) -> Attempt:
+def _scrubbed_attempt(attempt: Attempt, secrets: frozenset[str]) -> Attempt:
+    """A copy of the attempt without these secrets, nor those of its response."""
     return attrs.evolve(
         attempt,
         response=scrub_value(attempt.response),
         error=_scrubbed_error(attempt.error, secrets),
         notes={
-            name: _scrubbed_note(note, secrets) for name, note in attempt.notes.items()
+            name: hide_within(note, secrets) for name, note in attempt.notes.items()
         },
     )
 
 
 def _scrubbed_error(
-    error: PluginError | None, secrets: Collection[str]
+    error: PluginError | None, secrets: frozenset[str]
 ) -> PluginError | None:
+    """A copy of the error, and of those behind it, without these secrets."""
     if error is None:
         return None
     return PluginError(
@@ -282,12 +233,3 @@ def _scrubbed_error(
         permanent=error.permanent,
         wrapped=_scrubbed_error(error.wrapped, secrets),
     )
-
-
-def _scrubbed_note(note: NoteValue, secrets: Collection[str]) -> NoteValue:
-    if isinstance(note, str):
-        return hide(note, secrets)
-    if isinstance(note, bytes):
-        text = note.decode(errors="surrogateescape")
-        return hide(text, secrets).encode(errors="surrogateescape")
-    return note

@@ -22,25 +22,14 @@ from .._values.display import shorten
 from .._values.state import Attempt, State
 from .clone import clone
 from .paths import SEPARATOR, display_path, label_of_plan, labelled
-from .plan import CHECK_KINDS, Node, Plan
+from .plan import Node, Plan
+from .shape import SHAPES
 from .text import value_text
-
-__all__ = ["difference"]
 
 Pair: TypeAlias = tuple[Any, Any]
 """A value as it is, and as it may be shown: its secrets removed."""
 
 _TIMES = {"started", "ended", "submitted"}
-
-_HOLDERS = {
-    *CHECK_KINDS,
-    "actions",
-    "batches",
-    "blocks",
-    "deferred_actions",
-    "sequences",
-}
-"""The fields that hold other objects of the plan."""
 
 
 def difference(
@@ -103,10 +92,12 @@ class _Comparison:
 
     def _fields(self, name: str, before: Pair, after: Pair) -> Iterator[str]:
         owner: object = before[0]
+        # What an object holds is compared by its path.
+        held = SHAPES[type(owner)].held if isinstance(owner, Node) else ()
+        names = {field.name for field in held}
         for field in attrs.fields(cast("type[attrs.AttrsInstance]", type(owner))):
-            # What an object holds is compared by its path; equality decides the rest.
-            holds_objects = isinstance(owner, Node) and field.name in _HOLDERS
-            if not field.eq or holds_objects or self._is_ignored(owner, field.name):
+            is_compared = field.eq and field.name not in names
+            if not is_compared or self._is_ignored(owner, field.name):
                 continue
             yield from self._values(
                 f"{name}.{field.name}" if name else field.name,

@@ -24,18 +24,9 @@ from itertools import pairwise
 
 from .._values.display import display, shorten
 from .._values.errors import PathError
-from .plan import Block, Checks, DeferBatch, DeferredActions, Node, Plan, Sequence
+from .plan import BaseAction, Node, Plan
+from .shape import Held, held_by
 from .walk import Item, walk
-
-__all__ = [
-    "SEPARATOR",
-    "display_path",
-    "find",
-    "label_of_plan",
-    "labelled",
-    "path_of",
-    "paths",
-]
 
 SEPARATOR = " / "
 
@@ -54,12 +45,10 @@ def path_of(item: Item) -> str:
         item: The object and its ancestors, as ``walk`` yields them.
     """
     chain = (*item.ancestors, item.node)
-    labels = [label_of_plan(chain[0])]
+    path = [label_of_plan(chain[0])]
     for parent, child in pairwise(chain):
-        siblings = _children(parent)
-        position = next(n for n, (_, node) in enumerate(siblings) if node is child)
-        labels.append(_labels(siblings)[position])
-    return SEPARATOR.join(labels)
+        path += (label for label, node in labelled(parent) if node is child)
+    return SEPARATOR.join(path)
 
 
 def paths(plan: Plan) -> Iterator[tuple[str, Item]]:
@@ -76,16 +65,16 @@ def paths(plan: Plan) -> Iterator[tuple[str, Item]]:
         if depth == 0:
             path = label_of_plan(plan)
         else:
-            parent, labels = containers[-1]
-            path = f"{parent}{SEPARATOR}{next(labels)}"
-        labels = (label for label, _ in labelled(item.node))
-        containers.append((path, labels))
+            parent, siblings = containers[-1]
+            path = f"{parent}{SEPARATOR}{next(siblings)}"
+        if not isinstance(item.node, BaseAction):
+            containers.append((path, iter(labels(held_by(item.node)))))
         yield path, item
 
 
 def label_of_plan(plan: Node) -> str:
     """The label that all paths of the plan begin with."""
-    return _labels([(_name_of(plan), plan)])[0]
+    return _label(_name_of(plan), 0)
 
 
 def labelled(node: Node) -> list[tuple[str, Node | None]]:
@@ -94,11 +83,38 @@ def labelled(node: Node) -> list[tuple[str, Node | None]]:
     A label is what a child adds to the path of its parent. Children of a plan that is
     not valid have one too: those with a blank name, and a None in place of an object.
     """
-    children = _children(node)
+    held = list(held_by(node))
     return [
-        (label, child)
-        for label, (_, child) in zip(_labels(children), children, strict=True)
+        (label, child) for label, (_, child) in zip(labels(held), held, strict=True)
     ]
+
+
+def labels(held: Iterable[tuple[Held, Node | None]]) -> list[str]:
+    """The labels of all that one object holds, given with the fields that hold it."""
+    names = [_name_of(child) if field.many else field.name for field, child in held]
+    several = Counter(names)
+    seen: Counter[str] = Counter()
+    found: list[str] = []
+    for name in names:
+        seen[name] += 1
+        found.append(_label(name, seen[name] if several[name] > 1 else 0))
+    return found
+
+
+def _label(name: str, number: int) -> str:
+    """The label of the object with this number among those of its name; 0: the only."""
+    label = name.replace("/", "//")
+    if number or _ENDS_IN_POSITION.search(name):
+        label += f" [{number or 1}]"
+    return label
+
+
+def _name_of(node: Node | None) -> str:
+    """The object's name, or what stands in its place."""
+    if node is None:
+        return _NO_OBJECT
+    name = getattr(node, "name", None)
+    return str(name) if name is not None and str(name).strip() else _NO_NAME
 
 
 def find(plan: Plan, path: str) -> Node:
@@ -111,22 +127,21 @@ def find(plan: Plan, path: str) -> Node:
     Raises:
         PathError: It names no object, or several; the message tells the nearest paths.
     """
-    wanted = path.split(SEPARATOR)
-    root = label_of_plan(plan)
-    if wanted[0] != root:
-        raise PathError(_wrong_root(plan, root, path))
+    root, *rest = path.split(SEPARATOR)
+    if root != label_of_plan(plan):
+        raise PathError(_wrong_root(plan, path))
     node: Node = plan
-    for depth, label in enumerate(wanted[1:], start=1):
-        siblings = _children(node)
-        labels = _labels(siblings)
-        if label not in labels:
-            parent = SEPARATOR.join(wanted[:depth])
-            raise PathError(_not_found(path, parent, label, siblings, labels))
-        child = siblings[labels.index(label)][1]
+    parent = root
+    for label in rest:
+        children = dict(labelled(node))
+        if label not in children:
+            raise PathError(_not_found(path, parent, label, list(children)))
+        child = children[label]
         if child is None:
             message = f"{_quoted(path)} is None where an object should be"
             raise PathError(message)
         node = child
+        parent += SEPARATOR + label
     return node
 
 
@@ -135,67 +150,9 @@ def display_path(path: str) -> str:
     return SEPARATOR.join(shorten(label) for label in path.split(SEPARATOR))
 
 
-def _children(node: Node) -> list[tuple[str, Node | None]]:
-    """The object's children in walk order, each with its name, or its field's."""
-    match node:
-        case Plan():
-            return [
-                *_fields(node, "bypass_checks", "pre_checks", "cont_checks"),
-                *_named(node.blocks),
-                *_fields(node, "post_checks", "deferred_actions", "deferred_checks"),
-            ]
-        case Block():
-            return [
-                *_fields(node, "bypass_checks", "pre_checks", "cont_checks"),
-                *_named(node.sequences),
-                *_fields(node, "post_checks", "deferred_checks"),
-            ]
-        case DeferredActions():
-            return _named(node.batches)
-        case Checks() | Sequence() | DeferBatch():
-            return _named(node.actions)
-        case _:
-            return []
-
-
-def _fields(node: Node, *names: str) -> list[tuple[str, Node | None]]:
-    return [
-        (name, child) for name in names if (child := getattr(node, name)) is not None
-    ]
-
-
-def _named(nodes: Iterable[Node | None]) -> list[tuple[str, Node | None]]:
-    return [(_name_of(node), node) for node in nodes]
-
-
-def _name_of(node: Node | None) -> str:
-    if node is None:
-        return _NO_OBJECT
-    name = getattr(node, "name", None)
-    if name is None or not str(name).strip():
-        return _NO_NAME
-    return str(name)
-
-
-def _labels(siblings: Iterable[tuple[str, Node | None]]) -> list[str]:
-    names = [name for name, _ in siblings]
-    bearers = Counter(names)
-    seen: Counter[str] = Counter()
-    labels: list[str] = []
-    for name in names:
-        label = _escaped(name)
-        if bearers[name] > 1 or _ENDS_IN_POSITION.search(name):
-            seen[name] += 1
-            label += f" [{seen[name]}]"
-        labels.append(label)
-    return labels
-
-
-def _escaped(name: str) -> str:
-    return name.replace("/", "//")
-
-
-def _wrong_root(plan: Plan, root: str, path: str) -> str:
+def _wrong_root(plan: Plan, path: str) -> str:
+    """The error for a path that does not begin with the plan's name."""
+    root = label_of_plan(plan)
     message = (
         f"{_quoted(path)} names no object of the plan: "
         f"a path begins with the plan's name, {_quoted(root)}"
@@ -208,53 +165,47 @@ def _wrong_root(plan: Plan, root: str, path: str) -> str:
     return message
 
 
-def _not_found(
-    path: str,
-    parent: str,
-    label: str,
-    siblings: list[tuple[str, Node | None]],
-    labels: list[str],
-) -> str:
+def _not_found(path: str, parent: str, label: str, siblings: list[str]) -> str:
+    """The error for a label that none of the siblings has."""
     message = f"{_quoted(path)} names no object of the plan"
-    if not labels:
+    if not siblings:
         return f"{message}: {_quoted(parent)} holds nothing"
-    same = [
-        sibling
-        for sibling, (name, _) in zip(labels, siblings, strict=True)
-        if _escaped(name) == label
-    ]
+    same = [each for each in siblings if _ENDS_IN_POSITION.sub("", each) == label]
     if len(same) > 1:
         return (
             f"{_quoted(path)} names {len(same):,} objects of the plan: "
             f"say which one, {_alternatives(parent, same)}"
         )
-    near = same or _nearest(label, labels)
+    near = same or _nearest(label, siblings)
     if near:
         return f"{message}: did you mean {_alternatives(parent, near)}?"
     hint = ""
     if "/" in label.replace("//", ""):
         hint = " (names are joined by ' / ', and a slash in a name is written '//')"
-    held = ", ".join(_quoted(sibling) for sibling in labels[:5])
-    more = f" and {len(labels) - 5:,} more" if len(labels) > 5 else ""
+    held = ", ".join(_quoted(sibling) for sibling in siblings[:5])
+    more = f" and {len(siblings) - 5:,} more" if len(siblings) > 5 else ""
     return f"{message}{hint}: {_quoted(parent)} holds {held}{more}"
 
 
-def _nearest(label: str, labels: list[str]) -> list[str]:
+def _nearest(label: str, siblings: list[str]) -> list[str]:
+    """The siblings' labels that are most like this one."""
     # What is compared is kept short: the time it takes grows with the square of it.
     # Between names of such a length the part that is cut off hardly matters.
-    by_short = {display(sibling[:80]).casefold(): sibling for sibling in labels}
+    by_short = {display(sibling[:80]).casefold(): sibling for sibling in siblings}
     close = difflib.get_close_matches(
         display(label[:80]).casefold(), by_short, n=3, cutoff=0.6
     )
     return [by_short[short] for short in close]
 
 
-def _alternatives(parent: str, labels: list[str]) -> str:
-    shown = [_quoted(f"{parent}{SEPARATOR}{label}") for label in labels[:3]]
-    more = [f"one of {len(labels) - 3:,} more"] if len(labels) > 3 else []
+def _alternatives(parent: str, siblings: list[str]) -> str:
+    """The paths of up to three objects, to choose from."""
+    shown = [_quoted(f"{parent}{SEPARATOR}{label}") for label in siblings[:3]]
+    more = [f"one of {len(siblings) - 3:,} more"] if len(siblings) > 3 else []
     *most, last = [*shown, *more]
     return f"{', '.join(most)} or {last}" if most else last
 
 
 def _quoted(path: str) -> str:
+    """The path for a message."""
     return f"'{shorten(display_path(path), 1_000)}'"

@@ -5,10 +5,13 @@ All classes take keyword arguments only. What the engine writes (``id``,
 starts empty and is filled in on the engine's own copy of the plan, so that a
 plan of yours is never changed by submitting it (SUB-2).
 
-An ``Action`` and a ``CheckAction`` hold the same fields and differ by type
-alone: that is how a type checker keeps a check out of a Sequence and an action
-out of a Checks group. Make them with ``SomePlugin.action(request, name=...)``,
-which also keeps a request of the wrong type from type-checking.
+The order in which a class declares the fields that hold other objects is the order in
+which these are walked (W-1): ``_plan.shape`` reads it off the classes.
+
+An ``Action`` and a ``CheckAction`` are different classes: that is how a type checker
+keeps a check out of a Sequence and an action out of a Checks group. Make them with
+``SomePlugin.action(request, name=...)``, which also keeps a request of the wrong type
+from type-checking.
 """
 
 from __future__ import annotations
@@ -32,21 +35,6 @@ from .._values.state import (
     Status,
     WhenDeferred,
 )
-
-__all__ = [
-    "Action",
-    "BaseAction",
-    "Block",
-    "CheckAction",
-    "CheckKind",
-    "Checks",
-    "DeferBatch",
-    "DeferredActions",
-    "Node",
-    "Outcome",
-    "Plan",
-    "Sequence",
-]
 
 NodeT = TypeVar("NodeT", bound="Node")
 
@@ -120,8 +108,6 @@ class BaseAction(Node):
         retries: How many more attempts may follow the first; None: as many as
             ``deadline`` leaves room for (A-15).
         deadline: Seconds, from its start, for all attempts and waits together.
-        on_interrupt: What a crash in the middle of an attempt means; None: what
-            the plugin says (R-7).
         attempts: The calls made so far, oldest first.
     """
 
@@ -133,7 +119,6 @@ class BaseAction(Node):
     timeout: float = DEFAULT_TIMEOUT
     retries: int | None = 0
     deadline: float | None = None
-    on_interrupt: OnInterrupt | None = None
     attempts: list[Attempt] = attrs.field(init=False, factory=list[Attempt])
 
     @property
@@ -154,7 +139,14 @@ class BaseAction(Node):
 
 @attrs.define(kw_only=True)
 class Action(BaseAction):
-    """One call of an action plugin, in a Sequence or a DeferBatch."""
+    """One call of an action plugin, in a Sequence or a DeferBatch.
+
+    Attributes:
+        on_interrupt: What a crash in the middle of an attempt means; None: what
+            the plugin says (R-7).
+    """
+
+    on_interrupt: OnInterrupt | None = None
 
 
 @attrs.define(kw_only=True)
@@ -238,9 +230,9 @@ class Block(Node):
     bypass_checks: Checks | None = None
     pre_checks: Checks | None = None
     cont_checks: Checks | None = None
+    sequences: list[Sequence]
     post_checks: Checks | None = None
     deferred_checks: Checks | None = None
-    sequences: list[Sequence]
     concurrency: int = 1
     tolerated_failures: int = 0
     halt_after: HaltAfter = HaltAfter.ACTION

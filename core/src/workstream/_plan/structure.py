@@ -8,26 +8,15 @@ place of a list, one object at two places. This walk reports those and goes on.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
 from .._values.errors import Fault
 from .._values.values import kind_of, kind_of_class
-from .paths import SEPARATOR, label_of_plan, labelled
-from .plan import (
-    Action,
-    Block,
-    CheckAction,
-    Checks,
-    DeferBatch,
-    DeferredActions,
-    Node,
-    Plan,
-    Sequence,
-)
-
-__all__ = ["Found", "structure"]
+from .paths import SEPARATOR, label_of_plan, labels
+from .plan import Action, BaseAction, CheckAction, Node, Plan
+from .shape import SHAPES, Held
 
 
 @attrs.frozen
@@ -45,38 +34,7 @@ class Found:
     parent: Node | None
 
 
-_HELD: dict[type[Node], dict[str, tuple[type[Node], ...]]] = {
-    Plan: {
-        "bypass_checks": (Checks,),
-        "pre_checks": (Checks,),
-        "cont_checks": (Checks,),
-        "blocks": (Block,),
-        "post_checks": (Checks,),
-        "deferred_actions": (DeferredActions,),
-        "deferred_checks": (Checks,),
-    },
-    Block: {
-        "bypass_checks": (Checks,),
-        "pre_checks": (Checks,),
-        "cont_checks": (Checks,),
-        "sequences": (Sequence,),
-        "post_checks": (Checks,),
-        "deferred_checks": (Checks,),
-    },
-    DeferredActions: {"batches": (DeferBatch,)},
-    Checks: {"actions": (CheckAction, Action)},
-    Sequence: {"actions": (Action, CheckAction)},
-    DeferBatch: {"actions": (Action, CheckAction)},
-    Action: {},
-    CheckAction: {},
-}
-"""Which fields of an object hold others, in walk order (W-1), and of which class.
-
-The class that belongs there is the first. That an action of the other kind does not
-belong there is better said with its plugin in view (V-20).
-"""
-
-LISTS = frozenset({"blocks", "sequences", "batches", "actions"})
+_ACTIONS = (Action, CheckAction)
 
 
 def structure(plan: object) -> Iterator[Found | Fault]:
@@ -86,7 +44,7 @@ def structure(plan: object) -> Iterator[Found | Fault]:
         plan: What somebody gave for a plan.
     """
     if type(plan) is not Plan:
-        yield _not_wanted("(the plan)", plan, (Plan,))
+        yield _not_wanted("(the plan)", plan, Plan)
         return
     path = label_of_plan(plan)
     yield from _below(Found(path, plan, None), {id(plan): path})
@@ -104,54 +62,55 @@ def _below(found: Found, seen: dict[int, str]) -> Iterator[Found | Fault]:
                 "for each place, as each has a state of its own"
             )
             yield Fault(path=path, field="", rule="V-3", message=message)
-        elif _HELD[type(held)]:
-            yield from _below(Found(path, held, found.node), seen)
-        else:  # a leaf, as most are
+        elif isinstance(held, BaseAction):
             yield Found(path, held, found.node)
+        else:
+            yield from _below(Found(path, held, found.node), seen)
 
 
 def _held(found: Found) -> Iterator[tuple[str, Node | Fault]]:
     """What the object holds, in walk order, each with its path."""
-    node, path = found.node, found.path
+    path = found.path
     entries: list[Node | Fault] = []
-    cleaned: dict[str, Any] = {}
-    for field, wanted in _HELD[type(node)].items():
-        value: Any = getattr(node, field)
-        place = f"{path}{SEPARATOR}{field}"
-        if field not in LISTS:
-            if type(value) in wanted:
-                entries.append(value)
-            elif value is not None:
-                entries.append(_not_wanted(place, value, wanted))
-                cleaned[field] = None
-        elif not _is_list(value):
-            message = f"must be a list, not {kind_of(value)}"
-            entries.append(Fault(path=path, field=field, rule="V-3", message=message))
-            cleaned[field] = []
+    good: list[tuple[Held, Node]] = []
+    for field in SHAPES[type(found.node)].held:
+        value: Any = getattr(found.node, field.name)
+        if not field.many:
+            members = [] if value is None else [value]
+        elif type(value) is list:
+            members = cast("list[object]", value)
         else:
-            good: list[Node] = []
-            for index, member in enumerate(value):
-                if type(member) in wanted:
-                    entries.append(member)
-                    good.append(member)
-                else:
-                    entries.append(_not_wanted(f"{place}[{index}]", member, wanted))
-            if len(good) < len(value):
-                cleaned[field] = good
+            message = f"must be a list, not {kind_of(value)}"
+            fault = Fault(path=path, field=field.name, rule="V-3", message=message)
+            entries.append(fault)
+            continue
+        for index, member in enumerate(members):
+            if type(member) is field.type or _is_other_action(member, field):
+                node = cast("Node", member)
+                entries.append(node)
+                good.append((field, node))
+            else:
+                place = f"{path}{SEPARATOR}{field.name}"
+                place += f"[{index}]" if field.many else ""
+                entries.append(_not_wanted(place, member, field.type))
     # Labels are those that the object's children have once the faults are mended.
-    sane = attrs.evolve(node, **cleaned) if cleaned else node
-    labels = (label for label, _ in labelled(sane))
+    good_labels = iter(labels(good))
     for entry in entries:
         if isinstance(entry, Fault):
             yield entry.path, entry
         else:
-            yield f"{path}{SEPARATOR}{next(labels)}", entry
+            yield f"{path}{SEPARATOR}{next(good_labels)}", entry
 
 
-def _is_list(value: object) -> bool:
-    return type(value) is list
+def _is_other_action(member: object, field: Held) -> bool:
+    """Whether it is an action where the other kind of actions belongs.
+
+    That it does not belong there is better said with its plugin in view (V-20).
+    """
+    return issubclass(field.type, BaseAction) and type(member) in _ACTIONS
 
 
-def _not_wanted(path: str, value: object, wanted: tuple[type[Node], ...]) -> Fault:
-    message = f"must be {kind_of_class(wanted[0])}, not {kind_of(value)}"
+def _not_wanted(path: str, value: object, wanted: type[Node]) -> Fault:
+    """The fault for what is no object of the wanted class."""
+    message = f"must be {kind_of_class(wanted)}, not {kind_of(value)}"
     return Fault(path=path, field="", rule="V-3", message=message)

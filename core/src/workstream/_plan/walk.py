@@ -10,27 +10,16 @@ in walk order and nothing has to remember which id stands where.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, cast
 from uuid import UUID
 
 import attrs
 import uuid_utils
 
-from .plan import (
-    BaseAction,
-    Block,
-    CheckKind,
-    Checks,
-    DeferBatch,
-    Node,
-    Plan,
-    Sequence,
-)
-
-__all__ = ["Item", "give_ids", "groups", "new_plan_id", "position_of", "walk"]
+from .plan import BaseAction, Block, CheckKind, Checks, Node, Plan
+from .shape import SHAPES, held_by
 
 POSITION_MASK = 0xFFFF_FFFF
-
-Ancestors = tuple[Node, ...]
 
 
 @attrs.frozen
@@ -52,53 +41,26 @@ def walk(plan: Plan) -> Iterator[Item]:
     Each item's chain of ancestors is a tuple of its own; stop whenever you like.
     """
     yield Item(plan, ())
-    chain: Ancestors = (plan,)
-    for group in (plan.bypass_checks, plan.pre_checks, plan.cont_checks):
-        yield from _walk_actions(group, chain)
-    for block in plan.blocks:
-        yield from _walk_block(block, chain)
-    yield from _walk_actions(plan.post_checks, chain)
-    if plan.deferred_actions is not None:
-        yield Item(plan.deferred_actions, chain)
-        for batch in plan.deferred_actions.batches:
-            yield from _walk_actions(batch, (*chain, plan.deferred_actions))
-    yield from _walk_actions(plan.deferred_checks, chain)
+    yield from _below(plan, (plan,))
 
 
-def _walk_block(block: Block, chain: Ancestors) -> Iterator[Item]:
-    yield Item(block, chain)
-    inner = (*chain, block)
-    for group in (block.bypass_checks, block.pre_checks, block.cont_checks):
-        yield from _walk_actions(group, inner)
-    for sequence in block.sequences:
-        yield from _walk_actions(sequence, inner)
-    for group in (block.post_checks, block.deferred_checks):
-        yield from _walk_actions(group, inner)
-
-
-def _walk_actions(
-    container: Checks | Sequence | DeferBatch | None, chain: Ancestors
-) -> Iterator[Item]:
-    if container is None:
-        return
-    yield Item(container, chain)
-    inner = (*chain, container)
-    for action in container.actions:
-        yield Item(action, inner)
+def _below(node: Node, chain: tuple[Node, ...]) -> Iterator[Item]:
+    """What the object holds, each with all that is in it."""
+    for field in SHAPES[type(node)].held:
+        value: Any = getattr(node, field.name)
+        if value is None:
+            continue
+        for child in value if field.many else (value,):
+            yield Item(child, chain)
+            if not isinstance(child, BaseAction):
+                yield from _below(child, (*chain, child))
 
 
 def groups(owner: Plan | Block) -> Iterator[tuple[CheckKind, Checks]]:
     """The check groups that the plan or block has, each with its kind, in walk order."""
-    if owner.bypass_checks is not None:
-        yield "bypass_checks", owner.bypass_checks
-    if owner.pre_checks is not None:
-        yield "pre_checks", owner.pre_checks
-    if owner.cont_checks is not None:
-        yield "cont_checks", owner.cont_checks
-    if owner.post_checks is not None:
-        yield "post_checks", owner.post_checks
-    if owner.deferred_checks is not None:
-        yield "deferred_checks", owner.deferred_checks
+    for field, node in held_by(owner):
+        if isinstance(node, Checks):
+            yield cast("CheckKind", field.name), node
 
 
 def actions(plan: Plan) -> Iterator[BaseAction]:

@@ -17,6 +17,7 @@ from .._plan.clone import copied
 from .._plan.paths import paths
 from .._plan.plan import (
     DEFAULT_DELAY,
+    Action,
     BaseAction,
     Block,
     CheckAction,
@@ -265,8 +266,9 @@ class _Checker:
             problem = number_problem(action.deadline, least=0, above=True)
             self._require("deadline", "V-16", problem)
         self._retries(action)
-        problem = type_problem(action.on_interrupt, OnInterrupt, optional=True)
-        self._require("on_interrupt", "OM-9", problem)
+        if isinstance(action, Action):
+            problem = type_problem(action.on_interrupt, OnInterrupt, optional=True)
+            self._require("on_interrupt", "OM-9", problem)
         if isinstance(action, CheckAction):
             problem = type_problem(action.safe_in_preview, bool, optional=True)
             self._require("safe_in_preview", "OM-9", problem)
@@ -304,14 +306,14 @@ class _Checker:
             problem = kind_problem(action, plugin, isinstance(container, Checks))
             if problem is not None:
                 self._require("plugin", *problem)
-            if action.on_interrupt is OnInterrupt.RECONCILE:
-                self._reconcile(action, plugin)
+            self._reconcile(action, plugin)
         self.requests[id(action)], problem = prepared_request(action, plugin)
         if problem is not None and not (self._scrubbed and problem[0] == "CL-3"):
             self._require("request", *problem)
 
     def _reconcile(self, action: BaseAction, plugin: AnyPlugin) -> None:
-        if not can_reconcile(plugin):
+        asks = isinstance(action, Action) and action.on_interrupt
+        if asks is OnInterrupt.RECONCILE and not can_reconcile(plugin):
             problem = (
                 f"must not be RECONCILE: the plugin '{shorten(action.plugin)}' cannot "
                 "find out what became of an interrupted attempt; RERUN and FAIL are "

@@ -38,7 +38,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -266,7 +266,9 @@ class _Parser:
         names = [container]
         if self._tokens.is_word() and not is_entry(self._tokens.peek()):
             names = self._names()
-        known = {"retries", "timeout", "deadline", "on_interrupt", "reconcile", "ended"}
+        known = {"retries", "timeout", "deadline", "reconcile", "ended"}
+        if kind is Action:
+            known.add("on_interrupt")
         head = self._head(names[0], known)
         script = self._script() if self._tokens.is_word() else "ok"
         return [
@@ -280,6 +282,10 @@ class _Parser:
             self._tokens.fail(
                 f"reconcile={reconcile} is none of done, not_done, boom, hang"
             )
+        own: dict[str, Any] = {}
+        if kind is Action:
+            word = self._read(options, "on_interrupt", _on_interrupt, None)
+            own["on_interrupt"] = word
         action = kind(
             name=head.name,
             plugin=CHECK if kind is CheckAction else ACT,
@@ -289,7 +295,7 @@ class _Parser:
             retries=self._read(options, "retries", _whole_or_none, _ONCE),
             timeout=self._read(options, "timeout", float, 30.0),
             deadline=self._read(options, "deadline", _number_or_none, None),
-            on_interrupt=self._read(options, "on_interrupt", _on_interrupt, None),
+            **own,
         )
         self._note(action, head)
         return action

@@ -145,7 +145,7 @@ RECOVERED_OTHERS = (
     ),
     Case(
         "Y-119",
-        "plan=R: pre=R[p=R{open}(on_interrupt=fail)] B1",
+        "plan=R: pre=R[p=R{open}] B1",
         "C/UNKNOWN trace(p B1.a) p{ok} rest=C",
         "R-7 R-8",
     ),

@@ -1,0 +1,101 @@
+"""The shape of a plan: the one table of which fields of an object hold other objects.
+
+It is read off the classes of ``_plan.plan``: a field whose annotation names a class of
+objects holds them, and the order in which a class declares such fields is the order in
+which they are walked (W-1). Walk, paths, structure, difference, clone, the stored
+definition and the JSON form all go by this table, so a field that a class declares is
+walked, found, compared, copied and stored from that moment on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin, get_type_hints
+
+import attrs
+
+from .plan import (
+    Action,
+    Block,
+    CheckAction,
+    Checks,
+    DeferBatch,
+    DeferredActions,
+    Node,
+    Plan,
+    Sequence,
+)
+
+
+@attrs.frozen
+class Held:
+    """A field that holds other objects.
+
+    Attributes:
+        name: The field's name.
+        type: The class of what it holds.
+        many: Whether it holds a list of them; otherwise one, or None.
+    """
+
+    name: str
+    type: type[Node]
+    many: bool
+
+
+@attrs.frozen
+class Shape:
+    """The fields of one class, in the order in which it declares them.
+
+    Attributes:
+        held: Those that hold other objects, in walk order.
+        settings: All others that the plan's author writes.
+        written: Those that the engine writes (OM-2).
+    """
+
+    held: tuple[Held, ...]
+    settings: tuple[attrs.Attribute[Any], ...]
+    written: tuple[attrs.Attribute[Any], ...]
+
+
+def _shape_of(cls: type[Node]) -> Shape:
+    """The shape that the annotations of a class describe."""
+    hints = get_type_hints(cls)
+    held = [
+        Held(name, part, many=get_origin(hint) is list)
+        for name, hint in hints.items()
+        for part in get_args(hint) or (hint,)
+        if isinstance(part, type) and issubclass(part, Node)
+    ]
+    names = {each.name for each in held}
+    others = [field for field in attrs.fields(cls) if field.name not in names]
+    return Shape(
+        held=tuple(held),
+        settings=tuple(field for field in others if field.init),
+        written=tuple(field for field in others if not field.init),
+    )
+
+
+SHAPES: dict[type[Node], Shape] = {
+    cls: _shape_of(cls)
+    for cls in (
+        Plan,
+        Block,
+        Checks,
+        Sequence,
+        DeferredActions,
+        DeferBatch,
+        Action,
+        CheckAction,
+    )
+}
+"""The shape of each class."""
+
+
+def held_by(node: Node) -> Iterator[tuple[Held, Node]]:
+    """What the object holds, in walk order, each with the field that holds it."""
+    for field in SHAPES[type(node)].held:
+        value: Any = getattr(node, field.name)
+        if field.many:
+            yield from ((field, child) for child in value)
+        elif value is not None:
+            yield field, value
