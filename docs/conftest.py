@@ -78,7 +78,8 @@ def make_tier(tmp_path: Path) -> Iterator[MakeTier]:
 
 def _free_ports(count: int) -> int:
     """The first of so many ports in a row that nothing listens on."""
-    for first in range(20000 + os.getpid() % 10000, 60000, count):
+    # Tests in other processes look for ports at the same time, each from elsewhere.
+    for first in range(20000 + os.getpid() % 1000 * 30, 60000, count):
         with ExitStack() as stack:
             try:
                 for port in range(first, first + count):

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -66,7 +66,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     hooks = ROOT / "testing" / "ledger" / "no_unseen_skips.py"
     shutil.copy(hooks, repository / "conftest.py")
 
-    def run(*sources: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *sources: str, arguments: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
         for number, source in enumerate(sources):
             text = f"import pytest\n{textwrap.dedent(source)}"
             (repository / f"test_{number}.py").write_text(text)
@@ -75,6 +77,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
                 *(sys.executable, "-m", "pytest", "-ra", "--strict-markers"),
                 *("-p", "no:cacheprovider", "--rootdir", str(repository)),
                 *("--import-mode=importlib", "--continue-on-collection-errors"),
+                *arguments,
             ],
             cwd=repository,
             stdout=subprocess.PIPE,
@@ -148,6 +151,42 @@ def test_what_another_session_runs_is_left_out_and_written_down(
     run(source.format("pytest"))
 
     assert every_test_has_run(ledger).returncode == 0
+
+
+def test_what_a_session_deselects_is_written_down(
+    run: Run, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that runs a part of the tests leaves the rest to another one."""
+    monkeypatch.setenv(LEDGER, str(ledger))
+    source = "def test_here(): pass\ndef test_there(): pass\n"
+
+    assert run(source, arguments=["-k", "here and not there"]).returncode == 0
+
+    missed = every_test_has_run(ledger)
+    assert missed.returncode == 1
+    assert missed.stdout.splitlines()[1:] == ["  test_0.py::test_there"]
+
+
+def test_several_processes_share_the_ledger(
+    run: Run, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under pytest-xdist all that has run is written down, and a skip is a failure."""
+    monkeypatch.setenv(LEDGER, str(ledger))
+    source = """
+        @pytest.mark.parametrize("number", range(50))
+        def test_it(number): pass
+    """
+
+    done = run(source, arguments=["-n", "2"])
+
+    assert done.returncode == 0, done.stdout
+    ran = (ledger / "ran").read_text().splitlines()
+    assert sorted(ran) == sorted(f"test_0.py::test_it[{n}]" for n in range(50))
+
+    done = run(source, SKIPS["a fixture"], arguments=["-n", "2"])
+
+    assert done.returncode == 1, done.stdout
+    assert MUST_RUN in done.stdout
 
 
 def test_a_ledger_without_any_test_proves_nothing(ledger: Path) -> None:

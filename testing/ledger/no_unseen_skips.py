@@ -10,8 +10,12 @@ Neither may happen unseen where all of it must hold. ``.ci/run`` sets ``WORKSTRE
 to a directory. Then
 
 - a skip is a failure, wherever it comes from: a mark, a fixture, a module, a subtest;
-- each session writes which tests it ran (``ran``) and which it left out (``left``), so
-  that ``.ci/run`` can tell at its end that every test was run by some session.
+- each session writes which tests it ran (``ran``) and which it left out (``left``), for
+  want of a package or because ``-m``, ``-k`` or a deselection told it to, so that
+  ``.ci/run`` can tell at its end that every test was run by some session.
+
+All of it also holds where pytest-xdist spreads the tests over processes: each of them
+writes to the same two files.
 
 The ``conftest.py`` of each folder of tests takes these hooks in: pytest asks only
 those of the folders that it is told to look at.
@@ -46,16 +50,19 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
-) -> None:
-    """Leave out the tests whose packages are not installed here."""
-    left = [item for item in items if not all(map(_is_installed, _needed(item)))]
-    if left:
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in left]
-    _write("left", left)
+) -> Generator[None, None, None]:
+    """Leave out the tests whose packages are not installed here; note all left out."""
+    collected = list(items)
+    missing = [item for item in items if not all(map(_is_installed, _needed(item)))]
+    if missing:
+        config.hook.pytest_deselected(items=missing)
+        items[:] = [item for item in items if item not in missing]
+    yield
+    kept = set(items)
+    _write("left", [item for item in collected if item not in kept])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -106,6 +113,6 @@ def _refuse(report: pytest.TestReport | pytest.CollectReport) -> None:
 def _write(name: str, items: Iterable[pytest.Item]) -> None:
     directory = os.environ.get(LEDGER)
     if directory:
-        # One write for each call, at the file's end: sessions may share the directory.
-        with Path(directory, name).open("a", encoding="utf-8") as file:
-            file.write("".join(f"{item.nodeid}\n" for item in items))
+        # One write for each call, at the file's end: processes share the files.
+        with Path(directory, name).open("ab", buffering=0) as file:
+            file.write("".join(f"{item.nodeid}\n" for item in items).encode())
