@@ -18,6 +18,9 @@ PLUGINS = sorted(
     str(path.parent.relative_to(ROOT))
     for path in ROOT.glob("plugins-contrib/*/pyproject.toml")
 )
+# The tests start hundreds of processes. Where an environment says that Python is to keep
+# no compiled modules, each of them would compile the engine and what it stands on again.
+COMPILED = {"PYTHONDONTWRITEBYTECODE": None, "UV_COMPILE_BYTECODE": "1"}
 # They run mypy and pyright over code of their own, so they need both at hand.
 TYPING_TESTS = sorted(
     str(path.relative_to(ROOT))
@@ -45,6 +48,14 @@ def _editable() -> list[str]:
     return [arg for path in (".", *PLUGINS) for arg in ("-e", path)]
 
 
+def _pytest(session: nox.Session, *arguments: str, **environment: str) -> None:
+    """Run tests on all cores."""
+    # A core that has done its half takes over tests from another.
+    spread = ("-n", "auto", "--dist", "worksteal")
+    env = {**COMPILED, **environment}
+    session.run("python", "-m", "pytest", *spread, *arguments, env=env)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""
@@ -67,10 +78,20 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test suite, with coverage; arguments go to pytest."""
-    session.install(*_editable(), *_tests_group())
+    """Run every test suite; arguments go to pytest, for example ``-- -m "not slow"``."""
+    session.install(*_editable(), *_tests_group(), env=COMPILED)
+    _pytest(session, *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Measure which lines of the engine and the harness their quick tests reach."""
+    session.install(*_editable(), *_tests_group(), *_group("coverage"), env=COMPILED)
+    suites = ("core/tests", "testing/tests")
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    # Not by a plugin of pytest's: ours is loaded, with what it imports, before any other.
+    run = ("coverage", "run", "-m", "pytest", "-m", "not slow", *suites)
+    session.run(*run, *session.posargs, env=COMPILED)
     session.run("coverage", "combine")
     session.run("coverage", "report")
 
@@ -91,29 +112,32 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def wheels(session: nox.Session) -> None:
-    """Build every distribution, then test the wheels as a user gets them."""
+    """Build every distribution, then test what is another thing once it is installed."""
     # Not ``create_tmp``: it moves the tests' own temporary files into this repository,
     # where a pytest that a test starts would take our settings for its own.
     dist = Path(session.virtualenv.location, "dist")
     for stale in dist.glob("*"):
         stale.unlink()
     # The linter and the checkers are for the new plugin package that a test begins.
-    session.install("build[uv]", *_group("lint"), *_group("typing"), *_tests_group())
+    needed = ("build[uv]", *_group("lint"), *_group("typing"), *_tests_group())
+    session.install(*needed, env=COMPILED)
     for path in (".", *PLUGINS):
         # The wheel is built from the sdist, so this proves the sdist whole.
         # By uv, as each needs two clean environments, which pip takes long to make.
         build = ("python", "-m", "build", "--installer", "uv", "--outdir", str(dist))
         session.run(*build, path)
-    session.install("--force-reinstall", *map(str, sorted(dist.glob("*.whl"))))
+    built = map(str, sorted(dist.glob("*.whl")))
+    session.install("--force-reinstall", *built, env=COMPILED)
     # Only here: of an editable install pyright does not see that it is typed.
     session.run("pyright", "--verifytypes", "workstream", "--ignoreexternal")
     # testing/tests/test_stranger.py installs them once more, where nothing else is.
-    wheels = {"WORKSTREAM_WHEELS": str(dist.resolve())}
-    session.run("python", "-m", "pytest", *session.posargs, env=wheels)
+    chosen = session.posargs or INSTALLED_TESTS
+    _pytest(session, *chosen, WORKSTREAM_WHEELS=str(dist.resolve()))
 
 
 @nox.session(venv_backend="uv")
 def lowest(session: nox.Session) -> None:
-    """Run the tests against the oldest dependencies we declare."""
-    session.install("--resolution", "lowest-direct", *_editable(), *_tests_group())
-    session.run("python", "-m", "pytest", *session.posargs)
+    """Test what the engine asks of its dependencies against the oldest we declare."""
+    lowest = ("--resolution", "lowest-direct", *_editable(), *_tests_group())
+    session.install(*lowest, env=COMPILED)
+    _pytest(session, *(session.posargs or LOWEST_TESTS))

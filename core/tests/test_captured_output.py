@@ -58,16 +58,16 @@ def test_secrets_are_hidden_in_all_forms_however_they_are_cut(
     assert output.last_lines == output.text
 
 
-@pytest.mark.parametrize("keep", range(40, 90))
-def test_what_is_left_out_never_cuts_a_secret_in_two(keep: int) -> None:
+def test_what_is_left_out_never_cuts_a_secret_in_two() -> None:
     """The head and the tail are cut from a text that is free of secrets already."""
     request = Ask(SecretRef("env:T").resolved("hunter2-hunter2"))
-    output, _ = captured(
-        b"x" * 20 + b"hunter2-hunter2" * 40, request=request, keep=keep
-    )
+    data = b"x" * 20 + b"hunter2-hunter2" * 40
 
-    assert "hunt" not in output.text
-    assert "er2" not in output.text
+    # Cuts at each place of a secret, and of what stands in its place.
+    for keep in range(40, 90):
+        output, _ = captured(data, request=request, keep=keep)
+        assert "hunt" not in output.text, keep
+        assert "er2" not in output.text, keep
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 26])

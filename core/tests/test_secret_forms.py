@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import base64
 import html
+import itertools
 import json
-import random
+import os
 import re
 import shlex
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workstream._secrets.forms import StreamRedactor, forms, hide, hide_bytes
 from workstream._secrets.references import HIDDEN
+
+ASKED = os.environ.get("WORKSTREAM_EXAMPLES")
+examples = settings(
+    max_examples=int(ASKED or 200),
+    derandomize=ASKED is None,
+    database=None,
+    deadline=None,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,13 +47,25 @@ def test_hiding_replaces_values(text: str, values: set[str], hidden: str) -> Non
     assert hide(text, values) == hidden
 
 
-@pytest.mark.parametrize("seed", range(200))
-def test_nothing_hidden_remains(seed: int) -> None:
+@st.composite
+def values_in_text(draw: st.DrawFn, others: str) -> tuple[set[str], str]:
+    """Secrets, and a text that has some of them among other letters."""
+    # Few letters, so that values overlap, repeat and contain each other.
+    values = draw(
+        st.sets(st.text("ab", min_size=4, max_size=7), min_size=1, max_size=4)
+    )
+    part = st.sampled_from(sorted(values)) | st.text(others, max_size=9)
+    return values, "".join(draw(st.lists(part, min_size=4, max_size=16)))
+
+
+@examples
+@given(values_in_text("ab"))
+def test_nothing_hidden_remains(drawn: tuple[set[str], str]) -> None:
     """Whatever the values and the text, no value is left in what is shown."""
-    draw = random.Random(seed)
-    values = ["".join(draw.choices("ab", k=draw.randint(4, 7))) for _ in range(4)]
-    text = "".join(draw.choices("ab", k=60))
+    values, text = drawn
+
     shown = hide(text, values)
+
     assert not any(value in piece for value in values for piece in shown.split(HIDDEN))
 
 
@@ -239,16 +262,20 @@ def test_secrets_without_an_end_are_not_hoarded() -> None:
     assert len(shown) < len("aaaa")
 
 
-@pytest.mark.parametrize("seed", range(200))
-def test_no_piece_of_the_stream_shows_a_secret(seed: int) -> None:
+@examples
+@given(values_in_text("abc"), st.lists(st.integers(1, 9), min_size=1, max_size=20))
+def test_no_piece_of_the_stream_shows_a_secret(
+    drawn: tuple[set[str], str], sizes: list[int]
+) -> None:
     """Whatever the values, the text and the pieces."""
-    draw = random.Random(seed)
-    values = {"".join(draw.choices("ab", k=draw.randint(4, 7))) for _ in range(3)}
-    text = "".join(draw.choices("abc", k=80))
+    values, text = drawn
     pieces: list[str] = []
-    while text:
-        size = draw.randint(1, 9)
+    for size in itertools.cycle(sizes):
+        if not text:
+            break
         pieces.append(text[:size])
         text = text[size:]
+
     shown = redacted(values, *pieces)
+
     assert not any(value in part for value in values for part in shown.split(HIDDEN))
