@@ -27,6 +27,20 @@ TYPING_TESTS = sorted(
     for pattern in ("core/tests", "testing/tests", "plugins-contrib/*/tests")
     for path in ROOT.glob(f"{pattern}/test_typing.py")
 )
+# What an installed wheel can get wrong: its files, its entry points, its metadata, the
+# command, the packages of strangers, and whatever a page tells a user to type. Of each
+# plugin, that it is found and keeps its contract.
+INSTALLED_TESTS = (
+    *("core/tests/cli/test_cli_new_plugin.py", "core/tests/cli/test_cli_processes.py"),
+    *("core/tests/test_host_discovery.py", "core/tests/test_imports.py"),
+    *("testing/tests/test_stranger.py", "testing/tests/test_pytest_plugin.py"),
+    "testing/tests/test_plugin_init.py",
+    "docs/test_examples.py",
+    *(f"{plugin}/tests/test_conformance.py" for plugin in PLUGINS),
+)
+# What a dependency's age can change: encoding and decoding, the stores, the hosts of
+# plugins, the command line, and the engine on trio.
+LOWEST_TESTS = ("-m", "not slow", "core/tests", "testing/tests/test_cases.py")
 
 
 def _group(name: str) -> tuple[str, ...]:
