@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import shutil
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol, TypeVar
 from uuid import UUID, uuid4
 
@@ -46,6 +48,9 @@ PACKAGES = {
     "ssh-keygen": "openssh-client",
     "sshd": "openssh-server",
     "setsid": "util-linux",
+    "useradd": "passwd",
+    "sudo": "sudo",
+    "doas": "opendoas",
 }
 
 
@@ -392,6 +397,88 @@ def make_machine(
             return machine
 
         yield make
+
+
+@attrs.frozen
+class Login:
+    """A user of this machine who is not root, and a host that lets that user in.
+
+    Attributes:
+        name: The user's name.
+        password: What sudo asks for.
+        machine: The host.
+    """
+
+    name: str
+    password: str
+    machine: Machine
+
+    def allow(self, *rules: str) -> None:
+        """Have sudo obey these rules."""
+        # What runs as root is found by this variable when the test has ended.
+        keep = f'Defaults:{self.name} env_keep += "WORKSTREAM_TEST_HOME"'
+        path = Path("/etc/sudoers.d", self.name)
+        path.write_text("".join(f"{line}\n" for line in (keep, *rules)))
+        path.chmod(0o440)
+
+    def allow_all(self) -> None:
+        """Have sudo let the user do everything, and ask nothing."""
+        self.allow(f"{self.name} ALL=(ALL) NOPASSWD: ALL")
+
+
+@pytest.fixture
+def login(client_key: Path, host_key: Path) -> Iterator[Login]:
+    """A user who is not root, and may not yet become root either."""
+    if os.getuid() != 0:
+        pytest.skip("users are made here (it takes root)")
+    for name in ("ssh", "setsid", "sudo", "useradd"):
+        program(name)
+    os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+    with ExitStack() as stack:
+        # Not in pytest's directory, which is closed to all other users.
+        root = Path(stack.enter_context(TemporaryDirectory(prefix="workstream-ssh-")))
+        root.chmod(0o755)
+        name, password, home = f"ws-{uuid4().hex[:10]}", uuid4().hex, root / "home"
+        add = ["useradd", "-d", str(home), "-M", "-s", "/bin/bash", name]
+        subprocess.run(add, check=True)
+        stack.callback(subprocess.run, ["userdel", name], check=True)
+        known = f"{name}:{password}"
+        subprocess.run(["chpasswd"], input=known, text=True, check=True)
+        stack.callback(Path("/etc/sudoers.d", name).unlink, missing_ok=True)
+        home.mkdir()
+        shutil.chown(home, name, name)
+        key = root / "id"
+        for suffix in ("", ".pub"):
+            shutil.copy(f"{client_key}{suffix}", f"{key}{suffix}")
+        port = free_port()
+        public = host_key.with_suffix(".pub").read_text()
+        (root / "known").write_text(f"[127.0.0.1]:{port} {public}")
+        machine = Machine(home, port, host_key, key, root / "known", "")
+        machine.host = attrs.evolve(machine.host, user=name)
+        stack.callback(machine.crash)
+        machine.start()
+        yield Login(name, password, machine)
+
+
+@pytest.fixture
+def doas(login: Login) -> Iterator[Login]:
+    """The user, whom doas lets do everything and asks nothing."""
+    program("doas")
+    path = Path("/etc/doas.conf")
+    rule = f"permit nopass setenv {{ WORKSTREAM_TEST_HOME }} {login.name}\n"
+
+    def change(before: str, after: str) -> None:
+        with path.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            text = file.read()
+            file.seek(0)
+            file.truncate()
+            file.write(text.replace(before, "") + after)
+
+    change(rule, rule)
+    yield login
+    change(rule, "")
 
 
 @pytest.fixture

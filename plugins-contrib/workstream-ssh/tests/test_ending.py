@@ -9,6 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
+from workstream import PluginError
 from workstream_ssh import Host, RunOn, ShellOn, SshProblem
 
 if TYPE_CHECKING:
@@ -40,18 +41,27 @@ def clock() -> MockClock:
 
 async def timed_out(
     client: Client, request: ShellOn, context: Recorder, clock: MockClock
-) -> None:
-    """Run an attempt into its timeout, which comes when the command has said ready."""
-    with trio.move_on_after(30) as scope:
+) -> str:
+    """Run an attempt into its timeout, which comes when the command has said ready.
+
+    Returns:
+        What it then says.
+    """
+    said = ""
+    async with trio.open_nursery() as nursery:
 
         async def on_ready() -> None:
             await context.until("ready")
             clock.jump(30)
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(on_ready)
-            await client.run(request, context)
-    assert scope.cancelled_caught
+        nursery.start_soon(on_ready)
+        with trio.move_on_after(30) as scope:
+            try:
+                await client.run(request, context)
+            except PluginError as error:
+                said = error.message
+    assert scope.cancel_called
+    return said
 
 
 @pytest.mark.parametrize("check", [False, True])
@@ -172,8 +182,10 @@ async def test_a_timeout_ends_a_detached_command(
     """Detached from the connection, not from the plan."""
     request = ShellOn(host, f"echo ready; {BUSY}", detached=True)
 
-    await timed_out(client, request, context, clock)
+    said = await timed_out(client, request, context, clock)
 
+    assert said.startswith(f"waited for {host}: shell script echo ready; ")
+    assert ": its end; the last lines of its stdout:\nready\n" in said
     machine.wait_until_idle()
 
 

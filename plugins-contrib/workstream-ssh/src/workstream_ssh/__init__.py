@@ -7,6 +7,7 @@
     SshCopy.action(CopyTo("web-1", "/srv/build/app", "/opt/app/v2"), name="Copy")
 """
 
+from ._become import Become, BecomeMethod
 from ._connections import Connections, Limits
 from ._hosts import Host, KnownHosts
 from ._plugins import SshCheck, SshCopy, SshRun, ssh_plugins, workstream_plugins
@@ -14,6 +15,8 @@ from ._problems import SshProblem
 from ._requests import CopyFrom, CopyResult, CopyTo, RunOn, RunResult, ShellOn
 
 __all__ = [
+    "Become",
+    "BecomeMethod",
     "Connections",
     "CopyFrom",
     "CopyResult",

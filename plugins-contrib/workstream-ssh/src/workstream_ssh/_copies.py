@@ -19,7 +19,7 @@ from workstream import Context, PluginError
 from ._checksums import Checksum
 from ._connections import Connections
 from ._hosts import Host
-from ._problems import SshError, SshProblem, room_left
+from ._problems import cannot_write
 from ._programs import new_mark, path_word, program, word
 from ._requests import CopyFrom, CopyResult, CopyTo
 from ._talk import Sink, Talk, discard, talk
@@ -188,11 +188,14 @@ async def copy_from(
 
     mark = new_mark()
     text = program(
-        "common", "files", "get", token=mark, source=path_word(request.source)
+        "common",
+        "files",
+        "get",
+        become=request.become,
+        token=mark,
+        source=path_word(request.source),
     )
-    async with copying(
-        connections, request.host, text, mark, request.source, take
-    ) as session:
+    async with copying(connections, request, text, mark, take) as session:
         first = await session.line()
         size, kind = int(first[1]), first[3]
         mode = mode_of_copy(request, int(first[2], 8))
@@ -259,11 +262,11 @@ class Session:
         cause = words[2] if len(words) > 2 else " ".join(words)
         unknown = (f"{{path}} could not be copied ({cause})", False)
         message, permanent = _FAULTS.get(cause, unknown)
-        message = message.format(path=self._path) + room_left(words[3:])
-        message = f"{self.host.host}: {message}{detail}"
+        message = message.format(path=self._path)
         if cause in ("write", "parents"):
-            return SshError(SshProblem.NO_ROOM, message, permanent=permanent)
-        return PluginError(message, permanent=permanent)
+            cure = "Name a path where it may, or a user who may as become="
+            return cannot_write(self.host.host, message, words[3:], detail, cure)
+        return PluginError(f"{self.host.host}: {message}{detail}", permanent=permanent)
 
 
 @asynccontextmanager
@@ -281,6 +284,7 @@ async def _putting(
         "common",
         "files",
         "put",
+        become=request.become,
         token=mark,
         kind=word(kind),
         parent=path_word(parent or "/"),
@@ -291,19 +295,16 @@ async def _putting(
         mode=word(f"{mode:o}"),
         parents=word(request.make_parents),
     )
-    async with copying(
-        connections, request.host, text, mark, request.target
-    ) as session:
+    async with copying(connections, request, text, mark) as session:
         yield session
 
 
 @asynccontextmanager
 async def copying(
     connections: Connections,
-    host: Host,
+    request: CopyTo | CopyFrom,
     text: bytes,
     mark: str,
-    path: str,
     stdout: Sink = discard,
 ) -> AsyncGenerator[Session, None]:
     """The talk with a program on a host about one copy."""
@@ -318,12 +319,14 @@ async def copying(
 
     async with talk(
         connections,
-        host,
+        request.host,
         text,
         mark,
+        become=request.become,
         stdout=take_stdout if stdout is discard else stdout,
         stderr=take_stderr,
     ) as host_talk:
+        path = request.target if isinstance(request, CopyTo) else request.source
         yield Session(host_talk, path, err, out)
 
 

@@ -9,6 +9,7 @@ from typing import cast
 
 from workstream import SecretRef
 
+from ._become import become_faults
 from ._hosts import host_faults
 from ._requests import MOST_KEPT, CopyFrom, CopyTo, Options, RunOn, ShellOn
 
@@ -31,6 +32,8 @@ def command_faults(request: RunOn | ShellOn, *, is_check: bool = False) -> list[
     if request.cwd is not None:
         found += _remote_path_faults("cwd", request.cwd)
     found += _remote_path_faults("directory", request.directory)
+    found += become_faults(request.become)
+    found += _condition_faults(request)
     found += _input_faults(request)
     found += _number_faults(request)
     if not isinstance(cast("object", request.detached), bool):
@@ -48,6 +51,7 @@ def copy_faults(request: CopyTo | CopyFrom) -> list[str]:
         local, remote = remote, local
     found += _local_path_faults(local, getattr(request, local))
     found += _remote_path_faults(remote, getattr(request, remote))
+    found += become_faults(request.become)
     target = cast("object", request.target)
     if isinstance(target, str) and target.rstrip("/").rpartition("/")[2] in (
         "",
@@ -124,6 +128,20 @@ def _local_path_faults(field: str, path: object) -> Iterator[str]:
         yield from wrong
     elif not str(path).startswith("/"):
         yield f"{field} must be an absolute path, not {path!r} (~ is not expanded here)"
+
+
+def _condition_faults(request: Options) -> Iterator[str]:
+    for field in ("creates", "removes"):
+        path = getattr(request, field)
+        if path is not None:
+            yield from _remote_path_faults(field, path)
+    unless = cast("object", request.unless)
+    if isinstance(unless, str):
+        yield from _text_faults("unless", unless)
+        if not unless.strip():
+            yield "unless is blank"
+    elif unless is not None:
+        yield from _argv_faults("unless", unless)
 
 
 def _input_faults(request: Options) -> Iterator[str]:

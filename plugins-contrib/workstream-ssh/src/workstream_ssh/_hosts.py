@@ -9,7 +9,7 @@ from typing import cast
 
 import attrs
 
-__all__ = ["Host", "KnownHosts", "host_faults"]
+__all__ = ["Host", "KnownHosts", "host_faults", "name_faults"]
 
 CONNECT_TIMEOUT = 10.0
 MOST_JUMPS = 8
@@ -86,9 +86,9 @@ def host_faults(field: str, host: object) -> Iterator[str]:
 
 
 def _faults(host: Host) -> Iterator[str]:
-    yield from _name_faults("address", host.address)
+    yield from name_faults("address", host.address)
     if host.user is not None:
-        yield from _name_faults("user", host.user)
+        yield from name_faults("user", host.user)
     port = cast("object", host.port)
     if port is not None and (type(port) is not int or not 0 < port < 65536):
         yield f"port must be a number from 1 to 65535, not {port!r}"
@@ -111,7 +111,8 @@ def _faults(host: Host) -> Iterator[str]:
         yield f"connect_timeout must be a number of seconds, 1 or more, not {timeout!r}"
 
 
-def _name_faults(field: str, name: object) -> Iterator[str]:
+def name_faults(field: str, name: object) -> Iterator[str]:
+    """All that can never work in the name of a host or a user."""
     if not isinstance(name, str) or not name:
         yield f"{field} must be a text, not {name!r}"
     elif name.startswith("-"):

@@ -17,12 +17,10 @@ numbered, and the number goes up when a failure is known here.
 from __future__ import annotations
 
 import contextlib
-import enum
 import math
 import shlex
-import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import attrs
 import trio
@@ -34,16 +32,29 @@ from workstream import (
     NotDone,
     NoteValue,
     PluginError,
+    Preview,
     SecretRef,
 )
+from workstream.plugins import explained_timeout
 
 from ._connections import Connections
-from ._problems import SshError, SshProblem, room_left
+from ._endings import (
+    End,
+    Ending,
+    failure,
+    fault,
+    interrupted,
+    listed,
+    result_of,
+    shown,
+    why_skipped,
+)
+from ._problems import SshError, SshProblem
 from ._programs import new_mark, path_word, program, remote_text, word
 from ._requests import MOST_KEPT, RunOn, RunResult, ShellOn
-from ._talk import Talk, talk
+from ._talk import Talk, Waiting, talk
 
-__all__ = ["check", "execute", "reconcile"]
+__all__ = ["check", "execute", "foresee", "reconcile"]
 
 DAYS = 7
 """Days for which a host remembers a command that has ended."""
@@ -51,41 +62,6 @@ SURELY_KNOWN = (DAYS - 1) * 24 * 3600.0
 END_PATIENCE = 15.0
 """Seconds, beside the grace, that the end of a command may take to be told."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
-COMMAND_SHOWN = 120
-
-
-class End(enum.Enum):
-    """How a job stands when the host has nothing more to say about it."""
-
-    EXIT = "exit"
-    """The command has ended, and its exit code is known."""
-    LOST = "lost"
-    """The command was begun and runs no more; how it ended nobody has seen."""
-    UNBEGUN = "unbegun"
-    """The command was not begun, and never will be under this name."""
-    MISSING = "missing"
-    """The host knows of no such job."""
-
-
-@attrs.frozen(kw_only=True)
-class Ending:
-    """What became of a job.
-
-    Attributes:
-        end: How it stands.
-        code: The exit code.
-        flags: ``cancelled``: it was told to end; ``no-directory``, ``no-program``.
-        joined: Whether it was begun before this attempt.
-        stdout: What the command wrote.
-        stderr: Likewise.
-    """
-
-    end: End
-    code: int = 0
-    flags: frozenset[str] = frozenset()
-    joined: bool = False
-    stdout: CapturedOutput
-    stderr: CapturedOutput
 
 
 async def execute(
@@ -99,17 +75,21 @@ async def execute(
     number = _number(context.notes) or 1
     while True:
         await context.remember(run=number, host=str(request.host), began=time.time())
-        attempt = _Attempt(connections, context, request, f"{_key(context)}-{number}")
+        attempt = _Attempt(connections, context, request, (_key(context), number))
         ending = await attempt.to_its_end("run")
-        if not ending.joined or (_is_answer(ending) and request.detached):
+        is_found = ending.is_answer and request.detached
+        if not ending.joined or is_found or ending.end is End.LEFT:
             break
         # What an earlier attempt has left is settled now; this one has yet to begin.
+        if ending.left:
+            raise interrupted(request, ending)
         if ending.end is not End.MISSING:
             number += 1
-    if _is_expected(ending, request):
-        return _result(ending)
-    await context.remember(run=number + 1)
-    raise _failure(request, ending)
+    if ending.is_expected(request):
+        return result_of(request, ending)
+    if ending.end is not End.LEFT:
+        await context.remember(run=number + 1)
+    raise failure(request, ending)
 
 
 async def reconcile(
@@ -125,7 +105,7 @@ async def reconcile(
     number = _number(context.notes)
     if number is None:
         return NOT_DONE
-    attempt = _Attempt(connections, context, request, f"{_key(context)}-{number}")
+    attempt = _Attempt(connections, context, request, (_key(context), number))
     ending = await attempt.to_its_end("settle", patient=True)
     if ending.end is End.UNBEGUN:
         await context.remember(run=number + 1)
@@ -139,11 +119,11 @@ async def reconcile(
             "ago, and the host knows nothing of it any more"
         )
         raise PluginError(message, permanent=True)
-    if not _is_answer(ending):
-        raise PluginError(_interrupted(request, ending), permanent=True)
-    if _is_expected(ending, request):
-        return _result(ending, lost=not request.detached)
-    raise _failure(request, ending)
+    if not ending.is_answer:
+        raise interrupted(request, ending)
+    if ending.is_expected(request):
+        return result_of(request, ending, lost=not request.detached)
+    raise failure(request, ending)
 
 
 async def check(
@@ -154,11 +134,37 @@ async def check(
     Raises:
         PluginError: It could not be started, or ended otherwise than expected.
     """
-    attempt = _Attempt(connections, context, request, new_mark(), is_check=True)
+    attempt = _Attempt(connections, context, request, (new_mark(), 1), is_check=True)
     ending = await attempt.to_its_end("run")
-    if _is_expected(ending, request):
-        return _result(ending)
-    raise _failure(request, ending)
+    if ending.is_expected(request):
+        return result_of(request, ending)
+    raise failure(request, ending)
+
+
+async def foresee(
+    connections: Connections, context: Context, request: RunOn | ShellOn
+) -> Preview:
+    """Say whether a command would be skipped; it is not begun.
+
+    ``unless`` is run for it, as a check is: nothing is kept of it.
+
+    Raises:
+        PluginError: That cannot be told.
+    """
+    if request.creates is request.removes is request.unless is None:
+        text = f"{shown(request)}: nobody but you knows what it does"
+        return Preview(text, changes=None)
+    request = attrs.evolve(request, detached=False, stdin=None)
+    attempt = _Attempt(
+        connections, context, request, (new_mark(), 1), is_check=True, only_look=True
+    )
+    ending = await attempt.to_its_end("run")
+    why = why_skipped(request, ending)
+    if why is not None:
+        return Preview(f"{shown(request)} would be skipped: {why}", changes=False)
+    if ending.is_answer and ending.code == 0 and not ending.flags:
+        return Preview(f"{shown(request)} would be run", changes=True)
+    raise failure(request, ending)
 
 
 class _Attempt:
@@ -169,17 +175,23 @@ class _Attempt:
         connections: Connections,
         context: Context,
         request: RunOn | ShellOn,
-        name: str,
+        name: tuple[str, int],
         *,
         is_check: bool = False,
+        only_look: bool = False,
     ) -> None:
         self._connections = connections
         self._context = context
         self._request = request
-        self._name = name
+        self._base, self._number = name
         self._is_check = is_check
+        self._only_look = only_look
+        self._waiting = Waiting()
+        self._connected = 0
+        self._output: tuple[CapturedOutput, ...] = ()
         self._deadline = trio.current_effective_deadline()
         self._may_have_begun = False
+        self._left: tuple[str, ...] = ()
         self._is_ours = False
         self._has_ended = False
 
@@ -194,6 +206,10 @@ class _Attempt:
         Raises:
             SshError: There is no coming to the host.
         """
+        async with explained_timeout(self._explain):
+            return await self._with_patience(op, patient=patient)
+
+    async def _with_patience(self, op: str, *, patient: bool) -> Ending:
         wait = FIRST_WAIT
         detached = self._request.detached and not self._is_check
         try:
@@ -202,9 +218,12 @@ class _Attempt:
                     return await self._once(op)
                 except SshError as error:
                     comes_back = patient or (detached and self._may_have_begun)
+                    # The host has answered: it is for retries whether to ask again.
+                    comes_back &= error.problem is not SshProblem.NO_ROOM
                     late = trio.current_time() + wait >= self._deadline
                     if not comes_back or error.permanent or late:
                         raise
+                    self._waiting.what = f"another connection: {error.message}"
                     self._report(f"{error.message}; trying again in {wait:g} s")
                 await trio.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
@@ -217,6 +236,16 @@ class _Attempt:
                     await self._have_it_ended()
             raise
 
+    def _explain(self) -> str:
+        """What was waited for when the time was over."""
+        text = f"waited for {self._waiting.what}"
+        if self._connected > 1:
+            text += f", over {self._connected} connections"
+        for name, output in zip(("stderr", "stdout"), self._output, strict=False):
+            if output.last_lines:
+                return f"{text}; the last lines of its {name}:\n{output.last_lines}"
+        return text
+
     async def _once(self, op: str) -> Ending:
         """Run or join the job over one connection."""
         request = self._request
@@ -224,6 +253,7 @@ class _Attempt:
             CapturedOutput(request, report=self._report, keep=request.keep)
             for _ in range(2)
         )
+        self._output = (stderr, stdout)
 
         async def take_stdout(data: bytes) -> None:
             stdout.feed(data)
@@ -238,10 +268,14 @@ class _Attempt:
             request.host,
             job,
             mark,
+            become=request.become,
             stdout=take_stdout,
             stderr=take_stderr,
+            waiting=self._waiting,
         ) as host:
+            self._connected += 1
             self._may_have_begun = True
+            self._waiting.what = f"{shown(request)}: its end"
             try:
                 words, joined = await self._listen(host)
             except trio.Cancelled:
@@ -251,19 +285,20 @@ class _Attempt:
                         # The end of what we say is enough, and cannot be taken for
                         # a part of the command's input.
                         await host.hang_up()
-                        await _until_end(host)
+                        await self._until_end(host)
                 raise
             finally:
                 stdout.close()
                 stderr.close()
         if words[0] == "fault":
-            raise _fault(request, words[1:], stderr)
+            raise fault(request, words[1:], stderr)
         self._has_ended = True
         return Ending(
             end=End(words[0]),
             code=int(words[1]) if words[0] == "exit" else 0,
             flags=frozenset(words[2:]),
             joined=joined,
+            left=self._left,
             stdout=stdout,
             stderr=stderr,
         )
@@ -283,20 +318,40 @@ class _Attempt:
                     self._report(
                         "found the command again; its output comes from the beginning"
                     )
+            elif words[0] == "left":
+                self._note_left(words[1:])
             elif words[0] == "end":
                 await host.all_read()
                 return words[1:], joined
+
+    def _note_left(self, left: tuple[str, ...]) -> None:
+        """What the user may not end is told at once: it may be all that is ever told."""
+        if left != self._left:
+            self._report(f"still running, not ours to end: {listed(left)}")
+        self._left = left
+
+    async def _until_end(self, host: Talk) -> None:
+        """Follow a command that was told to end, as far as it does."""
+        with contextlib.suppress(SshError):  # it is ended even if we do not see it
+            while (words := await host.line())[0] != "end":
+                if words[0] == "left":
+                    self._note_left(words[1:])
+                    return
+            await host.all_read()
 
     async def _have_it_ended(self) -> None:
         if self._has_ended:
             return
         mark = new_mark()
         job = self._program("settle", mark)
+        host, become = self._request.host, self._request.become
         try:
-            async with talk(self._connections, self._request.host, job, mark) as host:
-                await host.send(b"end\n")
-                await host.hang_up()
-                await _until_end(host)
+            async with talk(
+                self._connections, host, job, mark, become=become
+            ) as host_talk:
+                await host_talk.send(b"end\n")
+                await host_talk.hang_up()
+                await self._until_end(host_talk)
         except PluginError as error:
             self._report(f"the command may still run: {error.message}")
 
@@ -315,10 +370,15 @@ class _Attempt:
         return program(
             "common",
             "identity",
+            "session",
             "job",
+            become=request.become,
             token=mark,
             op=op,
-            name=word(self._name),
+            name=word(f"{self._base}-{self._number}"),
+            base=word(self._base),
+            number=word(self._number),
+            key=word(self._context.idempotency_key),
             root=path_word(f"{directory}/jobs"),
             detached=word(request.detached and not self._is_check),
             transient=word(self._is_check),
@@ -326,20 +386,14 @@ class _Attempt:
             stdin_size=word(size),
             stored=word(MOST_KEPT),
             days=word(DAYS),
-            start=word(_start(self._context, request)),
+            start=word(_start(self._context, request, only_look=self._only_look)),
         )
 
 
-async def _until_end(host: Talk) -> None:
-    """Follow a command that was told to end."""
-    with contextlib.suppress(SshError):  # it is ended even if we do not see it
-        while (await host.line())[0] != "end":
-            pass
-        await host.all_read()
-
-
-def _start(context: Context, request: RunOn | ShellOn) -> str:
-    """The program that becomes the command."""
+def _start(
+    context: Context, request: RunOn | ShellOn, *, only_look: bool = False
+) -> str:
+    """The program that becomes the command, or would."""
     if isinstance(request, RunOn):
         argv = request.argv
     else:
@@ -359,9 +413,31 @@ def _start(context: Context, request: RunOn | ShellOn) -> str:
         f"export {name}={word(_reveal(value))}\n"
         for name, value in {**request.env, **own}.items()
     ]
-    lines.append(f"find_program {word(argv[0])}\n")
+    lines += _conditions(request)
+    if only_look:
+        return "".join([*lines, "exit 0\n"])
+    lines.append(f"find_program {word(argv[0])} no-program\n")
     lines.append(f"exec {shlex.join(argv)}\n")
     return "".join(lines)
+
+
+def _conditions(request: RunOn | ShellOn) -> Iterator[str]:
+    """What keeps the command from being begun."""
+    if request.creates is request.removes is request.unless is None:
+        return
+    yield 'mkdir "$job/conditions"\n'
+    if request.creates is not None:
+        yield f"if exists {path_word(request.creates)}; then skip creates; fi\n"
+    if request.removes is not None:
+        yield f"exists {path_word(request.removes)} || skip removes\n"
+    if request.unless is not None:
+        words = request.unless
+        argv = ("/bin/sh", "-c", words) if isinstance(words, str) else words
+        yield f"find_program {word(argv[0])} no-unless\n"
+        # Its output is for nobody, its input is none.
+        yield f"if (exec {shlex.join(argv)}) </dev/null >/dev/null 2>&1; then\n"
+        yield "skip unless; fi\n"
+    yield 'mkdir "$job/met"\n'
 
 
 def _key(context: Context) -> str:
@@ -378,101 +454,3 @@ def _number(notes: Mapping[str, NoteValue]) -> int | None:
 
 def _reveal(value: str | SecretRef) -> str:
     return value.reveal() if isinstance(value, SecretRef) else value
-
-
-def _is_answer(ending: Ending) -> bool:
-    """Whether the command has come to its own end."""
-    return ending.end is End.EXIT and "cancelled" not in ending.flags
-
-
-def _is_expected(ending: Ending, request: RunOn | ShellOn) -> bool:
-    is_good = ending.code in request.expected_exit_codes
-    return _is_answer(ending) and is_good and not ending.flags
-
-
-def _result(ending: Ending, *, lost: bool = False) -> RunResult:
-    return RunResult(
-        exit_code=ending.code,
-        stdout=ending.stdout.text,
-        stderr=ending.stderr.text,
-        stdout_left_out=ending.stdout.left_out,
-        stderr_left_out=ending.stderr.left_out,
-        output_lost=lost,
-    )
-
-
-def _shown(request: RunOn | ShellOn) -> str:
-    if isinstance(request, RunOn):
-        command = shlex.join(request.argv)
-    else:
-        command = "shell script " + " ".join(request.script.split())
-    if len(command) > COMMAND_SHOWN:
-        command = command[:COMMAND_SHOWN] + "..."
-    return f"{request.host}: {command}"
-
-
-def _failure(request: RunOn | ShellOn, ending: Ending) -> PluginError:
-    """The error of a command that did not end as it should."""
-    shown, code = _shown(request), ending.code
-    if ending.end is End.LOST:
-        message = f"{shown} was begun and runs no more; how it ended was not seen"
-        return PluginError(message)
-    if ending.end is not End.EXIT:
-        return PluginError(f"{shown} was not begun: it was told to end before")
-    if "no-directory" in ending.flags:
-        said = ending.stderr.last_lines
-        message = (
-            f"{request.host}: the directory {request.cwd!r} cannot be entered: {said}"
-        )
-        return PluginError(message, code=code, permanent=True)
-    if "no-program" in ending.flags:
-        said = ending.stderr.last_lines
-        return PluginError(f"{request.host}: {said}", code=code, permanent=True)
-    expected = " or ".join(map(str, request.expected_exit_codes))
-    how = f"exited with code {code}{_meaning(code)}, expected {expected}"
-    if "cancelled" in ending.flags:
-        how = f"was told to end, and exited with code {code}"
-    for stream, lines in (
-        ("stderr", ending.stderr.last_lines),
-        ("stdout", ending.stdout.last_lines),
-    ):
-        if lines:
-            how += f"; the end of its {stream}:\n{lines}"
-            break
-    return PluginError(f"{shown} {how}", code=code)
-
-
-def _meaning(code: int) -> str:
-    """What a shell means by an exit code; the command itself may mean something else."""
-    try:
-        return f" (as if ended by {signal.Signals(code - 128).name})"
-    except ValueError:
-        return ""
-
-
-def _interrupted(request: RunOn | ShellOn, ending: Ending) -> str:
-    message = f"{_shown(request)} was interrupted: "
-    if ending.end is End.LOST:
-        message += "it runs no more, and how it ended was not seen"
-    else:
-        message += f"it was told to end, and exited with code {ending.code}"
-    return message + "; how far it came is not known"
-
-
-def _fault(
-    request: RunOn | ShellOn, words: tuple[str, ...], stderr: CapturedOutput
-) -> SshError:
-    """Why the host's program could not do its part."""
-    said = stderr.last_lines
-    detail = room_left(words[1:]) + (f": {said}" if said else "")
-    host, directory = request.host, request.directory
-    if words[0] == "setsid":
-        message = f"{host}: there is no program setsid, which comes with util-linux"
-        return SshError(SshProblem.HOST_UNSUITED, message, permanent=True)
-    if words[0] == "input":
-        message = f"{host}: the command's input cannot be stored in {directory}{detail}"
-    else:
-        message = (
-            f"{host}: nothing can be noted about the command in {directory}{detail}"
-        )
-    return SshError(SshProblem.NO_ROOM, message, permanent=False)

@@ -65,6 +65,12 @@ class SshRun(ActionPlugin[RunOn | ShellOn, RunResult]):
         """Ask the host what became of the command of an interrupted attempt (R-7)."""
         return await _jobs.reconcile(self._connections, context, request)
 
+    async def preview(
+        self, context: PreviewContext, request: RunOn | ShellOn, /
+    ) -> Preview:
+        """Say whether the command would be skipped; nothing is kept of the question."""
+        return await _previewing.foresee_command(self._connections, context, request)
+
 
 class SshCheck(CheckPlugin[RunOn | ShellOn, RunResult]):
     """Run a command on a host that changes nothing: it passes if its exit code is

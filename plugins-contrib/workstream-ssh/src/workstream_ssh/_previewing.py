@@ -1,4 +1,4 @@
-"""What a copy would change (``preview``): the host is asked, and nothing is written.
+"""What an action would change (``preview``): the host is asked, and nothing is written.
 
 The file of known hosts is not written either. So a host that has yet to be trusted, by
 ``KnownHosts.ACCEPT_NEW``, is not asked: what is there cannot be told before.
@@ -6,15 +6,18 @@ The file of known hosts is not written either. So a host that has yet to be trus
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import stat
+from collections.abc import Generator
 from pathlib import Path
 
 import attrs
 import trio
 
-from workstream import PluginError, Preview
+from workstream import PluginError, Preview, PreviewContext
+from workstream.plugins import LookingContext
 
 from ._connections import Connections
 from ._copies import (
@@ -28,12 +31,13 @@ from ._copies import (
     tree_differs,
 )
 from ._hosts import Host, KnownHosts
+from ._jobs import foresee as foresee_job
 from ._problems import SshError, SshProblem
 from ._programs import new_mark, path_word, program, word
-from ._requests import CopyFrom, CopyTo
+from ._requests import CopyFrom, CopyTo, RunOn, ShellOn
 from ._trees import Tree
 
-__all__ = ["foresee"]
+__all__ = ["foresee", "foresee_command"]
 
 
 async def foresee(connections: Connections, request: CopyTo | CopyFrom) -> Preview:
@@ -43,18 +47,39 @@ async def foresee(connections: Connections, request: CopyTo | CopyFrom) -> Previ
         PluginError: It would fail as things are now.
     """
     asked = attrs.evolve(request, host=_strict(request.host))
-    try:
+    with _unknown(request.host) as unknown:
         if isinstance(asked, CopyFrom):
             return await _from(connections, asked)
         if await trio.to_thread.run_sync(os.path.isdir, asked.source):
             return await _tree(connections, asked)
         return await _file(connections, asked)
+    return unknown
+
+
+async def foresee_command(
+    connections: Connections, context: PreviewContext, request: RunOn | ShellOn
+) -> Preview:
+    """Whether a command would be skipped.
+
+    Raises:
+        PluginError: It would fail as things are now.
+    """
+    asked = attrs.evolve(request, host=_strict(request.host))
+    with _unknown(request.host) as unknown:
+        return await foresee_job(connections, LookingContext(context), asked)
+    return unknown
+
+
+@contextlib.contextmanager
+def _unknown(host: Host) -> Generator[Preview, None, None]:
+    """Give what to say of a host that has yet to be trusted, and is not for a preview."""
+    text = f"{host}: its key is not known yet, and is not trusted for this"
+    try:
+        yield Preview(text, changes=None)
     except SshError as error:
-        trusted = asked.host == request.host
+        trusted = _strict(host) == host
         if trusted or error.problem is not SshProblem.HOST_KEY_UNKNOWN:
             raise
-        text = f"{request.host}: its key is not known yet, and is not trusted for this"
-        return Preview(text, changes=None)
 
 
 def _strict(host: Host) -> Host:
@@ -112,6 +137,7 @@ async def _looked(
         "common",
         "files",
         "look",
+        become=request.become,
         token=mark,
         kind=word(kind),
         parent=path_word(parent or "/"),
@@ -119,9 +145,7 @@ async def _looked(
         size=word(size),
         parents=word(request.make_parents),
     )
-    async with copying(
-        connections, request.host, text, mark, request.target
-    ) as session:
+    async with copying(connections, request, text, mark) as session:
         first = await session.line()
         await session.line(end="looked")
         return first, session.listing()
@@ -139,11 +163,14 @@ async def _from(connections: Connections, request: CopyFrom) -> Preview:
         raise PluginError(message, permanent=True)
     mark = new_mark()
     text = program(
-        "common", "files", "get", token=mark, source=path_word(request.source)
+        "common",
+        "files",
+        "get",
+        become=request.become,
+        token=mark,
+        source=path_word(request.source),
     )
-    async with copying(
-        connections, request.host, text, mark, request.source
-    ) as session:
+    async with copying(connections, request, text, mark) as session:
         first = await session.line()
         size, mode = int(first[1]), mode_of_copy(request, int(first[2], 8))
         if found is None:

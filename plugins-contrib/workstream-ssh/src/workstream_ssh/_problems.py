@@ -17,7 +17,7 @@ from workstream import PluginError
 
 from ._hosts import Host
 
-__all__ = ["SshError", "SshProblem", "problem_of", "room_left"]
+__all__ = ["SshError", "SshProblem", "cannot_write", "problem_of"]
 
 
 class SshProblem(enum.IntEnum):
@@ -45,6 +45,12 @@ class SshProblem(enum.IntEnum):
     """The host lacks what is needed there, or does not let us run programs."""
     NO_ROOM = 1010
     """The host cannot store what must be stored there."""
+    NOT_BECOME = 1011
+    """The host does not let the login become the user."""
+    NOT_PERMITTED = 1012
+    """The user may not write there."""
+    STILL_RUNNING = 1013
+    """What an earlier attempt has started still runs, and the user may not end it."""
 
 
 class SshError(PluginError):
@@ -57,6 +63,10 @@ class SshError(PluginError):
     def __init__(self, problem: SshProblem, message: str, *, permanent: bool) -> None:
         super().__init__(message, code=int(problem), permanent=permanent)
         self.problem = problem
+
+
+MOST_SAID = 800
+"""Characters of ssh's own words that a message has, but for one line at the least."""
 
 
 @attrs.frozen
@@ -162,7 +172,7 @@ def problem_of(host: Host, log: str, *, reached: bool = False) -> SshError:
         log: What ssh has said.
         reached: Whether the host's program had already said something.
     """
-    said = " / ".join(line.strip() for line in log.splitlines() if _tells(line))[-600:]
+    said = _last_words([line.strip() for line in log.splitlines() if _tells(line)])
     detail = f" (ssh says: {said})" if said else ""
     known = host.known_hosts_file or "the files of known hosts"
     for rule in _RULES if log.strip() else ():
@@ -179,13 +189,49 @@ def problem_of(host: Host, log: str, *, reached: bool = False) -> SshError:
     return SshError(SshProblem.UNKNOWN, message, permanent=False)
 
 
-def room_left(words: Sequence[str]) -> str:
-    """What a host tells, behind the name of a fault, about the room on its disk."""
-    if len(words) == 1 and words[0].isdecimal():
-        return f", where {int(words[0]):,} KiB are free"
-    return ""
+def cannot_write(
+    host: Host, what: str, obstacle: Sequence[str], detail: str, cure: str
+) -> SshError:
+    """That a host cannot store what must be stored there.
+
+    Args:
+        host: Which.
+        what: What cannot be done, and where.
+        obstacle: What the host's program says is in the way: ``home``, ``denied``, or
+            how many KiB are free.
+        detail: What else was said, as the end of a sentence.
+        cure: How to name another place, as a sentence without its end.
+    """
+    (reason,) = obstacle or ("",)
+    if reason in ("home", "denied"):
+        why = "the user may not write there"
+        if reason == "home":
+            why = "the user has no home directory on the host"
+        message = f"{host}: {what}: {why}. {cure}{detail}"
+        return SshError(SshProblem.NOT_PERMITTED, message, permanent=True)
+    room = f", where {int(reason):,} KiB are free" if reason.isdecimal() else ""
+    message = f"{host}: {what}{room}{detail}"
+    return SshError(SshProblem.NO_ROOM, message, permanent=False)
+
+
+_ALARM = re.compile(
+    r"IT IS POSSIBLE THAT|^Someone could be eavesdropping|^It is also possible that"
+    r"|^Please contact your system admin"
+)
+"""Lines that ssh prints for whoever it may frighten; they name no fact."""
 
 
 def _tells(line: str) -> bool:
-    """Whether a line of the log says something, and is no frame around it."""
-    return bool(line.strip()) and not line.startswith("@")
+    """Whether a line of the log says something, and is no frame or alarm around it."""
+    return bool(line.strip()) and not line.startswith("@") and not _ALARM.search(line)
+
+
+def _last_words(lines: list[str]) -> str:
+    """The last lines that have room in a message, whole ones."""
+    kept: list[str] = []
+    for line in reversed(lines):
+        if kept and sum(map(len, kept)) + len(line) > MOST_SAID:
+            kept.append("...")
+            break
+        kept.append(line)
+    return " / ".join(reversed(kept))

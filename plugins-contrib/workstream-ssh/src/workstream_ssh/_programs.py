@@ -12,16 +12,51 @@ import secrets
 import shlex
 from pathlib import Path
 
-__all__ = ["BOOTSTRAP", "new_mark", "path_word", "program", "remote_text", "word"]
+from ._become import Become
+
+__all__ = [
+    "bootstrap",
+    "new_mark",
+    "path_word",
+    "program",
+    "prompt_of",
+    "remote_text",
+    "word",
+]
 
 FOLDER = Path(__file__).with_name("remote")
 
-BOOTSTRAP = "exec /bin/sh -c 'eval \"$(dd bs=1 count={size} 2>/dev/null)\"'"
-"""Reads a program of so many bytes, and not one more: what follows is for it to read.
 
-Single quotes with no quote, backslash, exclamation mark or line break between them
-mean the same to every login shell.
-"""
+def bootstrap(size: int, hello: str, become: Become | None) -> str:
+    """The command for a login shell: it reads a program from its input and does it.
+
+    It first says that it is there, and the program is sent only then: so nothing that
+    comes before it, a login shell's script for example, can read any of the program.
+    Single quotes with no quote, backslash, exclamation mark or line break between them
+    mean the same to every login shell.
+
+    Args:
+        size: How many bytes the program has.
+        hello: What it says, ``ready`` behind it; before it becomes another user
+            ``login``. Others on the host may see it. It is the prompt for a password, too.
+        become: The user to become.
+    """
+    # This reads in pieces, and may take more than it needs: nothing more is sent before
+    # the program has said something.
+    read = f"'echo {hello} ready; eval \"$(head -c {size})\"'"
+    if become is None:
+        return f"exec /bin/sh -c {read}"
+    words = shlex.join(become.words(prompt_of(hello)))
+    login = f"'echo {hello} login; exec \"$@\"'"
+    return f"exec /bin/sh -c {login} sh {words} /bin/sh -c {read}"
+
+
+def prompt_of(hello: str) -> str:
+    """How the program that changes the user asks for a password.
+
+    Its last character is in no mark: it is not held back as the beginning of one.
+    """
+    return f"{hello}-password:"
 
 
 def new_mark() -> str:
@@ -45,17 +80,19 @@ def path_word(path: str) -> str:
     return shlex.quote(path)
 
 
-def program(*parts: str, **values: str) -> bytes:
+def program(*parts: str, become: Become | None, **values: str) -> bytes:
     """A program for a host.
 
     Args:
         parts: Which of the texts it is made of, in order.
+        become: The user that the login has become.
         values: What the texts take, already as words for a shell.
     """
     lines = [f"{name}={value}\n" for name, value in values.items()]
     # The braces have the shell read all of it before it does any of it: a program that
     # was cut off on its way does nothing.
-    text = "".join(["{\n", *lines, *map(remote_text, parts), "}\n"])
+    begin = "{\n" if become is None else "{\n" + remote_text("become")
+    text = "".join([begin, *lines, *map(remote_text, parts), "}\n"])
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -13,6 +13,7 @@ import attrs
 
 from workstream import SecretRef
 
+from ._become import Become, as_become
 from ._hosts import Host, as_host
 
 __all__ = [
@@ -35,6 +36,12 @@ def _words(value: tuple[str, ...] | list[str]) -> tuple[str, ...]:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _unless(
+    value: tuple[str, ...] | list[str] | str | None,
+) -> tuple[str, ...] | str | None:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _variables(value: Mapping[str, str | SecretRef]) -> dict[str, str | SecretRef]:
     # Anything else is left as it is, to be refused later.
     is_mapping = isinstance(cast("object", value), Mapping)
@@ -54,6 +61,12 @@ class Options:
     expected_exit_codes: tuple[int, ...] = attrs.field(default=(0,), kw_only=True)
     keep: int = attrs.field(default=KEEP, kw_only=True)
     grace: float = attrs.field(default=GRACE, kw_only=True)
+    become: Become | None = attrs.field(default=None, converter=as_become, kw_only=True)
+    creates: str | None = attrs.field(default=None, kw_only=True)
+    removes: str | None = attrs.field(default=None, kw_only=True)
+    unless: tuple[str, ...] | str | None = attrs.field(
+        default=None, converter=_unless, kw_only=True
+    )
     detached: bool = attrs.field(default=False, kw_only=True)
     directory: str = attrs.field(default="~/.workstream", kw_only=True)
 
@@ -76,6 +89,13 @@ class RunOn(Options):
         keep: How many characters of stdout, and of stderr, the response holds: half
             from the beginning, half from the end. All of it goes to watchers.
         grace: Seconds between TERM and KILL when it has to be ended; 0: KILL at once.
+        become: The user to run it as, by sudo or doas; a plain text is that user's
+            name. None: as the user that logs in.
+        creates: A path on the host: if it exists, the command is skipped.
+        removes: A path on the host: if it does not exist, the command is skipped.
+        unless: A command that changes nothing, as words, or as a text for ``/bin/sh``:
+            if it exits with code 0, the command is skipped. It has the same user,
+            directory and variables.
         detached: Whether it goes on by itself when the connection, or the engine, is
             lost, to be found again; otherwise it is then ended. A timeout ends it in
             both cases. ``ssh.check`` takes none that is detached.
@@ -106,6 +126,10 @@ class ShellOn(Options):
         expected_exit_codes: The codes that count as success.
         keep: How many characters of stdout, and of stderr, the response holds.
         grace: Seconds between TERM and KILL.
+        become: The user to run it as.
+        creates: A path on the host: if it exists, the script is skipped.
+        removes: A path on the host: if it does not exist, the script is skipped.
+        unless: A command: if it exits with code 0, the script is skipped.
         detached: Whether it goes on by itself when the connection is lost.
         directory: Where the host keeps what it knows about commands.
     """
@@ -122,7 +146,7 @@ class RunResult:
     """How a command that succeeded ended.
 
     Attributes:
-        exit_code: One of the expected ones.
+        exit_code: One of the expected ones; 0 if it was skipped.
         stdout: What it wrote, or the head and tail of it with a line between them
             that says how much was left out. What is not UTF-8 shows as U+FFFD.
         stderr: Likewise.
@@ -130,6 +154,8 @@ class RunResult:
         stderr_left_out: Likewise.
         output_lost: Whether nobody was there to read what it wrote: the engine died,
             and the command, which was not detached, ended by itself at that moment.
+        skipped: Why it was not begun: which of ``creates``, ``removes`` and ``unless``
+            was the reason. None: it was run.
     """
 
     exit_code: int
@@ -138,6 +164,7 @@ class RunResult:
     stdout_left_out: int = 0
     stderr_left_out: int = 0
     output_lost: bool = False
+    skipped: str | None = None
 
 
 @attrs.frozen
@@ -157,6 +184,8 @@ class CopyTo:
         mode: The permissions of a file, for example ``0o644``; None: those of the
             source, which files in a directory always keep.
         make_parents: Whether to make the directories above the target.
+        become: The user to be on the host, by sudo or doas; a plain text is that user's
+            name. None: the user that logs in.
     """
 
     host: Host = attrs.field(converter=as_host)
@@ -164,6 +193,7 @@ class CopyTo:
     target: str
     mode: int | None = attrs.field(default=None, kw_only=True)
     make_parents: bool = attrs.field(default=False, kw_only=True)
+    become: Become | None = attrs.field(default=None, converter=as_become, kw_only=True)
 
 
 @attrs.frozen
@@ -180,6 +210,8 @@ class CopyFrom:
             is there is replaced.
         mode: Its permissions, for example ``0o600``; None: those of the source.
         make_parents: Whether to make the directories above the target.
+        become: The user to be on the host, by sudo or doas; a plain text is that user's
+            name. None: the user that logs in.
     """
 
     host: Host = attrs.field(converter=as_host)
@@ -187,6 +219,7 @@ class CopyFrom:
     target: str
     mode: int | None = attrs.field(default=None, kw_only=True)
     make_parents: bool = attrs.field(default=False, kw_only=True)
+    become: Become | None = attrs.field(default=None, converter=as_become, kw_only=True)
 
 
 @attrs.frozen(kw_only=True)

@@ -6,23 +6,26 @@ import contextlib
 import math
 import re
 import subprocess
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
+import attrs
 import trio
 
 from workstream import PluginError
+from workstream.plugins import leaves_of
 
+from ._become import Become, refusal
 from ._connections import Connections, Room
 from ._hosts import Host
 from ._options import SSH, environment, run_through
 from ._problems import SshError, SshProblem, problem_of
-from ._programs import BOOTSTRAP
-from ._wire import Data, Parser
+from ._programs import bootstrap, new_mark, prompt_of
+from ._wire import Data, Line, Parser
 
-__all__ = ["Sink", "Talk", "discard", "talk"]
+__all__ = ["Sink", "Talk", "Waiting", "discard", "talk"]
 
 Sink: TypeAlias = Callable[[bytes], Awaitable[None]]
 """Takes the next piece of what comes from a host."""
@@ -31,10 +34,24 @@ CHUNK = 64 * 1024
 END_PATIENCE = 5.0
 """Seconds in which an ssh that has nothing more to do may end."""
 TRIES = 4
+SILENCE = 20.0
+"""Seconds in which a login comes to our program; a host's ``connect_timeout`` counts if
+it is longer."""
 
 _REFUSED = re.compile(
     r"[Ss]ession open refused|administratively prohibited|open failed"
 )
+
+
+@attrs.define
+class Waiting:
+    """What an attempt waits for at the moment.
+
+    Attributes:
+        what: In words that fit behind "waited for".
+    """
+
+    what: str = ""
 
 
 async def discard(data: bytes) -> None:
@@ -48,8 +65,10 @@ async def talk(
     program: bytes,
     mark: str,
     *,
+    become: Become | None = None,
     stdout: Sink = discard,
     stderr: Sink = discard,
+    waiting: Waiting | None = None,
 ) -> AsyncGenerator[Talk, None]:
     """Have a program run on a host; on the way out it is let go.
 
@@ -58,21 +77,27 @@ async def talk(
         host: Where.
         program: What to run, as ``_programs.program`` makes it.
         mark: What the program begins its lines with.
+        become: The user that the login becomes for it.
         stdout: Gets what it passes on.
         stderr: Gets what it writes to stderr.
+        waiting: Is kept up to date until the program has begun.
 
     Raises:
         SshError: It could not be started.
     """
+    waiting = waiting or Waiting()
     for left in reversed(range(TRIES)):
         async with AsyncExitStack() as stack:
+            waiting.what = f"{host}: a connection that has room for one more command"
             room = await stack.enter_async_context(connections.session(host))
+            waiting.what = f"{host}: the connection to be made"
             socket = await room.connected()
-            command = BOOTSTRAP.format(size=len(program))
-            opened = _opened(room, socket, command, mark, stdout, stderr)
+            hello = new_mark()
+            command = bootstrap(len(program), hello, become)
+            opened = _opened(room, socket, command, (hello, mark), stdout, stderr)
             talk = await stack.enter_async_context(opened)
             try:
-                await talk.begin(program)
+                await talk.begin(program, become, waiting)
             except SshError as error:
                 if (
                     not left
@@ -87,7 +112,7 @@ async def talk(
 
 def _try_again(room: Room, socket: Path, talk: Talk, error: SshError) -> bool:
     """Whether what went wrong before the program said anything can be put right."""
-    if error.problem is SshProblem.HOST_UNSUITED:
+    if error.problem in (SshProblem.HOST_UNSUITED, SshProblem.NOT_BECOME):
         return False
     if _REFUSED.search(talk.log()):
         return room.narrow()
@@ -101,7 +126,7 @@ class Talk:
 
     Attributes:
         host: Where it runs.
-        reached: Whether it has said anything yet.
+        reached: Whether the program has said anything yet.
     """
 
     def __init__(
@@ -109,29 +134,82 @@ class Talk:
         host: Host,
         process: trio.Process,
         log: Path,
-        mark: str,
+        marks: tuple[str, str],
         stdout: Sink,
         stderr: Sink,
     ) -> None:
+        hello, mark = marks
         self.host = host
         self.reached = False
         self._process = process
         self._log = log
-        self._out, self._err = Parser(mark), Parser(mark)
+        self._hello, self._out, self._err = Parser(hello), Parser(mark), Parser(mark)
+        self._is_ready = False
+        self._prompt = prompt_of(hello).encode()
         self._stdout, self._stderr = stdout, stderr
         self._fault: Exception | None = None
         # The last words of a command that is being ended are wanted as well.
         self._reading = [trio.CancelScope(shield=True) for _ in range(2)]
         self._say, self._lines = trio.open_memory_channel[tuple[str, ...]](math.inf)
+        self._say_asked = self._say.clone()
         self._first: tuple[str, ...] | None = None
         self._stderr_ended = trio.Event()
         self._feeding = trio.CancelScope()
         self._nursery: trio.Nursery | None = None
 
-    async def begin(self, program: bytes) -> None:
-        """Send the program, and wait until it says something."""
+    async def begin(
+        self, program: bytes, become: Become | None, waiting: Waiting
+    ) -> None:
+        """Send the program when the host is there, and wait until it says something."""
+        waiting.what = (
+            f"{self.host}: the login to come to our program. Its scripts may wait for "
+            "something, the standard input for example (~/.profile, ~/.bashrc, "
+            "/etc/profile)"
+        )
+        words = await self._soon(become=None)
+        if become is not None:
+            waiting.what = (
+                f"{self.host}: {become.method.value} to let us be {become.user}"
+            )
+            asked = False
+            while (words := await self._soon(become)) == ("asked",):
+                if asked or become.password is None:
+                    raise refusal(self.host, become, self._noise(), asked=True)
+                asked = True
+                await self.send(become.answer())
+        assert words == ("ready",), words
+        self._say_asked.close()
+        waiting.what = f"{self.host}: our program to begin"
         await self.send(program)
         self._first = await self._next_line()
+        self.reached = True
+
+    async def _soon(self, become: Become | None) -> tuple[str, ...]:
+        """What comes next on the way to the program, or else why it does not come."""
+        patience = max(SILENCE, self.host.connect_timeout)
+        with trio.move_on_after(patience):
+            try:
+                return await self._next_line()
+            except SshError as error:
+                if become is None or error.problem is not SshProblem.HOST_UNSUITED:
+                    raise
+                raise refusal(self.host, become, self._noise()) from None
+        await self.hang_up()
+        late = False
+        with trio.move_on_after(END_PATIENCE), contextlib.suppress(SshError):
+            late = bool(await self._next_line())
+        if become is not None:
+            raise refusal(self.host, become, self._noise())
+        cause = "may wait for something"
+        if late:
+            cause = "read the standard input, which is for our program"
+        message = (
+            f"{self.host}: the login has not come to our program within {patience:g} "
+            f"seconds: its scripts (~/.profile, ~/.bashrc, /etc/profile and such) {cause}. "
+            "Let them do so only when there is a terminal, or, if they only take long, "
+            f"give the host a longer connect_timeout{self._said()}"
+        )
+        raise SshError(SshProblem.HOST_UNSUITED, message, permanent=False)
 
     async def line(self) -> tuple[str, ...]:
         """The next line that the program says, as words.
@@ -185,7 +263,6 @@ class Talk:
             line = await self._lines.receive()
         except trio.EndOfChannel:
             raise await self._lost() from None
-        self.reached = True
         if self._fault is not None:
             raise self._fault
         return line
@@ -199,13 +276,21 @@ class Talk:
         code = self._process.returncode
         if self.reached or code is None or code == 255 or code < 0:
             return problem_of(self.host, self.log(), reached=self.reached)
-        noise = (self._out.noise + b" " + self._err.noise).decode("utf-8", "replace")
-        said = f" and says: {' '.join(noise.split())}" if noise.strip() else ""
         message = (
             f"{self.host}: it lets us in, but runs no program for us: its shell ends "
-            f"with code {code}{said}"
+            f"with code {code}{self._said()}"
         )
         return SshError(SshProblem.HOST_UNSUITED, message, permanent=True)
+
+    def _noise(self) -> str:
+        """What was said before the program began."""
+        noise = self._hello.noise + b" " + self._out.noise + b" " + self._err.noise
+        return noise.replace(self._prompt, b"").decode("utf-8", "replace")
+
+    def _said(self) -> str:
+        """The same, as the end of a sentence."""
+        noise = " ".join(self._noise().split())
+        return f" and says: {noise}" if noise else ""
 
     def start(self, nursery: trio.Nursery) -> None:
         """Begin to read."""
@@ -219,6 +304,9 @@ class Talk:
         with self._reading[0], self._say:
             try:
                 while data := await self._process.stdout.receive_some(CHUNK):
+                    if not self._is_ready:
+                        self._greet(bytes(data))
+                        continue
                     for item in self._out.feed(bytes(data)):
                         if isinstance(item, Data):
                             await self._stdout(item.data)
@@ -231,11 +319,22 @@ class Talk:
             except Exception as error:  # a sink's: whoever waits for lines gets it
                 self._fault = error
 
+    def _greet(self, data: bytes) -> None:
+        """Pass on that the host is there; the program says nothing before it is sent."""
+        for item in self._hello.feed(data):
+            if isinstance(item, Line):
+                self._is_ready = self._is_ready or item.words == ("ready",)
+                self._say.send_nowait(item.words)
+
     async def _read_stderr(self) -> None:
         """Likewise; the program says nothing here but where it begins and ends."""
         assert self._process.stderr is not None
-        marks = 0
-        with self._reading[1], contextlib.suppress(trio.BrokenResourceError):
+        marks = asked = 0
+        with (
+            self._reading[1],
+            self._say_asked,
+            contextlib.suppress(trio.BrokenResourceError),
+        ):
             while marks < 2 and (
                 data := await self._process.stderr.receive_some(CHUNK)
             ):
@@ -244,6 +343,10 @@ class Talk:
                         await self._stderr(item.data)
                     else:
                         marks += 1
+                while self._err.noise.count(self._prompt) > asked:
+                    asked += 1
+                    with contextlib.suppress(trio.ClosedResourceError):
+                        self._say_asked.send_nowait(("asked",))
         self._stderr_ended.set()
 
     async def aclose(self) -> None:
@@ -266,7 +369,12 @@ class Talk:
 
 @asynccontextmanager
 async def _opened(
-    room: Room, socket: Path, command: str, mark: str, stdout: Sink, stderr: Sink
+    room: Room,
+    socket: Path,
+    command: str,
+    marks: tuple[str, str],
+    stdout: Sink,
+    stderr: Sink,
 ) -> AsyncGenerator[Talk, None]:
     log = room.connections.log()
     try:
@@ -281,7 +389,7 @@ async def _opened(
     except OSError as error:
         message = f"{SSH} cannot be started: {error.strerror}"
         raise PluginError(message) from error
-    talk = Talk(room.host, process, log, mark, stdout, stderr)
+    talk = Talk(room.host, process, log, marks, stdout, stderr)
     try:
         async with trio.open_nursery() as nursery:
             talk.start(nursery)
@@ -300,17 +408,8 @@ def _only(group: BaseException) -> BaseException:
 
     A cancellation that came at the same moment is not lost: whoever asked for it knows.
     """
-    leaves = list(_leaves(group))
+    leaves = list(leaves_of(group))
     errors = [leaf for leaf in leaves if not isinstance(leaf, trio.Cancelled)]
     if len(errors) > 1:
         return group
     return errors[0] if errors else leaves[0]
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
-        for exception in inner:
-            yield from _leaves(exception)
-    else:
-        yield error

@@ -17,6 +17,16 @@ room() {
     echo "${4:--}"
 }
 
+# What keeps us from writing into a directory, which may have yet to be made: that we
+# may not, or else how much there is room for.
+obstacle() {
+    place=$1
+    case $place in "$HOME"/*) [ -d "$HOME" ] || { echo home; return; } ;; esac
+    until [ -d "$place" ] || [ -z "$place" ]; do place=${place%/*}; done
+    place=${place:-/}
+    if [ -w "$place" ] && [ -x "$place" ]; then room "$place"; else echo denied; fi
+}
+
 # Not every sleep takes fractions.
 rest=0.1 rate=10
 nap() { sleep "$rest" 2>/dev/null || { rest=1 rate=1; sleep 1; }; }

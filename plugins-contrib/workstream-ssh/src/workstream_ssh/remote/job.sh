@@ -7,15 +7,22 @@
 #   supervisor       the name is taken: which process looks after the job, by number,
 #                    start time and boot
 #   begun/           the command may begin; who makes it first decides
-#   pid              the leader of the command's process group, before it begins
+#   pid              the leader of the command's session, before it begins
 #   cancelled/       it was told to end
 #   exit             its exit code
-#   done/            nothing of the job's process group is left
+#   done/            nothing more will be done about the job
+#   conditions/      it has creates, removes or unless
+#   met/             and none of them has kept it from being begun; or else
+#   skipped-.../     one has
+#   left             what is left of its session, as another user's for example
 #   out, err         what it wrote, if it is detached
 #
 # The caller has set:
 #   op         run, or settle: find out about a job and begin nothing
 #   name       the job's name
+#   base       the same, without the number at its end
+#   number     that number; those below it are of earlier attempts
+#   key        the action's idempotency key
 #   root       the directory that holds the jobs
 #   detached   not empty: it goes on when the connection ends; otherwise it is ended
 #   transient  not empty: a check, of which nothing is kept
@@ -29,28 +36,11 @@
 runs() {
     [ -s "$job/$1" ] || return 1
     read -r pid since on <"$job/$1" || return 1
-    set -- $(sed -n 's/^.*) //p' "/proc/$pid/stat" 2>/dev/null)
-    [ $# -ge 20 ] && [ "$1" != Z ] && [ "${20}" = "$since" ] && [ "$on" = "$(boot)" ]
-}
-
-# Ends the command's process group: TERM, then KILL. Of the ways to name a signal and
-# a group, this one is understood by all shells.
-end_group() {
-    [ -s "$job/pid" ] && read -r leader since on <"$job/pid" || return 0
-    kill -TERM "-$leader" 2>/dev/null || return 0
-    kill -CONT "-$leader" 2>/dev/null
-    naps=0
-    while kill -0 "-$leader" 2>/dev/null; do
-        [ "$naps" -lt $((grace * rate / 10)) ] || kill -KILL "-$leader" 2>/dev/null
-        # What cannot be killed, in a broken mount for example, is not waited for.
-        [ "$naps" -lt $((grace * rate / 10 + 10 * rate)) ] || return 1
-        nap
-        naps=$((naps + 1))
-    done
+    [ "$on" = "$(boot)" ] && is_alive "$pid" "$since"
 }
 
 cancel() {
-    mkdir "$job/decided" 2>/dev/null || return
+    mkdir "$job/decided" 2>/dev/null || return 0
     mkdir "$job/cancelled"
     # Whoever makes this first decides whether the command begins at all.
     mkdir "$job/begun" 2>/dev/null && return
@@ -59,8 +49,11 @@ cancel() {
         nap
         naps=$((naps + 1))
     done
-    # The number of a process group is safe to use only as long as one of these runs.
-    if runs supervisor || runs pid; then end_group; fi
+    # The number of a session is safe to use only as long as one of these runs.
+    { runs supervisor || runs pid; } && read -r leader since on <"$job/pid" || return
+    end_session "$leader"
+    note_left "$job"
+    tell_left
 }
 
 # The caller's end of the connection: a word, or its end, says what to do.
@@ -86,6 +79,14 @@ follow() {
 
 is_done() { [ -d "$job/done" ]; }
 
+# Whether a job that was told to end does not: what is left of it may not be ended.
+stuck=
+is_stuck() {
+    if runs supervisor; then look_at_left "$job"; else clear_session "$job"; fi
+    [ -z "$left" ] || stuck=1
+    [ -n "$left" ]
+}
+
 # Whether nothing will happen any more to a job that another process looks after.
 looks=0
 is_settled() {
@@ -93,11 +94,14 @@ is_settled() {
     [ -d "$job" ] || return 0
     looks=$((looks + 1))
     [ $((looks % rate)) -eq 1 ] || [ "$rate" -eq 1 ] || return 1
+    [ -d "$job/cancelled" ] && is_stuck && return
     runs supervisor && return 1
     runs pid && return 1
     is_done && return
     # Nobody looks after it. If it was not begun, now it never will be.
-    mkdir "$job/begun" "$job/done" 2>/dev/null
+    mkdir "$job/begun" 2>/dev/null
+    clear_session "$job"
+    mkdir "$job/done" 2>/dev/null
     return 0
 }
 
@@ -111,15 +115,25 @@ shorten() {
     } >"$1.new" && mv -f "$1.new" "$1" || rm -f "$1.new"
 }
 
+# Whether the job came to its end before it was known if the command is to be run.
+is_unmet() {
+    [ -d "$job/conditions" ] && [ ! -d "$job/met" ] || return
+    [ -d "$job/cancelled" ] || [ ! -s "$job/exit" ]
+}
+
 # Tells how the job stands, for the last time.
 tell() {
     set --
-    for word in cancelled no-directory no-program; do
+    for word in cancelled no-directory no-program no-unless skipped-creates \
+        skipped-removes skipped-unless; do
         [ -d "$job/$word" ] && set -- "$@" "$word"
     done
-    if [ ! -d "$job" ]; then
+    tell_left
+    if [ -n "$stuck" ]; then
+        set -- left
+    elif [ ! -d "$job" ]; then
         set -- missing
-    elif [ ! -s "$job/pid" ]; then
+    elif [ ! -s "$job/pid" ] || is_unmet; then
         set -- unbegun
     elif [ -s "$job/exit" ]; then
         read -r code <"$job/exit"
@@ -144,7 +158,7 @@ fail() {
     # By another name first: somebody may be about to claim this one.
     mv "$job" "$root/.failed-$token" 2>/dev/null || rm -rf "$job"
     rm -rf "$root/.failed-$token"
-    finish fault "$1" "$(room "$root")"
+    finish fault "$1" "$(obstacle "$root")"
 }
 
 is_claimed() { [ -e "$job/supervisor" ]; }
@@ -213,14 +227,16 @@ ended() {
     # What the command has left behind may have something to finish.
     read -r leader since on <"$job/pid"
     naps=0
-    while [ $((naps * 2)) -lt "$rate" ] && kill -0 "-$leader" 2>/dev/null; do
+    while look_into "$leader" && [ $((naps * 2)) -lt "$rate" ]; do
         nap
         naps=$((naps + 1))
     done
-    end_group
+    [ -z "$left" ] || end_session "$leader"
+    note_left "$job"
     [ -z "$detached" ] || { shorten "$job/out"; shorten "$job/err"; }
 }
 
+left=
 command -v setsid >/dev/null || finish fault setsid
 if [ -n "$transient" ]; then
     # A check must pass on a full disk too, so memory comes first.
@@ -235,6 +251,13 @@ else
     job=$root/$name
     if [ "$op" = run ]; then
         mkdir -p "$job" || fail record
+        # Nothing is begun beside what an earlier attempt has left.
+        earlier=1
+        until [ "$earlier" -ge "$number" ] || is_claimed; do
+            clear_session "$root/$base-$earlier"
+            [ -z "$left" ] || { rmdir "$job" 2>/dev/null; stuck=1; tell; }
+            earlier=$((earlier + 1))
+        done
         prune </dev/null >/dev/null 2>&1 3<&- &
     fi
     if [ "$op" = settle ] || ! claim; then
@@ -243,12 +266,14 @@ else
             watch &
             watcher=$!
             until [ -e "$job/err" ] || is_settled; do nap; done
-            [ ! -e "$job/err" ] || follow is_settled
+            # Without a caller it is of no interest how the job goes on.
+            [ ! -e "$job/err" ] || follow is_settled || { kill "$watcher"; exit 1; }
             kill "$watcher" 2>/dev/null
         else
             [ ! -d "$job" ] || cancel
             until is_settled; do nap; done
         fi
+        [ -n "$stuck" ] || look_at_left "$job"
         tell
     fi
 fi

@@ -12,7 +12,12 @@ enter() { cd "$1" || { mkdir "$job/no-directory"; exit 126; }; }
 find_program() {
     command -v "$1" >/dev/null && return
     printf '%s is not found in %s\n' "$1" "$PATH" >&2
-    mkdir "$job/no-program"
+    mkdir "$job/$2"
     exit 127
+}
+exists() { [ -e "$1" ] || [ -L "$1" ]; }
+skip() {
+    mkdir "$job/skipped-$1"
+    exit 0
 }
 job=$1

@@ -18,10 +18,10 @@ new=$parent/.workstream-$key-$unique
 
 fail() {
     rm -rf "$new"
-    finish fault "$1" "$(room "$parent")"
+    finish fault "$1" "$(obstacle "$parent")"
 }
 
-[ -z "$parents" ] || (umask "$mask" && mkdir -p "$parent") || finish fault parents
+[ -z "$parents" ] || (umask "$mask" && mkdir -p "$parent") || finish fault parents "$(obstacle "$parent")"
 [ -d "$parent" ] || finish fault parent
 if [ "$kind" = tree ]; then
     if [ -d "$target" ]; then
