@@ -384,10 +384,12 @@ async def test_a_hanging_server_is_left_at_the_timeout(
         reached.set()
         await reply.closed()
 
+    said: list[str] = []
+
     async def attempt() -> None:
-        with trio.move_on_after(30) as scope:
+        with trio.move_on_after(30), pytest.raises(PluginError) as caught:
             await ask(context, HttpCheckRequest(url=it.url))
-        assert scope.cancelled_caught
+        said.append(caught.value.message)
 
     async with serve(answer) as it:
         await wait_all_tasks_blocked()
@@ -401,6 +403,9 @@ async def test_a_hanging_server_is_left_at_the_timeout(
         await wait_all_tasks_blocked()
 
         assert trio.lowlevel.current_statistics().tasks_living == tasks
+    host = it.url.removeprefix("http://")
+    rest = "for the rest of its answer" if begun else "for its answer"
+    assert said == [f"GET {it.url}/ was connected to {host} and waited {rest}"]
 
 
 @trio_test
@@ -455,7 +460,46 @@ async def test_a_proxy_that_refuses_is_named(
 
     assert it.received[0].method == "CONNECT"
     assert error.message == (
-        "GET https://web.invalid/ cannot connect through the proxy: 403 Said So"
+        "GET https://web.invalid/ cannot connect through the proxy "
+        f"{it.url.removeprefix('http://')} (HTTPS_PROXY): 403 Said So; for a host that "
+        "needs no proxy set NO_PROXY"
+    )
+
+
+@pytest.mark.parametrize(
+    ("scheme", "variable"),
+    [("http", "HTTP_PROXY"), ("https", "HTTPS_PROXY"), ("http", "ALL_PROXY")],
+)
+@trio_test
+async def test_a_proxy_that_is_down_is_named(
+    context: Attempt, monkeypatch: pytest.MonkeyPatch, scheme: str, variable: str
+) -> None:
+    """It is the proxy that refuses, not the service; its password is not shown."""
+    with socket.socket() as held:  # bound, but not listening: it refuses
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        monkeypatch.setenv(variable, f"http://me:hushhush@127.0.0.1:{port}")
+        error = await fails(context, HttpRequest(url=f"{scheme}://web.invalid/"))
+
+    assert error.message == (
+        f"GET {scheme}://web.invalid/ cannot connect to the proxy 127.0.0.1:{port} "
+        f"({variable}): Connection refused; for a host that needs no proxy set NO_PROXY"
+    )
+    assert not error.permanent
+
+
+@trio_test
+async def test_an_answer_of_a_proxy_says_whose_it_may_be(
+    serve: Serve, context: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 502 that came through a proxy names the proxy."""
+    async with serve(sends(502)) as it:
+        monkeypatch.setenv("http_proxy", it.url)
+        error = await fails(context, HttpRequest(url="http://web.invalid/"))
+
+    place = it.url.removeprefix("http://")
+    assert error.message.startswith(
+        f"GET http://web.invalid/ (through the proxy {place} (http_proxy)) answered 502"
     )
 
 

@@ -163,7 +163,11 @@ async def test_a_request_that_hangs_is_tried_again(
             result = await engine.run(plan)
 
     first, second = result.blocks[0].sequences[0].actions[0].attempts
-    assert first.error == PluginError("plugin execution timed out")
+    host = it.url.removeprefix("http://")
+    waited = f"GET {it.url}/ was connected to {host} and waited for its answer"
+    assert first.error == PluginError(
+        "plugin execution timed out", wrapped=PluginError(waited)
+    )
     assert second.error is None
     assert result.outcome is Outcome.COMPLETED
 

@@ -8,7 +8,7 @@ import pytest
 from trio.testing import trio_test
 
 import workstream_http
-from workstream import NOT_DONE, OnInterrupt, PluginError
+from workstream import NOT_DONE, OnInterrupt, PluginError, SecretRef
 from workstream_http import HttpAction, HttpRequest
 
 if TYPE_CHECKING:
@@ -50,3 +50,30 @@ async def test_interrupted_requests_are_repeated_where_that_is_safe(
             await plugin.reconcile(context, request_)
         assert caught.value.permanent
         assert f"this {request_.method} was on its way" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("request_", "summary", "changes"),
+    [
+        (HttpRequest(url="http://a/?k=v"), "GET http://a/?... only asks: no change", 0),
+        (
+            HttpRequest(url=SecretRef("env:URL"), method="HEAD"),
+            "HEAD of the URL in 'env:URL' only asks: no change",
+            0,
+        ),
+        (
+            HttpRequest(url="http://a/", method="PUT"),
+            "PUT http://a/ is sent; only the server knows what it changes",
+            None,
+        ),
+    ],
+)
+@trio_test
+async def test_a_dry_run_knows_what_only_asks(
+    context: Attempt, request_: HttpRequest, summary: str, changes: int | None
+) -> None:
+    """A method that asks changes nothing; of all others nobody can tell (PV-5)."""
+    preview = await HttpAction().preview(context, request_)
+
+    assert preview.summary == summary
+    assert preview.changes is (None if changes is None else False)

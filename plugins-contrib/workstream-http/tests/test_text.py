@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workstream_http._text import decoded
+from workstream_http._body import decoded
 
 
 @pytest.mark.parametrize(

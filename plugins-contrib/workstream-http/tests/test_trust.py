@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 import trustme
-from trio.testing import trio_test
+from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 
 from workstream import PluginError
 from workstream_http import HttpAction, HttpCheck, HttpCheckRequest, HttpRequest
@@ -142,6 +144,31 @@ async def test_a_ca_file_that_cannot_be_used(
 
     assert error.permanent
     assert str(path) in error.message
+
+
+@trio_test
+async def test_a_ca_file_that_never_ends_is_left(
+    context: Attempt, tmp_path: Path, mock_clock: MockClock
+) -> None:
+    """A pipe that nobody writes to holds up neither the loop nor the attempt."""
+    pipe = tmp_path / "ca.pem"
+    os.mkfifo(pipe)
+    ended = trio.Event()
+
+    async def attempt() -> None:
+        with trio.move_on_after(30) as scope:
+            await HttpAction().execute(
+                context, HttpRequest(url="https://127.0.0.1:1", ca_file=str(pipe))
+            )
+        assert scope.cancelled_caught
+        ended.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(attempt)
+        await wait_all_tasks_blocked(0.01)
+        mock_clock.jump(30)
+        await ended.wait()
+    os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))  # lets the thread go
 
 
 @trio_test

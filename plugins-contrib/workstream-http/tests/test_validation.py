@@ -79,6 +79,23 @@ def test_good_requests_pass(fields: dict[str, Any]) -> None:
             {"matches": "("},
             "matches: '(' is no regular expression that can be used: missing )",
         ),
+        ({"connect_to": "a/b"}, "connect_to: 'a/b' is no HOST or HOST:PORT, as in"),
+        ({"connect_to": "u@a"}, "connect_to: 'u@a' is no HOST or HOST:PORT"),
+        ({"connect_to": ":80"}, "connect_to: ':80' is no HOST or HOST:PORT"),
+        ({"connect_to": "a:x"}, "connect_to: 'a:x' is no HOST or HOST:PORT"),
+        ({"unix_socket": "a.sock"}, "unix_socket must be an absolute path"),
+        (
+            {"unix_socket": "/" + "a" * 107},
+            "unix_socket: a socket's name has at most 107 bytes",
+        ),
+        (
+            {"unix_socket": "/a", "connect_to": "b"},
+            "connect_to and unix_socket: give one of them",
+        ),
+        (
+            {"key_file": "/k.pem"},
+            "key_file and key_password: they belong to a cert_file",
+        ),
         ({"matches": "(?=a)b"}, "it looks ahead, which RE2 cannot do"),
         ({"json_equals": {"a": 1}}, "json_equals: 'a' is no JSON pointer"),
         ({"json_equals": {"/~2": 1}}, "json_equals: '/~2' is no JSON pointer"),

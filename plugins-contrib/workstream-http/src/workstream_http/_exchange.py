@@ -22,14 +22,15 @@ import httpx2
 import trio
 
 from workstream import Context, PluginError
+from workstream.plugins import explained_timeout
 
-from ._body import BodyError, read
+from ._body import BodyError, decoded, read
 from ._expectations import excerpt, unmet
 from ._prepare import Prepared, prepare, shown_url
 from ._quiet import quiet
 from ._requests import AnyRequest, HttpResponse
+from ._route import transport
 from ._statuses import parse
-from ._text import decoded
 from ._trust import TrustStore
 from ._validation import url_fault
 
@@ -38,6 +39,8 @@ JUDGED_AT_ONCE = 4096
 """How many bytes of a body are judged on the event loop; more in a thread."""
 
 _NOT_KEPT = frozenset({"set-cookie"})
+_WANTS_CERTIFICATE = ("TLSV13_ALERT_CERTIFICATE_REQUIRED",)
+_DIRECT = "; for a host that needs no proxy set NO_PROXY"
 HIDDEN = "[secret hidden]"
 """What stands in the place of a secret, as the engine writes it (CL-6)."""
 
@@ -53,12 +56,16 @@ async def exchange(
     began = trio.current_time()
     tls = await trust.context(asked)
     timeout = httpx2.Timeout(None, connect=asked.connect_timeout)
+    way = transport(asked, tls)
     with quiet():
-        async with httpx2.AsyncClient(verify=tls, timeout=timeout) as client:
+        async with httpx2.AsyncClient(
+            verify=tls, timeout=timeout, transport=way
+        ) as client:
             prepared = prepare(client, context, asked)
-            with _errors_named(prepared):
-                async with _answer(client, prepared, context) as answer:
-                    data, cut = await read(answer, asked.body_limit)
+            async with explained_timeout(partial(_waited, prepared)):
+                with _errors_named(prepared):
+                    async with _answer(client, prepared, context) as answer:
+                        data, cut = await read(answer, asked.body_limit)
     elapsed = trio.current_time() - began
     size = f"{len(data)} bytes{' and more' if cut else ''}"
     context.report(
@@ -86,7 +93,7 @@ async def _answer(
                 return
             redirects += 1
             following = answer.next_request
-            fault = _redirect_fault(sent, following, redirects)
+            fault = _redirect_fault(prepared.asked, sent, following, redirects)
             if fault is not None or following is None:
                 message = f"answered {_line(answer)}: {fault}"
                 raise prepared.failed(answer.status_code, message)
@@ -98,11 +105,22 @@ async def _answer(
         where = shown_url(following.url)
         context.report(prepared.says(f"is redirected to {where}"))
         prepared.place = where
+        prepared.progress.begin(following.url)
         sent = following
 
 
+def _waited(prepared: Prepared) -> str:
+    """What a request waited for when its time was over."""
+    place = f" (redirected to {prepared.place})" if prepared.place else ""
+    said = f"{prepared.label}{place} {prepared.progress.waited}"
+    return prepared.redactor.redact(said)
+
+
 def _redirect_fault(
-    sent: httpx2.Request, following: httpx2.Request | None, redirects: int
+    asked: AnyRequest,
+    sent: httpx2.Request,
+    following: httpx2.Request | None,
+    redirects: int,
 ) -> str | None:
     """Why a redirect cannot be followed."""
     if redirects > MAX_REDIRECTS:
@@ -112,6 +130,11 @@ def _redirect_fault(
     where = shown_url(following.url)
     if sent.url.scheme == "https" and following.url.scheme == "http":
         return f"it redirects from https to {where}, which is not followed"
+    for field in ("connect_to", "unix_socket"):
+        if getattr(asked, field) and not _same_origin(sent, following):
+            return (
+                f"it redirects to {where}, another origin, where {field} does not lead"
+            )
     has_body = following.headers.get("content-length", "0") != "0"
     if has_body and not _same_origin(sent, following):
         return f"it redirects to {where}, another origin, which is not given the body"
@@ -176,18 +199,15 @@ def _errors_named(prepared: Prepared) -> Generator[None]:
     except httpx2.ConnectTimeout as error:
         seconds = prepared.asked.connect_timeout
         message = f"has no connection after {seconds:g} seconds (connect_timeout)"
+        if prepared.progress.target or prepared.progress.connected:
+            message += f": it {prepared.progress.waited}"
         raise PluginError(prepared.says(message)) from error
     except httpx2.ConnectError as error:
-        cause = _root(error)
-        message = f"cannot connect: {_reason(cause)}"
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            message = (
-                "does not trust the certificate of the server: "
-                f"{cause.verify_message} (see ca_file)"
-            )
-        raise PluginError(prepared.says(message)) from error
+        raise PluginError(prepared.says(_not_connected(prepared, error))) from error
     except httpx2.ProxyError as error:
-        message = f"cannot connect through the proxy: {_reason(_root(error))}"
+        via = prepared.progress.via or "the proxy"
+        prepared.progress.connected = False  # the proxy is named here
+        message = f"cannot connect through {via}: {_reason(_root(error))}{_DIRECT}"
         raise PluginError(prepared.says(message)) from error
     except BodyError as error:
         message = f"was answered with a body {error}"
@@ -195,6 +215,21 @@ def _errors_named(prepared: Prepared) -> Generator[None]:
     except (httpx2.HTTPError, OSError) as error:
         message = f"has lost the connection: {_reason(_root(error))}"
         raise PluginError(prepared.says(message)) from error
+
+
+def _not_connected(prepared: Prepared, error: httpx2.ConnectError) -> str:
+    """Why there is no connection: to the server, or to what is on the way."""
+    progress, cause = prepared.progress, _root(error)
+    if not progress.connected:
+        to = f" to {progress.target}" if progress.target else ""
+        advice = _DIRECT if progress.via else ""
+        return f"cannot connect{to}: {_reason(cause)}{advice}"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            "does not trust the certificate of the server: "
+            f"{cause.verify_message} (see ca_file)"
+        )
+    return f"cannot connect: {_reason(cause)}"
 
 
 def _root(error: BaseException) -> BaseException:
@@ -211,6 +246,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and not isinstance(error, (ssl.SSLError, gaierror)):
         # trio puts the address before the reason; the label of the request has it.
         return os.strerror(error.errno) if error.errno else str(error)
+    if isinstance(error, ssl.SSLError) and error.reason in _WANTS_CERTIFICATE:
+        return "the server wants a client certificate (cert_file)"
     said = error.strerror if isinstance(error, OSError) else str(error)
     return said or type(error).__name__
 

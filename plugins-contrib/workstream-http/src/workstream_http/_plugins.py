@@ -10,13 +10,19 @@ from workstream import (
     NotDone,
     OnInterrupt,
     PluginError,
+    Preview,
+    PreviewContext,
     retries,
 )
 
 from ._exchange import exchange
+from ._prepare import label_of
 from ._requests import HttpCheckRequest, HttpRequest, HttpResponse
 from ._trust import TrustStore
 from ._validation import check
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that ask for no change (RFC 9110, section 9.2.1)."""
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods that mean the same when they are sent twice (RFC 9110, section 9.2.2)."""
@@ -62,6 +68,17 @@ class HttpAction(ActionPlugin[HttpRequest, HttpResponse]):
             "is sent again"
         )
         raise PluginError(message, permanent=True)
+
+    async def preview(
+        self, context: PreviewContext, request: HttpRequest, /
+    ) -> Preview:
+        """Say whether the request may change anything; nothing is sent (PV-5)."""
+        label = label_of(request)
+        if request.method in _SAFE:
+            return Preview(f"{label} only asks: no change", changes=False)
+        return Preview(
+            f"{label} is sent; only the server knows what it changes", changes=None
+        )
 
 
 class HttpCheck(CheckPlugin[HttpCheckRequest, HttpResponse]):

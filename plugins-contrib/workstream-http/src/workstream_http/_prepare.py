@@ -11,6 +11,7 @@ import httpx2
 from workstream import Context, PluginError, Redactor, SecretRef
 
 from ._requests import AnyRequest, HttpRequest
+from ._route import Progress
 from ._statuses import parse
 from ._validation import header_value_fault, url_fault
 
@@ -28,6 +29,7 @@ class Prepared:
         place: Where it was redirected to; empty at first.
         redactor: Takes the secrets in it out of messages.
         secret_headers: The lower-case names of the headers that hold them.
+        progress: How far it has come.
     """
 
     request: httpx2.Request
@@ -35,12 +37,16 @@ class Prepared:
     label: str
     redactor: Redactor
     secret_headers: frozenset[str]
+    progress: Progress
     place: str = ""
 
     def says(self, message: str) -> str:
         """A message about this request that holds no secret."""
         place = f" (redirected to {self.place})" if self.place else ""
-        return self.redactor.redact(f"{self.label}{place} {message}")
+        way = ""
+        if self.progress.connected and self.progress.target:
+            way = f" (through {self.progress.target})"
+        return self.redactor.redact(f"{self.label}{place}{way} {message}")
 
     def failed(self, status: int, message: str, *, code: int = 0) -> PluginError:
         """The error of an answer that is not as expected.
@@ -64,15 +70,13 @@ def prepare(
     """
     parts: set[str] = set()
     text = _plain(asked.url)
+    label = label_of(asked)
     if isinstance(asked.url, SecretRef):
-        label = f"{asked.method} of the URL in {asked.url.reference!r}"
         fault = url_fault(text)
         if fault is not None:
             message = f"{label}: {fault}"
             raise PluginError(message, permanent=True)
         parts = _parts(httpx2.URL(text))
-    else:
-        label = f"{asked.method} {shown_url(httpx2.URL(text))}"
     url = httpx2.URL(text)
     if asked.params:
         url = url.copy_merge_params(
@@ -106,16 +110,30 @@ def prepare(
             # The rest was validated with the plan, so it is a secret's value.
             message = f"{label}: the value of the header {name!r}: {fault}"
             raise PluginError(message, permanent=True)
+    progress = Progress(asked)
+    progress.begin(url)
     return Prepared(
         request=client.build_request(
-            asked.method, url, headers=headers, content=content
+            asked.method,
+            url,
+            headers=headers,
+            content=content,
+            extensions={"trace": progress.trace},
         ),
         asked=asked,
+        progress=progress,
         label=label,
         redactor=Redactor(asked, also=parts),
         secret_headers=_LOGIN_HEADERS
         | {n.lower() for n, v in asked.headers.items() if isinstance(v, SecretRef)},
     )
+
+
+def label_of(asked: AnyRequest) -> str:
+    """What to call a request in messages."""
+    if isinstance(asked.url, SecretRef):
+        return f"{asked.method} of the URL in {asked.url.reference!r}"
+    return f"{asked.method} {shown_url(httpx2.URL(asked.url))}"
 
 
 def _plain(value: str | SecretRef) -> str:

@@ -39,6 +39,11 @@ class _Exchange:
     follow_redirects: bool = False
     verify: bool = True
     ca_file: str = ""
+    cert_file: str = attrs.field(default="", metadata=IGNORE)
+    key_file: str = attrs.field(default="", metadata=IGNORE)
+    key_password: SecretRef | None = None
+    connect_to: str = ""
+    unix_socket: str = ""
     connect_timeout: float = 10.0
     body_limit: int = 65536
     keep_body: bool = True
@@ -75,6 +80,16 @@ class HttpRequest(_Exchange):
             only where anybody may read and answer what is sent.
         ca_file: A file of certificate authorities (PEM) to trust in place of the
             system's.
+        cert_file: A file with our own certificate (PEM), and those that lead to its
+            authority, for a server that asks who we are.
+        key_file: A file with the certificate's private key (PEM), where ``cert_file``
+            does not hold it.
+        key_password: What the private key is encrypted with.
+        connect_to: ``HOST`` or ``HOST:PORT`` to connect to in place of the URL's: one
+            backend of many. The header ``Host`` and the name that the certificate must
+            have stay the URL's. No proxy is used.
+        unix_socket: The path of a Unix socket to connect to in place of the URL's
+            host and port. No proxy is used.
         connect_timeout: Seconds to wait for a connection. The attempt as a whole
             is bounded by the action's ``timeout``.
         body_limit: How many bytes of the body are read, and kept.
@@ -118,6 +133,16 @@ class HttpCheckRequest(_Exchange):
             only where anybody may read and answer what is sent.
         ca_file: A file of certificate authorities (PEM) to trust in place of the
             system's.
+        cert_file: A file with our own certificate (PEM), and those that lead to its
+            authority, for a server that asks who we are.
+        key_file: A file with the certificate's private key (PEM), where ``cert_file``
+            does not hold it.
+        key_password: What the private key is encrypted with.
+        connect_to: ``HOST`` or ``HOST:PORT`` to connect to in place of the URL's: one
+            backend of many. The header ``Host`` and the name that the certificate must
+            have stay the URL's. No proxy is used.
+        unix_socket: The path of a Unix socket to connect to in place of the URL's
+            host and port. No proxy is used.
         connect_timeout: Seconds to wait for a connection. The attempt as a whole
             is bounded by the action's ``timeout``.
         body_limit: How many bytes of the body are read, and kept.

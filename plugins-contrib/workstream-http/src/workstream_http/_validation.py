@@ -10,13 +10,17 @@ from collections.abc import Iterable, Iterator
 import httpx2
 
 from workstream import SecretRef
-from workstream.plugins import Pattern
+from workstream.plugins import Pattern, path_faults
 
 from ._requests import AnyRequest, HttpCheckRequest, HttpRequest
+from ._route import backend
 from ._statuses import parse
 
 BODY_LIMIT_MAX = 16 * 1024 * 1024
 """The most bytes of a body that may be read: a response is stored with its plan."""
+
+SOCKET_NAME_MAX = 107
+"""The most bytes in the name of a Unix socket on Linux."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _METHOD = re.compile(r"[A-Z][A-Z-]*")
@@ -165,6 +169,29 @@ def _limits(request: AnyRequest) -> Iterator[str]:
         )
     if request.ca_file and not request.verify:
         yield "ca_file: it has no meaning with verify=False: choose one"
+    yield from _way(request)
+
+
+def _way(request: AnyRequest) -> Iterator[str]:
+    if request.connect_to:
+        try:
+            backend(request.connect_to)
+        except ValueError:
+            yield (
+                f"connect_to: {request.connect_to!r} is no HOST or HOST:PORT, as in "
+                "'10.0.0.7:8443' or '[2001:db8::7]:8443'"
+            )
+    if request.unix_socket:
+        yield from path_faults("unix_socket", request.unix_socket)
+        if len(request.unix_socket.encode(errors="replace")) > SOCKET_NAME_MAX:
+            yield (
+                f"unix_socket: a socket's name has at most {SOCKET_NAME_MAX} bytes: "
+                "link a shorter one to it"
+            )
+    if request.connect_to and request.unix_socket:
+        yield "connect_to and unix_socket: give one of them"
+    if not request.cert_file and (request.key_file or request.key_password is not None):
+        yield "key_file and key_password: they belong to a cert_file: give it too"
 
 
 def _safe(request: HttpCheckRequest) -> Iterable[str]:
