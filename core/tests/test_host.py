@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workstream._cli._table import COMMANDS
+from workstream._cli.main import COMMANDS
 from workstream._registry.host import Host, discover
 from workstream._registry.listing import LeftOut
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._cli._main import main
+from ._cli.main import main
 
 __all__ = ["main"]
 

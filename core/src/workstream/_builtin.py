@@ -34,7 +34,7 @@ def workstream_secret_resolvers() -> Mapping[str, SecretResolver]:
 @hookimpl
 def workstream_commands() -> Iterable[click.Command]:
     """The core's subcommands; each is imported when it is called."""
-    from ._cli._table import core_commands
+    from ._cli.main import core_commands
 
     return core_commands()
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from workstream._cli._main import command_line
+from workstream._cli.main import command_line
 
 Call = Callable[..., Result]
 WritePlan = Callable[..., Path]

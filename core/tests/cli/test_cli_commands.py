@@ -13,8 +13,8 @@ import pytest
 from click.testing import Result
 
 from workstream import MemoryVault, StorageError, Write
-from workstream._cli._exit_codes import ExitCode, worst
-from workstream._cli._main import command_line
+from workstream._cli.exit_codes import ExitCode, worst
+from workstream._cli.main import command_line
 
 Call = Callable[..., Result]
 WritePlan = Callable[..., Path]
@@ -518,8 +518,8 @@ def test_a_store_that_fails_breaks_the_run_off(
     def the_vault(*_: object) -> MemoryVault:
         return vault
 
-    monkeypatch.setattr("workstream._store.places.vault_at", the_vault)
-    monkeypatch.setattr("workstream._cli._resuming.existing_store", the_vault)
+    monkeypatch.setattr("workstream._cli.commands.run.vault_at", the_vault)
+    monkeypatch.setattr("workstream._cli.commands.resume.existing_store", the_vault)
 
     result = call("run", write_plan(TOLERATED))
 

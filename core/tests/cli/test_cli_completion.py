@@ -14,7 +14,7 @@ import pytest
 from click.shell_completion import CompletionItem, ShellComplete
 from click.testing import Result
 
-from workstream._cli._main import command_line
+from workstream._cli.main import command_line
 
 Call = Callable[..., Result]
 WritePlan = Callable[..., Path]

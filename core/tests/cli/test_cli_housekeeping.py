@@ -12,7 +12,7 @@ import lmdb
 import pytest
 from click.testing import Result
 
-from workstream._cli._sizes import size
+from workstream._cli.draw.screen import size
 
 Call = Callable[..., Result]
 Start = Callable[..., Any]
@@ -326,7 +326,10 @@ def test_what_cannot_be_copied_is_refused(
         ),
         (["restore", tmp_path / "copy"], "nothing is restored into"),
         (["restore", tmp_path / "no", "--store", tmp_path / "new"], "is not there"),
-        (["restore", tmp_path / "copy", "--store", "memory:"], "a store that is a dir"),
+        (
+            ["restore", tmp_path / "copy", "--store", "memory:"],
+            "stores that are directories",
+        ),
     ):
         refused = call(*words)
         assert refused.exit_code == 2, refused.output

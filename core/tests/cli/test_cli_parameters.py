@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from workstream._cli._conversion import convert, is_convertible, placeholder
-from workstream._cli._parameters import call, parameters_of, values_of
+from workstream._cli.parameters import call, parameters_of, values_of
 
 Port = NewType("Port", int)
 

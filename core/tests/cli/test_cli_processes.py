@@ -38,7 +38,7 @@ def held(tmp_path: Path, **more: object) -> str:
     """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_stops_the_plan(
     start: Start, write_plan: WritePlan, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -54,6 +54,60 @@ def test_the_first_signal_stops_the_plan(
     assert child.end() == 4
     assert "called Deploy / Tier / two" not in child.output
     assert "Deploy: stopped" in child.output
+    assert listed(start)[0]["status"] == "STOPPED"
+
+
+def test_a_closed_terminal_counts_once(
+    start: Start, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """The kernel and the shell both send SIGHUP; a Ctrl-C before it counts, too."""
+    child = start("run", write_plan(held(tmp_path)))
+    child.wait_for("called Deploy / Tier / one / hold")
+
+    child.signal(signal.SIGINT)
+    child.wait_for("Ctrl-C again leaves at once")
+    child.signal(signal.SIGHUP)
+    child.signal(signal.SIGHUP)
+    child.wait_for("stopping: what runs is finished")
+    (tmp_path / "go").touch()
+
+    assert child.end() == 4
+    assert "Leaving at once" not in child.output
+
+
+def test_nohup_is_heeded(tmp_path: Path, write_plan: WritePlan) -> None:
+    """Where SIGHUP was ignored as the command began, the run goes on to its end."""
+    words = [sys.executable, "-m", "workstream", "run", str(write_plan(held(tmp_path)))]
+    with subprocess.Popen(
+        ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if "called Deploy / Tier / one / hold" in line:
+                child.send_signal(signal.SIGHUP)
+                (tmp_path / "go").touch()
+        assert child.wait() == 0
+
+
+def test_a_terminal_that_is_gone_ends_no_run(
+    start: Start, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """The window is closed: the plan is stopped in order, with nobody to write to."""
+    plan = write_plan(held(tmp_path), name="closed.py")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        words = [sys.executable, "-m", "workstream", "run", str(plan)]
+        os.execv(sys.executable, words)
+    written = b""
+    while b"one / hold" not in written:
+        written += os.read(terminal, 65536)
+    os.close(terminal)
+    (tmp_path / "go").touch()
+
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 4
     assert listed(start)[0]["status"] == "STOPPED"
 
 
@@ -229,7 +283,7 @@ def test_commands_that_only_read_import_no_plugin_package(
 def test_the_help_imports_little() -> None:
     """Neither the event loop, nor the store, nor what draws screens."""
     program = (
-        "import sys; from workstream._cli._main import command_line\n"
+        "import sys; from workstream._cli.main import command_line\n"
         "try: command_line.main(['--help'])\n"
         "except SystemExit: pass\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"

@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from workstream._cli._exit_codes import BUG, INTERRUPTED, OUTPUT_LOST, ExitCode
-from workstream._cli._main import command_line
-from workstream._cli._table import COMMANDS, LazyCommand
+from workstream._cli.exit_codes import BUG, INTERRUPTED, OUTPUT_LOST, ExitCode
+from workstream._cli.main import COMMANDS, LazyCommand, command_line
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
 SECTION = re.compile(r"^## `workstream ([\w-]+)`\n(.*?)(?=^## |\Z)", re.M | re.S)
@@ -23,7 +22,7 @@ def sections() -> dict[str, str]:
 
 def options(name: str) -> set[str]:
     """All spellings of a command's options."""
-    command = LazyCommand(name, *COMMANDS[name]).load()
+    command = LazyCommand(name).load()
     return {
         spelling
         for parameter in command.params
@@ -53,7 +52,7 @@ def test_each_option_has_its_row(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_usage_is_that_of_the_help(name: str) -> None:
     """The first code block is the usage line."""
-    command = LazyCommand(name, *COMMANDS[name]).load()
+    command = LazyCommand(name).load()
     context = click.Context(command, info_name=f"workstream {name}")
     usage = command.get_usage(context).removeprefix("Usage: ")
 

@@ -29,7 +29,7 @@ from workstream import (
 )
 from workstream._cli._live import layout
 from workstream._cli._narration import Narrator
-from workstream._cli._screen import Signs
+from workstream._cli.draw.screen import Signs
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._show.progress import Progress
 

@@ -53,7 +53,7 @@ def test_the_doctor_finds_too_little_room(
 ) -> None:
     """On the disk, and in the store, where both are said to be larger than they are."""
     call("run", write_plan(GOOD))
-    monkeypatch.setattr(f"workstream._cli._checkup.{setting}", value)
+    monkeypatch.setattr(f"workstream._cli.commands.doctor.{setting}", value)
 
     told, advice = findings(call("doctor", "--json"), "problem")["store"]
 

@@ -78,3 +78,32 @@ def test_data_that_is_lost_is_a_failure(
 
     assert ended.returncode == 74
     assert ended.stderr == "Error: output was lost: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "PLAN", "--json"],
+        ["run", "PLAN", "--dry-run", "--json"],
+        ["validate", "PLAN", "--json"],
+        ["plugins", "--json"],
+        ["doctor", "--json"],
+        ["plugins", "--markdown"],
+    ],
+    ids=" ".join,
+)
+def test_data_has_standard_output_for_itself(
+    toy: Path, write_plan: WritePlan, words: list[str]
+) -> None:
+    """Packages and plan files print what they like, also by programs that they start."""
+    noise = 'import os\nprint("noise")\nos.system("echo noise")\n'
+    (toy / "toy_plugin.py").write_text(noise + (toy / "toy_plugin.py").read_text())
+    plan = write_plan(GOOD)
+    plan.write_text(noise + plan.read_text())
+
+    ended = in_shell("", *(str(plan) if word == "PLAN" else word for word in words))
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("noise") >= 2
+    assert "noise" not in ended.stdout
+    assert words[-1] != "--json" or json.loads(ended.stdout)

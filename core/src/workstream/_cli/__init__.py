@@ -1,6 +1,6 @@
 """The command ``workstream``.
 
-``_main`` is the command itself and ``_table`` lists the subcommands, each in a module
-of its own (``_run``, ``_show`` ...), loaded when it is called: ``workstream --help``
-imports none of them. Nothing outside this package imports click or rich.
+``main`` is the command itself and lists the subcommands. Each subcommand is a function in
+a module of ``commands``, imported when it is called: ``workstream --help`` imports none.
+``draw`` writes to terminals. Nothing outside of this package imports rich.
 """

@@ -15,8 +15,6 @@ from .._values.display import shorten
 from .._values.leaves import LEAVES, leaf_from
 from .._values.type_arguments import type_text, union_members
 
-__all__ = ["convert", "is_convertible", "placeholder", "takes_many"]
-
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 

@@ -5,8 +5,6 @@ Times are ISO 8601, lengths of time are seconds, statuses are their names. No se
 
 from __future__ import annotations
 
-import json
-import sys
 from datetime import datetime
 from typing import Any
 
@@ -16,17 +14,7 @@ from .._show.failures import failures
 from .._store.ids import short_id
 from .._values.errors import Fault
 from .._values.state import PluginError, Status
-from ._exit_codes import ExitCode
-from ._streams import Forgiving
-
-__all__ = ["fault_data", "plan_data", "print_json", "result_data", "row_data"]
-
-
-def print_json(data: object) -> None:
-    """Write it to standard output, with ASCII alone, so that any locale has it."""
-    stream = Forgiving(sys.stdout)
-    stream.write(json.dumps(data, indent=2) + "\n")
-    stream.flush()
+from .exit_codes import ExitCode
 
 
 def row_data(row: PlanRow, owner: int | None) -> dict[str, Any]:

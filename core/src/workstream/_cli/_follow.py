@@ -14,11 +14,9 @@ from .._engine.engine import Workstream
 from .._plan.plan import Plan
 from .._store.events import PlanSnapshot
 from .._values.errors import WorkstreamError
-from ._interrupts import Interrupts
-from ._streams import breaking_off_untold
 from ._views import View
-
-__all__ = ["Ending", "follow"]
+from .interrupts import Interrupts
+from .streams import breaking_off_untold
 
 _CATCH_UP = 5.0
 """Seconds that a watcher may need to see what is durable already."""

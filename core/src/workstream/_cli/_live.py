@@ -18,10 +18,8 @@ from .._store.ids import short_id
 from .._values.display import display_lines, shorten
 from .._values.state import PluginError, Status
 from ._narration import outcome_of
-from ._screen import STYLES, Signs, joined, plain
 from ._times import took
-
-__all__ = ["layout"]
+from .draw.screen import STYLES, Signs, joined, plain
 
 _BRIEF_CHECK = timedelta(seconds=2)
 """A continuous check is shown as running only when it takes longer than this."""

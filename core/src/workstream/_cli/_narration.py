@@ -11,10 +11,8 @@ from .._show.progress import Place, Progress, Section
 from .._store.events import StateChange
 from .._values.display import shorten
 from .._values.state import ObjectType, Status
-from ._screen import STYLES, Signs, joined, plain
 from ._times import took
-
-__all__ = ["Narrator"]
+from .draw.screen import STYLES, Signs, joined, plain
 
 _ERROR = 500
 """Characters of an error; all of it is in ``workstream show``."""

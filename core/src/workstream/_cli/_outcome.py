@@ -15,13 +15,11 @@ from .._show.failures import Failure, failures
 from .._values.display import shorten
 from .._values.errors import WorkstreamError
 from ._data import result_data
-from ._exit_codes import ExitCode, code_of
 from ._follow import Ending
-from ._options import Hints
-from ._screen import Screen, joined, plain
 from ._summary import headline, last_lines, show_failures
-
-__all__ = ["Result", "result_of", "tell"]
+from .draw.screen import Screen, joined, plain
+from .exit_codes import ExitCode, code_of
+from .options import Hints
 
 _MOST = 10
 """How many failures are shown at the end of a run; ``show`` shows them all."""

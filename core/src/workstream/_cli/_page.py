@@ -25,12 +25,10 @@ from .._show.failures import Failure
 from .._values.clock import utc_now
 from .._values.display import display_lines, shorten
 from .._values.state import Status
-from ._options import Hints
-from ._screen import STYLES, Screen, joined, plain
 from ._summary import headline, show_failures
 from ._times import date_and_time, took
-
-__all__ = ["show_page"]
+from .draw.screen import STYLES, Screen, joined, plain
+from .options import Hints
 
 _IN_FULL = 3
 """Up to so many things in a block that did not go well are shown with their actions."""

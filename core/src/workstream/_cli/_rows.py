@@ -8,11 +8,9 @@ from .._protocols.vault import PlanRow
 from .._store.ids import short_id
 from .._values.display import shorten
 from .._values.state import Status
-from ._screen import STYLES, Screen, joined
 from ._summary import reason_words
 from ._times import brief_date_and_time, date_and_time, took
-
-__all__ = ["is_crashed", "show_rows"]
+from .draw.screen import STYLES, Screen, joined
 
 
 def is_crashed(row: PlanRow, owner: int | None) -> bool:

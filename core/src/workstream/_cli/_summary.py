@@ -16,16 +16,8 @@ from .._show.failures import Failure
 from .._store.ids import short_id
 from .._values.display import display_lines, shorten
 from .._values.state import PluginError, Status
-from ._screen import STYLES, Screen, joined, plain
 from ._times import took
-
-__all__ = [
-    "headline",
-    "last_lines",
-    "last_of_running",
-    "reason_words",
-    "show_failures",
-]
+from .draw.screen import STYLES, Screen, joined, plain
 
 LINES = 8
 """How many of a failed action's last lines of output are shown."""

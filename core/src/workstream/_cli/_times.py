@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-__all__ = ["brief_date_and_time", "clock", "date_and_time", "took"]
-
 
 def took(duration: timedelta) -> str:
     """How long it took: ``0.4s``, ``14s``, ``4m 10s``, ``2h 05m``, ``3d 4h``."""

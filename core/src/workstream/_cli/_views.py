@@ -20,10 +20,8 @@ from .._values.clock import utc_now
 from .._values.state import Status
 from ._live import layout
 from ._narration import Narrator
-from ._screen import Screen, joined, plain
 from ._times import clock
-
-__all__ = ["LiveView", "PlainView", "View", "view_on", "watch_view_on"]
+from .draw.screen import Screen, joined, plain
 
 _REDRAW_EVERY = 0.125
 _STATE_WIDTH, _STATE_HEIGHT = 120, 60

@@ -6,7 +6,6 @@ Its shapes are stable: names are added, none go. No secrets.
 from __future__ import annotations
 
 import json
-import sys
 from types import TracebackType
 from typing import Any
 from uuid import UUID
@@ -18,9 +17,7 @@ from .._codec.json_writer import attempt_data
 from .._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
 from .._values.state import ObjectType
 from ._outcome import Result
-from ._streams import Forgiving
-
-__all__ = ["JsonView", "event_data"]
+from .streams import data_stream
 
 
 class JsonView:
@@ -28,7 +25,7 @@ class JsonView:
 
     def __init__(self) -> None:
         """Write to standard output."""
-        self._stream = Forgiving(sys.stdout)
+        self._stream = data_stream()
 
     def __enter__(self) -> JsonView:
         """See ``View``."""

@@ -12,21 +12,15 @@ from .._codec.codec import Codec
 from .._plan.clone import clone
 from .._protocols.vault import PlanRow, Vault
 from .._store.events import PlanSnapshot, WatchEvent
-from .._store.feeds import Feeds
-from .._store.ids import LAST, find_row
-from .._store.news import News
 from .._store.store import Store
-from .._values.clock import utc_now
 from .._values.errors import StorageError
 from .._values.state import Status
 from ._follow import Ending
 from ._outcome import Result, result_of
-from ._reading import opened
-from ._screen import Screen
 from ._views import PlainView, View, watch_view_on
 from ._watch_json import JsonView
-
-__all__ = ["Watching"]
+from .draw.screen import Screen
+from .stores import opened
 
 
 class Watching:
@@ -40,7 +34,7 @@ class Watching:
     def __init__(
         self,
         store: str | None,
-        plan: str | None,
+        plan: str,
         after: int | None,
         screen: Screen,
         view: JsonView | None,
@@ -49,7 +43,7 @@ class Watching:
 
         Args:
             store: What was given as ``--store``.
-            plan: The plan that is meant; None: the last one.
+            plan: The plan that is meant.
             after: The position to go on after; None: the plan as it is comes first.
             screen: Where to show it to people.
             view: Where to show it instead.
@@ -73,24 +67,22 @@ class Watching:
             NotFoundError: It was deleted meanwhile.
             StorageError: It cannot be read.
         """
-        async with opened(self._store) as vault:
-            self.row = row = await find_row(vault, self._plan or LAST)
+        async with opened(self._store) as store:
+            self.row = row = (await store.find(self._plan)).row
             view = self._json or watch_view_on(self._screen, self._after)
             with view:
                 if row.status is Status.NOT_STARTED:
                     view.notice(f"{row.name} is not started yet: waiting for it")
-                ending = await self._follow(vault, row, view)
+                ending = await self._follow(store, row, view)
             if ending is None:
                 return None
             with self._screen.busy("reading how it ended"):
-                return await result_of(vault, row, ending)
+                return await result_of(store.vault, row, ending)
 
-    async def _follow(self, vault: Vault, row: PlanRow, view: View) -> Ending | None:
+    async def _follow(self, store: Store, row: PlanRow, view: View) -> Ending | None:
         ending: Ending | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(view.keep_up)
-
-            store = Store(vault, Codec(None), News(vault), utc_now)
 
             async def look_for_owner() -> None:
                 nonlocal ending
@@ -100,7 +92,7 @@ class Watching:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(look_for_owner)
-            async with aclosing(self._events(vault, row, view)) as events:
+            async with aclosing(self._events(store, row, view)) as events:
                 async for event in events:
                     self.position = event.position
                     view.see(row.id, event)
@@ -108,25 +100,24 @@ class Watching:
                         nursery.cancel_scope.cancel()
                         break
                 else:
-                    plan = Codec(None).load(await vault.read(row.id))
+                    plan = await store.plan(row.id)
                     ending = Ending(plan=plan)
             nursery.cancel_scope.cancel()
         return ending
 
     async def _events(
-        self, vault: Vault, row: PlanRow, view: View
+        self, store: Store, row: PlanRow, view: View
     ) -> AsyncGenerator[WatchEvent]:
         """What there is to see, from the position on that was asked for."""
         after = self._after
         if after is not None and isinstance(view, PlainView):
             # What lines tell is counted from the plan's beginning.
-            view.see(row.id, await _unbegun(vault, row))
-            if not (await vault.log(row.id, 0, 1)).missed:
+            view.see(row.id, await _unbegun(store.vault, row))
+            if not (await store.vault.log(row.id, 0, 1)).missed:
                 after = 0
         elif self._json is None:
             after = None
-        feeds = Feeds(vault, Codec(None), News(vault))
-        async with aclosing(feeds.watch(row.id, after)) as events:
+        async with aclosing(store.watch(row.id, after=after)) as events:
             async for event in events:
                 yield event
 

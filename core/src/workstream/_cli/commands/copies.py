@@ -1,0 +1,202 @@
+"""Commands that copy: a plan into a file, the store into a directory and back."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from ..._codec.json_text import to_json
+from ..._plan.plan import Plan
+from ..._protocols.vault import PlanRow
+from ..._store.places import vault_at
+from ..._values.state import Status
+from ..._vaults.lmdb_copy import StoreCopy
+from ..._vaults.lmdb_restore import restore_store
+from .._data import row_data
+from .._rows import show_rows
+from ..draw.screen import Screen, counted, size
+from ..exit_codes import ExitCode
+from ..options import Command, Hints, json_option, last_plan_argument, store_option
+from ..stores import directory_of, opened, run_async
+from ..streams import Refusal, complain, data_stream, print_json
+
+
+@click.command("export", cls=Command)
+@last_plan_argument
+@click.option(
+    "--with-secrets",
+    is_flag=True,
+    help="Keep the secrets that the plan holds, so that it can be run again.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write, whole or not at all; by default, standard output.",
+)
+@store_option
+def export(
+    plan: str, with_secrets: bool, output: Path | None, store: str | None
+) -> int:
+    """Write a plan as JSON: to keep it, to look into it, or to run it again.
+
+    All that was recorded of it is there too; `workstream run FILE.json` leaves that
+    aside, and runs the plan from its beginning. Secrets are hidden, and a plan of which
+    one was hidden is not run; references to secrets are no secrets and stay. A file
+    with secrets can be read by you alone. PLAN is an id as `workstream list` shows it,
+    its first digits, or `last`, the default.
+
+    No plugin package is imported for this.
+    """
+
+    async def read() -> Plan:
+        async with opened(store) as plans:
+            found = await plans.find(plan)
+            return await plans.export(found.row.id, with_secrets=with_secrets)
+
+    shown = run_async(read)
+    try:
+        text = to_json(shown, with_secrets=True) + "\n"
+    except TypeError as error:
+        message = f"the plan cannot be written as JSON: {error}"
+        raise Refusal(message) from error
+    if output is None or str(output) == "-":
+        stream = data_stream()
+        stream.write(text)
+        stream.flush()
+    else:
+        _write_file(output, text, private=with_secrets)
+    if shown.scrubbed:
+        complain(
+            "its secrets are hidden, so that it cannot be run; --with-secrets keeps them",
+            "note",
+        )
+    return ExitCode.COMPLETED
+
+
+def _write_file(path: Path, text: str, *, private: bool) -> None:
+    """Write a file, in place of one that is there.
+
+    Args:
+        path: The file.
+        text: All of it.
+        private: Whether only its owner may read it.
+
+    Raises:
+        Refusal: It cannot be written; then what was there is still there.
+    """
+    # Through links; and what is no file, such as /dev/stdout, must not become one.
+    path = Path(os.path.realpath(path))
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        # Made for its owner alone: what is in it is nobody else's business until then.
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        draft = Path(name)
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            if not private:
+                mask = os.umask(0o077)
+                os.umask(mask)
+                draft.chmod(0o666 & ~mask)
+            draft.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                draft.unlink()
+            raise
+    except OSError as error:
+        message = f"{path} cannot be written: {error.strerror or error}"
+        raise Refusal(message) from error
+
+
+@click.command("backup", cls=Command)
+@click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
+@store_option
+@json_option
+def backup(destination: Path, store: str | None, as_json: bool) -> int:
+    """Copy the store, as it is at one moment, whatever runs meanwhile.
+
+    DEST is a directory that is not there yet. It is written under another name and
+    renamed when it is whole and on the disk. It holds the secrets that plans hold, and
+    only its owner can open it. `workstream restore` makes a store of it.
+    """
+
+    async def back_up() -> StoreCopy:
+        async with opened(store) as plans:
+            return await directory_of(plans.vault).backup(destination)
+
+    screen = Screen()
+    with screen.busy("copying the store"):
+        copy = run_async(back_up)
+    if as_json:
+        print_json({"path": str(copy.path), "plans": copy.plans, "bytes": copy.size})
+        return ExitCode.COMPLETED
+    screen.line(f"{copy.path}: {counted(copy.plans, 'plan')}, {size(copy.size)}")
+    restore = Hints.words("restore", str(copy.path), "--store", "DIR")
+    screen.hint("make a store of it", restore)
+    return ExitCode.COMPLETED
+
+
+@click.command("restore", cls=Command)
+@click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path))
+@click.option(
+    "--accept-unreadable",
+    is_flag=True,
+    help="Restore also when plans cannot be read; they are named either way.",
+)
+@store_option
+@json_option
+def restore(
+    source: Path, accept_unreadable: bool, store: str | None, as_json: bool
+) -> int:
+    """Make a store of a backup.
+
+    The store's directory must not be there, or be empty: nothing is ever overwritten.
+    The backup stays as it is. It is opened and every plan in it read before it becomes
+    the store. Plans that were running as the backup was made have crashed, as far as
+    the new store knows: `workstream resume` goes on with them, and does again what was
+    done after the backup.
+    """
+
+    async def make() -> tuple[StoreCopy, list[PlanRow]]:
+        path = directory_of(vault_at(store)).path
+        copy = await restore_store(source, path, accept_unreadable=accept_unreadable)
+        async with opened(store) as plans:
+            return copy, await plans.search(statuses=[Status.RUNNING])
+
+    screen = Screen()
+    with screen.busy("copying the backup, and reading every plan in it"):
+        copy, crashed = run_async(make)
+    if as_json:
+        print_json(
+            {
+                "path": str(copy.path),
+                "plans": copy.plans,
+                "bytes": copy.size,
+                "unreadable": [
+                    {"id": str(error.plan_id), "reason": str(error)}
+                    for error in copy.unreadable
+                ],
+                "crashed": [row_data(row, None) for row in crashed],
+            }
+        )
+    else:
+        readable = "" if copy.unreadable else ", all of which can be read"
+        plans = f"{counted(copy.plans, 'plan')}{readable}"
+        screen.line(f"{copy.path}: {plans}, {size(copy.size)}")
+        if crashed:
+            screen.line("as the backup was made, these were running:")
+            show_rows(screen, [(row, None) for row in crashed])
+            screen.hint("go on with them", Hints(store).command("resume"))
+    for error in copy.unreadable:
+        complain(error, "warning")
+    return ExitCode.FAILED if copy.unreadable else ExitCode.COMPLETED

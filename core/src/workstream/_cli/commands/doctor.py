@@ -1,0 +1,419 @@
+"""``workstream doctor``."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import redirect_stdout
+from datetime import timedelta
+from enum import Enum
+from importlib.metadata import version
+from typing import Any
+from uuid import UUID
+
+import attrs
+import click
+import trio
+
+from ..._codec.codec import Codec
+from ..._protocols.vault import PlanRow, StoredPlan, Vault
+from ..._registry.host import Host, discover
+from ..._registry.registry import Registry
+from ..._runtime.plugin_init import init_plugins
+from ..._store.ids import short_id
+from ..._values.clock import utc_now
+from ..._values.display import shorten
+from ..._values.errors import (
+    NotFoundError,
+    PlanCorruptError,
+    StoreFormatError,
+    WorkstreamError,
+)
+from ..._values.state import Status
+from ..._vaults.lmdb_health import StoreHealth
+from ..._vaults.lmdb_vault import LmdbVault
+from ..draw.screen import Screen, counted, joined, plain, size
+from ..exit_codes import ExitCode
+from ..options import Command, Hints, json_option, store_option
+from ..stores import existing_store, run_async
+from ..streams import Refusal, print_json
+
+LITTLE_ROOM = 256 * 2**20
+"""Bytes; with less room on its disk, a store is soon in trouble."""
+_NEARLY_FULL = 0.8
+"""The share of what the store may become."""
+_FORGOTTEN = timedelta(days=1)
+"""A plan that was submitted longer ago and never started will hardly be."""
+
+
+@click.command("doctor", cls=Command)
+@store_option
+@json_option
+def doctor(store: str | None, as_json: bool) -> int:
+    """Look for what is wrong, and say what to do.
+
+    The store: whether it opens, how large it is and may become, the room on its disk,
+    who can open it; what dead readers left there is cleared. The plans: whether each
+    can be read, what runs where, what has crashed. The plugins: what was left out, and
+    which cannot be used, as each is made ready for use (`init`). The programs that they
+    start. Nothing is run, and no plan is changed.
+
+    Exit status: 0 all is well, 1 there is something to do.
+    """
+    screen = Screen()
+    checkup = Checkup(store, Hints(store))
+    # What plugins print as they are made ready is not what was found.
+    with screen.busy("looking at everything"), redirect_stdout(sys.stderr):
+        run_async(checkup.run)
+    findings = checkup.findings
+    is_well = all(finding.level is not Level.PROBLEM for finding in findings)
+    if as_json:
+        print_json(
+            {
+                "healthy": is_well,
+                "findings": [finding.data() for finding in findings],
+                "store": checkup.store_data,
+            }
+        )
+    else:
+        _show_findings(screen, findings)
+    return ExitCode.COMPLETED if is_well else ExitCode.FAILED
+
+
+class Level(Enum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    """It is as it should be."""
+    NOTE = "note"
+    """Worth knowing; nothing has to be done."""
+    PROBLEM = "problem"
+    """Something is to be done."""
+
+
+@attrs.frozen
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        area: What it is about: ``engine``, ``store``, ``plans``, ``plugins``,
+            ``programs``.
+        level: How much it matters.
+        message: What was found.
+        remedy: What to do, a command where there is one; ``""`` when all is well.
+    """
+
+    area: str
+    level: Level
+    message: str
+    remedy: str = ""
+
+    def data(self) -> dict[str, str]:
+        """The finding for ``--json``."""
+        return {
+            "area": self.area,
+            "level": self.level.value,
+            "message": self.message,
+            "remedy": self.remedy,
+        }
+
+
+class Checkup:
+    """One look at everything.
+
+    Attributes:
+        findings: What was found, in order.
+        store_data: The store in numbers, for ``--json``; None when it has none.
+    """
+
+    def __init__(self, store: str | None, hints: Hints) -> None:
+        """Prepare.
+
+        Args:
+            store: What was given as ``--store``.
+            hints: Knows what to type.
+        """
+        self.findings: list[Finding] = []
+        self.store_data: dict[str, Any] | None = None
+        self._store = store
+        self._hints = hints
+        self._area = "engine"
+
+    async def run(self) -> None:
+        """Look at everything; whatever is wrong with one thing, the others are seen."""
+        self._engine()
+        host = discover()
+        registry = Registry.installed(host)
+        self._area = "store"
+        vault = self._existing()
+        if vault is not None and await self._opened(vault):
+            try:
+                await self._look_into(vault, registry)
+            except WorkstreamError as error:
+                self._problem(str(error), "mend that, and look again")
+            finally:
+                with trio.CancelScope(shield=True):
+                    await vault.close()
+        await self._plugins(host, registry)
+
+    def _ok(self, message: str) -> None:
+        self.findings.append(Finding(self._area, Level.OK, message))
+
+    def _note(self, message: str, remedy: str) -> None:
+        self.findings.append(Finding(self._area, Level.NOTE, message, remedy))
+
+    def _problem(self, message: str, remedy: str) -> None:
+        self.findings.append(Finding(self._area, Level.PROBLEM, message, remedy))
+
+    def _engine(self) -> None:
+        names = ("workstream-engine", "trio", "lmdb")
+        versions = ", ".join(f"{name} {version(name)}" for name in names)
+        self._ok(f"{versions}, Python {platform.python_version()}")
+
+    # -- The store -------------------------------------------------------------------
+
+    def _existing(self) -> Vault | None:
+        try:
+            return existing_store(self._store)
+        except Refusal as refusal:
+            self._note(refusal.message, "nothing, if this is the store that you mean")
+        except WorkstreamError as error:
+            self._problem(str(error), "name a store by --store")
+        return None
+
+    async def _opened(self, vault: Vault) -> bool:
+        try:
+            await vault.open()
+        except StoreFormatError as error:
+            self._lost(str(error))
+        except WorkstreamError as error:
+            self._problem(str(error), "mend that, and look again")
+        else:
+            return True
+        return False
+
+    def _lost(self, message: str) -> None:
+        restore = self._hints.words("restore", "BACKUP", "--store", "DIR")
+        self._problem(message, f"if it is lost, make another: {restore}")
+
+    async def _look_into(self, vault: Vault, registry: Registry) -> None:
+        if isinstance(vault, LmdbVault):
+            damage = await vault.damage()
+            if damage is not None:
+                self._lost(damage)
+                return  # whoever reads on may come to harm
+            health = await vault.health()
+            self._directory(health)
+            ids: Collection[UUID] = health.plans
+        else:
+            ids = [row.id for row in await vault.search()]
+            self._ok(f"it opens, and holds {len(ids):,} plans")
+        self._area = "plans"
+        await self._plans(vault, ids, registry)
+
+    def _directory(self, health: StoreHealth) -> None:
+        path = health.path
+        self.store_data = {
+            "path": str(path),
+            "version": health.version,
+            "plans": len(health.plans),
+            "bytes_on_disk": health.size,
+            "bytes_used": health.used,
+            "bytes_at_most": health.map_size,
+            "bytes_free_on_disk": health.disk_free,
+            "readers": health.readers,
+            "readers_cleared": health.readers_cleared,
+        }
+        self._ok(f"{path}: version {health.version}, {size(health.size)} on the disk")
+        share = health.used / health.map_size
+        room = f"{size(health.used)} of {size(health.map_size)} used ({share:.0%})"
+        if share < _NEARLY_FULL:
+            self._ok(room)
+        else:
+            prune = self._hints.command("prune", None, "--older-than", "30d")
+            self._problem(
+                f"the store is nearly full: {room}",
+                f"{prune}; or open it with a larger map_size",
+            )
+        free = f"{size(health.disk_free)} free on its disk"
+        if health.disk_free >= LITTLE_ROOM:
+            self._ok(free)
+        else:
+            self._problem(
+                f"only {free}: when it is full, runs break off",
+                "make room there",
+            )
+        for name in health.open_to_others:
+            place, mode = (path, "700") if name == "." else (path / name, "600")
+            self._problem(
+                f"others than its owner may open {place}: plans can hold secrets",
+                shlex.join(["chmod", mode, str(place)]),
+            )
+        if not health.open_to_others:
+            self._ok("only its owner can open it")
+        if health.readers_cleared:
+            slots = counted(health.readers_cleared, "reader")
+            self._note(
+                f"what {slots} left behind by dying was cleared",
+                "nothing: it is done",
+            )
+
+    async def _plans(
+        self, vault: Vault, ids: Collection[UUID], registry: Registry
+    ) -> None:
+        counts: Counter[Status] = Counter()
+        unreadable = forgotten = 0
+        # What can be read as plain data need not fit the types that plugins have now.
+        plain, typed = Codec(None), Codec(registry)
+        for plan_id in ids:
+            try:
+                owner = await vault.owner(plan_id)
+                stored = await vault.read(plan_id)
+                plain.load(stored)
+            except NotFoundError:
+                continue  # deleted meanwhile
+            except WorkstreamError as error:
+                unreadable += 1
+                delete = self._hints.command("delete", plan_id)
+                self._problem(str(error), f"restore a backup, or give it up: {delete}")
+                continue
+            counts[stored.row.status] += 1
+            if stored.row.status is Status.RUNNING:
+                self._running(stored.row, owner)
+            if stored.row.status in (Status.RUNNING, Status.NOT_STARTED):
+                self._fits(typed, stored)
+            forgotten += _is_forgotten(stored.row)
+            await trio.lowlevel.checkpoint()
+        if forgotten:
+            age = ("--older-than", "1d", "--status", "not-started")
+            self._note(
+                f"{counted(forgotten, 'plan')} submitted over a day ago, never started",
+                self._hints.command("prune", None, *age),
+            )
+        told = ", ".join(
+            f"{counts[status]:,} {status.name.lower().replace('_', ' ')}"
+            for status in Status
+            if counts[status]
+        )
+        if not unreadable:
+            self._ok(
+                f"every plan can be read: {told}" if told else "there are none yet"
+            )
+
+    def _fits(self, typed: Codec, stored: StoredPlan) -> None:
+        try:
+            typed.load(stored)
+        except PlanCorruptError as error:
+            delete = self._hints.command("delete", stored.row.id)
+            name = f"{shorten(stored.row.name)} ({short_id(stored.row.id)})"
+            self._problem(
+                f"{name} does not fit its plugins: {error}",
+                f"install that version before it goes on, or give it up: {delete}",
+            )
+
+    def _running(self, row: PlanRow, owner: int | None) -> None:
+        name = f"{shorten(row.name)} ({short_id(row.id)})"
+        if owner is None:
+            resume = self._hints.command("resume", row.id)
+            self._problem(f"{name} has crashed: no process runs it", resume)
+        elif owner > 0:
+            self._ok(f"{name} is run by process {owner}")
+        else:  # the system tells no number across containers
+            self._ok(f"{name} is run by a process of another container")
+
+    # -- Plugins -------------------------------------------------------------------
+
+    async def _plugins(self, host: Host, registry: Registry) -> None:
+        self._area = "plugins"
+        registry.freeze()
+        await init_plugins(registry)
+        self._left_out(host)
+        usable = [name for name in registry.names if name not in registry.unusable]
+        for name in registry.names:
+            if name not in usable:
+                self._problem(
+                    f"{name} cannot be used: {registry.unusable[name]}",
+                    "mend what it says; plans that use it are refused until then",
+                )
+        if usable:
+            packages = dict.fromkeys(name.partition(".")[0] for name in usable)
+            self._ok(f"{len(usable):,} ready for use, of {', '.join(packages)}")
+        elif not registry.names:
+            self._note(
+                "there are none, so no plan can run",
+                "install some: pip install workstream-command",
+            )
+        self._area = "programs"
+        self._programs(registry)
+
+    def _left_out(self, host: Host) -> None:
+        for each in host.left_out:
+            if each.deliberate:
+                self._note(f"{each}", "nothing, if that is what you want")
+            elif each.package:
+                self._problem(
+                    f"{each}",
+                    f"mend it, or: {shlex.join(['pip', 'uninstall', each.package])}",
+                )
+            else:
+                self._problem(f"{each}", "mend WORKSTREAM_PLUGINS")
+
+    def _programs(self, registry: Registry) -> None:
+        wanted: dict[str, list[str]] = {}
+        for plugin in registry:
+            for program in plugin.requires_programs:
+                wanted.setdefault(program, []).append(plugin.name)
+        missing = [program for program in sorted(wanted) if not shutil.which(program)]
+        for program in missing:
+            self._problem(
+                f"there is no program {shorten(program)}, which "
+                f"{_joined(wanted[program])} {_verb(wanted[program])}",
+                "install it, or put its directory into PATH",
+            )
+        found = sorted(wanted.keys() - set(missing))
+        if found:
+            self._ok(f"found: {', '.join(map(shorten, found))}")
+
+
+def _is_forgotten(row: PlanRow) -> bool:
+    return (
+        row.status is Status.NOT_STARTED
+        and row.submitted is not None
+        and utc_now() - row.submitted > _FORGOTTEN
+    )
+
+
+def _joined(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _verb(names: Collection[str]) -> str:
+    return "start" if len(names) > 1 else "starts"
+
+
+def _show_findings(screen: Screen, findings: Sequence[Finding]) -> None:
+    """Write the findings, those of each area together, and how many are problems."""
+    signs = {
+        Level.OK: (screen.signs.completed, "green"),
+        Level.NOTE: (screen.signs.waiting, "yellow"),
+        Level.PROBLEM: (screen.signs.failed, "red"),
+    }
+    for area in dict.fromkeys(finding.area for finding in findings):
+        screen.line(plain(area, "bold"))
+        for finding in findings:
+            if finding.area == area:
+                sign, style = signs[finding.level]
+                screen.line(joined((f"{sign} ", style), finding.message), indent=2)
+                if finding.remedy:
+                    screen.hint("to do", finding.remedy, indent=6)
+    problems = sum(finding.level is Level.PROBLEM for finding in findings)
+    if problems:
+        things = "one thing" if problems == 1 else f"{problems:,} things"
+        screen.line(plain(f"{things} to do", "bold red"))
+    else:
+        screen.line(plain("all is well", "bold green"))

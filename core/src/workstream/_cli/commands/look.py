@@ -1,0 +1,196 @@
+"""Commands that look into the store: ``list``, ``show``, ``watch``."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+import click
+
+from ..._codec.codec import Codec
+from ..._codec.json_text import to_json
+from ..._plan.clone import clone
+from ..._plan.plan import Plan
+from ..._show.failures import Failure, failures
+from ..._store.entries import PlanEntry
+from .._data import plan_data, row_data
+from .._outcome import tell
+from .._page import show_page
+from .._rows import show_rows
+from .._summary import last_lines, last_of_running
+from .._watch_json import JsonView
+from .._watching import Watching
+from ..draw.screen import Screen
+from ..exit_codes import INTERRUPTED, ExitCode
+from ..interrupts import interruptible
+from ..options import (
+    Command,
+    Hints,
+    json_option,
+    last_plan_argument,
+    status_option,
+    statuses_of,
+    store_option,
+)
+from ..stores import opened, run_async
+from ..streams import complain, print_json
+
+_NOT_STORED = {"crashed": "running"}
+"""A crashed plan is one that is running by the store, while no process runs it."""
+
+
+@click.command("list", cls=Command)
+@status_option(
+    *("not-started", "running", "crashed", "completed", "failed", "stopped"),
+    help="Only plans with this status; again for another. A crashed plan is one that "
+    "is running by the store, while no process runs it.",
+)
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    help="At most so many plans; 0, the default, is all.",
+)
+@click.option(
+    "--group", "group_id", metavar="ID", type=click.UUID, help="Only this group."
+)
+@store_option
+@json_option
+def list_plans(
+    wanted: tuple[str, ...],
+    limit: int,
+    group_id: UUID | None,
+    store: str | None,
+    as_json: bool,
+) -> int:
+    """List the plans of the store, newest first.
+
+    The ids are short forms: the part of a plan's full id that tells plans apart. All
+    commands take them, their first digits (at least four), the full id and its
+    beginning, and `last` for the newest plan.
+    """
+
+    kinds = {"running", "crashed"} & set(wanted)
+    statuses = statuses_of([_NOT_STORED.get(each, each) for each in wanted])
+
+    async def read() -> list[PlanEntry]:
+        async with opened(store) as plans:
+            return await plans.entries(
+                group_ids=None if group_id is None else [group_id],
+                statuses=set(statuses) or None,
+                crashed="crashed" in kinds if len(kinds) == 1 else None,
+                limit=limit,
+            )
+
+    found = run_async(read)
+    if as_json:
+        print_json([row_data(entry.row, entry.owner) for entry in found])
+        return ExitCode.COMPLETED
+    screen = Screen()
+    if not found:
+        screen.line("no such plan" if wanted or group_id else "no plans yet")
+        return ExitCode.COMPLETED
+    show_rows(screen, [(entry.row, entry.owner) for entry in found])
+    if any(entry.crashed for entry in found):
+        screen.hint("go on with what crashed", Hints(store).command("resume"))
+    return ExitCode.COMPLETED
+
+
+@click.command("show", cls=Command)
+@last_plan_argument
+@click.option(
+    "--all", "everything", is_flag=True, help="Every object, request and attempt."
+)
+@store_option
+@json_option
+def show(plan: str, everything: bool, store: str | None, as_json: bool) -> int:
+    """Show one plan: what failed where, and why.
+
+    Its outcome, each failure with its error and what the action last said, what runs
+    now, and the plan as a tree, in which what went well is cut short. PLAN is an id as
+    `workstream list` shows it, its first digits, or `last`, the default.
+
+    No plugin package is imported for this, and no secret is shown.
+    """
+
+    async def read() -> tuple[PlanEntry, Plan, list[Failure], dict[int, list[str]]]:
+        async with opened(store) as plans:
+            entry = await plans.find(plan)
+            while True:
+                stored = await plans.vault.read(entry.row.id)
+                entry = await plans.entry(entry.row.id)
+                if entry.row.status is stored.row.status:
+                    break  # else it has begun or ended meanwhile
+            shown = clone(Codec(None).load(stored), keep_state=True, scrub=True)
+            failed = failures(shown)
+            lines = await last_lines(plans.vault, shown, failed)
+            lines.update(await last_of_running(plans.vault, shown))
+            return entry, shown, failed, lines
+
+    entry, shown, failed, lines = run_async(read)
+    if as_json:
+        data = plan_data(shown, entry.row, entry.owner)
+        data["plan"] = json.loads(to_json(shown))
+        print_json(data)
+        return ExitCode.COMPLETED
+    show_page(
+        Screen(),
+        shown,
+        owner=entry.owner,
+        found=failed,
+        lines=lines,
+        hints=Hints(store),
+        everything=everything,
+    )
+    return ExitCode.COMPLETED
+
+
+@click.command("watch", cls=Command)
+@last_plan_argument
+@click.option(
+    "--after",
+    metavar="POSITION",
+    type=click.IntRange(min=0),
+    help="Go on after this position of the plan's history; as JSON, each line tells "
+    "its own.",
+)
+@store_option
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON object a line, for programs."
+)
+def watch(plan: str, after: int | None, store: str | None, as_json: bool) -> int:
+    """Follow a plan that any process runs, to its end.
+
+    It shows what `workstream run` shows. A plan that is not started yet is waited for;
+    one that has ended already is told of at once. Ctrl-C ends the watching alone: the
+    plan goes on. PLAN is an id as `workstream list` shows it, its first digits, or
+    `last`, the default.
+
+    The exit status is the plan's, as of `workstream run`: 0 completed, 3 completed with
+    tolerated failures, 1 failed, 4 stopped, 5 no process runs it any more.
+
+    No plugin package is imported for this, and no secret is shown.
+    """
+    hints = Hints(store)
+    screen = Screen()
+    view = JsonView() if as_json else None
+    watching = Watching(store, plan, after, screen, view)
+    try:
+        result = run_async(lambda: interruptible(watching.run))
+    except KeyboardInterrupt:
+        if watching.position is not None and watching.row is not None:
+            position = str(watching.position)
+            again = hints.command("watch", watching.row.id, "--after", position)
+            screen.line("no longer watched; the plan goes on")
+            screen.hint("watch on", again)
+        else:
+            complain("nothing was seen yet", "Interrupted")
+        return INTERRUPTED
+    if result is None:  # whoever read this has left
+        return INTERRUPTED
+    if view is not None:
+        view.end(result, watching.position)
+    else:
+        tell(screen, [result], hints)
+    return result.code

@@ -1,0 +1,99 @@
+"""Commands about plugin packages: ``plugins`` lists them, ``new-plugin`` begins one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..._registry.host import discover
+from ..._values.display import shorten
+from ..draw.catalogue import catalogue
+from ..draw.packages import show_check, show_listing, show_troubles
+from ..draw.screen import Screen
+from ..exit_codes import ExitCode
+from ..options import Command, json_option
+from ..streams import Refusal, data_stream, print_json
+from .scaffold import distribution_name, name_faults, scaffold
+
+
+@click.command("plugins", cls=Command)
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only tell what does not fit, or does not say that it does.",
+)
+@click.option(
+    "--markdown",
+    "as_markdown",
+    is_flag=True,
+    help="Print a catalogue in Markdown, for a page of your documentation.",
+)
+@json_option
+def plugins(check: bool, as_markdown: bool, as_json: bool) -> int:
+    """List what is installed, and what was left out.
+
+    Packages with their versions and hooks, their plugins with the fields of their
+    requests, stores, secret resolvers and commands; then what cannot be used, and why.
+    With --markdown, a page with what each plugin does, takes and gives, as its author
+    has written it in docstrings.
+    WORKSTREAM_PLUGINS, where it is set, names the packages that are let in, by the
+    names of their entry points, separated by commas.
+
+    With --check, the exit status is 1 when something is left out and nobody said so.
+    """
+    if as_markdown and (check or as_json):
+        message = "--markdown goes with no other option: leave one of them out"
+        raise click.UsageError(message)
+    listing = discover().listing()
+    if as_json:
+        print_json(listing.as_json())
+    elif as_markdown:
+        show_troubles(Screen(sys.stderr), listing)
+        data_stream().write(catalogue(listing))
+    elif check:
+        show_check(Screen(), listing)
+    else:
+        show_listing(Screen(), listing)
+    fits = all(each.deliberate for each in listing.left_out)
+    return ExitCode.COMPLETED if fits or not check else ExitCode.FAILED
+
+
+@click.command("new-plugin", cls=Command)
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--directory",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where to write it; by default workstream-NAME, here.",
+)
+def new_plugin(name: str, directory: Path | None) -> int:
+    """Begin a plugin package of your own.
+
+    NAME is what the names of its plugins begin with, such as `acme` of `acme.copy`. A
+    whole distribution is written, workstream-NAME: an action, a check, their tests,
+    and the settings for building, testing and type checking. Nothing is written over.
+    """
+    faults = name_faults(name)
+    target = directory or Path(distribution_name(name) if not faults else ".")
+    if directory is not None and not directory.parent.is_dir():
+        faults.append(f"there is no directory {directory.parent} to write it to")
+    if faults:
+        lines = [f"no plugin package '{shorten(name)}' can be begun:"]
+        raise Refusal("\n".join([*lines, *(f"  {fault}" for fault in faults)]))
+    try:
+        files = scaffold(name, target)
+    except OSError as error:
+        message = str(error) if error.errno is None else f"{target}: {error.strerror}"
+        raise Refusal(message) from None
+
+    screen = Screen()
+    screen.line(str(target), "bold")
+    for file in files:
+        screen.line(str(file), indent=2)
+    screen.line()
+    screen.hint("install it", f"pip install --editable {target}")
+    screen.hint("test it", f"pytest {target}")
+    screen.hint("find it", "workstream plugins")
+    return ExitCode.COMPLETED

@@ -1,0 +1,187 @@
+"""Where a command writes for people: styles, signs, and lines that fit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import IO, TextIO, cast
+
+import attrs
+from rich.console import Console
+from rich.text import Text
+
+from ..._values.display import display
+from ..._values.state import Status
+from ..streams import Forgiving
+
+STYLES: dict[Status, str] = {
+    Status.NOT_STARTED: "dim",
+    Status.RUNNING: "cyan",
+    Status.COMPLETED: "green",
+    Status.FAILED: "red",
+    Status.STOPPED: "yellow",
+}
+"""The colour of each status."""
+
+
+@attrs.frozen
+class Signs:
+    """The signs that stand for things, in what the terminal's encoding has."""
+
+    completed: str = "✓"
+    failed: str = "✗"
+    running: str = "▶"
+    waiting: str = "·"
+    stopped: str = "■"
+    again: str = "↻"
+    output: str = "│"
+    full: str = "━"
+    empty: str = "─"
+    more: str = "…"
+
+    def of(self, status: Status) -> str:
+        """The sign of a status."""
+        return {
+            Status.NOT_STARTED: self.waiting,
+            Status.RUNNING: self.running,
+            Status.COMPLETED: self.completed,
+            Status.FAILED: self.failed,
+            Status.STOPPED: self.stopped,
+        }[status]
+
+
+_HANG = 2
+_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
+_ASCII = Signs("+", "x", ">", ".", "#", "~", "|", "=", "-", "...")
+
+
+class Screen:
+    """Standard output, or error, for a command that writes to people.
+
+    Attributes:
+        console: rich's; nothing that is printed on it is read as markup.
+        signs: The signs to use.
+        is_live: Whether what was written can be written over.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """Write to a stream; by default to standard output."""
+        self._file = file = Forgiving(sys.stdout if stream is None else stream)
+        self.console = Console(
+            file=cast("IO[str]", file),
+            markup=False,
+            highlight=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+        self.signs = Signs() if _can_encode(Signs(), file.encoding) else _ASCII
+        # Not what rich says alone: FORCE_COLOR makes it take any file for a terminal.
+        self.is_live = (
+            file.isatty()
+            and self.console.is_terminal
+            and not self.console.is_dumb_terminal
+        )
+
+    @property
+    def is_left(self) -> bool:
+        """Whether whoever read it was found to have left."""
+        return self._file.is_left
+
+    def line(self, text: Text | str = "", style: str = "", *, indent: int = 0) -> None:
+        """Write one line; on a terminal a long one goes on below itself, indented.
+
+        Args:
+            text: A ``str`` may be anybody's; a ``Text`` was made safe already.
+            style: The style of a ``str``.
+            indent: By how much.
+        """
+        shown = plain(text, style) if isinstance(text, str) else text
+        if not self.is_live:
+            # As one line, whatever its length: so that it can be searched for.
+            self.console.print(Text(" " * indent).append_text(shown), soft_wrap=True)
+            return
+        # What goes on below stands a little further in, so that it is no line of its own.
+        width = max(self.console.width - indent - _HANG, 20)
+        for number, part in enumerate(shown.wrap(self.console, width)):
+            inset = indent + _HANG if number else indent
+            part.rstrip()
+            self.console.print(Text(" " * inset).append_text(part), soft_wrap=True)
+
+    def hint(self, what: str, command: str, *, indent: int = 0) -> None:
+        """Write what could be typed next, and what for."""
+        self.line(joined((f"{what}:  ", "dim"), command), indent=indent)
+
+    @contextmanager
+    def busy(self, what: str) -> Generator[Callable[[str], None], None, None]:
+        """Say on a terminal what is being done, for as long as it takes.
+
+        Args:
+            what: For example ``copying the store``.
+
+        Yields:
+            A function that says what is being done now.
+        """
+        if not self.is_live:
+            yield lambda _: None
+            return
+        from rich.live import Live
+
+        def shown(what: str) -> Text:
+            text = plain(f"{what} {self.signs.more}", "dim")
+            text.truncate(self.console.width - 1, overflow="ellipsis")
+            return text
+
+        live = Live(
+            shown(what), console=self.console, auto_refresh=False, transient=True
+        )
+        live.start(refresh=True)
+        try:
+            yield lambda what: live.update(shown(what), refresh=True)
+        finally:
+            live.stop()
+
+    def flush(self) -> None:
+        """Let a reader of a pipe see it now."""
+        self.console.file.flush()
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Anybody's text on one line, safe for a terminal."""
+    return Text(display(text), style=style)
+
+
+def joined(*parts: Text | str | tuple[str, str]) -> Text:
+    """Parts of one line: texts, or each with its style."""
+    line = Text()
+    for part in parts:
+        if isinstance(part, Text):
+            line.append_text(part)
+        elif isinstance(part, str):
+            line.append(display(part))
+        else:
+            line.append(display(part[0]), style=part[1])
+    return line
+
+
+def counted(count: int, what: str) -> str:
+    """So many things: ``1 plan``, ``1,200 plans``."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def size(count: int) -> str:
+    """So many bytes: ``512 bytes``, ``4.0 KiB``, ``12 MiB``, ``1.5 GiB``."""
+    if count < 1024:
+        return f"{count} bytes"
+    power = min((count.bit_length() - 1) // 10, len(_UNITS))
+    value = count / 1024**power
+    text = f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+    return f"{text} {_UNITS[power - 1]}"
+
+
+def _can_encode(signs: Signs, encoding: str) -> bool:
+    try:
+        "".join(attrs.astuple(signs)).encode(encoding)
+    except (UnicodeError, LookupError):
+        return False
+    return True

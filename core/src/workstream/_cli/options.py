@@ -1,0 +1,169 @@
+"""The base of all subcommands, the options that several have, and the next command to type."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import attrs
+import click
+from click.shell_completion import CompletionItem
+
+from .._store.ids import LAST, short_id
+from .._store.places import STORE_VARIABLE
+from .._values.display import shorten
+from .._values.state import Status
+from .streams import stdout_for_data
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OFFERED = 50
+_AGE = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
+
+
+class Command(click.Command):
+    """A subcommand. Where it prints data, standard output is for the data alone."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See click."""
+        if ctx.params.get("as_json") or ctx.params.get("as_markdown"):
+            with stdout_for_data():
+                return super().invoke(ctx)
+        return super().invoke(ctx)
+
+
+# -- Completion in the shell -----------------------------------------------------------
+
+
+def _plans(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The stored plans, newest first; errors are no business of someone who types."""
+    from .._protocols.vault import PlanRow
+    from .stores import opened, run_async
+
+    async def read() -> list[PlanRow]:
+        async with opened(context.params.get("store")) as plans:
+            return await plans.list(limit=_OFFERED)
+
+    try:
+        rows = run_async(read)
+    except Exception:
+        return []
+    offered = [(LAST, "the newest plan")] if rows else []
+    for row in rows:
+        offered.append(
+            (short_id(row.id), f"{shorten(row.name, 60)}: {row.outcome.value}")
+        )
+    return [
+        CompletionItem(value, help=text)
+        for value, text in offered
+        if value.startswith(incomplete)
+    ]
+
+
+def _directories(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The shell knows them."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+# -- Options ---------------------------------------------------------------------------
+
+store_option = click.option(
+    "--store",
+    metavar="DIR",
+    shell_complete=_directories,
+    help=(
+        f"The store's directory; by default that of {STORE_VARIABLE}, or else the "
+        "platform's place for the state of programs."
+    ),
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, for programs."
+)
+settings_option = click.option(
+    "-p",
+    "--parameter",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A parameter of the file's plan function; again for each, or for a list.",
+)
+plan_argument = click.argument("plan", metavar="PLAN", shell_complete=_plans)
+plans_argument = click.argument(
+    "plans", metavar="PLAN...", nargs=-1, required=True, shell_complete=_plans
+)
+last_plan_argument = click.argument(
+    "plan", metavar="[PLAN]", default=LAST, shell_complete=_plans
+)
+left_plan_argument = click.argument(
+    "plan", metavar="[PLAN]", required=False, shell_complete=_plans
+)
+
+
+def status_option(*statuses: str, help: str) -> Callable[[F], F]:  # noqa: A002
+    """``--status``, which may be given several times."""
+    return click.option(
+        "--status",
+        "wanted",
+        type=click.Choice(statuses, case_sensitive=False),
+        multiple=True,
+        help=help,
+    )
+
+
+def statuses_of(wanted: Sequence[str]) -> list[Status]:
+    """The statuses that ``--status`` named."""
+    return [Status[each.upper().replace("-", "_")] for each in wanted]
+
+
+def age(text: str) -> timedelta:
+    """A length of time: ``12h``, ``30d``, ``2w``. Of a bare ``30`` nobody knows the unit."""
+    match = _AGE.fullmatch(text.strip().lower())
+    if match is None or not any(match.groups()):
+        message = f"'{shorten(text)}' is no age: write 30d, 12h, 2w, 90m or 1d12h"
+        raise click.BadParameter(message)
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    try:
+        return timedelta(
+            weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds
+        )
+    except OverflowError:
+        message = f"'{shorten(text)}' is longer than any calendar"
+        raise click.BadParameter(message) from None
+
+
+# -- What to type next -----------------------------------------------------------------
+
+
+@attrs.frozen
+class Hints:
+    """Knows what to type next.
+
+    Attributes:
+        store: What was given as ``--store``; commands need it again.
+        lasts: Whether other processes can see the store, so that there is anything to
+            type at all.
+    """
+
+    store: str | None
+    lasts: bool = True
+
+    @staticmethod
+    def words(*words: str) -> str:
+        """A command line of these words, to be pasted as it is."""
+        return shlex.join(["workstream", *words])
+
+    def command(self, name: str, plan_id: UUID | None = None, *more: str) -> str:
+        """The command line for a plan of this store, to be pasted as it is."""
+        words = [name]
+        words += [short_id(plan_id)] if plan_id is not None else []
+        words += more
+        words += ["--store", self.store] if self.store is not None else []
+        return self.words(*words)

@@ -1,0 +1,212 @@
+"""From a file to a plan: a Python file with a ``plan`` function, or a JSON plan."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+import traceback
+import types
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+
+from .._codec.value_codec import Plugins
+from .._plan.plan import Plan
+from .._values.display import shorten
+from .._values.errors import ValidationError
+from ._conversion import takes_many
+from .parameters import Parameter, call, parameters_of, values_of
+from .streams import Refusal
+
+_MODULE = "_workstream_plan_file"
+_FUNCTION = "plan"
+_EXAMPLE = "write `def plan() -> Plan: ...`"
+
+
+@attrs.frozen
+class PlanFile:
+    """A file that makes a plan.
+
+    Attributes:
+        path: Where it is.
+        parameters: What ``-p`` may give; nothing for a JSON plan.
+    """
+
+    path: Path
+    parameters: list[Parameter]
+    _make: Callable[[dict[str, Any]], object]
+
+    def plan(self, settings: Sequence[str]) -> Plan:
+        """Make the plan.
+
+        Args:
+            settings: Each a ``NAME=VALUE``.
+
+        Raises:
+            Refusal: The settings do not fit, all of them are named; or no plan came.
+        """
+        values, faults = values_of(self.parameters, settings)
+        if faults:
+            lines = [f"{_shown(self.path)} cannot be called:"]
+            lines += [f"  {fault}" for fault in faults]
+            if self.parameters:
+                lines.append("its parameters:")
+                lines += [f"  {line}" for line in self.usage()]
+            raise Refusal("\n".join(lines))
+        with _errors_of(self.path, "its plan function failed"):
+            made = self._make(values)
+        if inspect.iscoroutine(made):
+            made.close()  # or Python warns that nobody awaited it
+            raise _asynchronous(self.path)
+        if not isinstance(made, Plan):
+            kind = (
+                "None" if made is None else f"an object of type {type(made).__name__}"
+            )
+            forgotten = ": is a `return` missing?" if made is None else ""
+            message = (
+                f"{_shown(self.path)}: its plan function returned "
+                f"{kind}, not a Plan{forgotten}"
+            )
+            raise Refusal(message)
+        return made
+
+    def usage(self) -> list[str]:
+        """The parameters, a line for each."""
+        width = max((len(each.usage) for each in self.parameters), default=0)
+        lines: list[str] = []
+        for each in self.parameters:
+            facts = "required" if each.required else f"default {each.default_text}"
+            if takes_many(each.annotation):
+                facts += ", again for another"
+            text = f"{each.usage:<{width}}  {facts}"
+            lines.append(
+                f"{text}  {each.description}".rstrip() if each.description else text
+            )
+        return lines
+
+
+def read_plan_file(path: Path, plugins: Callable[[], Plugins]) -> PlanFile:
+    """Read a file; of Python files that runs them, but calls no ``plan`` yet.
+
+    Args:
+        path: The file; one that ends in ``.json`` holds a JSON plan.
+        plugins: What is installed; a JSON plan's requests are of their types.
+
+    Raises:
+        Refusal: It cannot be read or run, or has no such function.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        message = f"{_shown(path)} cannot be read: {error.strerror or error}"
+        raise Refusal(message) from error
+    if path.suffix.lower() == ".json":
+        return _json_file(path, data, plugins())
+    return _python_file(path, data)
+
+
+# -- JSON ------------------------------------------------------------------------------
+
+
+def _json_file(path: Path, data: bytes, plugins: Plugins) -> PlanFile:
+    from .._codec.json_text import from_json
+
+    try:
+        plan = from_json(data.decode(), plugins)
+    except UnicodeDecodeError as error:
+        message = f"{_shown(path)} is no text in UTF-8: {error}"
+        raise Refusal(message) from error
+    except ValidationError as error:
+        message = f"{_shown(path)}: {error}"
+        raise Refusal(message) from error
+    return PlanFile(path, [], lambda _: plan)
+
+
+# -- Python ----------------------------------------------------------------------------
+
+
+def _python_file(path: Path, source: bytes) -> PlanFile:
+    # Under a name of its own, so that it hides no module, and is not run as a program.
+    module = types.ModuleType(_MODULE)
+    module.__file__ = str(path.absolute())
+    sys.modules[_MODULE] = module
+    # As `python FILE` does: helpers beside it can be imported, by its functions too.
+    sys.path.insert(0, str(path.absolute().parent))
+    with _errors_of(path, "cannot be imported"):
+        # Compiled here: importing it the usual way would leave a __pycache__ behind.
+        exec(compile(source, str(path.absolute()), "exec"), vars(module))
+    function = _plan_function(path, vars(module))
+    try:
+        parameters = parameters_of(function)
+    except ValueError as error:
+        message = f"{_shown(path)}: its plan function cannot be called: {error}"
+        raise Refusal(message) from error
+    return PlanFile(path, parameters, lambda values: call(function, values))
+
+
+def _plan_function(path: Path, names: dict[str, Any]) -> Callable[..., Any]:
+    if _FUNCTION not in names:
+        near = [
+            name
+            for name, value in names.items()
+            if inspect.isfunction(value)
+            and value.__module__ == _MODULE
+            and not name.startswith("_")
+        ]
+        hint = f" (it has {', '.join(near[:5])})" if near else ""
+        message = f"{_shown(path)} has no function `plan`{hint}: {_EXAMPLE}"
+        raise Refusal(message)
+    function = names[_FUNCTION]
+    if isinstance(function, type) or not callable(function):
+        is_class = isinstance(function, type)
+        kind = "a class" if is_class else f"of type {type(function).__name__}"
+        message = f"{_shown(path)}: `plan` is {kind}, not a function: {_EXAMPLE}"
+        raise Refusal(message)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise _asynchronous(path)
+    return cast("Callable[..., Any]", function)
+
+
+def _asynchronous(path: Path) -> Refusal:
+    message = (
+        f"{_shown(path)}: `plan` is written `async def`: write `def`, as it only says "
+        "what is to be done"
+    )
+    return Refusal(message)
+
+
+# -- What goes wrong in it -------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _errors_of(path: Path, what: str) -> Any:
+    """Let the file print to standard error, and tell where in it something failed."""
+    try:
+        # What it prints must not mix with what the command prints, JSON perhaps.
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (Exception, SystemExit) as error:
+        message = f"{_shown(path)}: {what}\n{_trimmed(error, path)}"
+        raise Refusal(message) from error
+
+
+def _trimmed(error: BaseException, path: Path) -> str:
+    """The traceback, without what is neither the user's nor where it happened."""
+    described = traceback.TracebackException.from_exception(error, compact=True)
+    beside = str(path.absolute().parent)
+    frames = list(described.stack)
+    ours = [frame for frame in frames if frame.filename.startswith(beside)]
+    if ours and frames and frames[-1] not in ours:
+        ours.append(frames[-1])
+    lines = [
+        line.rstrip("\n") for line in traceback.StackSummary.from_list(ours).format()
+    ]
+    lines += [line.rstrip("\n") for line in described.format_exception_only()]
+    return "\n".join(lines)
+
+
+def _shown(path: Path) -> str:
+    return shorten(str(path), 300)

@@ -1,0 +1,88 @@
+"""Opening a store to look at it, without making one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import trio
+
+from .._protocols.vault import Vault
+from .._store.places import vault_at
+from .._store.store import Store, open_store
+from .._vaults.lmdb_vault import LmdbVault
+from .streams import Refusal
+
+T = TypeVar("T")
+
+
+def existing_store(store: str | None) -> Vault:
+    """The vault of a store that is there already; it is not open yet.
+
+    Args:
+        store: What was given as ``--store``.
+
+    Raises:
+        Refusal: There is none.
+    """
+    vault = vault_at(store, create=False)
+    path = getattr(vault, "path", None)
+    if isinstance(path, Path) and _is_nothing(path):
+        message = f"no store at {path}: `workstream run` makes one"
+        if store is None:
+            message += ", and --store names another"
+        raise Refusal(message)
+    return vault
+
+
+def _is_nothing(path: Path) -> bool:
+    """Whether nothing is there; of what cannot be told, opening it will tell."""
+    try:
+        if path.is_symlink() and not path.exists():
+            return False
+        return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+    except OSError:
+        return False
+
+
+@asynccontextmanager
+async def opened(store: str | None) -> AsyncGenerator[Store]:
+    """The store, open, while the body runs.
+
+    Raises:
+        Refusal: There is none.
+        StorageError: It cannot be opened.
+    """
+    async with open_store(existing_store(store)) as plans:
+        yield plans
+
+
+def directory_of(vault: Vault) -> LmdbVault:
+    """The vault, which must be a directory of this machine.
+
+    Raises:
+        Refusal: It is of another kind.
+    """
+    if not isinstance(vault, LmdbVault):
+        message = (
+            "backup and restore are for stores that are directories; another kind of "
+            "store has tools of its own"
+        )
+        raise Refusal(message)
+    return vault
+
+
+def run_async(function: Callable[[], Awaitable[T]]) -> T:
+    """Run it on trio; an error that nurseries wrapped up comes out alone."""
+    try:
+        return trio.run(function)
+    except BaseExceptionGroup as group:
+        error: Any = group
+        while isinstance(error, BaseExceptionGroup):
+            inner: list[Any] = list(cast("Any", error).exceptions)
+            if len(inner) > 1:
+                break
+            error = inner[0]
+        raise cast("BaseException", error) from None
