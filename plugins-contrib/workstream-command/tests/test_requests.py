@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 
 from workstream import SecretRef
@@ -21,13 +22,19 @@ from workstream_command import CheckCommand, Run, RunCommand, Shell
         Run(("cat",), stdin=SecretRef("file:/run/secrets/key")),
         Run(("true",), expected_exit_codes=(0, 255), keep=0, grace=0),
         Shell("echo hello"),
+        Run(
+            ("tar", "-xf", "a"), creates="/a", removes="/b", unless=["test", "-e", "c"]
+        ),
+        Run(("true",), env={"A": "x" * 131_000}, stdin="x" * 1_000_000),
         Shell("set -e\nls", args=["a", "b"], interpreter=["/bin/bash", "-x"]),
     ],
 )
 def test_what_can_work_is_accepted(request_: Run | Shell) -> None:
     """Both plugins take both kinds of request (V-19)."""
     RunCommand().validate(request_)
-    CheckCommand().validate(request_)
+    CheckCommand().validate(
+        attrs.evolve(request_, creates=None, removes=None, unless=None)
+    )
 
 
 def test_a_list_of_words_becomes_a_tuple() -> None:
@@ -82,6 +89,27 @@ def wrong(value: object) -> Any:
         (Run(("true",), keep=10**9), "keep must be a whole number"),
         (Run(("true",), grace=-1), "grace must be a number of seconds, 0 or more"),
         (Run(("true",), grace=float("inf")), "grace must be"),
+        (
+            Run(("true",), creates="made"),
+            "creates must be an absolute path, not 'made'",
+        ),
+        (Run(("true",), removes="~/a"), "removes must be an absolute path, not '~/a'"),
+        (Run(("true",), unless=()), "unless must begin with the program to start"),
+        (Run(("true",), unless=" "), "unless is blank"),
+        (Run(("true",), unless=("./look",)), "unless[0] is the relative path './look'"),
+        (Run(("true",), unless=wrong(1)), "unless must be a tuple of words, not int"),
+        (
+            Run(("echo", "x" * 131_072)),
+            "argv[1] has 131,072 bytes, more than the 131,071",
+        ),
+        (Run(("true",), env={"A": "x" * 131_072}), "env['A'] has 131,074 bytes"),
+        (Shell("#" * 131_072), "script has 131,072 bytes, more than"),
+        (Shell("ls", args=("x" * 131_072,)), "args[0] has 131,072 bytes, more than"),
+        (Shell("ls", unless="#" * 131_072), "unless has 131,072 bytes, more than"),
+        (
+            Run(("true", *["x" * 100_000] * 63)),
+            "hand them over in a file or in stdin",
+        ),
         (Shell(" \n"), "script is blank"),
         (Shell("a\0b"), "script holds a NUL character"),
         (Shell(wrong(("ls", "-l"))), "script must be text, not tuple"),

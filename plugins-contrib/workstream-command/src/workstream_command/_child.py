@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import functools
 import marshal
 import os
+import pkgutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,13 +19,14 @@ import attrs
 import trio
 
 from workstream import PluginError
+from workstream.plugins import python_interpreter
 
 from ._launcher import HEADER, STARTING
 from ._session import Ended, Identity, end_session
 
 __all__ = ["Child", "Start"]
 
-LAUNCHER = str(Path(__file__).with_name("_launcher.py"))
+LAUNCHER = Path(__file__).with_name("_launcher.py")
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """The codes that shells give for a program that is not there, or cannot be run."""
@@ -103,7 +105,8 @@ class Child:
         Once begun it is not interrupted, so no process is started and forgotten.
 
         Raises:
-            PluginError: The machine has no room for another process.
+            PluginError: The machine has no room for another process, or lets the
+                engine start none, which is permanent.
         """
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             try:
@@ -122,7 +125,7 @@ class Child:
                 stderr, far_stderr = os.pipe()
                 ours.callback(os.close, stderr)
                 theirs.callback(os.close, far_stderr)
-                command = (sys.executable, "-I", "-S", LAUNCHER)
+                command = (python_interpreter(), "-I", "-S", *_launcher())
                 process = await trio.lowlevel.open_process(
                     [*command, str(far_control.fileno())],
                     stdin=far_stdin,
@@ -132,8 +135,10 @@ class Child:
                     start_new_session=True,
                 )
             except OSError as error:
-                message = f"no process could be started: {error.strerror}"
-                raise PluginError(message) from error
+                message = f"no process could be started: {error.strerror or error}"
+                raise PluginError(
+                    message, permanent=error.errno not in PASSING
+                ) from error
             try:
                 child = cls(process, control, stdin, stdout, stderr)
             except BaseException:
@@ -209,6 +214,16 @@ class Child:
         return status
 
 
+@functools.cache
+def _launcher() -> tuple[str, ...]:
+    """The arguments that have Python run ``_launcher``; it may be in a zip file."""
+    if LAUNCHER.is_file():
+        return (str(LAUNCHER),)
+    source = pkgutil.get_data("workstream_command", LAUNCHER.name)
+    assert source is not None
+    return ("-c", source.decode())
+
+
 def _nearest(program: str, path: bytes | None) -> str:
     """What may have been meant: programs with names like it."""
     found: set[str] = set()
@@ -245,7 +260,13 @@ def _not_started(start: Start, place: str, number: int) -> PluginError:
     elif number == errno.ENOEXEC:
         message = f"{program!r} is no program, nor a script with a #! line"
     elif number == errno.E2BIG:
-        message = f"{program!r} cannot be started: its arguments and env are too long"
+        size = sum(len(os.fsencode(word)) + 1 for word in start.argv)
+        size += sum(len(name) + len(value) + 2 for name, value in start.env.items())
+        message = (
+            f"{program!r} cannot be started: its arguments and env are too long "
+            f"({size:,} bytes together): hand them over in a file or in stdin, or say "
+            "inherit_env=False"
+        )
     else:
         message = f"{program!r} cannot be started: {reason}"
     return PluginError(message, code=code, permanent=permanent)

@@ -14,12 +14,15 @@ from workstream import (
     NotDone,
     OnInterrupt,
     PluginError,
+    Preview,
+    PreviewContext,
     hookimpl,
     retries,
 )
+from workstream.plugins import python_interpreter, refuse
 
-from ._execution import carry_out, settle
-from ._requests import CommandResult, Run, Shell, faults
+from ._execution import LOOKING, carry_out, foresee, settle
+from ._requests import CommandResult, Run, Shell, check_faults, faults
 from ._session import listed, process_of
 
 __all__ = ["CheckCommand", "RunCommand", "workstream_plugins"]
@@ -28,7 +31,8 @@ __all__ = ["CheckCommand", "RunCommand", "workstream_plugins"]
 class RunCommand(ActionPlugin[Run | Shell, CommandResult]):
     """Run a command, to its end or to the action's timeout, and leave nothing behind.
 
-    It succeeds if the exit code is an expected one. Its output is passed on line by
+    It succeeds if the exit code is an expected one. It is skipped where ``creates``,
+    ``removes`` or ``unless`` says that there is nothing to do. Its output is passed on line by
     line. When it is cancelled, or has ended, all processes of its session are ended:
     TERM, then KILL.
 
@@ -46,15 +50,21 @@ class RunCommand(ActionPlugin[Run | Shell, CommandResult]):
 
     def validate(self, request: Run | Shell, /) -> None:
         """Refuse what can never be started, with all that is wrong with it (V-19)."""
-        _validate(request)
+        refuse(faults(request))
 
     async def init(self) -> None:
         """See that the machine can tell about processes (REG-6)."""
         _check_machine()
 
     async def execute(self, context: Context, request: Run | Shell, /) -> CommandResult:
-        """Run the command once."""
+        """Run the command once, unless the request says that it is done."""
         return await carry_out(context, request)
+
+    async def preview(
+        self, context: PreviewContext, request: Run | Shell, /
+    ) -> Preview:
+        """Say whether the command would be run; only ``unless`` is run (PV-5)."""
+        return await foresee(context, request)
 
     async def reconcile(
         self, context: Context, request: Run | Shell, /
@@ -67,8 +77,8 @@ class RunCommand(ActionPlugin[Run | Shell, CommandResult]):
             PluginError: It was, or may have been.
         """
         ended = await settle(context, request)
-        if ended is None:
-            return NOT_DONE
+        if ended is None or context.notes.get(LOOKING):
+            return NOT_DONE  # or nothing but ``unless`` was, which only looks
         message = "interrupted: the engine ended while the command was running; "
         if ended.signalled:
             processes = listed(ended.signalled.values())
@@ -80,7 +90,8 @@ class RunCommand(ActionPlugin[Run | Shell, CommandResult]):
 class CheckCommand(CheckPlugin[Run | Shell, CommandResult]):
     """Run a command that changes nothing: it passes if the exit code is expected.
 
-    It takes the same requests as ``RunCommand`` and runs them in the same way.
+    It takes the same requests as ``RunCommand`` and runs them in the same way, but
+    refuses ``creates``, ``removes`` and ``unless``: a check looks each time.
     """
 
     name = "command.check"
@@ -88,7 +99,7 @@ class CheckCommand(CheckPlugin[Run | Shell, CommandResult]):
 
     def validate(self, request: Run | Shell, /) -> None:
         """Refuse what can never be started, with all that is wrong with it (V-19)."""
-        _validate(request)
+        refuse(check_faults(request))
 
     async def init(self) -> None:
         """See that the machine can tell about processes (REG-6)."""
@@ -105,13 +116,8 @@ def workstream_plugins() -> list[AnyPlugin]:
     return [RunCommand(), CheckCommand()]
 
 
-def _validate(request: Run | Shell) -> None:
-    found = faults(request)
-    if found:
-        raise ValueError("; ".join(found))
-
-
 def _check_machine() -> None:
+    python_interpreter()
     own = process_of(os.getpid())
     if own is None:
         message = "commands need Linux with a readable /proc, which is not here"

@@ -6,16 +6,30 @@ at a glance, and a text cannot be handed to the one that wants words.
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import attrs
 
 from workstream import SecretRef
+from workstream.plugins import (
+    argument_faults,
+    environment_faults,
+    number_faults,
+    numbered,
+    path_faults,
+    text_faults,
+    words_faults,
+)
 
-__all__ = ["CommandResult", "Options", "Run", "Shell", "faults"]
+__all__ = [
+    "CommandResult",
+    "Options",
+    "Run",
+    "Shell",
+    "check_faults",
+    "faults",
+]
 
 KEEP = 64 * 1024
 MOST_KEPT = 4 * 1024 * 1024
@@ -33,6 +47,10 @@ def _variables(value: Mapping[str, str | SecretRef]) -> dict[str, str | SecretRe
     return dict(value) if is_mapping else cast("Any", value)
 
 
+def _unless(value: tuple[str, ...] | list[str] | str | None) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 @attrs.frozen(kw_only=True)
 class Options:
     """What ``Run`` and ``Shell`` have in common; the fields are described there."""
@@ -44,6 +62,9 @@ class Options:
     expected_exit_codes: tuple[int, ...] = (0,)
     keep: int = KEEP
     grace: float = GRACE
+    creates: str | None = None
+    removes: str | None = None
+    unless: tuple[str, ...] | str | None = attrs.field(default=None, converter=_unless)
 
 
 @attrs.frozen
@@ -65,6 +86,12 @@ class Run(Options):
         keep: How many characters of stdout, and of stderr, the response holds: half
             from the beginning, half from the end. All of it goes to watchers.
         grace: Seconds between TERM and KILL when it has to be ended; 0: KILL at once.
+        creates: An absolute path: if it exists, the command is skipped. Name what the
+            command makes last.
+        removes: An absolute path: if it does not exist, the command is skipped.
+        unless: A command that changes nothing, as words, or as a text for ``/bin/sh``:
+            if it exits with code 0, the command is skipped. It has the same directory
+            and variables. A dry run runs it too.
     """
 
     argv: tuple[str, ...] = attrs.field(converter=_words)
@@ -90,6 +117,9 @@ class Shell(Options):
         expected_exit_codes: The codes that count as success.
         keep: How many characters of stdout, and of stderr, the response holds.
         grace: Seconds between TERM and KILL.
+        creates: A path: if it exists, the script is skipped.
+        removes: A path: if it does not exist, the script is skipped.
+        unless: A command: if it exits with code 0, the script is skipped.
     """
 
     script: str
@@ -104,12 +134,13 @@ class CommandResult:
     """How a command that succeeded ended.
 
     Attributes:
-        exit_code: One of the expected ones.
+        exit_code: One of the expected ones; 0 if it was skipped.
         stdout: What it wrote, or the head and tail of it with a line between them
             that says how much was left out. What is not UTF-8 shows as U+FFFD.
         stderr: Likewise.
         stdout_left_out: How many characters ``stdout`` lacks; 0: it is all there.
         stderr_left_out: Likewise.
+        skipped: Why it was not run: ``creates: /srv/app exists``; None: it was run.
     """
 
     exit_code: int
@@ -117,100 +148,85 @@ class CommandResult:
     stderr: str = ""
     stdout_left_out: int = 0
     stderr_left_out: int = 0
+    skipped: str | None = None
 
 
 def faults(request: Run | Shell) -> list[str]:
     """All that can never work in a request, a clause each; empty when it is valid."""
+    words: dict[str, str] = {}
     if isinstance(request, Run):
-        found = [*_argv_faults("argv", request.argv, request.cwd)]
+        found = _argv_faults("argv", request.argv, request.cwd)
+        words.update(_known("argv", request.argv))
     else:
         found = [
-            *_script_faults(request.script),
+            *_script_faults("script", request.script),
             *_argv_faults("interpreter", request.interpreter, request.cwd),
-            *_words_faults("args", request.args),
+            *words_faults("args", request.args),
         ]
+        words["script"] = str(request.script)
+        words.update(_known("interpreter", request.interpreter))
+        words.update(_known("args", request.args))
     found += _place_faults(request)
     found += _number_faults(request)
+    found += _guard_faults(request)
+    if not found:  # so that all of it can be measured
+        found += argument_faults(words, request.env)
+        unless = request.unless
+        words = (
+            {"unless": unless} if isinstance(unless, str) else _known("unless", unless)
+        )
+        found += argument_faults(words, {})
     return found
 
 
-def _text_fault(what: str, text: object) -> str | None:
-    if not isinstance(text, str):
-        return f"{what} must be text, not {type(text).__name__}"
-    if "\0" in text:
-        return f"{what} holds a NUL character, which no command can be given"
-    try:
-        os.fsencode(text)
-    except UnicodeEncodeError:
-        return f"{what} holds characters that cannot be encoded"
-    return None
+def check_faults(request: Run | Shell) -> list[str]:
+    """All that can never work in a request for a check."""
+    found = faults(request)
+    for field in ("creates", "removes", "unless"):
+        if getattr(request, field) is not None:
+            found.append(f"{field}: a check looks each time: leave it out")
+    return found
 
 
-def _words_faults(field: str, words: object) -> Iterator[str]:
-    if not isinstance(words, tuple):
-        hint = ""
-        if isinstance(words, str):
-            hint = f" ({field}=({words!r},) is one word; for a whole line use Shell)"
-        yield f"{field} must be a tuple of words, not {type(words).__name__}{hint}"
-        return
-    for index, word in enumerate(cast("tuple[object, ...]", words)):
-        fault = _text_fault(f"{field}[{index}]", word)
-        if fault:
-            yield fault
+def _known(field: str, words: object) -> dict[str, str]:
+    """The words of a field that has words, with their names."""
+    is_words = isinstance(words, tuple)
+    return numbered(field, cast("tuple[str, ...]", words)) if is_words else {}
 
 
-def _argv_faults(field: str, words: object, cwd: object) -> Iterator[str]:
-    wrong = list(_words_faults(field, words))
+def _argv_faults(field: str, words: object, cwd: object) -> list[str]:
+    wrong = list(words_faults(field, words))
     if wrong:
-        yield from wrong
-        return
+        return wrong
     argv = cast("tuple[str, ...]", words)
     if not argv or not argv[0].strip():
-        yield f"{field} must begin with the program to start"
-        return
+        return [f"{field} must begin with the program to start"]
     program = argv[0]
     if "/" not in program and any(c.isspace() for c in program):
-        yield (
+        wrong.append(
             f"{field}[0] is {program!r}: write each word by itself, "
             f"{field}={tuple(program.split())!r}, or use Shell"
         )
     if "/" in program and not program.startswith("/") and cwd is None:
-        yield (
+        wrong.append(
             f"{field}[0] is the relative path {program!r}: say relative to what with "
             "cwd, or give an absolute path"
         )
+    return wrong
 
 
-def _script_faults(script: object) -> Iterator[str]:
-    fault = _text_fault("script", script)
-    if fault:
-        yield fault
+def _script_faults(field: str, script: object) -> Iterator[str]:
+    wrong = list(text_faults(field, script, empty=True))
+    if wrong:
+        yield from wrong
     elif not cast("str", script).strip():
-        yield "script is blank"
+        yield f"{field} is blank"
 
 
 def _place_faults(request: Options) -> Iterator[str]:
-    cwd = cast("object", request.cwd)
-    if cwd is not None:
-        fault = _text_fault("cwd", cwd)
-        if fault:
-            yield fault
-        elif not str(cwd).startswith("/"):
-            yield f"cwd must be an absolute path, not {cwd!r} (~ is not expanded)"
-    env = cast("object", request.env)
-    if not isinstance(env, dict):
-        yield f"env must be a dict, not {type(env).__name__}"
-        return
-    for name, value in cast("dict[object, object]", env).items():
-        fault = _text_fault(f"the name {name!r} in env", name)
-        if fault:
-            yield fault
-        elif not name or "=" in str(name):
-            yield f"{name!r} in env is no name: it must have characters, none of them '='"
-        if not isinstance(value, SecretRef):
-            fault = _text_fault(f"env[{name!r}]", value)
-            if fault:
-                yield fault
+    if request.cwd is not None:
+        yield from path_faults("cwd", request.cwd)
+    yield from environment_faults("env", request.env)
     stdin = cast("object", request.stdin)
     if not isinstance(stdin, (str, SecretRef, type(None))):
         yield f"stdin must be text or a SecretRef, not {type(stdin).__name__}"
@@ -229,13 +245,17 @@ def _number_faults(request: Options) -> Iterator[str]:
         for code in cast("tuple[object, ...]", codes):
             if type(code) is not int or not 0 <= code <= 255:
                 yield f"{code!r} in expected_exit_codes must be a number from 0 to 255"
-    keep = cast("object", request.keep)
-    if type(keep) is not int or not 0 <= keep <= MOST_KEPT:
-        yield f"keep must be a whole number from 0 to {MOST_KEPT:,}, not {keep!r}"
-    grace = cast("object", request.grace)
-    if (
-        not isinstance(grace, (int, float))
-        or isinstance(grace, bool)
-        or not (math.isfinite(grace) and grace >= 0)
-    ):
-        yield f"grace must be a number of seconds, 0 or more, not {grace!r}"
+    yield from number_faults("keep", request.keep, most=MOST_KEPT, whole=True, unit="")
+    yield from number_faults("grace", request.grace)
+
+
+def _guard_faults(request: Options) -> Iterator[str]:
+    for field in ("creates", "removes"):
+        path: object = getattr(request, field)
+        if path is not None:
+            yield from path_faults(field, path)
+    unless = request.unless
+    if isinstance(unless, str):
+        yield from _script_faults("unless", unless)
+    elif unless is not None:
+        yield from _argv_faults("unless", unless, request.cwd)

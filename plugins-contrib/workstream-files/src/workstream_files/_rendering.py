@@ -72,7 +72,7 @@ def answer(order: dict[str, Any]) -> tuple[Any, ...]:
 
 def joined(template: Any, values: dict[str, Any]) -> tuple[Any, ...]:
     """All of it, up to a limit."""
-    rendered = []
+    rendered: list[str] = []
     size = 0
     for text in template.generate(values):
         rendered.append(text)

@@ -73,7 +73,7 @@ async def render(request: TemplateRequest) -> bytes:
 @functools.cache
 def _program() -> str:
     """The source of ``_rendering``; it may be in a zip file."""
-    data = pkgutil.get_data(__package__, "_rendering.py")
+    data = pkgutil.get_data("workstream_files", "_rendering.py")
     assert data is not None
     return data.decode()
 
