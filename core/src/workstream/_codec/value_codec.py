@@ -7,21 +7,18 @@ fields, the paths of these. What the plain data looks like is told in ``_codec.c
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
-
-import attrs
 
 from .._protocols.plugin import AnyPlugin
 from .._secrets.references import DataPath, StoredValue
 from .._secrets.scan import facts_of
+from .._values.sameness import changed_at
 from .._values.wire import pack, unpack
 from .plain_records import plain_form_of
 
 __all__ = ["MisfitError", "Plugins", "Side", "ValueCodec"]
 
-_MISSING = object()
 _TRIAL = b"\x00"
 
 
@@ -87,7 +84,11 @@ class ValueCodec:
         """
         if value is None or isinstance(value, StoredValue):
             return self.encode(plugin, side, value)
-        wanted = self._type(plugin, side) or _Type(type(value))
+        try:
+            wanted = self._type(plugin, side) or _Type(type(value))
+        except Exception as error:
+            message = f"the {side.value} cannot be stored: {error}"
+            raise TypeError(message) from error
         if wanted.plain_form is not None:
             data = wanted.plain_form(value)
             if data is not None:
@@ -105,7 +106,7 @@ class ValueCodec:
                 f"{error}"
             )
             raise TypeError(message) from error
-        place = _lost(value, back, side.value)
+        place = changed_at(value, back, side.value)
         if place is not None:
             message = (
                 f"the {side.value} cannot be stored: {place} would come back as "
@@ -216,38 +217,3 @@ def _foreign(data: Any, path: str) -> tuple[str, str] | None:
         return path, type(data).__name__
     found = (_foreign(part, f"{path}[{key!r}]") for key, part in parts)
     return next(filter(None, found), None)
-
-
-def _lost(before: Any, after: Any, path: str) -> str | None:
-    """Where a value that came back differs from the one that was stored.
-
-    That a list came back as a tuple, or the other way round, loses nothing.
-    """
-    try:
-        if before == after:
-            return None
-        parts = list(_side_by_side(before, after))
-    except Exception:
-        return path
-    found = (_lost(old, new, f"{path}{step}") for step, old, new in parts)
-    return next(filter(None, found), None) if parts else path
-
-
-def _side_by_side(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The parts of two values that are not equal; none: the values themselves differ."""
-    from .forms import class_of, is_array, is_dict
-
-    cls = class_of(before)
-    if cls in (float, Decimal) and cls is type(after) and str(before) == str(after):
-        yield "", None, None  # not-a-number is never equal to itself
-    elif is_array(before) and is_array(after):
-        for index, pair in enumerate(zip(before, after, strict=True)):
-            yield (f"[{index}]", *pair)
-    elif is_dict(before) and is_dict(after):
-        for key, value in before.items():
-            yield (f"[{key!r}]", value, after.get(key, _MISSING))
-    elif attrs.has(cls) and cls is type(after):
-        for field in attrs.fields(cls):
-            if field.init:
-                name = field.name
-                yield (f".{name}", getattr(before, name), getattr(after, name))

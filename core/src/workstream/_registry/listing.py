@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import enum
 from collections.abc import Iterable, Iterator
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_origin
 
 import attrs
 
@@ -19,18 +17,8 @@ from .._protocols.plugin import (
     response_types,
 )
 from .._secrets.references import HIDDEN, MARK, SECURE, SecretRef
-from .._values.type_arguments import type_text, union_members
+from .._values.annotations import fields_of, is_record, records_below, type_text
 from .docstrings import field_texts, first_paragraph
-
-__all__ = [
-    "FieldListing",
-    "LeftOut",
-    "Listing",
-    "PackageListing",
-    "PluginListing",
-    "TypeListing",
-    "describe_plugin",
-]
 
 LONGEST_DEFAULT = 200
 USUAL: tuple[tuple[object, str], ...] = (
@@ -185,8 +173,14 @@ class Listing:
 
 def describe_plugin(plugin: AnyPlugin) -> PluginListing:
     """A plugin as plain data. It must be one that can be registered."""
-    requests = [cls for cls in request_types(plugin) if _has_fields(cls)]
-    responses = [cls for cls in response_types(plugin) if _has_fields(cls)]
+    requests = [cls for cls in request_types(plugin) if is_record(cls)]
+    responses = [cls for cls in response_types(plugin) if is_record(cls)]
+    outer: list[Any] = [*requests, *responses, SecretRef]
+    inner = [
+        cls
+        for _, cls, _ in records_below(*outer)
+        if cls not in outer and is_record(cls)
+    ]
     return PluginListing(
         name=plugin.name,
         kind="check" if plugin.is_check else "action",
@@ -199,7 +193,7 @@ def describe_plugin(plugin: AnyPlugin) -> PluginListing:
             else can_preview(plugin)
         ),
         responses=tuple(map(_describe_type, responses)),
-        inner_types=tuple(map(_describe_type, _inner_types([*requests, *responses]))),
+        inner_types=tuple(map(_describe_type, inner)),
         on_interrupt=(
             plugin.on_interrupt.value if isinstance(plugin, ActionPlugin) else None
         ),
@@ -207,47 +201,13 @@ def describe_plugin(plugin: AnyPlugin) -> PluginListing:
     )
 
 
-def _describe_type(cls: type) -> TypeListing:
+def _describe_type(wanted: Any) -> TypeListing:
+    cls: type = get_origin(wanted) or wanted
     return TypeListing(
-        type=type_text(cls),
+        type=type_text(wanted),
         description=first_paragraph(cls),
-        fields=tuple(_fields(cls)),
+        fields=tuple(_fields(wanted, field_texts(cls))),
     )
-
-
-def _has_fields(cls: object) -> bool:
-    return isinstance(cls, type) and (attrs.has(cls) or dataclasses.is_dataclass(cls))
-
-
-def _inner_types(outer: Iterable[type]) -> list[type]:
-    """The classes with fields inside of these, each once, in order of appearance."""
-    found = list(outer)
-    known = len(found)
-    for cls in found:  # which grows meanwhile
-        for inner in _classes(*get_type_hints(cls).values()):
-            if inner not in found and inner is not SecretRef and _is_readable(inner):
-                found.append(inner)
-    return found[known:]
-
-
-def _classes(*hints: Any) -> Iterator[type]:
-    """The classes that types are made of."""
-    found = list(hints)
-    for hint in found:  # which grows meanwhile, and holds each once: types may recur
-        if isinstance(hint, type) and not get_args(hint):
-            yield hint
-        parts = (*union_members(hint), *get_args(hint))
-        found.extend(part for part in parts if part not in found)
-
-
-def _is_readable(cls: type) -> bool:
-    if not _has_fields(cls):
-        return False
-    # Registration has looked at the outer types alone.
-    with contextlib.suppress(Exception):
-        get_type_hints(cls)
-        return True
-    return False
 
 
 def _as_list(_: object, __: object, value: Any) -> Any:
@@ -255,66 +215,28 @@ def _as_list(_: object, __: object, value: Any) -> Any:
     return list(cast("Iterable[Any]", value)) if isinstance(value, tuple) else value
 
 
-def _fields(cls: type) -> Iterator[FieldListing]:
-    texts = field_texts(cls)
-    for field in _attrs_fields(cls) if attrs.has(cls) else _dataclass_fields(cls):
-        yield attrs.evolve(field, description=texts.get(field.name, ""))
-
-
-def _attrs_fields(cls: type[attrs.AttrsInstance]) -> Iterator[FieldListing]:
-    hints = get_type_hints(cls)
-    for field in attrs.fields(cls):
-        default: Any = field.default
-        # The stubs say that Factory is a function; getattr spares the argument.
-        factory: object = getattr(default, "factory", None)
-        computed = isinstance(default, _FACTORY)
+def _fields(wanted: Any, texts: dict[str, str]) -> Iterator[FieldListing]:
+    for field in fields_of(wanted):
         if field.init:
-            yield _field(
-                field.alias or field.name,
-                hints.get(field.name, field.type),
-                required=default is attrs.NOTHING,
-                default=_made(factory) if computed else _default_text(default),
-                secure=field.metadata.get(MARK) == SECURE[MARK],
+            secure = field.metadata.get(MARK) == SECURE[MARK]
+            default = _default_text(field.default)
+            yield FieldListing(
+                name=field.argument,
+                type=type_text(field.type),
+                required=field.default is attrs.NOTHING,
+                default=HIDDEN if secure and default is not None else default,
+                secure=secure,
+                description=texts.get(field.name, ""),
             )
 
 
-def _dataclass_fields(cls: Any) -> Iterator[FieldListing]:
-    hints = get_type_hints(cls)
-    for field in dataclasses.fields(cls):
-        factory: object = field.default_factory
-        computed = factory is not dataclasses.MISSING
-        if field.init:
-            yield _field(
-                field.name,
-                hints.get(field.name, field.type),
-                required=field.default is dataclasses.MISSING and not computed,
-                default=_made(factory) if computed else _default_text(field.default),
-                secure=field.metadata.get(MARK) == SECURE[MARK],
-            )
-
-
-def _field(
-    name: str, annotation: Any, *, required: bool, default: str | None, secure: bool
-) -> FieldListing:
-    if required:
-        default = None
-    elif secure and default is not None:
-        default = HIDDEN
-    return FieldListing(
-        name=name,
-        type=type_text(annotation),
-        required=required,
-        default=default,
-        secure=secure,
-    )
-
-
-def _made(factory: object) -> str | None:
-    factory = get_origin(factory) or factory  # list for list[str]
-    return next((text for usual, text in USUAL if usual is factory), None)
-
-
-def _default_text(default: object) -> str:
+def _default_text(default: Any) -> str | None:
+    if default is attrs.NOTHING:
+        return None
+    if isinstance(default, _FACTORY):
+        made: Any = default
+        factory = get_origin(made.factory) or made.factory  # list for list[str]
+        return next((text for usual, text in USUAL if usual is factory), None)
     # Python's own repr of a member is no text that could be written in a plan.
     if isinstance(default, enum.Enum):
         return f"{type(default).__name__}.{default.name}"

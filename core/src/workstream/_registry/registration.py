@@ -12,14 +12,12 @@ such as ``Page[Item]`` or ``list[Item]``, cannot serve: nothing at run time tell
 
 from __future__ import annotations
 
-import dataclasses
+import enum
 import inspect
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast, get_origin, get_type_hints
-
-import attrs
 
 from .._protocols.plugin import (
     ActionPlugin,
@@ -29,12 +27,36 @@ from .._protocols.plugin import (
     can_reconcile,
     has_execute,
 )
+from .._secrets.references import Reference
 from .._secrets.scan import secret_faults
+from .._values.annotations import (
+    COLLECTIONS,
+    Field,
+    fields_of,
+    is_record,
+    is_union,
+    members,
+    parts,
+    records_below,
+    tags_of,
+    type_text,
+)
+from .._values.leaves import LEAVES
 from .._values.state import OnInterrupt
-from .._values.type_arguments import type_text, union_members
 from ..retries import RetryPolicy
 
-__all__ = ["is_plugin_name", "not_a_plugin", "registration_faults"]
+_STORED: tuple[type, ...] = (
+    types.NoneType,
+    str,
+    bytes,
+    int,
+    float,
+    enum.Enum,
+    Mapping,
+    Reference,
+    *LEAVES,
+)
+"""Classes that have a stored form, with those derived from them."""
 
 PLAIN_RESPONSES: tuple[type, ...] = (str, bytes, int, float, bool)
 """What a response may be besides a class with fields, and None."""
@@ -162,47 +184,78 @@ def _type_faults(plugin: AnyPlugin, role: str) -> Iterator[str]:
     except AttributeError as error:
         yield f"{error} [REG-1]"
         return
-    members = union_members(wanted)
+    outer = members(wanted)
     faults = [
-        fault for member in members for fault in _member_faults(member, role, wanted)
+        fault for member in outer for fault in _outer_faults(member, role, wanted)
     ]
-    yield from faults
-    names = [getattr(member, "__name__", str(member)) for member in members]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield (
-            f"two members of its {role} type are called {name}: rename one, as stored"
-            " plans tell them apart by name [STO-7]"
-        )
+    names = [getattr(member, "__name__", str(member)) for member in outer]
+    faults += [
+        f"two members of its {role} type are called {name}: rename one, as stored"
+        " plans tell them apart by name [STO-7]"
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    if not faults:
+        for path, record, fields in records_below(wanted):
+            faults += _field_faults(path, record, fields, role)
     if not faults:
         for path in secret_faults(wanted):
-            yield (
+            faults.append(
                 f"the field {path} of its {role} type sounds like a secret: mark it"
                 " with metadata=SECURE if it holds one, metadata=IGNORE if it does"
                 " not, or make it a SecretRef [REG-4]"
             )
+    yield from faults
 
 
-def _member_faults(member: Any, role: str, wanted: Any) -> Iterator[str]:
+def _outer_faults(member: Any, role: str, wanted: Any) -> Iterator[str]:
+    """What keeps a member from being a type of requests, or of responses."""
     plain = (types.NoneType, *(PLAIN_RESPONSES if role == "response" else ()))
-    if member in plain:
-        return
-    if not isinstance(member, type) or get_origin(member) or not _has_fields(member):
+    if member not in plain and (get_origin(member) or not is_record(member)):
         which = "" if member is wanted else f"{type_text(member)}, a member of "
         also = ", str, bytes, int, float, bool" if role == "response" else ""
         yield (
             f"{which}its {role} type {type_text(wanted)} cannot be stored: give an"
             f" attrs class or a dataclass{also} or None, or a union of such [REG-2]"
         )
-        return
+
+
+def _field_faults(
+    path: str, record: Any, fields: tuple[Field, ...], role: str
+) -> Iterator[str]:
+    """What keeps the fields of a class from being stored."""
+    cls: Any = get_origin(record) or record
     try:
-        get_type_hints(member)
+        get_type_hints(cls)
     except Exception as error:
         yield (
-            f"the types of the fields of its {role} type {type_text(member)} cannot be"
-            f" read ({type(error).__name__}: {error}): what they name must be found at"
-            f" the top level of module {member.__module__} [STO-7]"
+            f"the types of the fields of its {role} type {path} cannot be read"
+            f" ({type(error).__name__}: {error}): what they name must be found at"
+            f" the top level of module {cls.__module__} [STO-7]"
         )
+        return
+    for field in fields:
+        where = f"the field {path}.{field.name} of its {role} type"
+        for part in parts(field.type, wholes=True) if field.init else ():
+            if is_union(part):
+                try:
+                    tags_of(part)
+                except TypeError as error:
+                    yield f"{where} cannot be stored: {error} [STO-7]"
+            elif not _has_stored_form(part):
+                yield (
+                    f"{where} cannot be stored: there is no stored form for"
+                    f" {type_text(part)}. Declare a type that has one, such as str, int,"
+                    " a list, an enum or a class with fields [REG-2]"
+                )
 
 
-def _has_fields(cls: type) -> bool:
-    return attrs.has(cls) or dataclasses.is_dataclass(cls)
+def _has_stored_form(part: Any) -> bool:
+    """Whether the codec can write values of a type and read them again."""
+    cls = get_origin(part) or part
+    return (
+        part in (Any, object)
+        or cls in COLLECTIONS
+        or bool(fields_of(part))
+        or is_record(part)
+        or (isinstance(cls, type) and issubclass(cls, _STORED))
+    )

@@ -167,7 +167,7 @@ def secret_faults(wanted: Any) -> list[str]:
     """
     return [
         f"{path}.{field.name}"
-        for path, _, fields in records_below(wanted, _is_searched)
+        for path, _, fields in records_below(wanted, enter=_is_searched)
         for field in fields
         if _is_searched(field)
         and field.metadata.get(MARK) != IGNORE[MARK]

@@ -8,6 +8,7 @@ and ``records_below`` follows them to all classes below.
 
 from __future__ import annotations
 
+import collections.abc
 import contextlib
 import dataclasses
 import functools
@@ -28,6 +29,19 @@ _DECORATIONS = tuple(
     for name in ("Annotated", "Final", "Required", "NotRequired", "ReadOnly")
     if hasattr(typing, name)
 )
+LISTS = (list, collections.abc.MutableSequence)
+SEQUENCES = (
+    collections.abc.Sequence,
+    collections.abc.Collection,
+    collections.abc.Iterable,
+)
+SETS = (set, collections.abc.Set, collections.abc.MutableSet, frozenset)
+COLLECTIONS = (*LISTS, *SEQUENCES, *SETS, tuple, deque)
+"""Collections that have a stored form, beside mappings. None of a subclass."""
+
+NATIVE: tuple[type, ...] = (types.NoneType, bool, int, float, str)
+"""What plain data tells apart without a tag, in JSON too."""
+
 _ARGUMENTS = "_type_arguments_found"
 _ROLES = ("request", "response")
 
@@ -65,7 +79,7 @@ def parts(
     wanted: Any,
     *,
     keys: bool = True,
-    containers: bool = False,
+    wholes: bool = False,
     _seen: frozenset[Any] = frozenset(),
 ) -> Iterator[Any]:
     """The types that a value of this type is, or holds, down to single classes.
@@ -75,13 +89,15 @@ def parts(
     Args:
         wanted: Any annotation.
         keys: Whether the keys of mappings count.
-        containers: Whether a collection itself counts, beside what it holds.
+        wholes: Whether unions and collections count themselves, before their parts.
         _seen: The aliases on the way here: they may refer to themselves.
     """
     if hasattr(wanted, "__value__"):
         if wanted in _seen:
             return
         _seen |= {wanted}
+    if wholes and is_union(bare(wanted)):
+        yield bare(wanted)
     for member in members(wanted):
         origin, below = get_origin(member), get_args(member)
         if origin is Literal:
@@ -90,7 +106,7 @@ def parts(
         if isinstance(member, TypeVar):
             below = member.__constraints__ or (member.__bound__ or Any,)
         elif below and isinstance(origin, type) and _is_collection(origin):
-            if containers:
+            if wholes:
                 yield origin
             if not keys and issubclass(origin, Mapping):
                 below = below[1:]
@@ -99,12 +115,54 @@ def parts(
             continue
         for each in below:
             if each is not Ellipsis:
-                yield from parts(each, keys=keys, containers=containers, _seen=_seen)
+                yield from parts(each, keys=keys, wholes=wholes, _seen=_seen)
 
 
 def _is_collection(origin: type) -> bool:
     """Whether its arguments say what it holds; a record's fields say more."""
     return issubclass(origin, Iterable) and not is_record(origin)
+
+
+def tags_of(union: Any) -> dict[str, Any]:
+    """The members of a union that need a tag in its stored form, by their tags.
+
+    Raises:
+        TypeError: Two members could not be told apart when they are stored.
+    """
+    tagged = [member for member in members(union) if not is_native(member)]
+    names = [str(each) if get_args(each) else each.__name__ for each in tagged]
+    tags: dict[str, Any] = {}
+    for member, name in zip(tagged, names, strict=True):
+        tag = name
+        if names.count(name) > 1:
+            tag = f"{getattr(member, '__module__', '')}.{name}"
+        if tag in tags:
+            message = f"the union {type_text(union)} has two members called {tag}"
+            raise TypeError(message)
+        tags[tag] = member
+    classes = [class_of(member) for member in tagged]
+    for cls in classes:
+        if classes.count(cls) > 1:
+            message = (
+                f"the union {type_text(union)} has two members of type {cls.__name__}:"
+                " a value does not tell which of them it is"
+            )
+            raise TypeError(message)
+    return tags
+
+
+def is_native(member: Any) -> bool:
+    """Whether plain data tells such values from others without a tag, in JSON too."""
+    if get_origin(member) is Literal:
+        return all(isinstance(value, NATIVE) for value in get_args(member))
+    return member in NATIVE
+
+
+def class_of(member: Any) -> Any:
+    """The class that values of a member of a union have; of a Literal, the first one's."""
+    if get_origin(member) is Literal:
+        return get_args(member)[0].__class__
+    return get_origin(member) or member
 
 
 def fits(value: object, wanted: Any) -> bool:
@@ -113,8 +171,9 @@ def fits(value: object, wanted: Any) -> bool:
     if cls is wanted:
         return True
     found = members(wanted)
-    return any(cls is (get_origin(member) or member) for member in found) or any(
-        member in (Any, object) for member in found
+    return any(
+        cls is (get_origin(each) or each) or each is Any or each is object
+        for each in found
     )
 
 
@@ -133,7 +192,7 @@ def type_text(wanted: Any) -> str:
     if get_args(wanted):
         inner = ", ".join(map(type_text, get_args(wanted)))
         return f"{type_text(get_origin(wanted))}[{inner}]"
-    if isinstance(wanted, list):  # the arguments of a Callable
+    if wanted.__class__ is list:  # the arguments of a Callable
         return f"[{', '.join(map(type_text, wanted))}]"
     name = getattr(wanted, "__qualname__", None) or getattr(wanted, "__name__", None)
     # Of a class made inside a function, what follows the function's name will do.
@@ -191,22 +250,20 @@ def fields_of(wanted: Any) -> tuple[Field, ...]:
 @functools.cache
 def _declared(cls: Any) -> tuple[Field, ...]:
     fields: list[Field] = []
-    if not isinstance(cls, type):
-        return ()
     names: Iterable[str] = ()
     if attrs.has(cls):
         fields = [
             Field(f.name, f.alias or f.name, f.type, f.metadata, f.init, f.default)
             for f in attrs.fields(cls)
         ]
-    elif dataclasses.is_dataclass(cls):
+    elif is_record(cls):
         fields = [
             Field(f.name, f.name, f.type, f.metadata, f.init, _default_of(f))
             for f in dataclasses.fields(cls)
         ]
     elif typing.is_typeddict(cls):
-        names = sorted(cls.__annotations__)
-    elif issubclass(cls, tuple):
+        names = sorted(_annotations(cls))
+    elif tuple in getattr(cls, "__mro__", ()):
         names = getattr(cls, "_fields", ())
     # These cannot be marked, nor do their own defaults matter.
     fields += [Field(name, name, Any, {}, True, attrs.NOTHING) for name in names]
@@ -237,12 +294,12 @@ def _hints(cls: type, declared: dict[str, Any]) -> dict[str, Any]:
 
 
 def records_below(
-    wanted: Any, enter: Callable[[Field], bool] = lambda field: True
+    *wanted: Any, enter: Callable[[Field], bool] = lambda field: True
 ) -> Iterator[tuple[str, Any, tuple[Field, ...]]]:
-    """Every class with fields that a value of this type is or holds, each once.
+    """Every class with fields that values of these types are or hold, each once.
 
     Args:
-        wanted: Any annotation.
+        wanted: Any annotations.
         enter: Whether to search below a field.
 
     Yields:
@@ -251,7 +308,7 @@ def records_below(
     """
     seen: set[Any] = set()
     # Breadth first: each class is named by the shortest way to it.
-    waiting = deque([("", wanted)])
+    waiting = deque(("", each) for each in wanted)
     while waiting:
         path, holder = waiting.popleft()
         for part in parts(holder):

@@ -18,8 +18,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-__all__ = ["from_micros", "moment", "pack", "to_micros", "unpack"]
-
 # It brings no types; as ``Any`` it says so once, here.
 msgpack: Any = importlib.import_module("msgpack")
 
