@@ -81,7 +81,8 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check types with both checkers, and that they catch what they should."""
-    session.install(*_editable(), *_group("typing"), *_tests_group(), "nox")
+    needed = (*_group("typing"), *_group("docs"), *_tests_group(), "nox")
+    session.install(*_editable(), *needed)
     session.run("mypy")
     for path in PLUGINS:  # one by one, so that test files may share names
         session.run("mypy", path)
@@ -108,6 +109,14 @@ def coverage(session: nox.Session) -> None:
     session.run(*run, *session.posargs, env=COMPILED)
     session.run("coverage", "combine")
     session.run("coverage", "report")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site in ``docs/_build/html``; a warning is an error."""
+    session.install(*_editable(), *_group("docs"))
+    strict = ("-W", "--keep-going", "-q", *session.posargs)
+    session.run("sphinx-build", *strict, "-b", "html", "docs", "docs/_build/html")
 
 
 @nox.session

@@ -43,8 +43,8 @@ suppress_warnings = ["myst.xref_missing"]  # docs/test_links.py looks at every l
 
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
 autodoc_class_signature = "separated"
-autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 copybutton_prompt_text = r"\$ |>>> "
@@ -81,7 +81,9 @@ def news() -> str:
     """The fragments of the next release, by kind, the newest issue first."""
     found: dict[str, list[str]] = {}
     fragments = (DOCS / "changes").glob("[0-9]*.md")
-    for path in sorted(fragments, key=lambda path: (-int(path.name.split(".")[0]), path)):
+    for path in sorted(
+        fragments, key=lambda path: (-int(path.name.split(".")[0]), path)
+    ):
         title = KINDS.get(path.name.split(".")[1])
         if title is not None:
             text = " ".join(path.read_text(encoding="utf-8").split())

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 PAGE = "reference/semantics"
 RULE = re.compile(r"\b([A-Z]{1,3}-[0-9]+[a-z]?)\b")
-LEFT_ALONE = (nodes.reference, nodes.literal, nodes.literal_block, nodes.title, nodes.raw)
+LEFT_ALONE = (
+    nodes.reference,
+    nodes.literal,
+    nodes.literal_block,
+    nodes.title,
+    nodes.raw,
+)
 
 
 class RuleAnchors(SphinxTransform):
@@ -55,7 +61,7 @@ class RuleLinks(SphinxPostTransform):
     """Make a link of each rule id that is cited."""
 
     default_priority = 5
-    builders: ClassVar[tuple[str, ...]] = ("html", "dirhtml")
+    builders = ("html", "dirhtml")
 
     def run(self, **_: Any) -> None:
         """Split each text at the ids in it."""

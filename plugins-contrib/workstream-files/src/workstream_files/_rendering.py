@@ -11,7 +11,6 @@ import os
 import resource
 import sys
 from typing import Any
-from typing import Any
 
 MOST_RENDERED = 64 * 1024 * 1024
 MOST_MEMORY = 2 * 1024 * 1024 * 1024
