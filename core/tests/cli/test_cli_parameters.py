@@ -13,10 +13,19 @@ from uuid import UUID
 
 import pytest
 
-from workstream._cli._conversion import convert, is_convertible, placeholder
-from workstream._cli.parameters import call, parameters_of, values_of
+from workstream._cli.parameters import PlanCommand
 
 Port = NewType("Port", int)
+
+
+def taking(annotation: Any) -> PlanCommand:
+    """A plan function with one parameter, ``it``, of this type."""
+
+    def function(it: Any) -> Any:
+        return it
+
+    function.__annotations__["it"] = annotation
+    return PlanCommand(function)
 
 
 class Stage(enum.Enum):
@@ -72,47 +81,52 @@ class Stage(enum.Enum):
 )
 def test_texts_become_values(annotation: Any, texts: list[str], value: Any) -> None:
     """What -p gives is converted to the parameter's type, exactly."""
-    converted = convert(annotation, texts)
+    values, faults = taking(annotation).values([f"it={text}" for text in texts])
 
-    assert converted == value
-    assert type(converted) is type(value)
+    assert faults == []
+    assert values == {"it": value}
+    assert type(values["it"]) is type(value)
 
 
 @pytest.mark.parametrize(
     ("annotation", "texts", "message"),
     [
-        (int, ["x"], "must be a whole number, not 'x'"),
-        (int, ["1.5"], "must be a whole number, not '1.5'"),
-        (float, ["x"], "must be a number, not 'x'"),
-        (bool, ["maybe"], "must be true or false, not 'maybe'"),
-        (Literal["a", "b"], ["c"], "must be 'a' or 'b', not 'c'"),
-        (Stage, ["PROD"], "must be TEST or LIVE_SITE, not 'PROD'"),
-        (int | bool, ["x"], "must be a whole number or true or false, not 'x'"),
-        (list[int], ["1", "x"], "must be a whole number, not 'x'"),
-        (tuple[int, str], ["1"], "takes 2 values, one -p each, and has 1"),
-        (timedelta, ["soon"], "must be a length of time, such as 90, 1.5s, 10m or 1h30m, not 'soon'"),
-        (date, ["May"], "must be a date such as 2031-05-01, not 'May'"),
-        (UUID, ["x"], "must be an UUID, not 'x'"),
-        (str, ["a", "b"], "is given 2 times, and takes one value"),
-        (int, ["\x1b[2J"], "must be a whole number, not '\\x1b[2J'"),
+        (int, ["x"], "'x' is not a valid integer"),
+        (int, ["1.5"], "'1.5' is not a valid integer"),
+        (float, ["x"], "'x' is not a valid float"),
+        (bool, ["maybe"], "'maybe' is not a valid boolean"),
+        (Literal["a", "b"], ["c"], "'c' is not one of a, b"),
+        (Stage, ["PROD"], "'PROD' is not one of TEST, LIVE_SITE"),
+        (int | bool, ["x"], "'x' is not a value for INTEGER|BOOLEAN"),
+        (list[int], ["1", "x"], "'x' is not a valid integer"),
+        (tuple[int, str], ["1"], "it takes 2 values, one -p each, not 1"),
+        (tuple[int, str], ["x", "b"], "'x' is not a valid integer"),
+        (timedelta, ["soon"], "'soon' is not a length of time, such as 90, 1.5s, 10m or 1h30m"),
+        (timedelta, ["9" * 30 + "d"], "is not a length of time, such as 90, 1.5s"),
+        (date, ["May"], "'May' is not a date, such as 2031-05-01"),
+        (UUID, ["x"], "'x' is not a UUID"),
+        (str, ["a", "b"], "it takes one value, not 2"),
+        (int, ["\x1b[2J"], "'\\x1b[2J' is not a valid integer"),
     ],
 )  # fmt: skip
 def test_other_texts_are_refused(
     annotation: Any, texts: list[str], message: str
 ) -> None:
     """The message says what is wanted, and is safe to look at."""
-    with pytest.raises(ValueError, match=r".") as raised:
-        convert(annotation, texts)
+    values, [fault] = taking(annotation).values([f"it={text}" for text in texts])
 
-    assert str(raised.value) == message
+    assert values == {}
+    assert fault.startswith("-p it: ")
+    assert message in fault
+    assert fault.isprintable()
 
 
 @pytest.mark.parametrize(
     ("annotation", "text"),
     [
         (str, "TEXT"),
-        (int | None, "INT"),
-        (bool, "true|false"),
+        (int | None, "INTEGER"),
+        (bool, "BOOLEAN"),
         (list[Path], "PATH"),
         (Literal["a", "b"], "a|b"),
         (Stage, "TEST|LIVE_SITE"),
@@ -122,7 +136,7 @@ def test_other_texts_are_refused(
 )
 def test_help_shows_what_a_value_looks_like(annotation: Any, text: str) -> None:
     """In place of a value stands its kind, or the choices."""
-    assert placeholder(annotation) == text
+    assert taking(annotation).params[0].usage == f"-p it={text}"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +144,9 @@ def test_help_shows_what_a_value_looks_like(annotation: Any, text: str) -> None:
 )
 def test_some_types_have_no_text(annotation: Any) -> None:
     """A type that no text can stand for is known as such."""
-    assert not is_convertible(annotation)
+    _, [fault] = taking(annotation).values(["it=x"])
+
+    assert "no text can stand for its type" in fault
 
 
 def deploy(
@@ -158,14 +174,14 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     """Unknown, missing and mistyped parameters, each with a sentence."""
     settings = ["verison=1", "count=x", "stage=LIVE_SITE", "stage=TEST", "hosts"]
 
-    _, faults = values_of(parameters_of(deploy), settings)
+    _, faults = PlanCommand(deploy).values(settings)
 
     assert faults == [
         "-p verison: there is no such parameter; did you mean version?",
         "-p hosts: write it as -p NAME=VALUE",
         "-p version is missing: give -p version=TEXT",
-        "-p count: must be a whole number, not 'x'",
-        "-p stage: is given 2 times, and takes one value",
+        "-p count: 'x' is not a valid integer",
+        "-p stage: it takes one value, not 2",
     ]
 
 
@@ -173,10 +189,16 @@ def test_what_is_given_is_passed_on() -> None:
     """Given parameters are converted, the others keep their defaults."""
     settings = ["version=a", "hosts=x", "hosts=y", "guessed=2"]
 
-    values, faults = values_of(parameters_of(deploy), settings)
+    values, faults = PlanCommand(deploy).values(settings)
 
     assert faults == []
-    assert call(deploy, values) == ("a", 3, ("x", "y"), Stage.TEST, "2")
+    assert PlanCommand(deploy).call_with(values) == (
+        "a",
+        3,
+        ("x", "y"),
+        Stage.TEST,
+        "2",
+    )
 
 
 def test_a_parameter_without_a_type_has_that_of_its_default() -> None:
@@ -186,22 +208,23 @@ def test_a_parameter_without_a_type_has_that_of_its_default() -> None:
         return hosts, anything
 
     function.__annotations__.clear()
-    values, faults = values_of(parameters_of(function), ["hosts=3"])
+    command = PlanCommand(function)
+    values, faults = command.values(["hosts=3"])
 
     assert faults == []
-    assert call(function, values) == (3, 0)
+    assert command.call_with(values) == (3, 0)
 
 
 def test_parameters_are_described_by_the_docstring() -> None:
     """Name, type, default and description of each parameter."""
     shown = [
         (each.usage, each.default_text, each.description)
-        for each in parameters_of(deploy)
+        for each in PlanCommand(deploy).params
     ]
 
     assert shown == [
         ("-p version=TEXT", "", "Which version."),
-        ("-p count=INT", "3", "How many."),
+        ("-p count=INTEGER", "3", "How many."),
         ("-p hosts=TEXT", "()", ""),
         ("-p stage=TEST|LIVE_SITE", "TEST", ""),
         ("-p guessed=TEXT", "1.5", ""),
@@ -213,7 +236,7 @@ def test_dashes_stand_for_underscores() -> None:
 
     def function(max_hosts: int) -> None: ...
 
-    assert values_of(parameters_of(function), ["max-hosts=3"]) == ({"max_hosts": 3}, [])
+    assert PlanCommand(function).values(["max-hosts=3"]) == ({"max_hosts": 3}, [])
 
 
 def test_positional_and_further_arguments_do_no_harm() -> None:
@@ -222,11 +245,11 @@ def test_positional_and_further_arguments_do_no_harm() -> None:
     def function(a: int, b: int = 2, /, *args: int, c: int = 3, **more: int) -> Any:
         return a, b, args, c, more
 
-    parameters = parameters_of(function)
+    command = PlanCommand(function)
 
-    assert [each.name for each in parameters] == ["a", "b", "c"]
-    values, _ = values_of(parameters, ["a=1", "c=4"])
-    assert call(function, values) == (1, 2, (), 4, {})
+    assert [each.name for each in command.params] == ["a", "b", "c"]
+    values, _ = command.values(["a=1", "c=4"])
+    assert command.call_with(values) == (1, 2, (), 4, {})
 
 
 def test_a_decorated_function_keeps_its_parameters() -> None:
@@ -236,7 +259,10 @@ def test_a_decorated_function_keeps_its_parameters() -> None:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         return deploy(*args, **kwargs)
 
-    assert [each.name for each in parameters_of(wrapper)][:2] == ["version", "count"]
+    assert [each.name for each in PlanCommand(wrapper).params][:2] == [
+        "version",
+        "count",
+    ]
 
 
 def test_a_parameter_that_no_text_can_give_needs_a_default() -> None:
@@ -244,11 +270,11 @@ def test_a_parameter_that_no_text_can_give_needs_a_default() -> None:
 
     def function(table: dict[str, int] | None = None) -> None: ...
 
-    parameters = parameters_of(function)
+    command = PlanCommand(function)
 
-    assert values_of(parameters, []) == ({}, [])
-    _, faults = values_of(parameters, ["table=1"])
-    assert "none that can be given as text" in faults[0]
+    assert command.values([]) == ({}, [])
+    _, faults = command.values(["table=1"])
+    assert "no text can stand for its type" in faults[0]
 
 
 def test_annotations_that_cannot_be_read_are_named() -> None:
@@ -259,4 +285,4 @@ def test_annotations_that_cannot_be_read_are_named() -> None:
     function.__annotations__["path"] = "Nowhere"
 
     with pytest.raises(ValueError, match=r"its annotations cannot be read.*Nowhere"):
-        parameters_of(function)
+        PlanCommand(function)

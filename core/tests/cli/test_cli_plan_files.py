@@ -224,13 +224,13 @@ def test_bad_parameters_are_told_with_those_there_are(
 
     assert result.exit_code == 2
     assert "-p vers: there is no such parameter; did you mean version?" in result.stderr
-    assert "-p count: must be a whole number, not 'x'" in result.stderr
+    assert "-p count: 'x' is not a valid integer" in result.stderr
     assert "-p version is missing: give -p version=TEXT" in result.stderr
     listing = call("validate", path, "--params").stdout
     assert listing.splitlines() == [
-        "-p version=TEXT  required  Which one.",
-        "-p count=INT     default 2",
-        "-p hosts=TEXT    default (), again for another",
+        "-p version=TEXT   Which one.  [required]",
+        "-p count=INTEGER  [default: 2]",
+        "-p hosts=TEXT     [default: (); again for another]",
     ]
     data = json.loads(call("validate", path, "--params", "--json").stdout)
     assert data[0] == {

@@ -22,7 +22,9 @@ from .streams import stdout_for_data
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OFFERED = 50
-_AGE = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
+_DURATION = re.compile(
+    r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", re.ASCII
+)
 
 
 class Command(click.Command):
@@ -123,20 +125,32 @@ def statuses_of(wanted: Sequence[str]) -> list[Status]:
     return [Status[each.upper().replace("-", "_")] for each in wanted]
 
 
-def age(text: str) -> timedelta:
-    """A length of time: ``12h``, ``30d``, ``2w``. Of a bare ``30`` nobody knows the unit."""
-    match = _AGE.fullmatch(text.strip().lower())
+def duration(text: str) -> timedelta:
+    """A length of time: ``90``, ``1.5s``, ``10m``, ``1h30m``, ``2w``.
+
+    Raises:
+        ValueError: It is none.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
     if match is None or not any(match.groups()):
-        message = f"'{shorten(text)}' is no age: write 30d, 12h, 2w, 90m or 1d12h"
-        raise click.BadParameter(message)
-    weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        raise ValueError(text)
+    weeks, days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
     try:
         return timedelta(
             weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds
         )
-    except OverflowError:
-        message = f"'{shorten(text)}' is longer than any calendar"
+    except OverflowError as error:
+        raise ValueError(text) from error
+
+
+def age(text: str) -> timedelta:
+    """A length of time with its unit: of a bare ``30`` nobody knows it."""
+    try:
+        found = duration("" if text.strip()[-1:].isdecimal() else text)
+    except ValueError:
+        message = f"'{shorten(text)}' is no age: write 30d, 12h, 2w, 90m or 1d12h"
         raise click.BadParameter(message) from None
+    return found
 
 
 # -- What to type next -----------------------------------------------------------------

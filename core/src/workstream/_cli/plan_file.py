@@ -17,8 +17,7 @@ from .._codec.value_codec import Plugins
 from .._plan.plan import Plan
 from .._values.display import shorten
 from .._values.errors import ValidationError
-from ._conversion import takes_many
-from .parameters import Parameter, call, parameters_of, values_of
+from .parameters import PlanCommand
 from .streams import Refusal
 
 _MODULE = "_workstream_plan_file"
@@ -32,12 +31,11 @@ class PlanFile:
 
     Attributes:
         path: Where it is.
-        parameters: What ``-p`` may give; nothing for a JSON plan.
+        command: Its plan function; that of a JSON plan has no parameters.
     """
 
     path: Path
-    parameters: list[Parameter]
-    _make: Callable[[dict[str, Any]], object]
+    command: PlanCommand
 
     def plan(self, settings: Sequence[str]) -> Plan:
         """Make the plan.
@@ -48,44 +46,28 @@ class PlanFile:
         Raises:
             Refusal: The settings do not fit, all of them are named; or no plan came.
         """
-        values, faults = values_of(self.parameters, settings)
+        values, faults = self.command.values(settings)
         if faults:
             lines = [f"{_shown(self.path)} cannot be called:"]
             lines += [f"  {fault}" for fault in faults]
-            if self.parameters:
-                lines.append("its parameters:")
-                lines += [f"  {line}" for line in self.usage()]
+            if self.command.params:
+                lines += ["its parameters:", *self.command.usage_lines()]
             raise Refusal("\n".join(lines))
         with _errors_of(self.path, "its plan function failed"):
-            made = self._make(values)
+            made = self.command.call_with(values)
         if inspect.iscoroutine(made):
             made.close()  # or Python warns that nobody awaited it
             raise _asynchronous(self.path)
         if not isinstance(made, Plan):
-            kind = (
-                "None" if made is None else f"an object of type {type(made).__name__}"
-            )
+            kind = f"an object of type {type(made).__name__}"
+            kind = "None" if made is None else kind
             forgotten = ": is a `return` missing?" if made is None else ""
             message = (
-                f"{_shown(self.path)}: its plan function returned "
-                f"{kind}, not a Plan{forgotten}"
+                f"{_shown(self.path)}: its plan function returned {kind}, not a Plan"
+                f"{forgotten}"
             )
             raise Refusal(message)
         return made
-
-    def usage(self) -> list[str]:
-        """The parameters, a line for each."""
-        width = max((len(each.usage) for each in self.parameters), default=0)
-        lines: list[str] = []
-        for each in self.parameters:
-            facts = "required" if each.required else f"default {each.default_text}"
-            if takes_many(each.annotation):
-                facts += ", again for another"
-            text = f"{each.usage:<{width}}  {facts}"
-            lines.append(
-                f"{text}  {each.description}".rstrip() if each.description else text
-            )
-        return lines
 
 
 def read_plan_file(path: Path, plugins: Callable[[], Plugins]) -> PlanFile:
@@ -122,7 +104,7 @@ def _json_file(path: Path, data: bytes, plugins: Plugins) -> PlanFile:
     except ValidationError as error:
         message = f"{_shown(path)}: {error}"
         raise Refusal(message) from error
-    return PlanFile(path, [], lambda _: plan)
+    return PlanFile(path, PlanCommand(lambda: plan))
 
 
 # -- Python ----------------------------------------------------------------------------
@@ -140,11 +122,10 @@ def _python_file(path: Path, source: bytes) -> PlanFile:
         exec(compile(source, str(path.absolute()), "exec"), vars(module))
     function = _plan_function(path, vars(module))
     try:
-        parameters = parameters_of(function)
+        return PlanFile(path, PlanCommand(function))
     except ValueError as error:
         message = f"{_shown(path)}: its plan function cannot be called: {error}"
         raise Refusal(message) from error
-    return PlanFile(path, parameters, lambda values: call(function, values))
 
 
 def _plan_function(path: Path, names: dict[str, Any]) -> Callable[..., Any]:

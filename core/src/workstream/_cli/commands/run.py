@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -221,10 +222,11 @@ def _show_parameters(plan_file: PlanFile, *, as_json: bool) -> None:
                     "default": None if each.required else each.default_text,
                     "description": each.description,
                 }
-                for each in plan_file.parameters
+                for each in plan_file.command.params
             ]
         )
         return
     screen = Screen()
-    for line in plan_file.usage() or ["it takes no parameters"]:
-        screen.line(line)
+    width = screen.console.width if screen.is_live else sys.maxsize
+    for line in plan_file.command.usage_lines(width) or ["it takes no parameters"]:
+        screen.line(line.strip())
