@@ -28,9 +28,10 @@ from workstream import (
     WhenDeferred,
 )
 from workstream._cli._live import layout
-from workstream._cli._narration import Narrator
+from workstream._cli._narration import told_line
 from workstream._cli.draw.screen import Signs
 from workstream._plan.walk import give_ids, new_plan_id
+from workstream._show.narration import Narrator
 from workstream._show.progress import Progress
 
 BEGIN = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
@@ -92,7 +93,7 @@ class Story:
         """Begin with the plan as it is."""
         self.plan = plan
         self.progress = Progress(PlanSnapshot(position=0, plan=plan))
-        self.narrator = Narrator(self.progress, Signs())
+        self.narrator = Narrator(self.progress)
         self.told: list[str] = []
 
     def see(
@@ -112,9 +113,9 @@ class Story:
         )
         before = self.progress.status_of(node.id)
         self.progress.see(change)
-        line = self.narrator.line(change, before)
-        if line is not None:
-            self.told.append(line.plain)
+        told = self.narrator.tell(change, before)
+        if told is not None:
+            self.told.append(told_line(told, Signs()).plain)
 
     def begin(self, *nodes: Node) -> None:
         """These run now, actions in their first attempt."""

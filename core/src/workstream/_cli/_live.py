@@ -14,11 +14,11 @@ from rich.text import Text
 
 from .._plan.plan import Block, Checks
 from .._show.progress import Progress, RunningAction, Section
+from .._show.waiting import next_block
+from .._show.words import counts_words, gist, status_words, took
 from .._store.ids import short_id
-from .._values.display import display_lines, shorten
-from .._values.state import PluginError, Status
-from ._narration import outcome_of
-from ._times import took
+from .._values.display import shorten
+from .._values.state import Status
 from .draw.screen import STYLES, Signs, joined, plain
 
 _BRIEF_CHECK = timedelta(seconds=2)
@@ -71,7 +71,7 @@ def _plan(
 
 def _header(progress: Progress, now: datetime, signs: Signs) -> Text:
     status = progress.status
-    words = status.name.lower().replace("_", " ")
+    words = status_words(status)
     if progress.stopping and status is Status.RUNNING:
         words = "stopping: what runs is finished"
     end = progress.ended or now
@@ -127,7 +127,9 @@ def _section(
     line = joined((f"{signs.of(section.status)} ", style), label)
     if section.status is Status.NOT_STARTED:
         line.stylize("dim")
-        line.append_text(_delay(section, progress, now))
+        wait = next_block(progress, now)
+        if wait is not None and wait.label == section.label:
+            line.append(f"  {wait.why}", "dim")
         return line
     if section.status is Status.RUNNING and not isinstance(section.node, Checks):
         cells = 24 if width >= 80 else 10 if width >= 50 else 0
@@ -137,7 +139,9 @@ def _section(
             line.append(f", {section.failed:,} failed", "red")
             line.append(_allowance(section), "dim")
     elif not isinstance(section.node, Checks):
-        line.append("  " + outcome_of(section), "dim")
+        line.append(
+            "  " + counts_words(section.node, section.counts, section.total), "dim"
+        )
     end = section.ended or now
     if section.started is not None and not _passes_quietly(section):
         line.append(f"  {took(end - section.started)}", "dim")
@@ -147,40 +151,6 @@ def _section(
 def _passes_quietly(section: Section) -> bool:
     """Whether it is a continuous check between or in two runs: its time says nothing."""
     return section.label == "cont_checks" and section.status is not Status.FAILED
-
-
-def _delay(section: Section, progress: Progress, now: datetime) -> Text:
-    """Why the next block has not begun: nothing else would show it."""
-    node = section.node
-    before: list[Section] = []
-    for each in progress.sections:
-        if each is section:
-            break
-        before.append(each)
-    waits = (
-        isinstance(node, Block)
-        and progress.status is Status.RUNNING
-        and not progress.stopping
-        and all(
-            each.status is Status.COMPLETED
-            for each in before
-            if each.label not in ("bypass_checks", "cont_checks")
-        )
-    )
-    if not waits or not isinstance(node, Block):
-        return Text()
-    left = timedelta(0)
-    previous = before[-1] if before else None
-    if previous is not None and isinstance(previous.node, Block):
-        left = timedelta(seconds=previous.node.exit_delay)
-        if previous.ended is not None:
-            left = max(previous.ended + left - now, timedelta(0))
-    if left:
-        return plain(f"  waits {took(left)}: exit_delay of the block before", "dim")
-    if node.entrance_delay:
-        delay = took(timedelta(seconds=node.entrance_delay))
-        return plain(f"  waits its entrance_delay of {delay}", "dim")
-    return Text()
 
 
 def _bar(section: Section, cells: int, signs: Signs) -> Text:
@@ -242,7 +212,7 @@ def _running_line(
     if running.unresponsive:
         line.append("  goes on although it was cancelled", "bold red")
     elif running.error is not None:
-        error = _gist(running.error)
+        error = gist(running.error)
         line.append(f"  attempt {running.attempt:,} failed, retries: {error}", "yellow")
     else:
         if running.done is not None:
@@ -258,11 +228,6 @@ def _ending(label: str, column: int, signs: Signs) -> str:
             label = label[1:]
         label = signs.more + label
     return label + " " * (column - cell_len(label))
-
-
-def _gist(error: PluginError) -> str:
-    """What there is room for: of several lines the last, where programs say why."""
-    return (display_lines(str(error)) or [""])[-1]
 
 
 def _share(done: float, total: float | None) -> str:
@@ -282,7 +247,7 @@ def _failed(progress: Progress, room: int, signs: Signs) -> list[Text]:
         lines.append(plain(f"  {signs.more} {hidden:,} failed before", "dim"))
     for each in shown:
         tolerated = " (tolerated)" if each.is_tolerated else ""
-        error = _gist(each.error) if each.error is not None else "failed"
+        error = gist(each.error) if each.error is not None else "failed"
         label = shorten(each.place.label)
         lines.append(
             joined(

@@ -7,16 +7,14 @@ from typing import Any
 
 import attrs
 
-from .._codec.codec import Codec
-from .._plan.clone import clone
-from .._plan.plan import Plan
-from .._protocols.vault import PlanRow, Vault
-from .._show.failures import Failure, failures
+from .._protocols.vault import PlanRow
+from .._show.data import overview_data
+from .._show.overview import Overview, overview
+from .._store.store import Store
 from .._values.display import shorten
 from .._values.errors import WorkstreamError
-from ._data import result_data
 from ._follow import Ending
-from ._summary import headline, last_lines, show_failures
+from ._summary import headline, show_failures
 from .draw.screen import Screen, joined, plain
 from .exit_codes import ExitCode, code_of
 from .options import Hints
@@ -30,58 +28,46 @@ class Result:
     """What became of one plan.
 
     Attributes:
-        row: The plan's own state.
-        plan: The plan as it is stored, scrubbed.
+        shown: The plan as it is stored.
         code: The exit status for it alone.
         error: Why its run broke off, where it did and that is known.
-        failures: Where it failed.
-        lines: What the failed actions last said, by position.
     """
 
-    row: PlanRow
-    plan: Plan
+    shown: Overview
     code: ExitCode
     error: WorkstreamError | None
-    failures: list[Failure]
-    lines: dict[int, list[str]]
 
     def data(self) -> dict[str, Any]:
         """The result for ``--json``."""
         error = None
         if self.code is ExitCode.BROKEN_OFF:
             error = "left by a signal" if self.error is None else str(self.error)
-        return result_data(self.row, self.plan, self.code, owner=None, error=error)
+        return {
+            **overview_data(self.shown),
+            "owner": None,
+            "exit_status": int(self.code),
+            "broken_off": error,
+        }
 
 
-async def result_of(vault: Vault, row: PlanRow, ending: Ending) -> Result:
+async def result_of(store: Store, row: PlanRow, ending: Ending) -> Result:
     """What became of a plan that was followed.
 
     Args:
-        vault: The store, open.
+        store: The store, open.
         row: The plan's own state, as it was before.
         ending: How its run ended.
     """
-    stored = await vault.read(row.id)
-    plan = ending.plan
-    if plan is None:
-        # Not by the engine's codec: a type that fails to load may be what broke it.
-        plan = Codec(None).load(stored)
-    plan = clone(plan, keep_state=True, scrub=True)
-    found = failures(plan)
-    return Result(
-        row=stored.row,
-        plan=plan,
-        code=ExitCode.BROKEN_OFF if ending.plan is None else code_of(plan.outcome),
-        error=ending.error,
-        failures=found,
-        lines=await last_lines(vault, plan, found),
-    )
+    shown = await overview(store, row.id)
+    broken_off = ending.plan is None
+    code = ExitCode.BROKEN_OFF if broken_off else code_of(shown.plan.outcome)
+    return Result(shown=shown, code=code, error=ending.error)
 
 
 def tell(screen: Screen, results: Sequence[Result], hints: Hints) -> None:
     """Say what became of the plans, and what to type next."""
     for result in results:
-        plan = result.plan
+        plan = result.shown.plan
         assert plan.id is not None
         show = hints.command("show", plan.id) if hints.lasts else ""
         broken_off = result.code is ExitCode.BROKEN_OFF
@@ -97,7 +83,7 @@ def tell(screen: Screen, results: Sequence[Result], hints: Hints) -> None:
             )
         else:
             headline(screen, plan)
-        show_failures(screen, result.failures, result.lines, most=_MOST, more=show)
+        show_failures(screen, result.shown, most=_MOST, more=show)
         if not hints.lasts:
             continue
         if broken_off:

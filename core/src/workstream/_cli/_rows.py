@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._protocols.vault import PlanRow
+from .._show.words import outcome_words, took
+from .._store.entries import PlanEntry
 from .._store.ids import short_id
 from .._values.display import shorten
-from .._values.state import Status
-from ._summary import reason_words
-from ._times import brief_date_and_time, date_and_time, took
+from ._times import brief_date_and_time, date_and_time
 from .draw.screen import STYLES, Screen, joined
 
 
-def is_crashed(row: PlanRow, owner: int | None) -> bool:
-    """Whether the store says that the plan is running, and no process runs it."""
-    return row.status is Status.RUNNING and owner is None
-
-
-def show_rows(screen: Screen, found: Sequence[tuple[PlanRow, int | None]]) -> None:
+def show_rows(screen: Screen, found: Sequence[PlanEntry]) -> None:
     """Write the table.
 
     Args:
         screen: Where to write.
-        found: The plans, and the process that runs each.
+        found: The plans.
     """
-    rows = [(row, *_status(row, owner)) for row, owner in found]
+    rows = [(entry.row, *_status(entry)) for entry in found]
     width = max([len("STATUS"), *(len(words) for _, words, _ in rows)])
     longest = max((len(shorten(row.name)) for row, _, _ in rows), default=0)
     # A table that fits is worth more than the year; a pipe has room for everything.
@@ -48,14 +42,8 @@ def show_rows(screen: Screen, found: Sequence[tuple[PlanRow, int | None]]) -> No
         )
 
 
-def _status(row: PlanRow, owner: int | None) -> tuple[str, str]:
+def _status(entry: PlanEntry) -> tuple[str, str]:
     """What to say of its status, and in which style."""
-    if is_crashed(row, owner):
+    if entry.crashed:
         return "crashed: resume it", "bold red"
-    words = row.outcome.value
-    reasons = reason_words(row)
-    if reasons:
-        words += f" ({reasons})"
-    if row.status is Status.RUNNING and row.stopping:
-        words += ", stopping"
-    return words, STYLES[row.status]
+    return outcome_words(entry.row), STYLES[entry.row.status]

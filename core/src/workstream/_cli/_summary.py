@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from rich.text import Text
 
-from .._codec.codec import Codec
 from .._plan.paths import SEPARATOR, display_path
-from .._plan.plan import BaseAction, Outcome, Plan
-from .._plan.walk import actions, position_of
-from .._protocols.vault import PlanRow, Vault
+from .._plan.plan import Plan
 from .._show.failures import Failure
+from .._show.overview import Overview
+from .._show.words import outcome_words, took, why
 from .._store.ids import short_id
-from .._values.display import display_lines, shorten
-from .._values.state import PluginError, Status
-from ._times import took
+from .._values.display import shorten
 from .draw.screen import STYLES, Screen, joined, plain
 
-LINES = 8
-"""How many of a failed action's last lines of output are shown."""
-_WITH_LINES = 20
-"""For how many failures; a thousand of them have much the same to say."""
+_NAMED = 3
+"""So many objects with the same failure have a line of their own."""
 
 
 def headline(screen: Screen, plan: Plan, *, crashed: bool = False) -> None:
@@ -47,99 +42,54 @@ def headline(screen: Screen, plan: Plan, *, crashed: bool = False) -> None:
     screen.line(line)
 
 
-def outcome_words(plan: Plan, *, crashed: bool = False) -> str:
-    """The outcome with its reasons: ``failed (block, deferred check)``."""
-    if crashed:
-        return "crashed: no process runs it"
-    words = plan.outcome.value
-    if plan.stopping and plan.outcome is Outcome.RUNNING:
-        words += ", stopping"
-    reasons = reason_words(plan)
-    return f"{words} ({reasons})" if reasons else words
-
-
-def reason_words(plan: Plan | PlanRow) -> str:
-    """Why it failed; that it was stopped need not be said twice."""
-    stopped = Status.STOPPED.name
-    names = [reason.name for reason in plan.reasons if reason.name != stopped]
-    return ", ".join(name.lower().replace("_", " ") for name in names)
-
-
-async def last_lines(
-    vault: Vault, plan: Plan, found: Sequence[Failure], most: int = LINES
-) -> dict[int, list[str]]:
-    """The last lines that the failed actions reported, by their positions.
-
-    Args:
-        vault: The store, open.
-        plan: The plan.
-        found: Its failures; of the first few the lines are read.
-        most: How many lines of each.
-    """
-    assert plan.id is not None
-    kept: dict[int, list[str]] = {}
-    for failure in found[:_WITH_LINES]:
-        if isinstance(failure.node, BaseAction):
-            position = position_of(failure.node)
-            records = (await vault.lines(plan.id, position))[-most:]
-            lines = [Codec.decode_line(record.data) for record in records]
-            # Of an earlier attempt, the output explains nothing.
-            kept[position] = [
-                line.text for line in lines if line.attempt == failure.attempts
-            ]
-    return kept
-
-
-async def last_of_running(vault: Vault, plan: Plan) -> dict[int, list[str]]:
-    """The last line of each action that runs, by position; of the first few."""
-    assert plan.id is not None
-    running = [each for each in actions(plan) if each.state.status is Status.RUNNING]
-    found: dict[int, list[str]] = {}
-    for action in running[:_WITH_LINES]:
-        position = position_of(action)
-        records = (await vault.lines(plan.id, position))[-1:]
-        found[position] = [Codec.decode_line(record.data).text for record in records]
-    return found
-
-
-def show_failures(
-    screen: Screen,
-    found: Sequence[Failure],
-    lines: Mapping[int, Sequence[str]],
-    *,
-    most: int,
-    more: str,
-) -> None:
-    """Each failure: where, how it failed, and what it last said.
+def show_failures(screen: Screen, shown: Overview, *, most: int, more: str) -> None:
+    """Each cause: where, how it failed, and what was last said.
 
     Args:
         screen: Where to write.
-        found: The failures.
-        lines: The last lines of output, by the action's position.
+        shown: The plan.
         most: How many failures to show.
         more: What to type to see all of them; "" when nothing shows them.
     """
-    # What made the plan fail comes first; then what it bore.
-    ordered = sorted(found, key=lambda failure: failure.tolerated)
-    for failure in ordered[:most]:
-        screen.line(_where(screen, failure), indent=2)
-        for text in _why(failure.error):
-            screen.line(plain(text, "red"), indent=6)
-        said = lines.get(position_of(failure.node), ()) if failure.node.id else ()
-        error = str(failure.error)
-        for text in said:
-            if text.strip() in error:
-                continue  # the error tells it already
-            line = joined((f"{screen.signs.output} ", "dim"), shorten(text, 400))
-            screen.line(line, indent=6)
-    if len(ordered) > most:
-        hidden = f"{screen.signs.more} and {len(ordered) - most:,} more"
+    told = 0
+    for cause in shown.causes:
+        if told >= most:
+            break
+        told += _show_cause(screen, shown, cause, most - told)
+    if len(shown.failures) > told:
+        hidden = f"{screen.signs.more} and {len(shown.failures) - told:,} more"
         hidden += f": {more}" if more else ""
         screen.line(plain(hidden, "dim"), indent=2)
 
 
+def _show_cause(
+    screen: Screen, shown: Overview, cause: Sequence[Failure], most: int
+) -> int:
+    """Show failures that say the same; how many of them."""
+    named = cause[: most if len(cause) <= _NAMED + 1 else min(most, _NAMED)]
+    for failure in named:
+        screen.line(_where(screen, failure), indent=2)
+    others = cause[len(named) : most]
+    if others:
+        labels = ", ".join(display_path(_below(each)) for each in others)
+        line = f"{screen.signs.failed} {len(others):,} more say the same: "
+        screen.line(joined((line, "red"), shorten(labels, 400)), indent=2)
+    for text in why(cause[0].error):
+        screen.line(plain(text, "red"), indent=6)
+    error = str(cause[0].error)
+    for text in shown.said_by(cause[0].node):
+        if text.strip() in error:
+            continue  # the error tells it already
+        line_said = joined((f"{screen.signs.output} ", "dim"), shorten(text, 400))
+        screen.line(line_said, indent=6)
+    return len(named) + len(others)
+
+
+def _below(failure: Failure) -> str:
+    return failure.path.partition(SEPARATOR)[2] or failure.path
+
+
 def _where(screen: Screen, failure: Failure) -> Text:
-    _, _, below = failure.path.partition(SEPARATOR)
     facts: list[str] = []
     if failure.attempts > 1:
         facts.append(f"{failure.attempts:,} attempts")
@@ -150,22 +100,6 @@ def _where(screen: Screen, failure: Failure) -> Text:
         facts.append("tolerated")
     return joined(
         (f"{screen.signs.failed} ", "red"),
-        (display_path(below or failure.path), "bold"),
+        (display_path(_below(failure)), "bold"),
         (f"  ({', '.join(facts)})" if facts else "", "dim"),
     )
-
-
-def _why(error: PluginError | None) -> list[str]:
-    if error is None:
-        return ["it failed; no action of it did"]
-    lines: list[str] = []
-    depth = 0
-    while error is not None and depth < 20:
-        because = "because: " if depth else ""
-        code = f" (code {error.code})" if error.code else ""
-        text = error.message or "an error without a message"
-        first, *rest = display_lines(f"{text}{code}", limit=1_000) or [""]
-        lines += [f"{because}{first}", *(f"  {line}" for line in rest)]
-        error = error.wrapped
-        depth += 1
-    return lines

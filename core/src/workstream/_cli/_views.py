@@ -13,15 +13,18 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from .._show.narration import Narrator
 from .._show.progress import Progress
 from .._store.events import PlanSnapshot, StateChange, WatchEvent
 from .._store.ids import short_id
 from .._values.clock import utc_now
 from .._values.state import Status
 from ._live import layout
-from ._narration import Narrator
+from ._narration import told_line
 from ._times import clock
 from .draw.screen import Screen, joined, plain
+
+__all__ = ["LiveView", "PlainView", "View", "view_on", "watch_view_on"]
 
 _REDRAW_EVERY = 0.125
 _STATE_WIDTH, _STATE_HEIGHT = 120, 60
@@ -138,7 +141,7 @@ class PlainView:
                 self._write(plan_id, utc_now(), plain("… some changes were missed"))
                 return
             progress = Progress(event)
-            self._plans[plan_id] = progress, Narrator(progress, self._screen.signs)
+            self._plans[plan_id] = progress, Narrator(progress)
             if self._tells_state and progress.status is Status.RUNNING:
                 self._tell_state(progress)
             return
@@ -147,9 +150,10 @@ class PlainView:
             return
         before = progress.status_of(event.object_id)
         progress.see(event)
-        line = narrator.line(event, before)
-        if line is not None and event.position > self._after:
+        told = narrator.tell(event, before)
+        if told is not None and event.position > self._after:
             state = event.state
+            line = told_line(told, self._screen.signs)
             self._write(plan_id, state.ended or state.started or utc_now(), line)
 
     def notice(self, text: str) -> None:

@@ -77,7 +77,7 @@ class Watching:
             if ending is None:
                 return None
             with self._screen.busy("reading how it ended"):
-                return await result_of(store.vault, row, ending)
+                return await result_of(store, row, ending)
 
     async def _follow(self, store: Store, row: PlanRow, view: View) -> Ending | None:
         ending: Ending | None = None

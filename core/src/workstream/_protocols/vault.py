@@ -269,7 +269,7 @@ def refusal(write: Write, found: Status | None, position: int) -> StorageError |
     )
 
 
-def next_number(position: int, kept: Sequence[PlanRequest]) -> int:
+def next_number(position: int, last: int) -> int:
     """The number of the plan's next request.
 
     What takes a request is a change. So the plan's log position tells apart those that
@@ -277,9 +277,9 @@ def next_number(position: int, kept: Sequence[PlanRequest]) -> int:
 
     Args:
         position: The log position of the plan's latest change.
-        kept: Its requests that were not taken yet.
+        last: The number of its last request that was not taken yet; 0: there is none.
     """
-    return max(position << 16, *(each.number for each in kept), 0) + 1
+    return max(position << 16, last) + 1
 
 
 def refuse_delete(plan_id: UUID, found: Status) -> None:

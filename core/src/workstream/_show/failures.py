@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from itertools import pairwise
 
 import attrs
 
 from .._plan.paths import display_path, paths
-from .._plan.plan import BaseAction, Block, DeferBatch, Node, Plan, Sequence
+from .._plan.plan import BaseAction, Block, DeferBatch, Node, Plan
+from .._plan.plan import Sequence as PlanSequence
 from .._plan.walk import Item
 from .._values.display import shorten
 from .._values.state import FailureReason, PluginError, Status
+from .words import chain
 
 
 @attrs.frozen(kw_only=True)
@@ -68,6 +70,25 @@ def failures(plan: Plan) -> list[Failure]:
     ]
 
 
+def causes(
+    found: Iterable[Failure], said: Callable[[Node], Sequence[str]] = lambda _: ()
+) -> list[list[Failure]]:
+    """The failures, put together by what they say; each list has one at least.
+
+    What made the plan fail comes first, then what it bore; of each the most frequent.
+
+    Args:
+        found: What ``failures`` gave.
+        said: What an action last said: an exit status alone is no cause.
+    """
+    alike: dict[object, list[Failure]] = {}
+    for failure in found:
+        errors = tuple((each.message, each.code) for each in chain(failure.error))
+        key = (failure.tolerated, errors, tuple(said(failure.node)))
+        alike.setdefault(key, []).append(failure)
+    return sorted(alike.values(), key=lambda each: (each[0].tolerated, -len(each)))
+
+
 def _failure(plan: Plan, path: str, item: Item, tolerant: Set[int]) -> Failure:
     action = item.node if isinstance(item.node, BaseAction) else None
     return Failure(
@@ -108,7 +129,7 @@ def _is_tolerated(plan: Plan, item: Item, tolerant: Set[int]) -> bool:
     for owner, node in pairwise(chain):
         if isinstance(node, DeferBatch):
             return not node.fail_element
-        if isinstance(node, Sequence) and isinstance(owner, Block):
+        if isinstance(node, PlanSequence) and isinstance(owner, Block):
             return id(owner) in tolerant
     return False
 

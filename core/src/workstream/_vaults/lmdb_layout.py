@@ -95,10 +95,10 @@ def request_at(key: bytes, data: bytes) -> PlanRequest:
     return decode_request(UUID(bytes=head[1:]), number, data)
 
 
-def log_position(key: bytes) -> int:
-    """The position in a key of the log: that of the entry's last change."""
-    position: int = _NUMBERED_KEY.unpack(key)[1]
-    return position
+def number_in(key: bytes) -> int:
+    """In a key of the log, the position of the entry's last change; a request's number."""
+    number: int = _NUMBERED_KEY.unpack(key)[1]
+    return number
 
 
 def line_place(key: bytes) -> tuple[int, int]:

@@ -74,12 +74,17 @@ class Reader:
     def log_position(self, plan_id: UUID) -> int:
         """The position of the plan's latest change; 0 before the first."""
         key = self._last_before(layout.log_key(plan_id, 2**64 - 1), 17)
-        return 0 if key is None else layout.log_position(key)
+        return 0 if key is None else layout.number_in(key)
 
     def requests(self, plan_id: UUID) -> tuple[PlanRequest, ...]:
         """What was asked of the plan and not taken yet, in order."""
         found = self.all_of(layout.REQUEST, plan_id)
         return tuple(layout.request_at(*one) for one in found)
+
+    def last_request(self, plan_id: UUID) -> int:
+        """The number of the last of them; 0 when there is none."""
+        key = self._last_before(layout.request_key(plan_id, 2**64 - 1), 17)
+        return 0 if key is None else layout.number_in(key)
 
     def line_counts(self, plan_id: UUID) -> dict[int, int]:
         """The number of the last line of each action that has reported any."""

@@ -278,7 +278,7 @@ class LmdbVault:
             with keys_of(plan_id):
                 for key, entry in reader.all_of(layout.LOG, plan_id, start=start):
                     found = layout.changes_in(plan_id, entry)
-                    first = layout.log_position(key) - len(found) + 1
+                    first = layout.number_in(key) - len(found) + 1
                     if not changes and first > after + 1:
                         return LogSlice(missed=True, changes=(), status=status)
                     changes += (
@@ -420,7 +420,7 @@ class LmdbVault:
                     raise error
             elif found is Status.RUNNING:
                 position = reader.log_position(plan_id)
-                number = next_number(position, reader.requests(plan_id))
+                number = next_number(position, reader.last_request(plan_id))
                 key = layout.request_key(plan_id, number)
                 transaction.put(key, encode_request(request))
             return found

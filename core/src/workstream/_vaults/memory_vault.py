@@ -235,7 +235,8 @@ class MemoryVault:
             if error is not None:
                 raise error
         elif found is Status.RUNNING:
-            number = next_number(stored.position, stored.requests)
+            last = stored.requests[-1].number if stored.requests else 0
+            number = next_number(stored.position, last)
             stored.requests += (attrs.evolve(request, number=number),)
         return found
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from ..._protocols.vault import PlanRow
+from ..._show.data import entry_data
 from ..._store.entries import PlanEntry
 from ..._store.ids import short_id
 from ..._store.pruning import ENDED
@@ -16,7 +17,6 @@ from ..._store.store import Store
 from ..._values.clock import utc_now
 from ..._values.errors import ValidationError, WorkstreamError
 from ..._values.state import Status
-from .._data import row_data
 from .._rows import show_rows
 from ..draw.screen import Screen, counted, plain
 from ..exit_codes import INTERRUPTED, ExitCode
@@ -101,7 +101,7 @@ def delete(plans: tuple[str, ...], store: str | None, as_json: bool) -> int:
 
     code = _until_it_fails(remove, gone)
     if as_json:
-        print_json({"plans": [row_data(row, None) for row in gone]})
+        print_json({"plans": [entry_data(PlanEntry(row)) for row in gone]})
     elif gone:
         _show_gone("deleted:", gone)
     return code
@@ -187,7 +187,7 @@ def prune(
 
     code = _until_it_fails(remove, found)
     if as_json:
-        rows = [row_data(row, None) for row in found]
+        rows = [entry_data(PlanEntry(row)) for row in found]
         print_json({"dry_run": dry_run, "plans": rows})
     elif not found:
         Screen().line("nothing to prune: no such plan is that old")
@@ -216,4 +216,4 @@ def _until_it_fails(remove: Callable[[], Awaitable[None]], gone: list[PlanRow]) 
 def _show_gone(title: str, gone: list[PlanRow]) -> None:
     screen = Screen()
     screen.line(plain(title, "dim"))
-    show_rows(screen, [(row, None) for row in gone])
+    show_rows(screen, [PlanEntry(row) for row in gone])

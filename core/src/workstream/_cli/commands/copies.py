@@ -12,11 +12,12 @@ import click
 from ..._codec.json_text import to_json
 from ..._plan.plan import Plan
 from ..._protocols.vault import PlanRow
+from ..._show.data import entry_data
+from ..._store.entries import PlanEntry
 from ..._store.places import vault_at
 from ..._values.state import Status
 from ..._vaults.lmdb_copy import StoreCopy
 from ..._vaults.lmdb_restore import restore_store
-from .._data import row_data
 from .._rows import show_rows
 from ..draw.screen import Screen, counted, size
 from ..exit_codes import ExitCode
@@ -186,7 +187,7 @@ def restore(
                     {"id": str(error.plan_id), "reason": str(error)}
                     for error in copy.unreadable
                 ],
-                "crashed": [row_data(row, None) for row in crashed],
+                "crashed": [entry_data(PlanEntry(row)) for row in crashed],
             }
         )
     else:
@@ -195,7 +196,7 @@ def restore(
         screen.line(f"{copy.path}: {plans}, {size(copy.size)}")
         if crashed:
             screen.line("as the backup was made, these were running:")
-            show_rows(screen, [(row, None) for row in crashed])
+            show_rows(screen, [PlanEntry(row) for row in crashed])
             screen.hint("go on with them", Hints(store).command("resume"))
     for error in copy.unreadable:
         complain(error, "warning")

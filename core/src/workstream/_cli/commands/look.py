@@ -7,17 +7,13 @@ from uuid import UUID
 
 import click
 
-from ..._codec.codec import Codec
 from ..._codec.json_text import to_json
-from ..._plan.clone import clone
-from ..._plan.plan import Plan
-from ..._show.failures import Failure, failures
+from ..._show.data import entry_data, overview_data
+from ..._show.overview import Overview, overview
 from ..._store.entries import PlanEntry
-from .._data import plan_data, row_data
 from .._outcome import tell
 from .._page import show_page
 from .._rows import show_rows
-from .._summary import last_lines, last_of_running
 from .._watch_json import JsonView
 from .._watching import Watching
 from ..draw.screen import Screen
@@ -85,13 +81,13 @@ def list_plans(
 
     found = run_async(read)
     if as_json:
-        print_json([row_data(entry.row, entry.owner) for entry in found])
+        print_json([entry_data(entry) for entry in found])
         return ExitCode.COMPLETED
     screen = Screen()
     if not found:
         screen.line("no such plan" if wanted or group_id else "no plans yet")
         return ExitCode.COMPLETED
-    show_rows(screen, [(entry.row, entry.owner) for entry in found])
+    show_rows(screen, found)
     if any(entry.crashed for entry in found):
         screen.hint("go on with what crashed", Hints(store).command("resume"))
     return ExitCode.COMPLETED
@@ -114,35 +110,17 @@ def show(plan: str, everything: bool, store: str | None, as_json: bool) -> int:
     No plugin package is imported for this, and no secret is shown.
     """
 
-    async def read() -> tuple[PlanEntry, Plan, list[Failure], dict[int, list[str]]]:
+    async def read() -> Overview:
         async with opened(store) as plans:
-            entry = await plans.find(plan)
-            while True:
-                stored = await plans.vault.read(entry.row.id)
-                entry = await plans.entry(entry.row.id)
-                if entry.row.status is stored.row.status:
-                    break  # else it has begun or ended meanwhile
-            shown = clone(Codec(None).load(stored), keep_state=True, scrub=True)
-            failed = failures(shown)
-            lines = await last_lines(plans.vault, shown, failed)
-            lines.update(await last_of_running(plans.vault, shown))
-            return entry, shown, failed, lines
+            return await overview(plans, (await plans.find(plan)).row.id)
 
-    entry, shown, failed, lines = run_async(read)
+    shown = run_async(read)
     if as_json:
-        data = plan_data(shown, entry.row, entry.owner)
-        data["plan"] = json.loads(to_json(shown))
+        data = overview_data(shown)
+        data["plan"] = json.loads(to_json(shown.plan))
         print_json(data)
         return ExitCode.COMPLETED
-    show_page(
-        Screen(),
-        shown,
-        owner=entry.owner,
-        found=failed,
-        lines=lines,
-        hints=Hints(store),
-        everything=everything,
-    )
+    show_page(Screen(), shown, hints=Hints(store), everything=everything)
     return ExitCode.COMPLETED
 
 

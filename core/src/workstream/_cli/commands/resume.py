@@ -80,7 +80,7 @@ def resume(plan: str | None, store: str | None, as_json: bool) -> int:
             if plan is not None and rows[0].status.is_terminal:
                 screen.line("it has ended already: there is nothing to resume")
                 ending = Ending(plan=await workstream.plan(rows[0].id))
-                return [await result_of(vault, rows[0], ending)]
+                return [await result_of(workstream, rows[0], ending)]
             with screen.busy("reading what was left behind"):
                 resumed = [row for row in rows if await go_on(workstream, row)]
             if not resumed:
@@ -94,7 +94,9 @@ def resume(plan: str | None, store: str | None, as_json: bool) -> int:
                 interrupts,
             )
             with screen.busy("reading how it ended"):
-                return [await result_of(vault, row, endings[row.id]) for row in resumed]
+                return [
+                    await result_of(workstream, row, endings[row.id]) for row in resumed
+                ]
 
     with interrupts:
         results = run_async(go)

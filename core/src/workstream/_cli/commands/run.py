@@ -122,7 +122,7 @@ def run(
             )
             with screen.busy("reading how it ended"):
                 row = await vault.row(plan_id)
-                return await result_of(vault, row, endings[plan_id])
+                return await result_of(ws, row, endings[plan_id])
 
     try:
         with interrupts:

@@ -1,0 +1,136 @@
+"""What is shown, as plain data for JSON. Its shapes are stable: names are added, none go.
+
+Times are ISO 8601, lengths of time are seconds, statuses are their names. No secrets.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from .._codec.json_text import to_json
+from .._codec.json_writer import attempt_data
+from .._protocols.vault import PlanRequest
+from .._store.entries import PlanEntry
+from .._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
+from .._store.ids import short_id
+from .._values.state import ObjectType, PluginError
+from .failures import Failure
+from .overview import Overview
+
+
+def entry_data(entry: PlanEntry) -> dict[str, Any]:
+    """A plan without what is in it."""
+    row = entry.row
+    return {
+        "id": str(row.id),
+        "short_id": short_id(row.id),
+        "name": row.name,
+        "description": row.description,
+        "group_id": None if row.group_id is None else str(row.group_id),
+        "status": row.status.name,
+        "outcome": row.outcome.value,
+        "reasons": [reason.name for reason in row.reasons],
+        "stopping": row.stopping,
+        "owner": entry.owner,
+        "crashed": entry.crashed,
+        "submitted": _time(row.submitted),
+        "started": _time(row.started),
+        "ended": _time(row.ended),
+    }
+
+
+def overview_data(shown: Overview) -> dict[str, Any]:
+    """A plan with its failures and what was asked of it; without its definition."""
+    return {
+        **entry_data(shown.entry),
+        "outcome": shown.plan.outcome.value,
+        "failures": failures_data(shown.failures),
+        "requests": [_request(each) for each in shown.requests],
+    }
+
+
+def failures_data(found: Iterable[Failure]) -> list[dict[str, Any]]:
+    """Where a plan failed."""
+    return [
+        {
+            "path": failure.path,
+            "error": _error(failure.error),
+            "attempts": failure.attempts,
+            "tolerated": failure.tolerated,
+        }
+        for failure in found
+    ]
+
+
+def event_data(event: WatchEvent) -> dict[str, Any]:
+    """What a watcher saw."""
+    if isinstance(event, PlanSnapshot):
+        return {
+            "event": "plan",
+            "position": event.position,
+            "missed": event.missed,
+            "plan": json.loads(to_json(event.plan)),
+        }
+    if isinstance(event, OutputLine):
+        return {
+            "event": "line",
+            "position": event.position,
+            "path": event.path,
+            "id": str(event.action_id),
+            "attempt": event.attempt,
+            "number": event.number,
+            "time": event.time.isoformat(),
+            "text": event.text,
+            "done": event.done,
+            "total": event.total,
+        }
+    return _state_data(event)
+
+
+def _state_data(event: StateChange) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "event": "state",
+        "position": event.position,
+        "path": event.path,
+        "id": str(event.object_id),
+        "type": event.object_type.name,
+        "status": event.state.status.name,
+        "started": _time(event.state.started),
+        "ended": _time(event.state.ended),
+    }
+    if event.object_type is ObjectType.PLAN:
+        data["reasons"] = [reason.name for reason in event.reasons]
+        data["stopping"] = event.stopping
+    if event.object_type is ObjectType.ACTION:
+        data["attempts"] = event.attempts
+        attempt = event.attempt
+        data["attempt"] = None if attempt is None else attempt_data(attempt)
+    return data
+
+
+def _request(request: PlanRequest) -> dict[str, Any]:
+    return {
+        "verb": request.verb,
+        "path": request.path,
+        "by": request.by,
+        "at": _time(request.at),
+        "reason": request.reason,
+    }
+
+
+def _time(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _error(error: PluginError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {
+        "message": error.message,
+        "code": error.code,
+        "permanent": error.permanent,
+        "wrapped": _error(error.wrapped),
+    }

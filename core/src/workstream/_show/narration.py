@@ -1,0 +1,141 @@
+"""Which changes of a plan are worth a line of their own, and what it says."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import attrs
+
+from .._plan.plan import Block, DeferBatch
+from .._store.events import StateChange
+from .._values.display import shorten
+from .._values.state import ObjectType, Status
+from .progress import Place, Progress, Section
+from .words import counts_words, parts_word, status_words, took
+
+_ERROR = 500
+"""Characters of an error; all of it is in an ``overview``."""
+_LOOKS = {Status.COMPLETED: "passed", Status.FAILED: "failed"}
+
+
+@attrs.frozen
+class Told:
+    """One line of a plan's story.
+
+    Attributes:
+        text: What happened.
+        status: What it is like, for its colour and its sign.
+        label: Which object, its path without the plan's name; "": the plan.
+        again: Whether something is tried once more.
+    """
+
+    text: str
+    status: Status
+    label: str = ""
+    again: bool = False
+
+
+class Narrator:
+    """Tells of one plan what is worth a line of its own."""
+
+    def __init__(self, progress: Progress) -> None:
+        """Tell of a plan; ``progress`` has seen each change before it is told."""
+        self._progress = progress
+        self._told: dict[UUID, int] = {}
+        self._stopping = progress.stopping
+
+    def tell(self, change: StateChange, before: Status) -> Told | None:
+        """The line for a change, if it is worth one.
+
+        Args:
+            change: What changed.
+            before: The object's status before.
+        """
+        if change.object_type is ObjectType.PLAN:
+            return self._plan(change)
+        place = self._progress.place_of(change.object_id)
+        if change.object_type is ObjectType.ACTION:
+            return self._action(change, place)
+        status = change.state.status
+        if status is before:
+            return None
+        if change.object_type is ObjectType.CHECK:
+            return _checks(status, place)
+        section = place.section
+        assert section is not None
+        if change.object_type in (ObjectType.BLOCK, ObjectType.DEFERRED_ACTIONS):
+            if status is Status.RUNNING:
+                return Told(f": begins, {_size(section)}", status, place.label)
+            after = counts_words(section.node, section.counts, section.total)
+        else:
+            after = f"({section.done:,} of {section.total:,})"
+            if status is Status.FAILED:
+                after += _bearing(place, section)
+        if not status.is_terminal:
+            return None
+        duration = change.state.duration
+        time = f" in {took(duration)}" if duration is not None else ""
+        separator = " " if place.is_part else ", "
+        text = f": {status_words(status)}{time}{separator}{after}"
+        return Told(text, status, place.label)
+
+    def _plan(self, change: StateChange) -> Told | None:
+        if not change.stopping or self._stopping:
+            return None
+        self._stopping = True
+        text = "stopping: what runs is finished, nothing new begins"
+        return Told(text, Status.STOPPED)
+
+    def _action(self, change: StateChange, place: Place) -> Told | None:
+        attempt = change.attempt
+        if attempt is None or place.checks == "bypass_checks":
+            return None
+        told = self._told.get(change.object_id)
+        if attempt.unresponsive and attempt.ended is None and told != -change.attempts:
+            self._told[change.object_id] = -change.attempts
+            text = ": goes on although it was cancelled; wait, or leave and resume"
+            return Told(text, Status.STOPPED, place.label)
+        if attempt.error is None or attempt.ended is None or told == change.attempts:
+            return None
+        self._told[change.object_id] = change.attempts
+        error = shorten(str(attempt.error), _ERROR)
+        status = change.state.status
+        if status is Status.RUNNING:
+            text = f": attempt {change.attempts} failed, retries: {error}"
+            return Told(text, Status.STOPPED, place.label, again=True)
+        if status is Status.FAILED:
+            tries = f" after {change.attempts} attempts" if change.attempts > 1 else ""
+            return Told(f": failed{tries}: {error}", status, place.label)
+        return None
+
+
+def _checks(status: Status, place: Place) -> Told | None:
+    if not status.is_terminal:
+        return None
+    if place.checks == "bypass_checks":
+        if status is Status.COMPLETED:
+            return Told(": passed, so the rest is skipped", status, place.label)
+        text = ": did not pass, so there is work to do"
+        return Told(text, Status.NOT_STARTED, place.label)
+    # Continuous checks pass time and again: only a failure is news.
+    if place.checks == "cont_checks" and status is Status.COMPLETED:
+        return None
+    return Told(f": {_LOOKS.get(status, 'stopped')}", status, place.label)
+
+
+def _size(section: Section) -> str:
+    node = section.node
+    size = f"{section.total:,} {parts_word(node, section.total)}"
+    if isinstance(node, Block):
+        size += f", {max(node.concurrency, 1):,} at a time"
+    return size
+
+
+def _bearing(place: Place, section: Section) -> str:
+    if isinstance(place.node, DeferBatch):
+        return "" if place.node.fail_element else ", tolerated"
+    node = section.node
+    limit = node.tolerated_failures if isinstance(node, Block) else 0
+    if limit < 0:
+        return ", tolerated"
+    return f", {section.failed:,} failed where {limit:,} may"

@@ -1,0 +1,123 @@
+"""The plan as a tree in brief: what went well is cut short, what did not is opened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+
+import attrs
+
+from .._plan.paths import labelled
+from .._plan.plan import (
+    BaseAction,
+    Block,
+    Checks,
+    DeferBatch,
+    DeferredActions,
+    Node,
+    Plan,
+)
+from .._plan.plan import Sequence as PlanSequence
+from .._values.state import Status
+from .words import done_words
+
+_IN_FULL = 3
+"""Up to so many things in a block that did not go well are shown with their actions."""
+_OPENED = 10
+"""So many sequences of a block have a line of their own, of each telling status."""
+
+
+@attrs.frozen(kw_only=True)
+class Branch:
+    """A line of the tree: one object, or several of a block that are alike.
+
+    Attributes:
+        depth: How deep it stands; what is directly in the plan stands at 1.
+        status: How far it has come, or they have.
+        label: What it is called among its siblings; "": it stands for ``alike``.
+        duration: How long it took; None: nothing to tell.
+        attempts: Of an action, how many it had.
+        done: How far it has come in words: ``3 of 8 sequences, 1 failed``.
+        alike: The labels of the several, in order.
+        more: Whether others of that status have lines of their own.
+    """
+
+    depth: int
+    status: Status
+    label: str = ""
+    duration: timedelta | None = None
+    attempts: int = 0
+    done: str = ""
+    alike: tuple[str, ...] = ()
+    more: bool = False
+
+
+def outline(plan: Plan) -> Iterator[Branch]:
+    """The tree's lines, without the plan's own."""
+    for label, node in labelled(plan):
+        if isinstance(node, Block):
+            yield _branch(label, node, 1, done_words(node))
+            yield from _block(node)
+        elif isinstance(node, DeferredActions):
+            yield _branch(label, node, 1)
+            for inner, batch in labelled(node):
+                if batch is not None:
+                    yield from _opened(inner, batch, 2)
+        elif node is not None:
+            yield from _opened(label, node, 1)
+
+
+def _block(block: Block) -> Iterator[Branch]:
+    """What is in a block; nothing where its own line says it all."""
+    children = [(label, node) for label, node in labelled(block) if node is not None]
+    telling = sum(_is_telling(node.state.status) for _, node in children)
+    if not telling:
+        return
+    alike: dict[Status, list[str]] = {}
+    opened: Counter[Status] = Counter()
+    for label, node in children:
+        status = node.state.status
+        if isinstance(node, PlanSequence):
+            opened[status] += 1
+            if not _is_telling(status) or opened[status] > _OPENED:
+                alike.setdefault(status, []).append(label)
+                continue
+        yield from _opened(label, node, 2, brief=telling > _IN_FULL)
+    for status in sorted(alike, key=lambda each: each.value, reverse=True):
+        labels = tuple(alike[status])
+        more = _is_telling(status)
+        yield Branch(depth=2, status=status, alike=labels, more=more)
+
+
+def _opened(
+    label: str, node: Node, depth: int, *, brief: bool = False
+) -> Iterator[Branch]:
+    """The object, and what is in it where that tells something."""
+    status = node.state.status
+    if isinstance(node, PlanSequence) and (brief or status is Status.RUNNING):
+        # What failed or runs in it is shown elsewhere: here, how far it has come.
+        yield _branch(label, node, depth, done_words(node))
+        return
+    yield _branch(label, node, depth)
+    if _is_telling(status) and isinstance(node, Checks | PlanSequence | DeferBatch):
+        for inner, action in labelled(node):
+            if action is not None:
+                yield _branch(inner, action, depth + 1)
+
+
+def _is_telling(status: Status) -> bool:
+    """Whether one wants to see what is in it."""
+    return status in (Status.RUNNING, Status.FAILED, Status.STOPPED)
+
+
+def _branch(label: str, node: Node, depth: int, done: str = "") -> Branch:
+    return Branch(
+        depth=depth,
+        status=node.state.status,
+        label=label,
+        # Of a continuous check, only its latest run has a duration.
+        duration=None if label == "cont_checks" else node.state.duration,
+        attempts=len(node.attempts) if isinstance(node, BaseAction) else 0,
+        done=done,
+    )

@@ -1,0 +1,111 @@
+"""One stored plan at one look: all that a page or a report shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+
+from .._codec.codec import Codec
+from .._plan.clone import clone
+from .._plan.plan import BaseAction, Node, Plan
+from .._plan.walk import actions, position_of
+from .._protocols.vault import PlanRequest
+from .._store.entries import PlanEntry
+from .._store.events import PlanSnapshot
+from .._store.store import Store
+from .._values.state import Status
+from .failures import Failure, causes, failures
+from .progress import Progress
+from .waiting import Wait, waits
+
+LINES = 8
+"""How many of a failed action's last lines of output are shown."""
+_WITH_LINES = 20
+"""For how many failures; a thousand of them have much the same to say."""
+
+
+@attrs.frozen(kw_only=True)
+class Overview:
+    """A plan as it is stored, secrets removed.
+
+    Attributes:
+        entry: The plan at a glance, and the process that runs it.
+        plan: The plan.
+        failures: Where it failed, in walk order.
+        running: The actions that run, or ran when it crashed.
+        requests: What was asked of it and not taken yet (CT-2).
+        said: What failed and running actions last said, by position.
+    """
+
+    entry: PlanEntry
+    plan: Plan
+    failures: tuple[Failure, ...]
+    running: tuple[BaseAction, ...]
+    requests: tuple[PlanRequest, ...]
+    said: Mapping[int, Sequence[str]]
+
+    @property
+    def causes(self) -> list[list[Failure]]:
+        """The failures, put together by what they say."""
+        return causes(self.failures, self.said_by)
+
+    def waits(self, now: datetime) -> list[Wait]:
+        """What waits in a plan that runs, and why."""
+        return list(waits(Progress(PlanSnapshot(position=0, plan=self.plan)), now))
+
+    def said_by(self, node: Node) -> Sequence[str]:
+        """The last lines of an action; none of what was not asked for."""
+        return self.said.get(position_of(node), ()) if node.id else ()
+
+
+async def overview(store: Store, plan_id: UUID) -> Overview:
+    """Look at a plan. It reads what ended, ran or failed as of one moment.
+
+    Raises:
+        NotFoundError: No such plan.
+        StorageError: It cannot be read.
+    """
+    while True:
+        stored = await store.vault.read(plan_id)
+        entry = await store.entry(plan_id)
+        if entry.row.status is stored.row.status:
+            break  # else it has begun or ended meanwhile
+    # Without plugins: a type that fails to load may be what broke the run.
+    plan = clone(Codec(None).load(stored), keep_state=True, scrub=True)
+    found = tuple(failures(plan))
+    running = tuple(
+        each for each in actions(plan) if each.state.status is Status.RUNNING
+    )
+    return Overview(
+        entry=attrs.evolve(entry, row=stored.row),
+        plan=plan,
+        failures=found,
+        running=running,
+        requests=stored.requests,
+        said=await _said(store, plan_id, found, running),
+    )
+
+
+async def _said(
+    store: Store,
+    plan_id: UUID,
+    found: Sequence[Failure],
+    running: Iterable[BaseAction],
+) -> dict[int, list[str]]:
+    said: dict[int, list[str]] = {}
+    for failure in found[:_WITH_LINES]:
+        if isinstance(failure.node, BaseAction):
+            position = position_of(failure.node)
+            lines = (await store.lines(plan_id, position))[-LINES:]
+            # Of an earlier attempt, the output explains nothing.
+            said[position] = [
+                line.text for line in lines if line.attempt == failure.attempts
+            ]
+    for action in [*running][:_WITH_LINES]:
+        position = position_of(action)
+        lines = (await store.lines(plan_id, position))[-1:]
+        said[position] = [line.text for line in lines]
+    return said

@@ -1,0 +1,109 @@
+"""Short words for what is shown everywhere: outcomes, counts, errors, lengths of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from .._plan.plan import Block, Checks, DeferredActions, Node, Outcome, Plan
+from .._plan.plan import Sequence as PlanSequence
+from .._protocols.vault import PlanRow
+from .._values.display import display_lines
+from .._values.state import PluginError, Status
+
+_DEEPEST = 20
+"""How many errors of a chain are told."""
+
+
+def status_words(status: Status) -> str:
+    """``not started``, ``running``, ``failed``."""
+    return status.name.lower().replace("_", " ")
+
+
+def outcome_words(shown: Plan | PlanRow, *, crashed: bool = False) -> str:
+    """The outcome with its reasons: ``failed (block, deferred check)``."""
+    if crashed:
+        return "crashed: no process runs it"
+    words = shown.outcome.value
+    if shown.stopping and shown.outcome is Outcome.RUNNING:
+        words += ", stopping"
+    # That it was stopped need not be said twice.
+    names = [each.name for each in shown.reasons if each.name != Status.STOPPED.name]
+    reasons = ", ".join(name.lower().replace("_", " ") for name in names)
+    return f"{words} ({reasons})" if reasons else words
+
+
+def parts_word(node: Node, count: int) -> str:
+    """What so many of the things are called that an object is made of."""
+    words = _PARTS.get(type(node), "action")
+    return words if count == 1 else f"{words}es" if words == "batch" else f"{words}s"
+
+
+_PARTS: dict[type, str] = {
+    Block: "sequence",
+    DeferredActions: "batch",
+    Checks: "check",
+}
+
+
+def counts_words(node: Node, counts: Mapping[Status, int], total: int) -> str:
+    """What came of its parts: ``7 of 8 sequences completed, 1 failed``."""
+    done = counts.get(Status.COMPLETED, 0)
+    text = f"{done:,} of {total:,} {parts_word(node, 0)} completed"
+    for status in (Status.FAILED, Status.STOPPED, Status.NOT_STARTED):
+        if counts.get(status):
+            text += f", {counts[status]:,} {status_words(status)}"
+    return text
+
+
+def done_words(node: Block | PlanSequence) -> str:
+    """How far it has come: ``3 of 8 sequences, 1 failed``; of a sequence, its actions."""
+    parts = node.sequences if isinstance(node, Block) else node.actions
+    statuses = [part.state.status for part in parts]
+    done = statuses.count(Status.COMPLETED)
+    text = f"{done:,} of {len(parts):,} {parts_word(node, 0)}"
+    failed = statuses.count(Status.FAILED) if isinstance(node, Block) else 0
+    return f"{text}, {failed:,} failed" if failed else text
+
+
+def chain(error: PluginError | None) -> Iterator[PluginError]:
+    """The error, then what it was because of, and so on; not for ever."""
+    for _ in range(_DEEPEST):
+        if error is None:
+            return
+        yield error
+        error = error.wrapped
+
+
+def why(error: PluginError | None) -> list[str]:
+    """An error in lines that are safe for a terminal, its causes below it."""
+    if error is None:
+        return ["it failed; no action of it did"]
+    lines: list[str] = []
+    for each in chain(error):
+        because = "because: " if lines else ""
+        code = f" (code {each.code})" if each.code else ""
+        text = each.message or "an error without a message"
+        first, *rest = display_lines(f"{text}{code}", limit=1_000) or [""]
+        lines += [f"{because}{first}", *(f"  {line}" for line in rest)]
+    return lines
+
+
+def gist(error: PluginError) -> str:
+    """What one line has room for: of several the last, where programs say why."""
+    return (display_lines(str(error)) or [""])[-1]
+
+
+def took(duration: timedelta) -> str:
+    """How long it took: ``0.4s``, ``14s``, ``4m 10s``, ``2h 05m``, ``3d 4h``."""
+    seconds = max(duration.total_seconds(), 0)
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    minutes, seconds = divmod(int(seconds), 60)
+    if not minutes:
+        return f"{seconds}s"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes}m {seconds:02}s"
+    days, hours = divmod(hours, 24)
+    return f"{days}d {hours}h" if days else f"{hours}h {minutes:02}m"
