@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -227,3 +228,48 @@ async def test_a_host_that_cannot_be_found(
     error = await fails(Tls("web"), context)
 
     assert error.message == "web:443 cannot be connected to: Network is unreachable"
+
+
+@trio_test
+async def test_a_ca_file_that_never_ends_is_not_read(
+    context: Attempt, tmp_path: Path
+) -> None:
+    """A pipe that nobody writes to holds up neither the loop nor the attempt."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    error = await fails(Tls("127.0.0.1", 1, ca_file=str(pipe)), context)
+
+    assert error.permanent
+    assert error.message.endswith("(ca_file) cannot be read: it is no regular file")
+
+
+@trio_test
+async def test_a_timeout_says_what_was_waited_for(
+    context: Attempt, mock_clock: MockClock
+) -> None:
+    """A server that accepts and says nothing is named, with the step it is at."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+
+    async def silent(stream: trio.SocketStream) -> None:
+        async with stream:
+            # The client has sent what it says first, and waits.
+            await wait_all_tasks_blocked(0.05)
+            mock_clock.jump(5)
+            while await stream.receive_some():
+                pass
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, silent, [listener])
+        for request, step in (
+            (Tls("127.0.0.1", port), "agree on TLS"),
+            (Tls("127.0.0.1", port, starttls="smtp"), "go over to TLS, in smtp"),
+            (
+                Tls("127.0.0.1", port, starttls="postgres"),
+                "go over to TLS, in postgres",
+            ),
+        ):
+            with trio.move_on_after(5):
+                error = await fails(request, context)
+                assert error.message == (f"127.0.0.1:{port} was waited for: to {step}")
+        nursery.cancel_scope.cancel()

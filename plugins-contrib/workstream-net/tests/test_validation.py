@@ -83,6 +83,11 @@ def test_good_requests_pass(request_: Tcp | Tls | Dns | Ping) -> None:
             Tcp("a", 1, banner="("),
             "banner: '(' is no regular expression that can be used: missing )",
         ),
+        (
+            Tls("a", starttls="smtp"),
+            "port: on 443 servers speak TLS at once: give the port on which this one "
+            "speaks smtp, for example 587",
+        ),
         (Tcp("a", 1, banner="x", closed=True), "closed: a closed port says nothing"),
         (Tcp("a", 1, within=0), "within: it must be a finite number of seconds above"),
         (Tcp("a", 1, every=INFINITY), "every: it must be a finite number of seconds"),

@@ -9,7 +9,16 @@ import trio
 from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 
 from workstream import PluginError
-from workstream_net import Tcp, WaitTcp
+from workstream_net import (
+    Dns,
+    Ping,
+    Tcp,
+    Tls,
+    WaitDns,
+    WaitPing,
+    WaitTcp,
+    WaitTls,
+)
 from workstream_net._wait import REMIND_EVERY, wait
 
 if TYPE_CHECKING:
@@ -94,7 +103,32 @@ async def test_a_look_that_hangs_is_given_up(
         await wait(context, trio.sleep_forever, 1)
 
     assert caught.value.message == (
-        "given up after 0.9 seconds and 1 looks: the first look did not end"
+        "given up after 0.9 seconds and 1 look: the first look did not end"
+    )
+
+
+@trio_test
+async def test_a_look_that_hangs_to_the_end_says_where(
+    context: Attempt, jumping: MockClock
+) -> None:
+    """What the last look was waiting for is in the error, with the count of looks."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+
+    async def silent(stream: trio.SocketStream) -> None:
+        async with stream:
+            while await stream.receive_some():
+                pass
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, silent, [listener])
+        with trio.fail_after(5), pytest.raises(PluginError) as caught:
+            await WaitTcp().execute(context, Tcp("127.0.0.1", port, banner="^220"))
+        nursery.cancel_scope.cancel()
+
+    assert caught.value.message == (
+        f"given up after 4.5 seconds and 1 look: 127.0.0.1:{port} did not say what "
+        "matches '^220'"
     )
 
 
@@ -164,3 +198,22 @@ async def test_a_real_server_is_waited_for(
         "there after 30.0 seconds, at look 2",
     ]
     listener.close()
+
+
+@trio_test
+async def test_a_dry_run_knows_that_a_wait_changes_nothing(context: Attempt) -> None:
+    """Each wait says what it waits for, and no change (PV-5)."""
+    previews = [
+        await WaitTcp().preview(context, Tcp("a", 1)),
+        await WaitTls().preview(context, Tls("a", 2)),
+        await WaitDns().preview(context, Dns("a")),
+        await WaitPing().preview(context, Ping("a")),
+    ]
+
+    assert [preview.changes for preview in previews] == [False] * 4
+    assert [preview.summary for preview in previews] == [
+        "waits for a:1: no change",
+        "waits for the certificate of a:2: no change",
+        "waits for the name a: no change",
+        "waits for a to answer: no change",
+    ]

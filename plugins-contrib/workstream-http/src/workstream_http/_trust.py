@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import ssl
+import stat
 
 import httpx2
 import trio
@@ -31,15 +34,15 @@ class TrustStore:
             if self._system is None:
                 self._system = await trio.to_thread.run_sync(httpx2.create_ssl_context)
             return self._system
-        # Not kept: by the next attempt they may be other files of these names. A file
-        # may be a pipe that nobody writes to, so who cancels does not wait for it.
-        return await trio.to_thread.run_sync(_loaded, request, abandon_on_cancel=True)
+        # Not kept: by the next attempt they may be other files of these names.
+        return await trio.to_thread.run_sync(_loaded, request)
 
 
 def _loaded(request: AnyRequest) -> ssl.SSLContext:
     """A context of the request's own. For a thread: it reads files."""
     if request.ca_file:
         try:
+            _see_that_it_ends(request.ca_file)
             context = ssl.create_default_context(cafile=request.ca_file)
         except OSError as error:
             message = (
@@ -68,6 +71,8 @@ def _identify(context: ssl.SSLContext, request: AnyRequest) -> None:
     if request.key_file:
         names += f" and {request.key_file!r} (key_file)"
     try:
+        for path in filter(None, (request.cert_file, request.key_file)):
+            _see_that_it_ends(path)
         context.load_cert_chain(request.cert_file, request.key_file or None, password)
     except OSError as error:
         why = _why(error)
@@ -76,6 +81,12 @@ def _identify(context: ssl.SSLContext, request: AnyRequest) -> None:
         # Not chained: it is about a password.
         message = f"the client certificate in {names} cannot be used: {why}"
         raise PluginError(message, permanent=True) from None
+
+
+def _see_that_it_ends(path: str) -> None:
+    """Refuse a pipe: nobody can interrupt the reading of one that nobody writes to."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
 
 
 def _why(error: OSError) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import trio
 
 from workstream import PluginError
+from workstream.plugins import explained_timeout
 
 from ._connect import reason
 from ._requests import Dns, DnsResult
@@ -31,25 +32,24 @@ async def look(request: Dns) -> DnsResult:
     Raises:
         PluginError: It does not. It may be tried again.
     """
-    with trio.move_on_after(request.within):
-        try:
-            answers = await trio.socket.getaddrinfo(
-                request.name,
-                None,
-                family=_FAMILIES[request.family],
-                type=socket.SOCK_STREAM,
-            )
-        except socket.gaierror as error:
-            if request.absent and error.errno in _NO_SUCH_NAME:
-                return DnsResult(())
-            message = f"{request.name} cannot be resolved: {reason(error)}"
-            raise PluginError(message) from error
-        return _judged(request, {str(answer[4][0]) for answer in answers})
-    message = (
-        f"the look-up of {request.name} gave no answer within {request.within:g} "
-        "seconds (within)"
-    )
-    raise PluginError(message)
+    silent = f"the look-up of {request.name} gave no answer"
+    async with explained_timeout(lambda: silent):
+        with trio.move_on_after(request.within):
+            try:
+                answers = await trio.socket.getaddrinfo(
+                    request.name,
+                    None,
+                    family=_FAMILIES[request.family],
+                    type=socket.SOCK_STREAM,
+                )
+            except socket.gaierror as error:
+                if request.absent and error.errno in _NO_SUCH_NAME:
+                    return DnsResult(())
+                message = f"{request.name} cannot be resolved: {reason(error)}"
+                raise PluginError(message) from error
+            return _judged(request, {str(answer[4][0]) for answer in answers})
+        message = f"{silent} within {request.within:g} seconds (within)"
+        raise PluginError(message)
 
 
 def _judged(request: Dns, found: set[str]) -> DnsResult:

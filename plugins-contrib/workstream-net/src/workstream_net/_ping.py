@@ -10,6 +10,7 @@ import subprocess
 import trio
 
 from workstream import PluginError
+from workstream.plugins import explained_timeout
 
 from ._requests import Ping, PingResult
 
@@ -49,23 +50,23 @@ async def look(request: Ping) -> PingResult:
         *("-W", str(request.reply_within)),
         *("--", request.host),
     ]
-    with trio.move_on_after(request.within):
-        try:
-            done = await trio.run_process(
-                argv,
-                capture_stdout=True,
-                stderr=subprocess.STDOUT,
-                check=False,
-                env={**os.environ, "LC_ALL": "C"},
-            )
-        except OSError as error:
-            message = f"the program ping cannot be run: {error.strerror}"
-            raise PluginError(message) from error
-        return judged(request, done.stdout.decode(errors="replace"))
-    message = (
-        f"ping of {request.host} did not end within {request.within:g} seconds (within)"
-    )
-    raise PluginError(message)
+    endless = f"ping of {request.host} did not end"
+    async with explained_timeout(lambda: endless):
+        with trio.move_on_after(request.within):
+            try:
+                done = await trio.run_process(
+                    argv,
+                    capture_stdout=True,
+                    stderr=subprocess.STDOUT,
+                    check=False,
+                    env={**os.environ, "LC_ALL": "C"},
+                )
+            except OSError as error:
+                message = f"the program ping cannot be run: {error.strerror}"
+                raise PluginError(message) from error
+            return judged(request, done.stdout.decode(errors="replace"))
+        message = f"{endless} within {request.within:g} seconds (within)"
+        raise PluginError(message)
 
 
 def judged(request: Ping, output: str) -> PingResult:

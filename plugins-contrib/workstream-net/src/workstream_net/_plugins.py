@@ -10,10 +10,13 @@ from workstream import (
     CheckPlugin,
     Context,
     OnInterrupt,
+    Preview,
+    PreviewContext,
     retries,
 )
 
 from . import _dns, _ping, _tcp, _tls
+from ._connect import place
 from ._requests import (
     Dns,
     DnsResult,
@@ -30,6 +33,10 @@ from ._wait import wait
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _no_change(waits: str) -> Preview:
+    return Preview(f"{waits}: no change", changes=False)
 
 
 class TcpCheck(CheckPlugin[Tcp, TcpResult]):
@@ -122,6 +129,10 @@ class WaitTcp(ActionPlugin[Tcp, TcpResult]):
         """Refuse a request that can never work, with all its faults (V-19)."""
         check(request)
 
+    async def preview(self, context: PreviewContext, request: Tcp, /) -> Preview:
+        """A wait changes nothing (PV-5)."""
+        return _no_change(f"waits for {place(request.host, request.port)}")
+
     async def execute(self, context: Context, request: Tcp, /) -> TcpResult:
         """Look until it is so."""
         return await wait(context, lambda: _tcp.look(request), request.every)
@@ -147,6 +158,12 @@ class WaitTls(ActionPlugin[Tls, TlsResult]):
         """Refuse a request that can never work, with all its faults (V-19)."""
         check(request)
 
+    async def preview(self, context: PreviewContext, request: Tls, /) -> Preview:
+        """A wait changes nothing (PV-5)."""
+        return _no_change(
+            f"waits for the certificate of {place(request.host, request.port)}"
+        )
+
     async def execute(self, context: Context, request: Tls, /) -> TlsResult:
         """Look until it is so."""
         return await wait(context, lambda: _tls.look(request, self._now), request.every)
@@ -165,6 +182,10 @@ class WaitDns(ActionPlugin[Dns, DnsResult]):
     def validate(self, request: Dns, /) -> None:
         """Refuse a request that can never work, with all its faults (V-19)."""
         check(request)
+
+    async def preview(self, context: PreviewContext, request: Dns, /) -> Preview:
+        """A wait changes nothing (PV-5)."""
+        return _no_change(f"waits for the name {request.name}")
 
     async def execute(self, context: Context, request: Dns, /) -> DnsResult:
         """Look until it is so."""
@@ -189,6 +210,10 @@ class WaitPing(ActionPlugin[Ping, PingResult]):
     async def init(self) -> None:
         """See that there is a program ``ping`` (REG-6)."""
         _ping.program()
+
+    async def preview(self, context: PreviewContext, request: Ping, /) -> Preview:
+        """A wait changes nothing (PV-5)."""
+        return _no_change(f"waits for {request.host} to answer")
 
     async def execute(self, context: Context, request: Ping, /) -> PingResult:
         """Look until it is so."""

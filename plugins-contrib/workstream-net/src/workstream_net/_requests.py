@@ -59,6 +59,8 @@ class Tls:
             not ``host``: when one machine of many behind a name is looked at.
         ca_file: A file of certificate authorities (PEM) to trust in place of the
             system's. A self-signed certificate can stand there itself.
+        starttls: The protocol in which the server is asked to go over to TLS:
+            ``"smtp"`` or ``"postgres"``; "": it speaks TLS at once.
         within: Seconds that one look may take.
         every: Seconds that a wait rests between two looks. A check looks once.
     """
@@ -68,6 +70,7 @@ class Tls:
     min_days: float = attrs.field(default=14.0, kw_only=True)
     server_name: str = attrs.field(default="", kw_only=True)
     ca_file: str = attrs.field(default="", kw_only=True)
+    starttls: Literal["", "smtp", "postgres"] = attrs.field(default="", kw_only=True)
     within: float = attrs.field(default=10.0, kw_only=True)
     every: float = attrs.field(default=1.0, kw_only=True)
 

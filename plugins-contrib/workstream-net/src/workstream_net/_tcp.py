@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from workstream import PluginError
-from workstream.plugins import Pattern
+from workstream.plugins import Pattern, explained_timeout
 
 from ._connect import connect, is_refusal, place, reason
 from ._requests import Tcp, TcpResult
@@ -24,34 +24,32 @@ async def look(request: Tcp) -> TcpResult:
     """
     began = trio.current_time()
     where = place(request.host, request.port)
-    late = f"{where} did not answer within {request.within:g} seconds (within)"
-    said = b""
-    with trio.move_on_after(request.within):
-        try:
-            stream = await connect(request.host, request.port)
-        except PluginError as error:
-            if request.closed and is_refusal(error):
-                return TcpResult("", "", trio.current_time() - began)
-            raise
-        async with stream:
-            if request.closed:
-                message = f"{where} accepts connections, but should be closed"
-                raise PluginError(message)
-            address = str(stream.socket.getpeername()[0])
-            late = (
-                f"{where} did not say what matches {request.banner!r} within "
-                f"{request.within:g} seconds (within)"
-            )
-            while not _matches(request, said):
-                piece = await _more(stream, where)
-                said += piece
-                if not piece or len(said) >= BANNER_LIMIT:
-                    break
-            if not _matches(request, said):
-                message = f"{where} says nothing that matches {request.banner!r}"
-                raise PluginError(message + _excerpt(said))
-            return TcpResult(address, _text(said), trio.current_time() - began)
-    raise PluginError(late + _excerpt(said))
+    waits, said = "answer", b""
+    async with explained_timeout(lambda: f"{where} did not {waits}{_excerpt(said)}"):
+        with trio.move_on_after(request.within):
+            try:
+                stream = await connect(request.host, request.port)
+            except PluginError as error:
+                if request.closed and is_refusal(error):
+                    return TcpResult("", "", trio.current_time() - began)
+                raise
+            async with stream:
+                if request.closed:
+                    message = f"{where} accepts connections, but should be closed"
+                    raise PluginError(message)
+                address = str(stream.socket.getpeername()[0])
+                waits = f"say what matches {request.banner!r}"
+                while not _matches(request, said):
+                    piece = await _more(stream, where)
+                    said += piece
+                    if not piece or len(said) >= BANNER_LIMIT:
+                        break
+                if not _matches(request, said):
+                    message = f"{where} says nothing that matches {request.banner!r}"
+                    raise PluginError(message + _excerpt(said))
+                return TcpResult(address, _text(said), trio.current_time() - began)
+        late = f"{where} did not {waits} within {request.within:g} seconds (within)"
+        raise PluginError(late + _excerpt(said))
 
 
 async def _more(stream: trio.SocketStream, where: str) -> bytes:

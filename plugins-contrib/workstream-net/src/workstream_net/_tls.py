@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import ssl
+import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -10,9 +13,11 @@ from typing import Any, TypeAlias
 import trio
 
 from workstream import PluginError
+from workstream.plugins import explained_timeout
 
 from ._connect import connect, place, reason
 from ._requests import Tls, TlsResult
+from ._starttls import go_over
 
 Certificate: TypeAlias = dict[str, Any]
 """A certificate as ``ssl`` describes it."""
@@ -26,32 +31,42 @@ async def look(request: Tls, now: Callable[[], datetime]) -> TlsResult:
     Raises:
         PluginError: It is not; permanent if ``ca_file`` cannot be used.
     """
-    # Reading the system's authorities takes some 40 ms, so it is done beside the loop.
-    context = await trio.to_thread.run_sync(_context, request.ca_file)
-    with trio.move_on_after(request.within):
-        stream = await connect(request.host, request.port)
-        address = str(stream.socket.getpeername()[0])
-        secure = trio.SSLStream(
-            stream, context, server_hostname=request.server_name or request.host
-        )
-        try:
-            await secure.do_handshake()
-            certificate: Certificate = secure.getpeercert()
-            protocol = str(secure.version())
-        except trio.BrokenResourceError as error:
-            raise _not_agreed(request, error.__cause__ or error) from error
-        finally:
-            await trio.aclose_forcefully(secure)  # nobody waits for a farewell
-        return _judged(request, address, protocol, certificate, now())
-    message = (
-        f"{place(request.host, request.port)} did not answer within "
-        f"{request.within:g} seconds (within)"
-    )
-    raise PluginError(message)
+    where = place(request.host, request.port)
+    waited = f"{where} was waited for: to connect"
+    late = f"{where} did not answer within {request.within:g} seconds (within)"
+    async with explained_timeout(lambda: waited):
+        with trio.move_on_after(request.within):
+            # Reading the system's authorities takes some 40 ms, so it is done beside the
+            # loop.
+            context = await trio.to_thread.run_sync(_context, request.ca_file)
+            stream = await connect(request.host, request.port)
+            async with stream:
+                address = str(stream.socket.getpeername()[0])
+                if request.starttls:
+                    waited = f"{where} was waited for: to go over to TLS, in "
+                    waited += request.starttls
+                    await go_over(stream, request.starttls, where)
+                waited = f"{where} was waited for: to agree on TLS"
+                secure = trio.SSLStream(
+                    stream, context, server_hostname=request.server_name or request.host
+                )
+                try:
+                    await secure.do_handshake()
+                    certificate: Certificate = secure.getpeercert()
+                    protocol = str(secure.version())
+                except trio.BrokenResourceError as error:
+                    raise _not_agreed(request, error.__cause__ or error) from error
+                finally:
+                    await trio.aclose_forcefully(secure)  # nobody waits for a farewell
+            return _judged(request, address, protocol, certificate, now())
+        raise PluginError(late)
 
 
 def _context(ca_file: str) -> ssl.SSLContext:
     try:
+        if ca_file and not stat.S_ISREG(os.stat(ca_file).st_mode):
+            # Nobody can interrupt the reading of a pipe that nobody writes to.
+            raise OSError(errno.EINVAL, "it is no regular file")
         return ssl.create_default_context(cafile=ca_file or None)
     except OSError as error:
         message = (
@@ -67,7 +82,10 @@ def _not_agreed(request: Tls, error: BaseException) -> PluginError:
         advice = "" if request.ca_file or "expired" in str(error) else " (see ca_file)"
         message = f"the certificate of {where} is not trusted: "
         return PluginError(f"{message}{error.verify_message}{advice}")
-    return PluginError(f"{where} does not speak TLS with us: {reason(error)}")
+    hint = ""
+    if isinstance(error, ssl.SSLError) and not request.starttls:
+        hint = " (if it begins without TLS, see starttls)"
+    return PluginError(f"{where} does not speak TLS with us: {reason(error)}{hint}")
 
 
 def _judged(

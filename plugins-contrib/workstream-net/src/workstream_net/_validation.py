@@ -55,6 +55,14 @@ def _tls(request: Tls) -> Iterator[str]:
     days = request.min_days
     if not (math.isfinite(days) and days >= 0):
         yield f"min_days: it must be a finite number of days from 0 on, not {days}"
+    if request.starttls not in ("", "smtp", "postgres"):
+        yield f"starttls: it must be 'smtp' or 'postgres', not {request.starttls!r}"
+    elif request.starttls and request.port == 443:
+        yield (
+            "port: on 443 servers speak TLS at once: give the port on which this one "
+            f"speaks {request.starttls}, for example "
+            f"{587 if request.starttls == 'smtp' else 5432}"
+        )
     if request.server_name:
         yield from _host("server_name", request.server_name)
 

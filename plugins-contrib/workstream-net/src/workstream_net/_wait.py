@@ -64,6 +64,7 @@ async def wait(
                 context.report(f"there after {waited:.1f} seconds, at look {looks}")
                 return result
             await trio.sleep(every)
-    message = f"given up after {patience:.4g} seconds and {looks} looks: "
+    times = "1 look" if looks == 1 else f"{looks} looks"
+    message = f"given up after {patience:.4g} seconds and {times}: "
     message += last.message if last is not None else "the first look did not end"
     raise PluginError(message)
