@@ -6,10 +6,10 @@ the same on each of them.
 
 from __future__ import annotations
 
-import types
+import itertools
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Protocol, Union, cast, get_args, get_origin
+from typing import Protocol, cast
 
 import attrs
 
@@ -17,12 +17,16 @@ from .._interpreter import judgement
 from .._plan.plan import BaseAction
 from .._protocols.plugin import AnyPlugin
 from .._protocols.runtime import Outcome
-from .._secrets.forms import hide
-from .._secrets.scrubbing import hide_within
-from .._values.state import PluginError
+from .._secrets.scrubbing import hide_in_error, hide_within
+from .._values.annotations import fits, type_text
+from .._values.state import Link, PluginError, chained
 
 DEAF_AFTER = 30.0
 """Seconds after its cancellation at which a plugin is called unresponsive (A-16)."""
+MOST_WRAPPED = 50
+"""Errors of a chain that are kept (OM-11)."""
+_MOST_SEEN = 100_000
+"""A chain may make its links as they are asked for, and so have no end."""
 TIMED_OUT = "plugin execution timed out"
 
 
@@ -80,12 +84,14 @@ def is_any(error: BaseException, *kinds: type[BaseException]) -> bool:
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
     """The exception, or those that its groups hold."""
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        for inner in group.exceptions:
-            yield from leaves(inner)
-    else:
-        yield error
+    waiting = [error]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, BaseExceptionGroup):
+            group = cast("BaseExceptionGroup[BaseException]", found)
+            waiting.extend(reversed(group.exceptions))
+        else:
+            yield found
 
 
 def began_in(error: BaseException, package: str) -> bool:
@@ -125,25 +131,21 @@ def _as_data(error: PluginError) -> PluginError:
     attempt's trouble and not the engine's: an ordinary exception as ``wrapped``, or a
     code that is no number.
     """
-    links: list[tuple[str, int, bool]] = []
-    seen: set[int] = set()
-    link = cast("object", error)
-    while isinstance(link, BaseException) and id(link) not in seen:
-        seen.add(id(link))
-        if isinstance(link, PluginError):
-            links.append(_plain_link(link))
-            link = link.wrapped
-        else:
-            links.append((_text(link), 0, False))
-            link = None
-    data: PluginError | None = None
-    for message, code, permanent in reversed(links):
-        data = PluginError(message, code=code, permanent=permanent, wrapped=data)
-    assert data is not None
-    return data
+    chain = list(itertools.islice(error.chain(), _MOST_SEEN))
+    links = list(map(_link, chain))
+    last = cast("object", chain[-1].wrapped)
+    if isinstance(last, BaseException) and not isinstance(last, PluginError):
+        links.append((_text(last), 0, False))
+    if len(links) > MOST_WRAPPED:
+        # The cause is the last one, so the middle is what can be spared.
+        head = MOST_WRAPPED // 2
+        tail = len(links) - (MOST_WRAPPED - head - 1)
+        gap = f"[... {tail - head:,} more wrapped errors are left out ...]"
+        links[head:tail] = [(gap, 0, False)]
+    return chained(links)
 
 
-def _plain_link(error: PluginError) -> tuple[str, int, bool]:
+def _link(error: PluginError) -> Link:
     message, code = cast("tuple[object, object]", (error.message, error.code))
     text = message if isinstance(message, str) else repr(message)
     if isinstance(code, int):
@@ -161,59 +163,31 @@ def check_outcome(
     response, error = outcome.response, outcome.error
     if error is not None and response is None:
         return outcome
-    if not _fits(response, plugin.response_type):
+    if not fits(response, plugin.response_type):
         message = (
-            f"plugin {action.plugin!r} returned {_type_name(type(response))}, "
-            f"but its response type is {_type_name(plugin.response_type)}"
+            f"plugin {action.plugin!r} returned {type_text(type(response))}, "
+            f"but its response type is {type_text(plugin.response_type)}"
         )
         return Outcome(error=PluginError(message, permanent=True, wrapped=error))
     try:
         storable.check_storable(action, response)
     except Exception as reason:
         message = (
-            f"plugin {action.plugin!r} returned a {_type_name(type(response))} that "
+            f"plugin {action.plugin!r} returned a {type_text(type(response))} that "
             f"cannot be stored: {_text(reason)}"
         )
         return Outcome(error=PluginError(message, permanent=True, wrapped=error))
     return outcome
 
 
-def _fits(response: object, wanted: Any) -> bool:
-    """Whether the response is of exactly this type, or of one of a union (A-7)."""
-    if type(response) is wanted or wanted is Any or wanted is object:
-        return True
-    origin = get_origin(wanted)
-    if origin in (Union, types.UnionType):
-        return any(_fits(response, member) for member in get_args(wanted))
-    if wanted is None:
-        return response is None
-    return origin is not None and type(response) is origin
-
-
-def _type_name(wanted: Any) -> str:
-    if wanted is types.NoneType:
-        return "None"
-    return wanted.__qualname__ if isinstance(wanted, type) else str(wanted)
-
-
 def hide_secrets(outcome: Outcome, secrets: frozenset[str]) -> Outcome:
     """The outcome with the values of secrets removed from all its texts (CL-8)."""
     if not secrets:
         return outcome
-    error = outcome.error
     return attrs.evolve(
         outcome,
         response=hide_within(outcome.response, secrets),
-        error=None if error is None else _hidden(error, secrets),
-    )
-
-
-def _hidden(error: PluginError, secrets: frozenset[str]) -> PluginError:
-    return PluginError(
-        hide(error.message, secrets),
-        code=error.code,
-        permanent=error.permanent,
-        wrapped=None if error.wrapped is None else _hidden(error.wrapped, secrets),
+        error=hide_in_error(outcome.error, secrets),
     )
 
 

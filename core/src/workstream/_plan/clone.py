@@ -8,10 +8,9 @@ from typing import Any, Literal, overload
 
 import attrs
 
-from .._secrets.forms import hide
 from .._secrets.scan import facts_of
-from .._secrets.scrubbing import hide_within, scrub_value, secret_values
-from .._values.state import Attempt, PluginError, State, Status
+from .._secrets.scrubbing import hide_in_error, hide_within, scrub_value, secret_values
+from .._values.state import Attempt, State, Status
 from .copying import deep_copy
 from .plan import BaseAction, Block, Checks, Node, NodeT, Plan
 from .shape import SHAPES
@@ -214,22 +213,8 @@ def _scrubbed_attempt(attempt: Attempt, secrets: frozenset[str]) -> Attempt:
     return attrs.evolve(
         attempt,
         response=scrub_value(attempt.response),
-        error=_scrubbed_error(attempt.error, secrets),
+        error=hide_in_error(attempt.error, secrets),
         notes={
             name: hide_within(note, secrets) for name, note in attempt.notes.items()
         },
-    )
-
-
-def _scrubbed_error(
-    error: PluginError | None, secrets: frozenset[str]
-) -> PluginError | None:
-    """A copy of the error, and of those behind it, without these secrets."""
-    if error is None:
-        return None
-    return PluginError(
-        hide(error.message, secrets),
-        code=error.code,
-        permanent=error.permanent,
-        wrapped=_scrubbed_error(error.wrapped, secrets),
     )

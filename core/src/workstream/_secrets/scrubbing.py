@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+from .._values.state import PluginError, chained
 from .forms import forms, hide, hide_bytes
 from .references import HIDDEN, DataPath, StoredValue
 from .scan import FieldFacts, Kind, facts_of
@@ -158,3 +159,14 @@ def hide_within(value: Any, values: Collection[str]) -> Any:
         hidden = hide(str(value), values)
         return value if hidden == str(value) else type(value)(hidden)
     return rebuilt(value, lambda part, _: hide_within(part, values), keys=True)
+
+
+def hide_in_error(
+    error: PluginError | None, values: Collection[str]
+) -> PluginError | None:
+    """A copy of an error, and of those behind it, with the values hidden."""
+    if error is None:
+        return None
+    return chained(
+        [(hide(text, values), code, final) for text, code, final in error.links()]
+    )

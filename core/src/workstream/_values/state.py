@@ -7,24 +7,11 @@ timezone-aware UTC.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import attrs
-
-__all__ = [
-    "Attempt",
-    "FailureReason",
-    "HaltAfter",
-    "NoteValue",
-    "ObjectType",
-    "OnInterrupt",
-    "PluginError",
-    "State",
-    "Status",
-    "WhenDeferred",
-]
-
 
 FIRST_LINES = 100
 """How many of an action's first lines are kept (WA-3)."""
@@ -110,6 +97,10 @@ NoteValue: TypeAlias = str | int | float | bool | bytes | None
 """What a plugin may remember (REG-11): one plain value, of at most 4 KiB."""
 
 
+Link: TypeAlias = tuple[str, int, bool]
+"""What one error of a chain holds: its message, its code, whether it is permanent."""
+
+
 class PluginError(Exception):
     """How an attempt failed (OM-11): returned or raised by a plugin, and stored.
 
@@ -141,37 +132,56 @@ class PluginError(Exception):
         self.wrapped = wrapped
         self.response = response
 
-    def _key(self) -> tuple[str, int, bool, PluginError | None]:
-        return (self.message, self.code, self.permanent, self.wrapped)
+    def chain(self) -> Iterator[PluginError]:
+        """This error and those behind it, outermost first; each once."""
+        seen: set[int] = set()
+        link: object = self
+        while isinstance(link, PluginError) and id(link) not in seen:
+            seen.add(id(link))
+            yield link
+            link = link.wrapped
+
+    def links(self) -> tuple[Link, ...]:
+        """What the errors of the chain hold: message, code and permanent of each."""
+        return tuple((each.message, each.code, each.permanent) for each in self.chain())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PluginError):
             return NotImplemented
-        return self._key() == other._key()
+        return self.links() == other.links()
 
     def __hash__(self) -> int:
         return hash((self.message, self.code, self.permanent))
 
     def __str__(self) -> str:
-        code = f" (code {self.code})" if self.code else ""
-        because = f": {self.wrapped}" if self.wrapped is not None else ""
-        return f"{self.message}{code}{because}"
+        return ": ".join(
+            f"{message} (code {code})" if code else str(message)
+            for message, code, _ in self.links()
+        )
 
     def __repr__(self) -> str:
-        return (
-            f"PluginError({self.message!r}, code={self.code}, "
-            f"permanent={self.permanent}, wrapped={self.wrapped!r})"
-        )
+        text = "None"
+        for message, code, permanent in reversed(self.links()):
+            text = (
+                f"PluginError({message!r}, code={code}, permanent={permanent},"
+                f" wrapped={text})"
+            )
+        return text
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions are otherwise rebuilt from their positional arguments alone.
-        return (_rebuild_plugin_error, self._key())
+        return (chained, (self.links(),))
 
 
-def _rebuild_plugin_error(
-    message: str, code: int, permanent: bool, wrapped: PluginError | None
-) -> PluginError:
-    return PluginError(message, code=code, permanent=permanent, wrapped=wrapped)
+def chained(links: Sequence[Link]) -> PluginError:
+    """The error whose links these are, outermost first; there must be one at least."""
+    error: PluginError | None = None
+    for message, code, permanent in reversed(links):
+        error = PluginError(message, code=code, permanent=permanent, wrapped=error)
+    if error is None:
+        text = "an error without a message"
+        raise ValueError(text)
+    return error
 
 
 @attrs.define
