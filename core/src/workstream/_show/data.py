@@ -126,11 +126,12 @@ def _time(time: datetime | None) -> str | None:
 
 
 def _error(error: PluginError | None) -> dict[str, Any] | None:
-    if error is None:
-        return None
-    return {
-        "message": error.message,
-        "code": error.code,
-        "permanent": error.permanent,
-        "wrapped": _error(error.wrapped),
-    }
+    found: dict[str, Any] | None = None
+    for message, code, permanent in reversed(error.links() if error else ()):
+        found = {
+            "message": message,
+            "code": code,
+            "permanent": permanent,
+            "wrapped": found,
+        }
+    return found

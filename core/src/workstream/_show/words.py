@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
@@ -68,11 +69,8 @@ def done_words(node: Block | PlanSequence) -> str:
 
 def chain(error: PluginError | None) -> Iterator[PluginError]:
     """The error, then what it was because of, and so on; not for ever."""
-    for _ in range(_DEEPEST):
-        if error is None:
-            return
-        yield error
-        error = error.wrapped
+    if error is not None:
+        yield from itertools.islice(error.chain(), _DEEPEST)
 
 
 def why(error: PluginError | None) -> list[str]:
