@@ -21,6 +21,7 @@ from uuid import UUID, uuid4
 import attrs
 import pytest
 import trio
+from trio.testing import MockClock
 
 from workstream import Context, NoteValue, PluginError
 from workstream_ssh import (
@@ -503,6 +504,12 @@ def machine(make_machine: MakeMachine) -> Machine:
 def host(machine: Machine) -> Host:
     """How to come to the host."""
     return machine.host
+
+
+@pytest.fixture
+def clock() -> MockClock:
+    """A clock that runs as real ones do, and can be put forward."""
+    return MockClock(rate=1)
 
 
 @pytest.fixture

@@ -35,12 +35,6 @@ def secret(value: str) -> SecretRef:
     return SecretRef("env:PASSWORD").resolved(value)
 
 
-@pytest.fixture
-def clock() -> MockClock:
-    """A clock that runs as real ones do, and can be put forward."""
-    return MockClock(rate=1)
-
-
 async def timed_out(
     client: Client,
     request: RunOn | ShellOn,

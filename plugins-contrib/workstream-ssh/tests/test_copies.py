@@ -8,14 +8,16 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 import trio
-from trio.testing import trio_test
+from trio.testing import MockClock, trio_test
 
-from workstream_ssh import CopyFrom, CopyTo, Host, SshProblem
+from workstream import PluginError
+from workstream_ssh import CopyFrom, CopyTo, Host, RunOn, SshProblem
 
 if TYPE_CHECKING:
-    from conftest import Client, Machine, MakeMachine, Recorder
+    from conftest import Client, Login, Machine, MakeMachine, Recorder
 
 TEXT = b"some text\n" * 1000
 SHA256 = "sha256:" + hashlib.sha256(TEXT).hexdigest()
@@ -188,6 +190,173 @@ async def test_a_source_that_is_not_there_is_permanent(
         f"on this machine, {tmp_path / 'missing'}: No such file or directory"
     )
     assert machine.connections() == []
+
+
+@pytest.mark.parametrize("content", [TEXT, TEXT[::-1]])
+@trio_test
+async def test_a_file_that_is_there_keeps_its_owner_and_mode(
+    client: Client, host: Host, machine: Machine, source: Path, content: bytes
+) -> None:
+    """Whoever has set them may have had a reason; what is new has those of the source."""
+    copy = machine.home / "copy"
+    copy.write_bytes(content)
+    copy.chmod(0o604)
+    os.chown(copy, 3003, 3004)
+
+    result = await client.copy(CopyTo(host, str(source), "~/copy"))
+
+    found = copy.stat()
+    assert (found.st_uid, found.st_gid, mode(copy)) == (3003, 3004, 0o604)
+    assert copy.read_bytes() == TEXT
+    assert result.changed is (content != TEXT)
+
+
+@pytest.mark.parametrize("names", [("daemon", "bin"), ("1", "2"), ("daemon", None)])
+@trio_test
+async def test_a_file_is_given_an_owner_and_a_mode(
+    client: Client,
+    host: Host,
+    machine: Machine,
+    source: Path,
+    names: tuple[str, str | None],
+) -> None:
+    """By name or number, whether it is new or there; once it has them nothing changes."""
+    owner, group = names
+    for name in ("new", "there"):
+        copy = machine.home / name
+        if name == "there":
+            copy.write_bytes(TEXT)
+            os.chown(copy, 3003, 3004)
+        request = CopyTo(
+            host, str(source), f"~/{name}", owner=owner, group=group, mode=0o600
+        )
+
+        assert (await client.copy(request)).changed
+        assert not (await client.copy(request)).changed
+
+        kept = 3004 if name == "there" else 0
+        found = (copy.stat().st_uid, copy.stat().st_gid, mode(copy))
+        assert found == (1, 2 if group else kept, 0o600)
+
+
+@trio_test
+async def test_an_owner_that_cannot_be_kept_is_told(
+    client: Client, login: Login, source: Path
+) -> None:
+    """A file is not taken from its owner by being replaced."""
+    copy = login.machine.home / "copy"
+    copy.write_bytes(b"root's")
+    copy.chmod(0o644)
+    request = CopyTo(login.machine.host, str(source), "~/copy")
+
+    error = await client.copy_error(request)
+
+    assert error.permanent
+    assert "~/copy cannot be given its owner and group" in error.message
+    assert (copy.read_bytes(), copy.stat().st_uid) == (b"root's", 0)
+    assert left_behind(login.machine.home) == []
+    login.allow_all()
+    there = attrs.evolve(request, target=str(copy), become="root")
+    assert (await client.copy(there)).changed
+    assert copy.read_bytes() == TEXT
+
+
+@pytest.mark.parametrize("leads_to", ["file", "folder", "nothing"])
+@trio_test
+async def test_a_link_is_neither_replaced_nor_followed(
+    client: Client,
+    host: Host,
+    machine: Machine,
+    source: Path,
+    tree: Path,
+    leads_to: str,
+) -> None:
+    """Somebody has made it for a reason, and what it leads to is another's."""
+    (machine.home / "file").write_bytes(b"old")
+    (machine.home / "folder").mkdir()
+    (machine.home / "copy").symlink_to(leads_to)
+    here = source.parent / "here"
+    here.symlink_to(leads_to)
+    (machine.home / "log").write_bytes(TEXT)
+
+    for path in (source, tree):
+        error = await client.copy_error(CopyTo(host, str(path), "~/copy"))
+        assert error.permanent
+        assert (
+            "~/copy is a symbolic link, which is neither replaced nor" in error.message
+        )
+        assert error.message.endswith(f": it leads to {leads_to}")
+    error = await client.copy_error(CopyFrom(host, "~/log", str(here)))
+    assert error.permanent
+    assert f"{here} is a symbolic link to {leads_to}, which is" in error.message
+
+    assert os.readlink(machine.home / "copy") == os.readlink(here) == leads_to
+    assert (machine.home / "file").read_bytes() == b"old"
+    assert list((machine.home / "folder").iterdir()) == []
+
+
+@trio_test
+async def test_a_place_that_may_not_be_written_has_nothing_to_do_with_room(
+    client: Client, login: Login, source: Path, tree: Path
+) -> None:
+    """A full disk may pass; this needs a person."""
+    host = login.machine.host
+    for path in (source, tree):
+        for target in ("/etc/copy", "/etc/a/b/copy"):
+            request = CopyTo(host, str(path), target, make_parents=True)
+
+            error = await client.copy_error(request)
+
+            assert (error.code, error.permanent) == (SshProblem.NOT_PERMITTED, True)
+            assert "the user may not write there. Name a path where it" in error.message
+
+
+@trio_test
+async def test_a_home_that_is_missing_is_told(
+    client: Client, login: Login, source: Path
+) -> None:
+    """With the field that names another place."""
+    login.machine.home.rmdir()
+    host = login.machine.host
+
+    copy = await client.copy_error(CopyTo(host, str(source), "~/copy"))
+    run = await client.error(RunOn(host, ("true",)))
+
+    assert (copy.code, run.code) == (SshProblem.NOT_PERMITTED, SshProblem.NOT_PERMITTED)
+    assert "the user has no home directory on the host. Name a path" in copy.message
+    assert "no home directory on the host. Name a place where it may as directory=" in (
+        run.message
+    )
+    directory = f"/tmp/{login.name}"
+    request = RunOn(host, ("pwd",), cwd="/", directory=directory)
+    assert (await client.run(request)).stdout == "/\n"
+    shutil.rmtree(directory)
+
+
+@trio_test
+async def test_a_timeout_tells_how_far_a_copy_came(
+    client: Client, host: Host, tmp_path: Path, context: Recorder, clock: MockClock
+) -> None:
+    """What was waited for, and what was done of it."""
+    big = tmp_path / "big"
+    with big.open("wb") as file:
+        file.truncate(2_000_000_000)
+    said = ""
+    async with trio.open_nursery() as nursery:
+
+        async def end_time() -> None:
+            await context.until(" of 2,000,000,000 bytes")
+            clock.jump(30)
+
+        nursery.start_soon(end_time)
+        with trio.move_on_after(30):
+            try:
+                await client.copy(CopyTo(host, str(big), "~/copy"), context)
+            except PluginError as error:
+                said = error.message
+
+    assert said.startswith(f"waited for {host}: ~/copy: the copy to be made, ")
+    assert said.endswith(" of 2,000,000,000 bytes so far")
 
 
 # --- what goes wrong on the way ---------------------------------------------------
@@ -418,32 +587,157 @@ async def test_a_directory_that_is_there_is_not_copied_again(
     assert (machine.home / "v2").stat().st_ino == before
 
 
-@pytest.mark.parametrize("change", ["content", "extra", "missing", "mode", "link"])
+@pytest.mark.parametrize("change", ["content", "missing", "mode", "link", "folder"])
 @trio_test
-async def test_a_directory_that_differs_is_left_alone(
+async def test_a_directory_that_differs_is_updated(
     client: Client, host: Host, machine: Machine, tree: Path, change: str
 ) -> None:
-    """No directory is changed under those who use it: a release has its own name."""
+    """Only what differs: what else is there keeps its place, down to its inode."""
     await client.copy(CopyTo(host, str(tree), "~/v2"))
     there = machine.home / "v2"
+    leaf = next(there.rglob("leaf"))
+    inode = leaf.stat().st_ino
     match change:
         case "content":
             (there / "bin" / "serve").write_text("#!/bin/ss\n")
-        case "extra":
-            (there / "empty" / "extra").touch()
         case "missing":
-            (there / "empty").rmdir()
+            (there / "odd * name's \\ ☃").unlink()
         case "mode":
             (there / "bin" / "serve").chmod(0o644)
+        case "link":
+            (there / "current").unlink()
+            (there / "current").symlink_to("a folder")
         case _:
+            shutil.rmtree(there / "empty")
+
+    assert (await client.copy(CopyTo(host, str(tree), "~/v2"))).changed
+    assert listing(there) == listing(tree)
+    assert leaf.stat().st_ino == inode
+    assert not (await client.copy(CopyTo(host, str(tree), "~/v2"))).changed
+
+
+@trio_test
+async def test_what_else_is_in_a_directory_stays(
+    client: Client, host: Host, machine: Machine, tree: Path
+) -> None:
+    """What a release makes by itself, and what somebody has put there, is no fault."""
+    await client.copy(CopyTo(host, str(tree), "~/v2"))
+    there = machine.home / "v2"
+    (there / "bin" / "__pycache__").mkdir()
+    (there / "bin" / "__pycache__" / "serve.pyc").write_bytes(b"code")
+    (there / "log").symlink_to("/var/log")
+
+    assert not (await client.copy(CopyTo(host, str(tree), "~/v2"))).changed
+    (tree / "bin" / "serve").write_text("#!/bin/sh\nexit 0\n")
+    assert (await client.copy(CopyTo(host, str(tree), "~/v2"))).changed
+
+    assert (there / "bin" / "serve").read_text() == "#!/bin/sh\nexit 0\n"
+    assert (there / "bin" / "__pycache__" / "serve.pyc").read_bytes() == b"code"
+    assert (there / "log").is_symlink()
+    assert left_behind(there) == left_behind(machine.home) == []
+
+
+@trio_test
+async def test_an_updated_file_of_a_directory_keeps_its_owner_and_mode(
+    client: Client, host: Host, machine: Machine, tree: Path
+) -> None:
+    """As a file by itself does; what is new in it belongs to us."""
+    await client.copy(CopyTo(host, str(tree), "~/v2"))
+    serve = machine.home / "v2" / "bin" / "serve"
+    serve.chmod(0o710)
+    os.chown(serve, 3003, 3004)
+    (tree / "bin" / "serve").write_text("#!/bin/sh\nexit 0\n")
+    (tree / "bin" / "new").write_text("new")
+
+    await client.copy(CopyTo(host, str(tree), "~/v2"))
+
+    found = serve.stat()
+    assert (found.st_uid, found.st_gid, mode(serve)) == (3003, 3004, 0o710)
+    assert (machine.home / "v2" / "bin" / "new").stat().st_uid == os.getuid()
+
+
+@trio_test
+async def test_a_directory_is_given_an_owner(
+    client: Client, host: Host, machine: Machine, tree: Path
+) -> None:
+    """All that is copied has it, what is there already too, and nothing else."""
+    request = CopyTo(host, str(tree), "~/v2", owner="daemon", group="3004")
+    assert (await client.copy(request)).changed
+    assert not (await client.copy(request)).changed
+    there = machine.home / "v2"
+    (there / "extra").touch()
+    for name in (".", "bin/serve", "current"):
+        os.lchown(there / name, 0, 0)
+
+    assert (await client.copy(request)).changed
+
+    owners = {
+        (path.lstat().st_uid, path.lstat().st_gid)
+        for path in [there, *there.rglob("*")]
+        if path.name != "extra"
+    }
+    assert owners == {(1, 3004)}
+    assert (there / "extra").stat().st_uid == 0
+    assert not (await client.copy(request)).changed
+
+
+@trio_test
+async def test_what_is_excluded_is_not_copied(
+    client: Client, host: Host, machine: Machine, tree: Path
+) -> None:
+    """By a name, wherever it is, or by a path; all that is within it as well."""
+    for folder in (".git", "bin/__pycache__", "a folder/build", "build"):
+        (tree / folder).mkdir(parents=True)
+        (tree / folder / "x").touch()
+    (tree / "bin" / "x.pyc").touch()
+    exclude = (".git", "__pycache__", "*.pyc", "build/")
+    request = CopyTo(host, str(tree), "~/v2", exclude=(*exclude, "a folder/*/er*"))
+
+    await client.copy(request)
+
+    found = listing(machine.home / "v2")
+    assert set(found) == {
+        "a folder",
+        f"a folder/{'deep' * 30}",
+        "bin",
+        "bin/serve",
+        "current",
+        "dangling",
+        "empty",
+        "odd * name's \\ ☃",
+    }
+    (tree / ".git" / "x").write_text("another commit")
+    assert not (await client.copy(request)).changed
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "file"])
+@trio_test
+async def test_what_is_of_another_kind_in_a_directory_is_left_to_a_person(
+    client: Client, host: Host, machine: Machine, tree: Path, kind: str
+) -> None:
+    """Nothing is changed then: not a link for a file, not a directory for a link."""
+    await client.copy(CopyTo(host, str(tree), "~/v2"))
+    there = machine.home / "v2"
+    (there / "bin" / "serve").write_text("changed")
+    match kind:
+        case "folder":
             (there / "current").unlink()
             (there / "current").mkdir()
+            said = "./current is a directory there, and a link here"
+        case "link":
+            shutil.move(there / "empty", machine.home / "elsewhere")
+            (there / "empty").symlink_to("../elsewhere")
+            said = "./empty is a link there, and a directory here"
+        case _:
+            (there / "empty").rmdir()
+            (there / "empty").touch()
+            said = "./empty is a file there, and a directory here"
     before = listing(there)
 
     error = await client.copy_error(CopyTo(host, str(tree), "~/v2"))
 
     assert error.permanent
-    assert "~/v2 is there already and differs: ./" in error.message
+    assert said in error.message
     assert listing(there) == before
 
 

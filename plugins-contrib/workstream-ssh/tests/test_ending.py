@@ -33,12 +33,6 @@ async def cancelled(
         nursery.cancel_scope.cancel()
 
 
-@pytest.fixture
-def clock() -> MockClock:
-    """A clock that runs as real ones do, and can be put forward."""
-    return MockClock(rate=1)
-
-
 async def timed_out(
     client: Client, request: ShellOn, context: Recorder, clock: MockClock
 ) -> str:

@@ -87,7 +87,7 @@ async def test_a_file_to_a_host(
 async def test_a_directory_to_a_host(
     client: Client, host: Host, source: Path, foresee: Foresee
 ) -> None:
-    """New, there already, or there and another one: that would fail."""
+    """New, there already, or there and to be updated, unless a person must see to it."""
     (source.parent / "more").mkdir()
     (source.parent / "more" / "link").symlink_to("../source")
     request = CopyTo(host, str(source.parent), "~/release")
@@ -98,7 +98,13 @@ async def test_a_directory_to_a_host(
     await client.copy(request)
     assert await foresee(request) == Preview("~/release: no change", changes=False)
     (source.parent / "source").write_bytes(b"else")
-    with pytest.raises(PluginError, match="is there already and differs: "):
+    (source.parent / "new").touch()
+    assert await foresee(request) == Preview(
+        "~/release: 1 created: ./new; 1 updated: ./source", changes=True
+    )
+    (source.parent / "more" / "link").unlink()
+    (source.parent / "more" / "link").mkdir()
+    with pytest.raises(PluginError, match="link is a link there, and a directory here"):
         await foresee(request)
 
 
@@ -122,7 +128,10 @@ async def test_a_file_from_a_host(
     target.write_bytes(TEXT[::-1])
     target.chmod(0o600)
     assert await foresee(request) == Preview(
-        "log: content: 10,000 bytes -> 10,000 bytes; mode: 0600 -> 0644", changes=True
+        "log: content: 10,000 bytes -> 10,000 bytes", changes=True
+    )
+    assert await foresee(attrs.evolve(request, mode=0o640)) == Preview(
+        "log: content: 10,000 bytes -> 10,000 bytes; mode: 0600 -> 0640", changes=True
     )
     await client.copy(request)
     assert await foresee(request) == Preview("log: no change", changes=False)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import posixpath
 import stat
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import BinaryIO
 
 import attrs
 import trio
 
 from workstream import Context, PluginError
+from workstream.plugins import explained_timeout
 
 from ._checksums import Checksum
 from ._connections import Connections
@@ -22,26 +21,30 @@ from ._hosts import Host
 from ._problems import cannot_write
 from ._programs import new_mark, path_word, program, word
 from ._requests import CopyFrom, CopyResult, CopyTo
-from ._talk import Sink, Talk, discard, talk
+from ._talk import Sink, Talk, Waiting, discard, talk
 from ._trees import (
     Tree,
+    Update,
     checksum_of_file,
     checksum_of_listing,
-    difference,
+    named,
     parse_listing,
 )
 
 __all__ = [
+    "Progress",
     "Session",
     "checksum_here",
-    "copy_from",
+    "copied",
     "copy_to",
     "copying",
-    "has_size",
+    "listing_of",
     "local_error",
     "mode_of_copy",
     "open_source",
-    "tree_differs",
+    "tree_of",
+    "update_of",
+    "was_changed",
 ]
 
 CHUNK = 256 * 1024
@@ -52,7 +55,17 @@ _FAULTS = {
     "appeared": ("somebody else has made {path} meanwhile", False),
     "directory": ("{path} is a directory", True),
     "file": ("{path} is there already, and is no directory", True),
+    "link": (
+        "{path} is a symbolic link, which is neither replaced nor followed: name the file "
+        "that it leads to, or remove it",
+        True,
+    ),
     "missing": ("there is no {path}", True),
+    "owner": (
+        "{path} cannot be given its owner and group, those that it has or those that are "
+        "asked for: only root may give files away. See become",
+        True,
+    ),
     "parent": ("the directory above {path} is not there: see make_parents", True),
     "parents": ("the directories above {path} cannot be made", False),
     "read": ("{path} cannot be read to its end", False),
@@ -68,33 +81,38 @@ async def copy_to(
     """Copy a file or a directory to a host.
 
     Raises:
-        PluginError: It could not be copied; what was there is as it was.
+        PluginError: It could not be copied; what was there is as it was, but for files
+            of a directory that have been updated already.
     """
-    if await trio.to_thread.run_sync(os.path.isdir, request.source):
-        return await _put_tree(connections, context, request)
-    try:
-        file = await trio.to_thread.run_sync(open_source, request.source)
-    except OSError as error:
-        raise local_error(request.source, error) from error
-    with file:
-        return await _put_file(connections, context, request, file)
+    waiting = Waiting()
+    async with explained_timeout(lambda: f"waited for {waiting.what}"):
+        if await trio.to_thread.run_sync(os.path.isdir, request.source):
+            return await _put_tree(connections, context, request, waiting)
+        with await open_source(request) as file:
+            return await _put_file(connections, context, request, file, waiting)
 
 
 async def _put_file(
-    connections: Connections, context: Context, request: CopyTo, file: BinaryIO
+    connections: Connections,
+    context: Context,
+    request: CopyTo,
+    file: BinaryIO,
+    waiting: Waiting,
 ) -> CopyResult:
     status = os.fstat(file.fileno())
     size = status.st_size
     mode = mode_of_copy(request, status.st_mode)
-    progress = _Progress(context, request.host, size)
-    async with _putting(connections, context, request, "file", size, mode) as session:
+    progress = Progress(context, waiting, f"{request.host}: {request.target}", size)
+    async with _putting(
+        connections, context, request, "file", size, mode, waiting
+    ) as session:
         first = await session.line()
         kind = first[1]
         if first[0] == "there":
             checksum = await checksum_here(request.source, kind)
             if first[2:] == (checksum,):
                 changed = await session.ends_with("keep", kept=False, changed=True)
-                return _copied(changed, size, f"{kind}:{checksum}")
+                return copied(changed, size, f"{kind}:{checksum}")
         sent = Checksum(kind)
 
         async def send(host: Talk) -> None:
@@ -102,50 +120,52 @@ async def _put_file(
             while left:
                 data = await trio.to_thread.run_sync(file.read, min(left, CHUNK))
                 if not data:
-                    raise _changed(request.source)
+                    raise was_changed(request.source)
                 sent.update(data)
                 await host.send(data)
                 left -= len(data)
                 progress.moved(len(data))
 
-        await session.host.send(b"send\n")
+        await session.host.send(f"send {size}\n".encode())
         session.host.feed(send)
         got = await session.line()
         checksum = sent.value()
         if got[1:] != (checksum,):
             raise _damaged(request.host, request.target)
         await session.ends_with("commit", changed=True)
-    return _copied(True, size, f"{kind}:{checksum}")
+    return copied(True, size, f"{kind}:{checksum}")
 
 
 async def _put_tree(
-    connections: Connections, context: Context, request: CopyTo
+    connections: Connections, context: Context, request: CopyTo, waiting: Waiting
 ) -> CopyResult:
-    if request.mode is not None:
-        message = f"{request.source} is a directory, which a mode cannot be given for"
-        raise PluginError(message, permanent=True)
-    try:
-        tree = await trio.to_thread.run_sync(Tree.of, request.source)
-    except OSError as error:
-        raise local_error(request.source, error) from error
-    size = tree.packed_size
-    progress = _Progress(context, request.host, size)
+    tree = await tree_of(request)
     async with _putting(
-        connections, context, request, "tree", size, tree.mode
+        connections, context, request, "tree", tree.packed_size, tree.mode, waiting
     ) as session:
         first = await session.line()
         await session.line()
-        try:
-            ours = await trio.to_thread.run_sync(tree.listing, first[1])
-        except OSError as error:
-            raise local_error(request.source, error) from error
+        ours = await listing_of(tree, request, first[1])
         checksum = f"sha256:{checksum_of_listing(ours)}"
-        theirs = session.listing()
+        sent = tree
         if first[0] == "there":
-            if ours != theirs:
-                raise tree_differs(request, ours, theirs)
-            await session.ends_with("keep", kept=False)
-            return _copied(False, tree.size, checksum)
+            update = update_of(request, tree, ours, session.listing())
+            if not update.orders:
+                await session.ends_with("keep", kept=False)
+                return copied(False, tree.size, checksum)
+            count = len(update.new) + len(update.changed)
+            context.report(f"{count:,} of {len(tree.members):,} entries to be updated")
+            orders = "".join(f"{line}\n" for line in update.orders).encode(
+                "utf-8", "surrogateescape"
+            )
+            await session.host.send(f"update {len(orders)}\n".encode())
+            await session.line()
+            # While it is sent nobody listens, but nobody has anything to say either.
+            await session.host.send(orders)
+            await session.line()
+            sent = update.sent
+        size = sent.packed_size
+        progress = Progress(context, waiting, f"{request.host}: {request.target}", size)
 
         async def send(host: Talk) -> None:
             def write(data: bytes) -> None:
@@ -153,74 +173,60 @@ async def _put_tree(
                 progress.moved(len(data))
 
             try:
-                await trio.to_thread.run_sync(tree.pack, write)
+                await trio.to_thread.run_sync(sent.pack, write)
             except OSError as error:
                 raise local_error(request.source, error) from error
 
-        await session.host.send(b"send\n")
+        await session.host.send(f"send {size}\n".encode())
         session.host.feed(send)
         await session.line()
         await session.line()
-        if session.listing() != ours:
+        if not sent.within(ours) <= session.listing():
             raise _damaged(request.host, request.target)
         await session.ends_with("commit", changed=True)
-    return _copied(True, tree.size, checksum)
+    return copied(True, tree.size, checksum)
 
 
-async def copy_from(
-    connections: Connections, context: Context, request: CopyFrom
-) -> CopyResult:
-    """Copy a file from a host.
+async def tree_of(request: CopyTo) -> Tree:
+    """The directory to be copied.
 
     Raises:
-        PluginError: It could not be copied; what was there is as it was.
+        PluginError: It cannot be.
     """
-    target = Path(request.target)
+    if request.mode is not None:
+        message = f"{request.source} is a directory, which a mode cannot be given for"
+        raise PluginError(message, permanent=True)
     try:
-        await trio.to_thread.run_sync(_prepare_target, target, request.make_parents)
+        return await trio.to_thread.run_sync(Tree.of, request.source, request.exclude)
     except OSError as error:
-        raise local_error(str(target.parent), error) from error
-    incoming: _Incoming | None = None
+        raise local_error(request.source, error) from error
 
-    async def take(data: bytes) -> None:
-        if incoming is not None:
-            await trio.to_thread.run_sync(incoming.take, data)
 
-    mark = new_mark()
-    text = program(
-        "common",
-        "files",
-        "get",
-        become=request.become,
-        token=mark,
-        source=path_word(request.source),
-    )
-    async with copying(connections, request, text, mark, take) as session:
-        first = await session.line()
-        size, kind = int(first[1]), first[3]
-        mode = mode_of_copy(request, int(first[2], 8))
-        if await trio.to_thread.run_sync(has_size, target, size):
-            await session.host.send(b"sum\n")
-            (_, theirs) = await session.line()
-            if theirs == await checksum_here(str(target), kind):
-                changed = await trio.to_thread.run_sync(_set_mode, target, mode)
-                return _copied(changed, size, f"{kind}:{theirs}")
-        progress = _Progress(context, request.host, size)
-        prefix = f".workstream-{context.idempotency_key}-"
-        try:
-            incoming = await trio.to_thread.run_sync(
-                _Incoming, target, prefix, kind, progress
-            )
-            with incoming:
-                await session.host.send(b"send\n")
-                await session.line()
-                (_, _, theirs) = await session.line(end="sent")
-                if incoming.size != size or theirs != incoming.checksum.value():
-                    raise _changed(request.source, request.host)
-                await trio.to_thread.run_sync(incoming.finish, mode)
-        except OSError as error:
-            raise local_error(str(target), error) from error
-    return _copied(True, size, f"{kind}:{theirs}")
+async def listing_of(tree: Tree, request: CopyTo, kind: str) -> frozenset[str]:
+    """What is in the directory to be copied, with checksums of this kind."""
+    try:
+        return await trio.to_thread.run_sync(tree.listing, kind)
+    except OSError as error:
+        raise local_error(request.source, error) from error
+
+
+def update_of(
+    request: CopyTo, tree: Tree, ours: frozenset[str], theirs: frozenset[str]
+) -> Update:
+    """What is to be done to a directory that is there.
+
+    Raises:
+        PluginError: Something there is of another kind: that is for a person to look at.
+    """
+    update = Update.of(tree, ours, theirs, (request.owner, request.group))
+    if update.conflicts:
+        message = (
+            f"{request.host}: {request.target} is there already, and nothing in it is "
+            f"changed: {named(update.conflicts)}. Remove that there, or copy to another "
+            "name"
+        )
+        raise PluginError(message, permanent=True)
+    return update
 
 
 class Session:
@@ -263,7 +269,7 @@ class Session:
         unknown = (f"{{path}} could not be copied ({cause})", False)
         message, permanent = _FAULTS.get(cause, unknown)
         message = message.format(path=self._path)
-        if cause in ("write", "parents"):
+        if cause in ("write", "parents") or "home" in words[3:]:
             cure = "Name a path where it may, or a user who may as become="
             return cannot_write(self.host.host, message, words[3:], detail, cure)
         return PluginError(f"{self.host.host}: {message}{detail}", permanent=permanent)
@@ -277,6 +283,7 @@ async def _putting(
     kind: str,
     size: int,
     mode: int,
+    waiting: Waiting,
 ) -> AsyncGenerator[Session, None]:
     mark = new_mark()
     parent, base = posixpath.split(request.target.rstrip("/"))
@@ -293,9 +300,12 @@ async def _putting(
         unique=word(mark[:8]),
         size=word(size),
         mode=word(f"{mode:o}"),
+        told=word(request.mode is not None),
+        owner=word(request.owner),
+        group=word(request.group),
         parents=word(request.make_parents),
     )
-    async with copying(connections, request, text, mark) as session:
+    async with copying(connections, request, text, mark, waiting=waiting) as session:
         yield session
 
 
@@ -305,7 +315,9 @@ async def copying(
     request: CopyTo | CopyFrom,
     text: bytes,
     mark: str,
+    *,
     stdout: Sink = discard,
+    waiting: Waiting | None = None,
 ) -> AsyncGenerator[Session, None]:
     """The talk with a program on a host about one copy."""
     out, err = bytearray(), bytearray()
@@ -325,61 +337,30 @@ async def copying(
         become=request.become,
         stdout=take_stdout if stdout is discard else stdout,
         stderr=take_stderr,
+        waiting=waiting,
     ) as host_talk:
+        if waiting is not None:
+            waiting.what = f"{request.host}: an answer about {request.target}"
         path = request.target if isinstance(request, CopyTo) else request.source
         yield Session(host_talk, path, err, out)
 
 
-class _Incoming:
-    """A file that is being received, under a temporary name beside its place."""
-
-    def __init__(
-        self, target: Path, prefix: str, kind: str, progress: _Progress
-    ) -> None:
-        for left in target.parent.glob(f"{prefix}*"):  # by an attempt that was killed
-            left.unlink(missing_ok=True)
-        self._target = target
-        self._path = target.with_name(prefix + new_mark()[:8])
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        self._file = os.fdopen(os.open(self._path, flags, 0o600), "wb")
-        self._progress = progress
-        self.size = 0
-        self.checksum = Checksum(kind)
-
-    def __enter__(self) -> _Incoming:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
-            self._file.close()
-        self._path.unlink(missing_ok=True)
-
-    def take(self, data: bytes) -> None:
-        """Write the next piece."""
-        self._file.write(data)
-        self.checksum.update(data)
-        self.size += len(data)
-        trio.from_thread.run_sync(self._progress.moved, len(data))
-
-    def finish(self, mode: int) -> None:
-        """Give it its name, durably."""
-        self._file.flush()
-        os.fchmod(self._file.fileno(), mode)
-        os.fsync(self._file.fileno())
-        self._path.rename(self._target)
-        directory = os.open(self._target.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
 @attrs.define
-class _Progress:
-    """Tells now and then how far a copy has come."""
+class Progress:
+    """Tells now and then how far a copy has come.
+
+    Attributes:
+        context: Whom to tell.
+        waiting: Where a timeout finds it.
+        what: What is copied.
+        total: How many bytes that is.
+        done: How many have been copied.
+        told: How many of them were told.
+    """
 
     context: Context
-    host: Host
+    waiting: Waiting
+    what: str
     total: int
     done: int = 0
     told: int = 0
@@ -387,37 +368,45 @@ class _Progress:
     def moved(self, size: int) -> None:
         """So much more has been copied."""
         self.done += size
+        so_far = f"{self.done:,} of {self.total:,} bytes"
+        self.waiting.what = f"{self.what}: the copy to be made, {so_far} so far"
         if self.done - self.told >= PROGRESS_EVERY:
             self.told = self.done
-            message = f"{self.done:,} of {self.total:,} bytes"
-            self.context.report(message, done=self.done, total=self.total)
+            self.context.report(so_far, done=self.done, total=self.total)
 
 
-def _copied(changed: bool, size: int, checksum: str) -> CopyResult:
+def copied(changed: bool, size: int, checksum: str) -> CopyResult:
+    """The response of a copy."""
     return CopyResult(changed=changed, size=size, checksum=checksum)
 
 
-def mode_of_copy(request: CopyTo | CopyFrom, source_mode: int) -> int:
-    """The permissions that the copy of a file gets."""
+def mode_of_copy(
+    request: CopyTo | CopyFrom, source_mode: int, found: os.stat_result | None = None
+) -> int:
+    """The permissions that the copy of a file gets; there may be one already."""
     if request.mode is not None:
         return request.mode
+    if found is not None:
+        return stat.S_IMODE(found.st_mode)
     return stat.S_IMODE(source_mode) & 0o777
 
 
-def tree_differs(
-    request: CopyTo, ours: frozenset[str], theirs: frozenset[str]
-) -> PluginError:
-    """That a directory is there which is not the one to be copied."""
-    message = (
-        f"{request.host}: {request.target} is there already and differs: "
-        f"{difference(ours, theirs)}. A directory is never changed: give the new one "
-        "another name"
-    )
-    return PluginError(message, permanent=True)
+async def open_source(request: CopyTo) -> BinaryIO:
+    """Open a file to be copied.
+
+    Raises:
+        PluginError: It is none, or may not be read.
+    """
+    if request.exclude:
+        message = f"{request.source} is no directory, of which things could be excluded"
+        raise PluginError(message, permanent=True)
+    try:
+        return await trio.to_thread.run_sync(_open, request.source)
+    except OSError as error:
+        raise local_error(request.source, error) from error
 
 
-def open_source(path: str) -> BinaryIO:
-    """Open a file to be copied. It runs in a thread."""
+def _open(path: str) -> BinaryIO:
     # Not to wait for somebody to write to a named pipe.
     file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -425,30 +414,6 @@ def open_source(path: str) -> BinaryIO:
         message = f"{path} is neither a file nor a directory"
         raise PluginError(message, permanent=True)
     return file
-
-
-def _prepare_target(target: Path, make_parents: bool) -> None:
-    if make_parents:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.parent.is_dir():
-        message = f"the directory {target.parent} is not there: see make_parents"
-        raise PluginError(message, permanent=True)
-    if target.is_dir():
-        message = f"{target} is a directory"
-        raise PluginError(message, permanent=True)
-
-
-def has_size(path: Path, size: int) -> bool:
-    """Whether there is a file of this size here."""
-    return path.is_file() and path.stat().st_size == size
-
-
-def _set_mode(path: Path, mode: int) -> bool:
-    """Give a file its permissions; whether it had others."""
-    if stat.S_IMODE(path.stat().st_mode) == mode:
-        return False
-    path.chmod(mode)
-    return True
 
 
 async def checksum_here(path: str, kind: str) -> str:
@@ -470,7 +435,8 @@ def local_error(path: str, error: OSError) -> PluginError:
     )
 
 
-def _changed(path: str, host: Host | None = None) -> PluginError:
+def was_changed(path: str, host: Host | None = None) -> PluginError:
+    """That a file was not the same from its beginning to its end."""
     where = f"{host}: " if host else ""
     return PluginError(f"{where}{path} was changed while it was copied")
 

@@ -10,7 +10,7 @@ from typing import cast
 from workstream import SecretRef
 
 from ._become import become_faults
-from ._hosts import host_faults
+from ._hosts import host_faults, name_faults
 from ._requests import MOST_KEPT, CopyFrom, CopyTo, Options, RunOn, ShellOn
 
 __all__ = ["command_faults", "copy_faults"]
@@ -62,6 +62,11 @@ def copy_faults(request: CopyTo | CopyFrom) -> list[str]:
         found.append(
             f"target must be the copy's own path, name included, not {target!r}"
         )
+    if isinstance(request, CopyTo):
+        for field in ("owner", "group"):
+            if getattr(request, field) is not None:
+                found += name_faults(field, getattr(request, field))
+        found += _pattern_faults(request.exclude)
     mode = cast("object", request.mode)
     if mode is not None and (type(mode) is not int or not 0 <= mode <= 0o777):
         found.append(f"mode must be a number such as 0o644, not {mode!r}")
@@ -110,6 +115,18 @@ def _argv_faults(field: str, words: object) -> Iterator[str]:
         )
     elif argv[0].startswith("-"):
         yield f"{field}[0] is {argv[0]!r}, which is an option and no program"
+
+
+def _pattern_faults(patterns: object) -> Iterator[str]:
+    wrong = list(_words_faults("exclude", patterns))
+    if wrong:
+        yield from wrong
+        return
+    for pattern in cast("tuple[str, ...]", patterns):
+        if not pattern.strip("/") or {".", "..", ""} & set(
+            pattern.strip("/").split("/")
+        ):
+            yield f"exclude has {pattern!r}: a pattern is a name or a path without . and .."
 
 
 def _remote_path_faults(field: str, path: object) -> Iterator[str]:

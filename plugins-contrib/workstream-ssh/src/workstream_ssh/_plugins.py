@@ -16,7 +16,7 @@ from workstream import (
     retries,
 )
 
-from . import _copies, _jobs, _previewing
+from . import _copies, _fetching, _jobs, _previewing
 from ._connections import Connections, Limits, missing_program
 from ._faults import command_faults, copy_faults
 from ._requests import CopyFrom, CopyResult, CopyTo, RunOn, RunResult, ShellOn
@@ -128,7 +128,7 @@ class SshCopy(ActionPlugin[CopyTo | CopyFrom, CopyResult]):
         """Copy once."""
         if isinstance(request, CopyTo):
             return await _copies.copy_to(self._connections, context, request)
-        return await _copies.copy_from(self._connections, context, request)
+        return await _fetching.copy_from(self._connections, context, request)
 
     async def preview(
         self, context: PreviewContext, request: CopyTo | CopyFrom, /

@@ -24,18 +24,19 @@ from ._copies import (
     Session,
     checksum_here,
     copying,
-    has_size,
-    local_error,
+    listing_of,
     mode_of_copy,
     open_source,
-    tree_differs,
+    tree_of,
+    update_of,
 )
+from ._fetching import found_here, getting
 from ._hosts import Host, KnownHosts
 from ._jobs import foresee as foresee_job
 from ._problems import SshError, SshProblem
 from ._programs import new_mark, path_word, program, word
 from ._requests import CopyFrom, CopyTo, RunOn, ShellOn
-from ._trees import Tree
+from ._trees import named
 
 __all__ = ["foresee", "foresee_command"]
 
@@ -89,42 +90,36 @@ def _strict(host: Host) -> Host:
 
 
 async def _file(connections: Connections, request: CopyTo) -> Preview:
-    try:
-        file = await trio.to_thread.run_sync(open_source, request.source)
-        with file:
-            status = os.fstat(file.fileno())
-    except OSError as error:
-        raise local_error(request.source, error) from error
+    with await open_source(request) as file:
+        status = os.fstat(file.fileno())
     size, mode = status.st_size, mode_of_copy(request, status.st_mode)
     first, _ = await _looked(connections, request, "file", size)
     at = f"{request.host}: {request.target}"
     if first[0] != "there":
         return _made(at, f"created: {size:,} bytes, mode {mode:04o}", first)
-    kind, there = first[1], int(first[2])
+    kind, there, old = first[1], int(first[2]), int(first[3], 8)
     same = there == size and first[4] == await checksum_here(request.source, kind)
-    return _compared(at, there, int(first[3], 8), size, mode, same=same)
+    mode = old if request.mode is None else mode
+    owner = ":".join(filter(None, (request.owner, request.group)))
+    return _compared(
+        at, (there, old), (size, mode), same=same, owner=owner * (first[5] == "other")
+    )
 
 
 async def _tree(connections: Connections, request: CopyTo) -> Preview:
-    if request.mode is not None:
-        message = f"{request.source} is a directory, which a mode cannot be given for"
-        raise PluginError(message, permanent=True)
-    try:
-        tree = await trio.to_thread.run_sync(Tree.of, request.source)
-    except OSError as error:
-        raise local_error(request.source, error) from error
+    tree = await tree_of(request)
     first, theirs = await _looked(connections, request, "tree", tree.size)
     at = f"{request.host}: {request.target}"
     if first[0] != "there":
         entries = f"{len(tree.members):,} entries"
         return _made(at, f"created: {entries}, {tree.size:,} bytes", first)
-    try:
-        ours = await trio.to_thread.run_sync(tree.listing, first[1])
-    except OSError as error:
-        raise local_error(request.source, error) from error
-    if ours != theirs:
-        raise tree_differs(request, ours, theirs)
-    return Preview(f"{at}: no change", changes=False)
+    update = update_of(request, tree, await listing_of(tree, request, first[1]), theirs)
+    what = [
+        f"{len(paths):,} {verb}: {named(paths)}"
+        for verb, paths in (("created", update.new), ("updated", update.changed))
+        if paths
+    ]
+    return Preview(f"{at}: {'; '.join(what) or 'no change'}", changes=bool(what))
 
 
 async def _looked(
@@ -143,6 +138,8 @@ async def _looked(
         parent=path_word(parent or "/"),
         base=word(base),
         size=word(size),
+        owner=word(request.owner),
+        group=word(request.group),
         parents=word(request.make_parents),
     )
     async with copying(connections, request, text, mark) as session:
@@ -153,48 +150,28 @@ async def _looked(
 
 async def _from(connections: Connections, request: CopyFrom) -> Preview:
     target = Path(request.target)
-    found = await trio.to_thread.run_sync(_here, target)
-    parent = await trio.to_thread.run_sync(_here, target.parent)
-    if found is not None and stat.S_ISDIR(found.st_mode):
-        message = f"{target} is a directory"
-        raise PluginError(message, permanent=True)
-    if parent is None and not request.make_parents:
+    found = await trio.to_thread.run_sync(found_here, target)
+    parent = await trio.to_thread.run_sync(target.parent.is_dir)
+    if not parent and not request.make_parents:
         message = f"the directory {target.parent} is not there: see make_parents"
         raise PluginError(message, permanent=True)
     mark = new_mark()
-    text = program(
-        "common",
-        "files",
-        "get",
-        become=request.become,
-        token=mark,
-        source=path_word(request.source),
-    )
-    async with copying(connections, request, text, mark) as session:
+    async with copying(connections, request, getting(request, mark), mark) as session:
         first = await session.line()
-        size, mode = int(first[1]), mode_of_copy(request, int(first[2], 8))
+        size, mode = int(first[1]), mode_of_copy(request, int(first[2], 8), found)
         if found is None:
-            made = ("absent",) if parent is not None else ("absent", "parents")
+            made = ("absent",) if parent else ("absent", "parents")
             return _made(str(target), f"created: {size:,} bytes, mode {mode:04o}", made)
-        same = await _same_here(session, target, size, first[3])
+        same = found.st_size == size and await _same_here(session, target, first[3])
     old = stat.S_IMODE(found.st_mode)
-    return _compared(str(target), found.st_size, old, size, mode, same=same)
+    return _compared(str(target), (found.st_size, old), (size, mode), same=same)
 
 
-async def _same_here(session: Session, target: Path, size: int, kind: str) -> bool:
+async def _same_here(session: Session, target: Path, kind: str) -> bool:
     """Whether the copy is there already, as far as its content goes."""
-    if not await trio.to_thread.run_sync(has_size, target, size):
-        return False
     await session.host.send(b"sum\n")
     (_, theirs) = await session.line()
     return theirs == await checksum_here(str(target), kind)
-
-
-def _here(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _made(at: str, what: str, first: tuple[str, ...]) -> Preview:
@@ -203,13 +180,21 @@ def _made(at: str, what: str, first: tuple[str, ...]) -> Preview:
 
 
 def _compared(
-    at: str, old_size: int, old_mode: int, size: int, mode: int, *, same: bool
+    at: str,
+    there: tuple[int, int],
+    copy: tuple[int, int],
+    *,
+    same: bool,
+    owner: str = "",
 ) -> Preview:
+    """What becomes of a file that is there: sizes and permissions, and a new owner."""
     clauses: list[str] = []
     if not same:
-        clauses.append(f"content: {old_size:,} bytes -> {size:,} bytes")
-    if mode != old_mode:
-        clauses.append(f"mode: {old_mode:04o} -> {mode:04o}")
+        clauses.append(f"content: {there[0]:,} bytes -> {copy[0]:,} bytes")
+    if there[1] != copy[1]:
+        clauses.append(f"mode: {there[1]:04o} -> {copy[1]:04o}")
+    if owner:
+        clauses.append(f"owner: {owner}")
     if not clauses:
         return Preview(f"{at}: no change", changes=False)
     return Preview(f"{at}: {'; '.join(clauses)}", changes=True)

@@ -172,17 +172,26 @@ class CopyTo:
     """Copy a file, or a directory with all that is in it, to a host.
 
     It gets a temporary name beside its place, and its own when its checksum is right.
-    A copy that is there already is not made again.
+    A copy that is there already is not made again. A file that is there is replaced; its
+    owner, group and permissions stay, unless they are given here. In a directory that is
+    there, what differs or is missing is updated, each file for itself; what else is in
+    it stays. A symbolic link at the target is neither replaced nor followed.
 
     Attributes:
         host: Where to; a plain text is its address.
         source: What to copy: an absolute path on this machine. A symbolic link is
             followed; those within a directory are copied as links.
         target: Its place on the host, name included: an absolute path, or one that
-            begins with ``~/``. A file that is there is replaced. A directory that is
-            there is not: give every release a name of its own.
-        mode: The permissions of a file, for example ``0o644``; None: those of the
-            source, which files in a directory always keep.
+            begins with ``~/``.
+        owner: The user to whom it is to belong, all that is copied of a directory too; a
+            name or a number. None: a file that is there keeps its owner.
+        group: The group, likewise.
+        mode: The permissions of a file, for example ``0o644``; None: a file that is there
+            keeps its own, a new one has those of the source. Files in a directory always
+            do so, and are programs there if they are programs here.
+        exclude: Patterns for what of a directory is not copied, such as ``"__pycache__"``,
+            ``"*.pyc"`` or ``".git"``: for a name anywhere in it, or with a slash for a
+            path from its top. What is within an excluded directory is excluded too.
         make_parents: Whether to make the directories above the target.
         become: The user to be on the host, by sudo or doas; a plain text is that user's
             name. None: the user that logs in.
@@ -191,7 +200,10 @@ class CopyTo:
     host: Host = attrs.field(converter=as_host)
     source: str
     target: str
+    owner: str | None = attrs.field(default=None, kw_only=True)
+    group: str | None = attrs.field(default=None, kw_only=True)
     mode: int | None = attrs.field(default=None, kw_only=True)
+    exclude: tuple[str, ...] = attrs.field(default=(), converter=_words, kw_only=True)
     make_parents: bool = attrs.field(default=False, kw_only=True)
     become: Become | None = attrs.field(default=None, converter=as_become, kw_only=True)
 
@@ -201,14 +213,16 @@ class CopyFrom:
     """Copy a file from a host to this machine.
 
     It gets a temporary name beside its place, and its own when its checksum is right.
-    A copy that is there already is not made again.
+    A copy that is there already is not made again. A file that is there is replaced; its
+    owner, group and permissions stay. A symbolic link at the target is neither replaced
+    nor followed.
 
     Attributes:
         host: Where from; a plain text is its address.
         source: The file on the host: an absolute path, or one that begins with ``~/``.
-        target: Its place on this machine, name included, an absolute path. A file that
-            is there is replaced.
-        mode: Its permissions, for example ``0o600``; None: those of the source.
+        target: Its place on this machine, name included, an absolute path.
+        mode: Its permissions, for example ``0o600``; None: a file that is there keeps its
+            own, a new one has those of the source.
         make_parents: Whether to make the directories above the target.
         become: The user to be on the host, by sudo or doas; a plain text is that user's
             name. None: the user that logs in.

@@ -21,7 +21,7 @@ room() {
 # may not, or else how much there is room for.
 obstacle() {
     place=$1
-    case $place in "$HOME"/*) [ -d "$HOME" ] || { echo home; return; } ;; esac
+    case $place in "$HOME" | "$HOME"/*) [ -d "$HOME" ] || { echo home; return; } ;; esac
     until [ -d "$place" ] || [ -z "$place" ]; do place=${place%/*}; done
     place=${place:-/}
     if [ -w "$place" ] && [ -x "$place" ]; then room "$place"; else echo denied; fi

@@ -23,7 +23,36 @@ sum_of() {
 # Permissions as an octal number, as Linux and as BSD have them told.
 mode_of() { stat -c %a "$1" 2>/dev/null || stat -f %Lp "$1"; }
 
-# What is in a directory: a line for each directory, program, link and file.
+# What a link leads to is not ours to change, and the link itself is there for a reason.
+refuse_link() {
+    [ -L "$1" ] || return 0
+    printf 'it leads to %s\n' "$(readlink "$1")" >&2
+    finish fault link
+}
+
+# Whom a file belongs to, by number and by name.
+owner_of() { stat -c '%u %g %U %G' "$1" 2>/dev/null || stat -f '%u %g %Su %Sg' "$1"; }
+
+# What is to have no other owner than it has, has that one.
+keep_owner() {
+    set -- $(owner_of "$1")
+    owner=${owner:-$1} group=${group:-$2}
+}
+
+# Whether a file has this owner and this group, each of which may be empty.
+has_owner() {
+    set -- "$2" "$3" $(owner_of "$1")
+    { [ -z "$1" ] || [ "$1" = "$3" ] || [ "$1" = "$5" ]; } &&
+        { [ -z "$2" ] || [ "$2" = "$4" ] || [ "$2" = "$6" ]; }
+}
+
+own() {
+    has_owner "$1" "$2" "$3" && return
+    chown -h "$2${3:+:$3}" "$1" && changed=1
+}
+
+# What is in a directory: a line for each directory, program, link and file; and its
+# owner, if it is to have one.
 list() (
     cd "$1" || exit
     find . ! -name . -type d -print | sed 's/^/d /'
@@ -31,6 +60,9 @@ list() (
     find . -type l -exec sh -c \
         'for link; do printf "l %s -> %s\n" "$link" "$(readlink "$link")"; done' sh {} +
     find . ! -type d ! -type f ! -type l -print | sed 's/^/? /'
+    [ -z "$owner$group" ] || find . -exec sh -c '
+        for path; do printf "o %s %s\n" "$(stat -c %u:%g:%U:%G "$path")" "$path"; done
+        ' sh {} +
     if command -v sha256sum >/dev/null; then
         find . -type f -exec sha256sum {} + | sed 's/^/s /'
     else

@@ -148,7 +148,7 @@ tell() {
 # Removes jobs that were finished long ago; once a day is enough.
 prune() {
     [ -z "$(find "$root/.pruned" -mtime -1 2>/dev/null)" ] || return
-    : >"$root/.pruned"
+    true >"$root/.pruned" || return
     find "$root" -name done -mtime "+$days" | while read -r old; do
         rm -rf "${old%/done}"
     done
@@ -193,7 +193,8 @@ supervise() {
         [ "$(wc -c <"$job/stdin")" -eq "$stdin_size" ] || fail input
     fi
     if [ -n "$detached" ]; then
-        : >"$job/out" && : >"$job/err" || fail record
+        # Not by `:`, with which a shell would end if that fails.
+        true >"$job/out" && true >"$job/err" || fail record
         follow is_done 3<&- &
         follower=$!
     fi
