@@ -142,6 +142,7 @@ def test_one_package_that_brings_a_name_twice_is_told(
     assert host.unusable["acme.copy"] == (
         "dist-acme 1.0 brings two plugins 'acme.copy': rename one"
     )
+    assert len([each for each in host.left_out if not each.deliberate]) == 1
 
 
 def test_of_two_schemes_or_commands_of_one_name_neither_is_usable(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -471,10 +472,28 @@ def workstream_plugins():
 '''
 
 
+SICK_PLAN = """
+from workstream import *
+from sick_plugin import Act, Other
+
+def plan():
+    actions = [Act.action(None, name="act"), Other.action(None, name="other")]
+    return Plan(name="p", blocks=[Block(name="b", sequences=[
+        Sequence(name="s", actions=actions)])])
+"""
+
+
 def test_the_doctor_finds_what_is_wrong_with_plugins(
-    call: Call, toy: Path, monkeypatch: pytest.MonkeyPatch, findings: Findings
+    call: Call,
+    toy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    findings: Findings,
+    write_plan: WritePlan,
 ) -> None:
-    """What was left out, what its init keeps from working, and missing programs."""
+    """What was left out, what its init keeps from working, and missing programs.
+
+    The latter two are something to do only once a stored plan uses the plugin.
+    """
     for name, text in (("sick", BROKEN_INIT), ("broken", "import no_such_module_here")):
         info = toy / f"{name}-2.0.dist-info"
         info.mkdir()
@@ -485,6 +504,20 @@ def test_the_doctor_finds_what_is_wrong_with_plugins(
         (info / "entry_points.txt").write_text(
             f"[workstream]\n{name} = {name}_plugin\n"
         )
+    monkeypatch.setenv("WORKSTREAM_PLUGINS", "toy,sick")
+    unused = call("doctor", "--json")
+    assert unused.exit_code == 0
+    assert findings(unused, "note")["programs"] == (
+        "there is no program no-such-program, which sick.act and sick.other start",
+        "nothing, until a plan uses it; then: install it, or put its directory into PATH",
+    )
+    assert findings(unused, "note")["plugins"][0].startswith("sick.act cannot be used")
+    monkeypatch.delitem(sys.modules, "sick_plugin")
+    (toy / "sick_plugin.py").write_text(BROKEN_INIT.replace("raise OSError", "str"))
+    done = call("run", write_plan(SICK_PLAN, whole=True))
+    assert done.exit_code == 0, done.output
+    monkeypatch.delitem(sys.modules, "sick_plugin")
+    (toy / "sick_plugin.py").write_text(BROKEN_INIT)
     monkeypatch.setenv("WORKSTREAM_PLUGINS", "toy,sick,broken,absent")
 
     result = call("doctor", "--json")

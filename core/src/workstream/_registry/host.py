@@ -205,7 +205,8 @@ class _Finding:
         for item in self._items:
             if item.fault is not None:
                 self._left_out.append(item.source.left_out(item.fault, item=item.label))
-        return Host(self._sources, self._items, self._left_out)
+        # A name that one package brings twice is two items, and one thing to be told.
+        return Host(self._sources, self._items, dict.fromkeys(self._left_out))
 
     def take_core(self) -> None:
         """Take what workstream brings itself. No fence: a fault there is a bug."""

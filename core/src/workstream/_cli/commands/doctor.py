@@ -20,6 +20,7 @@ import click
 import trio
 
 from ..._codec.codec import Codec
+from ..._plan.walk import actions
 from ..._protocols.vault import PlanRow, StoredPlan, Vault
 from ..._registry.host import Host, discover
 from ..._registry.registry import Registry
@@ -142,6 +143,7 @@ class Checkup:
         self._store = store
         self._hints = hints
         self._area = "engine"
+        self._used: set[str] = set()
 
     async def run(self) -> None:
         """Look at everything; whatever is wrong with one thing, the others are seen."""
@@ -168,6 +170,13 @@ class Checkup:
 
     def _problem(self, message: str, remedy: str) -> None:
         self.findings.append(Finding(self._area, Level.PROBLEM, message, remedy))
+
+    def _missing(self, plugins: Iterable[str], message: str, remedy: str) -> None:
+        """Something that these plugins lack: a problem once a stored plan uses one."""
+        if self._used.isdisjoint(plugins):
+            self._note(message, f"nothing, until a plan uses it; then: {remedy}")
+        else:
+            self._problem(message, remedy)
 
     def _engine(self) -> None:
         names = ("workstream-engine", "trio", "lmdb")
@@ -273,7 +282,7 @@ class Checkup:
             try:
                 owner = await vault.owner(plan_id)
                 stored = await vault.read(plan_id)
-                plain.load(stored)
+                plan = plain.load(stored)
             except NotFoundError:
                 continue  # deleted meanwhile
             except WorkstreamError as error:
@@ -282,6 +291,7 @@ class Checkup:
                 self._problem(str(error), f"restore a backup, or give it up: {delete}")
                 continue
             counts[stored.row.status] += 1
+            self._used.update(action.plugin for action in actions(plan))
             if stored.row.status is Status.RUNNING:
                 self._running(stored.row, owner)
             if stored.row.status in (Status.RUNNING, Status.NOT_STARTED):
@@ -335,7 +345,8 @@ class Checkup:
         usable = [name for name in registry.names if name not in registry.unusable]
         for name in registry.names:
             if name not in usable:
-                self._problem(
+                self._missing(
+                    [name],
                     f"{name} cannot be used: {registry.unusable[name]}",
                     "mend what it says; plans that use it are refused until then",
                 )
@@ -345,7 +356,7 @@ class Checkup:
         elif not registry.names:
             self._note(
                 "there are none, so no plan can run",
-                "install some: pip install workstream-command",
+                "install some, such as workstream-command",
             )
         self._area = "programs"
         self._programs(registry)
@@ -369,7 +380,8 @@ class Checkup:
                 wanted.setdefault(program, []).append(plugin.name)
         missing = [program for program in sorted(wanted) if not shutil.which(program)]
         for program in missing:
-            self._problem(
+            self._missing(
+                wanted[program],
                 f"there is no program {shorten(program)}, which "
                 f"{_joined(wanted[program])} {_verb(wanted[program])}",
                 "install it, or put its directory into PATH",
@@ -410,7 +422,8 @@ def _show_findings(screen: Screen, findings: Sequence[Finding]) -> None:
                 sign, style = signs[finding.level]
                 screen.line(joined((f"{sign} ", style), finding.message), indent=2)
                 if finding.remedy:
-                    screen.hint("to do", finding.remedy, indent=6)
+                    what = "to do" if finding.level is Level.PROBLEM else "if you like"
+                    screen.hint(what, finding.remedy, indent=6)
     problems = sum(finding.level is Level.PROBLEM for finding in findings)
     if problems:
         things = "one thing" if problems == 1 else f"{problems:,} things"

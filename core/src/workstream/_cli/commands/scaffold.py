@@ -1,4 +1,4 @@
-"""A new plugin distribution, made from the template that ships beside this module.
+"""A new plugin distribution, made from the template in ``new_plugin``.
 
 The template is plain files, each named as what it becomes and ``.template``, so that no
 tool takes them for code of ours. ``@name@`` and its like are replaced in paths and texts.
@@ -13,11 +13,13 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from ..._registry.host import GROUP
 
-TEMPLATE = Path(__file__).parents[1] / "new_plugin"
+TEMPLATE = files(__package__.rpartition(".")[0]) / "new_plugin"
 SUFFIX = ".template"
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LONGEST = 30
@@ -94,19 +96,27 @@ def scaffold(name: str, directory: Path) -> list[Path]:
         "@distribution@": distribution_name(name),
         "@version@": importlib.metadata.version(ENGINE),
     }
-    files: list[Path] = []
+    written: list[Path] = []
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".new-") as made:
         root = Path(made) / directory.name
-        for source in sorted(TEMPLATE.rglob(f"*{SUFFIX}")):
-            text = str(source.relative_to(TEMPLATE)).removesuffix(SUFFIX)
-            target = root / _filled(text, words)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            content = _filled(source.read_text(encoding="utf-8"), words)
-            target.write_text(content, encoding="utf-8")
-            files.append(target.relative_to(root))
+        for name, text in _templates(TEMPLATE):
+            path = Path(_filled(name, words))
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(_filled(text, words), encoding="utf-8")
+            written.append(path)
         # A directory that somebody made meanwhile is not replaced, unless it is empty.
         root.rename(directory)
-    return files
+    return written
+
+
+def _templates(folder: Traversable, above: str = "") -> Iterator[tuple[str, str]]:
+    """The path and the text of each file; the folder may be in a zip."""
+    for each in sorted(folder.iterdir(), key=lambda each: each.name):
+        name = f"{above}{each.name}"
+        if each.is_dir():
+            yield from _templates(each, f"{name}/")
+        elif name.endswith(SUFFIX):
+            yield name.removesuffix(SUFFIX), each.read_text(encoding="utf-8")
 
 
 def _filled(text: str, words: dict[str, str]) -> str:
