@@ -11,6 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from uuid import UUID
 
 import attrs
 import pytest
@@ -440,3 +441,48 @@ def test_ctrl_c_is_nobodys_failure() -> None:
     )
 
     assert ended.stdout == "interrupted\n"
+
+
+class CrashesBeside(ActionPlugin[Nothing, Nothing]):
+    """Lets a system task of its own crash, at the first call."""
+
+    name = "odd.crashes_beside"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def execute(self, context: Context, request: Nothing) -> Nothing:
+        """Begin a task that nobody owns."""
+        self.calls += 1
+        if self.calls == 1:
+            trio.lowlevel.spawn_system_task(self._crash)
+        await trio.sleep(1)
+        return request
+
+    async def _crash(self) -> None:
+        message = "beside"
+        raise RuntimeError(message)
+
+
+def test_a_system_task_of_a_plugin_that_crashes_ends_the_program() -> None:
+    """trio ends everything then; the plan stays RUNNING, and can be resumed (T-3)."""
+    plugin = CrashesBeside()
+    world = World(plugins=[plugin])
+    plans: list[UUID] = []
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan = plan_of(plugin.action(Nothing(), name="a"))
+            plans.append(await ws.submit(plan))
+            await ws.start(plans[0])
+            await ws.wait(plans[0])
+
+    with pytest.raises(trio.TrioInternalError):
+        world.clock.run(scenario)
+
+    async def resumed() -> None:
+        async with world.engine() as ws:
+            assert (await ws.wait(plans[0])).state.status is Status.COMPLETED
+
+    world.clock.run(resumed)
+    assert plugin.calls == 2
