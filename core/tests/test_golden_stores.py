@@ -1,12 +1,15 @@
 """Stores that earlier versions have written: every one is read for ever (STO-7).
 
-``golden/format-N`` is a store as the first engine of that format wrote it,
-``golden/format-N.M`` one of an engine whose records of that format say more; what they
-must hold is written below. A new one brings a new directory, made by
+``golden/format-N`` is a store as the first engine of that format wrote it; what it must
+hold is written below. A form whose version byte changes (a definition, a record, a row,
+a request, a line), or a field that is new in one of them, brings a new directory, made
+by
 
     python core/tests/test_golden_stores.py core/tests/golden/format-N.M
 
-and the directories there are stay as they are.
+and the directories there are stay as they are: a plan that only newer ones hold is added
+to ``all_plans`` by the name of the directory. A change of the store's own layout is a
+new N (``_vaults.store_marker.VERSION``).
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from typing import Any
 from uuid import UUID
 
 import attrs
+import lmdb
 import pytest
 import trio
 
@@ -53,7 +57,7 @@ from workstream import (
     walk,
 )
 from workstream._codec.codec import Codec
-from workstream._codec.output import Line
+from workstream._codec.records import Line
 from workstream._plan.plan import BaseAction
 from workstream._plan.walk import give_ids, position_of
 from workstream._protocols.vault import STOP, Change, LineRecord, PlanRow, Write
@@ -63,7 +67,7 @@ from workstream._values.state import Attempt
 from workstream._vaults.store_marker import VERSION
 
 GOLDEN = Path(__file__).with_name("golden")
-FORMATS = sorted(path.name for path in GOLDEN.iterdir())
+FORMATS = sorted(path.name for path in GOLDEN.glob("format-*"))
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=1)
 N, R, C, F, S = Status
@@ -178,9 +182,9 @@ def attempt(**given: Any) -> Attempt:
     return Attempt(started=NOON, ended=LATER, **given)
 
 
-def running() -> Plan:
+def running(number: int = 2, name: str = "Running") -> Plan:
     """In the middle: one action is done, one is being done, one waits for its retry."""
-    plan = fresh(2, "Running")
+    plan = fresh(number, name)
     plan.state = State(R, NOON)
     plan.runtime_update = LATER
     assert plan.pre_checks is not None
@@ -235,7 +239,7 @@ def stopped() -> Plan:
 
 
 def tolerated() -> Plan:
-    """Completed, though a sequence failed: since 1.1, its row says so (OM-4)."""
+    """Completed, though a sequence failed: its row says so (OM-4)."""
     plan = fresh(5, "Tolerated")
     done(plan, C)
     assert plan.pre_checks is not None
@@ -260,9 +264,16 @@ def actions_of(plan: Plan) -> list[Action]:
 
 
 def all_plans(store: Path) -> list[Plan]:
-    """All that the golden store of this name holds."""
-    plans = [fresh(1, "Fresh"), running(), failed(), stopped()]
-    return plans if store.name == "format-1" else [*plans, tolerated()]
+    """All that the golden store of this name holds; newer ones may hold more."""
+    del store  # as yet there is one
+    return [
+        fresh(1, "Fresh"),
+        running(),
+        failed(),
+        stopped(),
+        tolerated(),
+        running(6, "Asked"),
+    ]
 
 
 LINE = Line(number=1, time=NOON, attempt=1, text="half\tdone", done=1.0, total=2.0)
@@ -293,14 +304,10 @@ async def make(path: Path) -> None:
             )
         write = Write(plan_id=row.id, first=1, changes=tuple(changes))
         assert await vault.write([write]) == [None]
-    await vault.ask(
-        *asked(
-            codec.row_of(stopped()),
-            STOP,
-            at=datetime(2031, 5, 1, tzinfo=UTC),
-            by="ana@host",
+    for plan in (stopped(), running(6, "Asked")):
+        await vault.ask(
+            *asked(codec.row_of(plan), STOP, at=LATER, by="ana", reason="?")
         )
-    )
     await vault.close()
     for name in ("lock.mdb", "owners"):
         (path / name).unlink()
@@ -330,7 +337,7 @@ async def opened(path: Path) -> AsyncGenerator[LmdbVault]:
 
 def test_there_is_a_store_of_each_format() -> None:
     """From the first one to the one that this engine writes."""
-    assert FORMATS == ["format-1", "format-1.1"]
+    assert FORMATS == ["format-1"]
     assert VERSION == 1
 
 
@@ -347,14 +354,36 @@ def test_every_plan_is_as_it_was(store: Path) -> None:
                 assert codec.load(kept) == expected
                 assert kept.row == codec.row_of(expected)
                 assert codec.encode_definition(codec.load(kept)) == kept.definition
-            running_row = await vault.row(plan_id(2))
-            assert await vault.search(statuses=[R]) == [running_row]
+            running_rows = [await vault.row(plan_id(number)) for number in (6, 2)]
+            assert await vault.search(statuses=[R]) == running_rows
+            [request] = (await vault.read(plan_id(6))).requests
+            assert (request.verb, request.by, request.reason) == (STOP, "ana", "?")
+            assert request.at == LATER
             completed = await vault.search(statuses=[C])
             assert [row.outcome for row in completed] == [
                 plan.outcome for plan in all_plans(store) if plan.state.status is C
             ]
 
     trio.run(main)
+
+
+def entries(path: Path) -> dict[bytes, bytes]:
+    """All that is in the store's file, as it is there."""
+    with (
+        lmdb.open(str(path), readonly=True, lock=False) as environment,
+        environment.begin() as transaction,
+    ):
+        return {bytes(key): bytes(value) for key, value in transaction.cursor()}
+
+
+def test_this_engine_writes_the_newest_format(tmp_path: Path) -> None:
+    """Every definition, record, row, request and line is the same, to the byte."""
+    path = tmp_path / FORMATS[-1]
+    trio.run(make, path)
+    golden = entries(GOLDEN / FORMATS[-1])
+    assert entries(path) == golden
+    kinds = {key[:1] for key in golden}
+    assert kinds == {b"d", b"s", b"l", b"o", b"q", b"r"}
 
 
 def test_it_is_read_without_its_plugins(store: Path) -> None:
@@ -443,13 +472,13 @@ def test_a_plan_of_a_newer_engine_is_that_plan_s_trouble(store: Path) -> None:
             environment: Any = vars(vault)["_env"]
 
             def make_newer(transaction: Any) -> None:
-                transaction.put(b"r" + row.id.bytes, b"\x03newer")
+                transaction.put(b"r" + row.id.bytes, b"\x02newer")
 
             environment.write(make_newer)
             assert len(await vault.search()) == len(all_plans(store)) - 1
             with pytest.raises(
                 Exception,
-                match="its form is version 3, and this engine reads version 2",
+                match="its form is version 2, and this engine reads version 1",
             ):
                 await vault.read(row.id)
 

@@ -380,29 +380,30 @@ def test_all_faults_are_reported_at_once() -> None:
     assert faults(text) == [
         "the plan.nam: is not a field; did you mean 'name'?",
         "the plan.name: is missing",
-        "the plan.group_id: is not a UUID",
+        "the plan.group_id: is not the text of a UUID",
         "the plan.meta: is not base64",
-        "bypass_checks: must be an object, not a list",
+        "bypass_checks: must be an object with the fields of Checks, not a list",
         "pre_checks.actions: is missing",
         'pre_checks.delay: must be a number (or "inf"), not a text',
-        "blocks[0]: must be an object, not null",
+        "blocks[0]: must be an object with the fields of Block, not null",
         "blocks[1].name: must be a text, not a whole number",
         "blocks[1].sequences: must be a list, not an object",
         "blocks[1].concurrency: must be a whole number, not a number",
         "blocks[1].halt_after: must be one of ACTION, SEQUENCE, not 'NEVER'",
         "blocks[2].key: must be a text, not a whole number",
+        f"{actions_at}[0].request.hots: is not a field; did you mean 'host'?",
         f"{actions_at}[0].request.host: is missing",
         f"{actions_at}[0].request.files[1]: must be the text of a Path, not int",
         f'{actions_at}[0].request.token: must be the text of a SecretRef, such as "env:NAME"',
-        f"{actions_at}[0].request.limits['x']: must be a number, not a text",
-        f"{actions_at}[0].request.hots: is not a field; did you mean 'host'?",
+        f"{actions_at}[0].request.limits['x']: must be a number (or \"inf\"), "
+        "not a text",
         f"{actions_at}[0].retries: must be a whole number, not true or false",
         f"{actions_at}[0].on_interrupt: must be one of RERUN, FAIL, RECONCILE, "
         "not 'RERUNN'",
         f'{actions_at}[1].request: must say which it is: "$type" one of CopyTo, CopyFrom',
         f"{actions_at}[2].name: is missing",
-        f"{actions_at}[2].request.host.name: is missing",
         f"{actions_at}[2].request.host.prot: is not a field; did you mean 'port'?",
+        f"{actions_at}[2].request.host.name: is missing",
         f"{actions_at}[3].request: must be an object with the fields of Host, not a text",
         f"{actions_at}[4].plugin: must be a text, not a whole number",
         "deferred_actions.batches[0].when: must be one of ON_SUCCESS, ON_FAILURE, "
@@ -426,20 +427,22 @@ def test_faults_in_what_the_engine_wrote_are_reported_too() -> None:
         "PRE_CHECK, BLOCK, POST_CHECK, CONT_CHECK, DEFERRED_CHECK, DEFERRED_ACTION"
     )
     assert faults(text, keep_state=True) == [
-        f"{attempts}[0]: must be an object, not a whole number",
+        f"{attempts}[0]: must be an object with the fields of Attempt, "
+        "not a whole number",
         f"{attempts}[1].started: is missing",
         f"{attempts}[2].response: must be null, not a whole number",
-        f"{attempts}[2].error.message: must be a text, not null",
+        f"{attempts}[2].error.message: is missing",
         f"{attempts}[2].error.code: must be a whole number, not a text",
-        f"{attempts}[2].error.wrapped: must be an object, not a list",
-        "pre_checks.state: must be an object, not a list",
-        "the plan.id: must be a UUID, not a whole number",
+        f"{attempts}[2].error.wrapped: must be an object with the fields of "
+        "PluginError, not a list",
+        "pre_checks.state: must be an object with the fields of State, not a list",
+        "the plan.id: must be the text of a UUID, not int",
         "state.strated: is not a field; did you mean 'started'?",
         "state.status: must be one of NOT_STARTED, RUNNING, COMPLETED, FAILED, STOPPED, "
         "not 'DONE'",
-        f"the plan.reasons: must be one of {reasons}, STOPPED, EXCEED_RECOVERY, not 'BAD'",
         "the plan.submitted: is not a time such as 2026-01-31T12:00:00Z",
         "the plan.runtime_update: is a time without a zone: add Z for UTC",
+        f"reasons[0]: must be one of {reasons}, STOPPED, EXCEED_RECOVERY, not 'BAD'",
     ]
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import attrs
 
 from workstream._plan import plan
 from workstream._plan.plan import CHECK_KINDS, BaseAction, Checks, Node, Plan
 from workstream._plan.shape import SHAPES
+
+CORE = Path(__file__).parents[1] / "src" / "workstream"
 
 
 def test_the_table_is_the_walk_order() -> None:
@@ -57,3 +64,121 @@ def test_every_class_of_objects_is_in_the_table() -> None:
     classes = [cls for cls in vars(plan).values() if isinstance(cls, type)]
     nodes = {cls for cls in classes if issubclass(cls, Node)}
     assert set(SHAPES) == nodes - {Node, BaseAction}
+
+
+NEW_FIELDS = (
+    (
+        "class Sequence(Node):",
+        "    actions: list[Action]\n",
+        "    deferred_actions: DeferredActions | None = None\n    owner: str = 'nobody'\n",
+    ),
+    (
+        "class Block(Node):",
+        "    sequences: list[Sequence]\n",
+        "    batch_checks: Checks | None = None\n    batches: tuple[int, ...] = ()\n",
+    ),
+    (
+        "class Plan(Node):",
+        "    stopping: bool = attrs.field(init=False, default=False)\n",
+        "    asked: tuple[str, ...] = attrs.field(init=False, default=())\n",
+    ),
+)
+"""Of each class: after which line of it the new fields are declared."""
+
+PROGRAM = """
+from workstream import *
+from workstream import Registry
+from workstream._codec.codec import Codec
+from workstream._plan.structure import structure
+from workstream._plan.walk import give_ids, new_plan_id, walk
+from workstream._protocols.vault import StoredPlan
+
+def made(size):
+    undo = Action(name="undo", plugin="t.act")
+    deferred = DeferredActions(batches=[
+        DeferBatch(name="back", when=WhenDeferred.ALWAYS, actions=[undo])
+    ])
+    sequence = Sequence(
+        name="s",
+        actions=[Action(name="a", plugin="t.act")],
+        deferred_actions=deferred,
+        owner="ana",
+    )
+    checks = Checks(actions=[CheckAction(name="c", plugin="t.chk")])
+    block = Block(
+        name="b", sequences=[sequence], batch_checks=checks, batches=(1, size)
+    )
+    plan = Plan(name="p", blocks=[block])
+    give_ids(plan, PLAN_ID)
+    plan.asked = ("pause",)
+    return plan
+
+PLAN_ID = new_plan_id()
+plan = made(5)
+walked = [path for path, _ in paths(plan)]
+assert walked == [
+    "p",
+    "p / b",
+    "p / b / s",
+    "p / b / s / a",
+    "p / b / s / deferred_actions",
+    "p / b / s / deferred_actions / back",
+    "p / b / s / deferred_actions / back / undo",
+    "p / b / batch_checks",
+    "p / b / batch_checks / c",
+], walked
+assert [found.path for found in structure(plan)] == walked
+assert find(plan, walked[6]) is plan.blocks[0].sequences[0].deferred_actions.batches[0].actions[0]
+
+codec = Codec(None)
+stored = StoredPlan(
+    row=codec.row_of(plan), definition=codec.encode_definition(plan), records=(),
+    position=0, lines={},
+)
+back = codec.load(stored)
+back.asked = plan.asked  # what the engine writes of a plan is stored in its row
+assert back == plan
+assert clone(plan, keep_state=True) == plan
+assert clone(plan).blocks[0].batches == (1, 5)
+assert clone(plan).asked == ()
+text = to_json(plan, with_secrets=True)
+assert from_json(text, None, keep_state=True) == plan
+assert "owner='ana'" in plan_text(plan) and "batches=(1, 5)" in plan_text(plan)
+other = made(6)
+other.asked = ("stop",)
+assert difference(plan, other) == (
+    "p: asked[0]: 'pause' -> 'stop'\\np / b: batches[1]: 5 -> 6\\n"
+), difference(plan, other)
+wrong = made(7)
+wrong.blocks[0].batch_checks = 3
+wrong.blocks[0].sequences[0].deferred_actions.batches = None
+assert [str(each) for each in structure(wrong) if not hasattr(each, "node")] == [
+    "p / b / s / deferred_actions: batches: must be a list, not None [V-3]",
+    "p / b / batch_checks: must be a Checks, not an int [V-3]",
+]
+print("one file")
+"""
+
+
+def test_a_new_field_touches_one_file(tmp_path: Path) -> None:
+    """A field declared in ``_plan.plan`` is walked, found, compared, copied and stored.
+
+    What its values must be like is for ``_validation`` to say: that is the second file.
+    """
+    shutil.copytree(CORE, tmp_path / "workstream")
+    path = tmp_path / "workstream" / "_plan" / "plan.py"
+    source = path.read_text(encoding="utf-8")
+    for cls, line, fields in NEW_FIELDS:
+        before, rest = source.split(cls)
+        assert line in rest
+        source = before + cls + rest.replace(line, line + fields, 1)
+    path.write_text(source, encoding="utf-8")
+
+    answer = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert answer.stdout == "one file\n", answer.stderr

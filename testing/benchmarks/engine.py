@@ -14,11 +14,11 @@ import trio
 
 from workstream import LmdbVault, Plan, Workstream, open_workstream
 from workstream._codec.codec import Codec
-from workstream._codec.output import OutputBuffer
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._protocols.vault import Change, Vault
 from workstream._runtime.journal import Committer, Journal
 from workstream._runtime.lookups import Lookups
+from workstream._runtime.output import OutputBuffer
 from workstream._runtime.trio_runtime import RunSettings, TrioRuntime
 from workstream._values.clock import Clock
 from workstream._values.state import State, Status

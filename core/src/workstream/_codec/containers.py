@@ -28,8 +28,6 @@ from .forms import (
 )
 from .single_values import is_key
 
-__all__ = ["register_containers"]
-
 _LISTS = (list, collections.abc.MutableSequence)
 _SEQUENCES = (
     collections.abc.Sequence,

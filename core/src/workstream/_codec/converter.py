@@ -45,7 +45,6 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from .._secrets.references import MARK, SECURE
-from .any_values import register_any
 from .containers import register_containers
 from .forms import (
     TAG,
@@ -59,16 +58,21 @@ from .forms import (
     wrong,
 )
 from .single_values import register_single_values
-from .unions import register_unions
-
-__all__ = ["converter"]
+from .tags import register_any, register_unions
 
 
 @functools.cache
 def converter(
     form: Form, *, finds_all: bool = False, drops_fields: bool = False
 ) -> cattrs.Converter:
-    """The converter for this form; it is made at the first call.
+    """The converter for this form; see ``new_converter``."""
+    return new_converter(form, finds_all=finds_all, drops_fields=drops_fields)
+
+
+def new_converter(
+    form: Form, *, finds_all: bool = False, drops_fields: bool = False
+) -> cattrs.Converter:
+    """A converter for this form, to which further hooks may be added.
 
     Args:
         form: The form.

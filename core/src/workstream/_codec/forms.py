@@ -5,41 +5,24 @@ The design is told at the head of ``_codec.converter``.
 
 from __future__ import annotations
 
-import dataclasses
+import difflib
 import enum
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeGuard, get_origin
 
 import attrs
 import cattrs
-from cattrs.errors import IterableValidationError, IterableValidationNote
+from cattrs.errors import (
+    AttributeValidationNote,
+    ClassValidationError,
+    ForbiddenExtraKeysError,
+    IterableValidationError,
+    IterableValidationNote,
+)
 
 from .._secrets.references import DataPath, SecretRef
-
-__all__ = [
-    "ANY",
-    "TAG",
-    "VALUE",
-    "DataError",
-    "Form",
-    "Hook",
-    "Mark",
-    "StructureHook",
-    "class_of",
-    "each",
-    "is_array",
-    "is_dict",
-    "is_record",
-    "kind_name",
-    "late_structure",
-    "late_unstructure",
-    "marks_in",
-    "opened",
-    "ordered",
-    "shown",
-    "wrong",
-]
+from .._values.annotations import is_record as has_fields
 
 TAG = "$type"
 """The key that says which member of a union, or which class, follows."""
@@ -63,12 +46,7 @@ class Form(enum.Enum):
 
 def is_record(cls: Any) -> bool:
     """Whether plain data holds the type's values as dicts of their fields."""
-    cls = get_origin(cls) or cls
-    return (
-        isinstance(cls, type)
-        and cls is not SecretRef
-        and (attrs.has(cls) or dataclasses.is_dataclass(cls))
-    )
+    return has_fields(cls) and (get_origin(cls) or cls) is not SecretRef
 
 
 class DataError(TypeError):
@@ -183,9 +161,54 @@ def wrong(value: object, wanted: type) -> DataError:
 def kind_name(wanted: type) -> str:
     """What people call values of this type."""
     known = _KIND_NAMES.get(wanted)
-    return known or f"an object with the fields of {wanted.__name__}"
+    return known or f"an object with the fields of {wanted.__name__.lstrip('_')}"
 
 
 def shown(value: object) -> str:
     """What kind of value this is; never the value itself, as it may be a secret."""
     return _KIND_NAMES.get(type(value), type(value).__name__)
+
+
+# -- What cattrs found wrong ---------------------------------------------------------------
+
+
+def faults_in(error: Exception, path: str) -> Iterator[tuple[str, str]]:
+    """Each single fault with its place in the data, from a converter that finds all."""
+    if isinstance(error, ClassValidationError | IterableValidationError):
+        # A name that is not known may be one that is missing: it is told first.
+        for inner in sorted(error.exceptions, key=_is_no_name):
+            yield from faults_in(inner, path + _step(inner))
+    elif isinstance(error, ForbiddenExtraKeysError):
+        known = [field.name for field in attrs.fields(error.cl)]
+        for name in sorted(error.extra_fields):
+            yield below(path, name), f"is not a field{nearest(name, known)}"
+    elif isinstance(error, KeyError):
+        yield path, "is missing"
+    else:
+        yield path, str(error)
+
+
+def below(path: str, name: str) -> str:
+    """The path of a field of what is at a path."""
+    return f"{path}.{name}" if path else name
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """Which of the known names may be meant, if any."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _step(error: BaseException) -> str:
+    """Where in the object or list around it the error came up."""
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, AttributeValidationNote):
+            return f".{note.name}"
+        if isinstance(note, IterableValidationNote):
+            return f"[{note.index!r}]"
+    return ""
+
+
+def _is_no_name(error: Exception) -> bool:
+    """Whether it tells of anything else than names that are no fields."""
+    return not isinstance(error, ForbiddenExtraKeysError)

@@ -45,8 +45,6 @@ from .._plan.plan import Plan
 from .._values.errors import Fault, ValidationError
 from .value_codec import Plugins
 
-__all__ = ["from_json", "to_json"]
-
 FORMAT = 1
 """The version of the form. A change that an older reader would misread is a new one."""
 
@@ -64,12 +62,12 @@ def to_json(plan: Plan, *, with_secrets: bool = False, indent: int | None = 2) -
     Raises:
         TypeError: A request or response holds what JSON cannot express.
     """
-    from .json_writer import written
+    from .objects import json_of
 
     shown = plan if with_secrets else clone(plan, keep_state=True, scrub=True)
     whole: dict[str, Any] = {"format": FORMAT}
     try:
-        whole |= written(shown)
+        whole |= json_of(shown)
         text = json.dumps(whole, indent=indent, ensure_ascii=False, allow_nan=False)
         text.encode()
     except RecursionError:
@@ -99,7 +97,7 @@ def from_json(text: str, plugins: Plugins | None, *, keep_state: bool = False) -
         ValidationError: The text is no such plan. Every fault is listed; its path is
             the place in the text: ``blocks[0].sequences[3].actions[1]``.
     """
-    from .json_reader import Reader
+    from .objects import Reader
 
     whole = _parsed(text)
     reader = Reader(plugins, keep_state=keep_state)

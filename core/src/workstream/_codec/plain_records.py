@@ -17,8 +17,6 @@ import attrs
 
 from .._secrets.scan import may_hold_secrets
 
-__all__ = ["plain_form_of"]
-
 _PLAIN: tuple[Any, ...] = (str, bool, int, float, bytes, types.NoneType)
 """What msgpack carries exactly, whatever the value."""
 
@@ -80,7 +78,7 @@ def _without_own_code(wanted: Any) -> bool:
 def _classes(declared: Any) -> tuple[type, ...]:
     """The classes that a field so declared may hold; none if one of them is not plain.
 
-    A union of two that are not None is tagged in the stored form (``_codec.unions``) where
+    A union of two that are not None is tagged in the stored form (``_codec.tags``) where
     plain data does not tell its members apart, so it goes the long way.
     """
     if declared in _PLAIN:

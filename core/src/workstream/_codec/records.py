@@ -1,165 +1,180 @@
-"""The stored forms that need no plugin: a plan's row, and the lines plugins reported.
+"""The stored forms that need no plugin: a plan's row, its requests, lines of output.
 
-What each form holds is listed at its ``pack``; a change of any of them is a new version.
+Each is an array of the fields listed here, in this order, behind one byte: the version
+of the form. A change that an older engine would misread is a new version: give it the
+next byte, keep a table of the old fields to read the old form by, and add a golden
+store (``core/tests/test_golden_stores.py`` says how).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Generic, TypeVar
 from uuid import UUID
+
+import attrs
 
 from .._plan.plan import Outcome, Plan
 from .._protocols.vault import PlanRequest, PlanRow
 from .._values.state import FailureReason, State, Status
 from .._values.wire import from_micros, moment, pack, to_micros, unpack
-from .output import Line
 
-__all__ = [
-    "apply_row",
-    "decode_line",
-    "decode_request",
-    "decode_row",
-    "encode_line",
-    "encode_request",
-    "encode_row",
-    "row_of",
-    "row_prefixes",
-    "status_in",
-]
+T = TypeVar("T")
 
-_ROW = b"\x01"
-_ROW_WITH_FAILURES = b"\x02"
-_LINE = b"\x01"
-_REQUEST = b"\x01"
-_ROW_FIELDS = 10
 
-STATUSES: dict[str, Status] = {status.name: status for status in Status}
+@attrs.frozen(kw_only=True)
+class Line:
+    """One line that a plugin reported (WA-3).
+
+    Attributes:
+        number: Counted from 1 over all attempts of the action; gaps were dropped.
+        time: When it was reported.
+        attempt: Of which attempt, counted from 1.
+        text: The line, at most 4 KiB of UTF-8, secrets hidden.
+        done: How much is done, where the plugin said so.
+        total: Of how much.
+    """
+
+    number: int
+    time: datetime
+    attempt: int
+    text: str
+    done: float | None = None
+    total: float | None = None
+
+
+Step = tuple[Callable[[Any], Any], Callable[[Any], Any]]
+"""What makes a field's value plain, and what makes it of the plain form."""
+
+
+def _same(value: Any) -> Any:
+    """The value: it is plain already."""
+    return value
+
+
+_AS_IT_IS: Step = (_same, _same)
+_TIME: Step = (to_micros, from_micros)
+_MOMENT: Step = (to_micros, moment)
+
+STATUSES: dict[str, Status] = {status.word: status for status in Status}
+
+
+@attrs.frozen
+class _Form(Generic[T]):
+    """How the objects of one class are stored."""
+
+    version: bytes
+    cls: Callable[..., T]
+    fields: dict[str, Step]
+
+    def encode(self, value: T) -> bytes:
+        """The object as bytes."""
+        parts = self.fields.items()
+        return pack(self.version, [write(getattr(value, n)) for n, (write, _) in parts])
+
+    def decode(self, data: bytes, **known: Any) -> T:
+        """The object of these bytes; ``known`` are its fields that are not stored.
+
+        Raises:
+            ValueError, KeyError: They are no such object.
+        """
+        parts = zip(self.fields.items(), unpack(self.version, data), strict=True)
+        return self.cls(
+            **known, **{name: read(part) for (name, (_, read)), part in parts}
+        )
+
+
+_ROW = _Form(
+    b"\x01",
+    PlanRow,
+    {
+        # The status comes first: see ``row_prefix``.
+        "status": (lambda status: status.word, STATUSES.__getitem__),
+        "name": _AS_IT_IS,
+        "description": _AS_IT_IS,
+        "group_id": (
+            lambda group_id: None if group_id is None else group_id.bytes,
+            lambda data: None if data is None else UUID(bytes=data),
+        ),
+        "submitted": _TIME,
+        "started": _TIME,
+        "ended": _TIME,
+        "reasons": (
+            lambda reasons: [reason.name for reason in reasons],
+            lambda names: tuple(FailureReason[name] for name in names),
+        ),
+        "stopping": _AS_IT_IS,
+        "runtime_update": _TIME,
+        "with_failures": _AS_IT_IS,
+    },
+)
+_REQUEST = _Form(
+    b"\x01",
+    PlanRequest,
+    {
+        "verb": _AS_IT_IS,
+        "path": _AS_IT_IS,
+        "by": _AS_IT_IS,
+        "at": _MOMENT,
+        "reason": _AS_IT_IS,
+        "data": _AS_IT_IS,
+    },
+)
+_LINE = _Form(
+    b"\x01",
+    Line,
+    {
+        "number": _AS_IT_IS,
+        "time": _MOMENT,
+        "attempt": _AS_IT_IS,
+        "text": _AS_IT_IS,
+        "done": _AS_IT_IS,
+        "total": _AS_IT_IS,
+    },
+)
 
 
 def encode_line(line: Line) -> bytes:
     """The line as it is stored."""
-    return pack(
-        _LINE,
-        (
-            line.number,
-            to_micros(line.time),
-            line.attempt,
-            line.text,
-            line.done,
-            line.total,
-        ),
-    )
+    return _LINE.encode(line)
 
 
 def decode_line(data: bytes) -> Line:
     """The line that was encoded. Raises ValueError for anything else."""
-    number, time, attempt, text, done, total = unpack(_LINE, data)
-    return Line(
-        number=number,
-        time=moment(time),
-        attempt=attempt,
-        text=text,
-        done=done,
-        total=total,
-    )
+    return _LINE.decode(data)
 
 
 def encode_request(request: PlanRequest) -> bytes:
     """The request as it is stored; plan and number are left to whoever stores it."""
-    return pack(
-        _REQUEST,
-        (
-            request.verb,
-            request.path,
-            request.by,
-            to_micros(request.at),
-            request.reason,
-            request.data,
-        ),
-    )
+    return _REQUEST.encode(request)
 
 
 def decode_request(plan_id: UUID, number: int, data: bytes) -> PlanRequest:
     """The request that was encoded. Raises ValueError for anything else."""
-    verb, path, by, at, reason, more = unpack(_REQUEST, data)
-    return PlanRequest(
-        plan_id=plan_id,
-        number=number,
-        verb=verb,
-        path=path,
-        by=by,
-        at=moment(at),
-        reason=reason,
-        data=more,
-    )
+    return _REQUEST.decode(data, plan_id=plan_id, number=number)
 
 
 def encode_row(row: PlanRow) -> bytes:
-    """The row as it is stored; the plan's id is left to whoever stores it.
-
-    There are two versions of one form. The second says by itself that a sequence or a
-    batch failed though the plan completed (OM-4); the first, which is older than that
-    is told, says nothing of it.
-    """
-    # The status comes first: see ``row_prefixes``.
-    return pack(
-        _ROW_WITH_FAILURES if row.with_failures else _ROW,
-        (
-            row.status.name,
-            row.name,
-            row.description,
-            None if row.group_id is None else row.group_id.bytes,
-            to_micros(row.submitted),
-            to_micros(row.started),
-            to_micros(row.ended),
-            [reason.name for reason in row.reasons],
-            row.stopping,
-            to_micros(row.runtime_update),
-        ),
-    )
+    """The row as it is stored; the plan's id is left to whoever stores it."""
+    return _ROW.encode(row)
 
 
 def decode_row(plan_id: UUID, data: bytes) -> PlanRow:
     """The row that was encoded. Raises ValueError or KeyError for anything else."""
-    version = _ROW if data.startswith(_ROW) else _ROW_WITH_FAILURES
-    (
-        status,
-        name,
-        description,
-        group_id,
-        submitted,
-        started,
-        ended,
-        reasons,
-        stopping,
-        runtime_update,
-    ) = unpack(version, data)
-    return PlanRow(
-        id=plan_id,
-        name=name,
-        description=description,
-        group_id=None if group_id is None else UUID(bytes=group_id),
-        submitted=from_micros(submitted),
-        status=STATUSES[status],
-        started=from_micros(started),
-        ended=from_micros(ended),
-        reasons=tuple(FailureReason[reason] for reason in reasons),
-        stopping=stopping,
-        runtime_update=from_micros(runtime_update),
-        with_failures=version == _ROW_WITH_FAILURES,
-    )
+    return _ROW.decode(data, id=plan_id)
 
 
-def row_prefixes(status: Status) -> tuple[bytes, ...]:
-    """How the stored row of a plan of this status may begin.
+def row_prefix(status: Status) -> bytes:
+    """How the stored row of a plan of this status begins.
 
     A search for the running plans looks at every row; so it need not decode them.
     """
-    name = status.name.encode()
-    start = bytes((0x90 | _ROW_FIELDS, 0xA0 | len(name))) + name
-    return (_ROW + start, _ROW_WITH_FAILURES + start)
+    name = status.word.encode()
+    return _ROW.version + bytes((0x90 | len(_ROW.fields), 0xA0 | len(name))) + name
 
 
-_PREFIXES = {status: row_prefixes(status) for status in Status}
+_PREFIXES = {row_prefix(status): status for status in Status}
 
 
 def status_in(data: bytes) -> Status:
@@ -167,8 +182,8 @@ def status_in(data: bytes) -> Status:
 
     It is asked before each write, so it does not decode the row either.
     """
-    for status, prefixes in _PREFIXES.items():
-        if data.startswith(prefixes):
+    for prefix, status in _PREFIXES.items():
+        if data.startswith(prefix):
             return status
     return decode_row(UUID(int=0), data).status
 

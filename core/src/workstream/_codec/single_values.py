@@ -12,15 +12,13 @@ import cattrs
 
 from .._secrets.references import SecretRef
 from .._values.leaves import LEAVES, LEAVES_BY_NAME, leaf_from, leaf_of
-from .forms import Form, StructureHook, opened, shown, wrong
-
-__all__ = ["is_key", "json_bytes", "json_float", "register_single_values"]
+from .forms import DataError, Form, StructureHook, kind_name, opened, shown, wrong
 
 
 def register_single_values(made: cattrs.Converter, form: Form) -> None:
     for exact in (bool, int, str):
         made.register_structure_hook(exact, _exactly(exact))
-    made.register_structure_hook(float, _structure_float)
+    made.register_structure_hook(float, _float_structure(form))
     made.register_structure_hook(bytes, _structure_bytes)
     made.register_structure_hook(types.NoneType, _structure_none)
     if form is Form.JSON:
@@ -74,25 +72,30 @@ def _exactly(wanted: type) -> StructureHook:
     return structure
 
 
-def _structure_float(value: Any, cls: Any) -> Any:
-    value = opened(value, "float")
-    if isinstance(value, str):
-        return cls(_special_float(value))
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise wrong(value, float)
-    return value if cls is float else cls(value)
+def _float_structure(form: Form) -> StructureHook:
+    """What reads floats; infinity and not-a-number may be texts."""
+    wanted = kind_name(float) + (' (or "inf")' if form is Form.JSON else "")
 
+    def structure(value: Any, cls: Any) -> Any:
+        value = opened(value, "float")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number and value not in ("inf", "-inf", "nan"):
+            message = f"must be {wanted}, not {shown(value)}"
+            raise DataError(message)
+        return value if is_number and cls is float else cls(value)
 
-def _special_float(text: str) -> float:
-    if text not in ("inf", "-inf", "nan"):
-        raise wrong(text, float)
-    return float(text)
+    return structure
 
 
 def _structure_bytes(value: Any, cls: Any) -> Any:
+    """Bytes, or their base64."""
     value = opened(value, "bytes")
     if isinstance(value, str):
-        value = base64.b64decode(value, validate=True)
+        try:
+            value = base64.b64decode(value, validate=True)
+        except ValueError:
+            message = "is not base64"
+            raise DataError(message) from None
     elif not isinstance(value, bytes):
         raise wrong(value, bytes)
     return value if cls is bytes else cls(value)

@@ -17,8 +17,6 @@ from .._values.sameness import changed_at
 from .._values.wire import pack, unpack
 from .plain_records import plain_form_of
 
-__all__ = ["MisfitError", "Plugins", "Side", "ValueCodec"]
-
 _TRIAL = b"\x00"
 
 
@@ -157,8 +155,7 @@ class _Type:
     def misfit(self, data: Any, error: Exception) -> Exception:
         """All that is wrong with data that could not be read, in one error."""
         from .converter import converter
-        from .faults import faults_in
-        from .forms import Form
+        from .forms import Form, faults_in
 
         thorough = converter(
             Form.STORED, finds_all=True, drops_fields=self._drops_fields

@@ -15,10 +15,10 @@ from uuid import UUID
 
 import trio
 
-from .._codec.output import OutputBuffer
 from .._plan.plan import Plan
 from .._protocols.vault import STOP, PlanRequest
 from .._runtime.journal import Committer, Journal
+from .._runtime.output import OutputBuffer
 from .._runtime.trio_runtime import RunSettings, TrioRuntime
 from .._values.errors import InternalError, StorageError, WorkstreamError
 

@@ -10,7 +10,7 @@ walked, found, compared, copied and stored from that moment on.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 import attrs
 
@@ -59,15 +59,15 @@ class Shape:
 
 def _shape_of(cls: type[Node]) -> Shape:
     """The shape that the annotations of a class describe."""
-    hints = get_type_hints(cls)
+    fields = attrs.fields(attrs.resolve_types(cls))
     held = [
-        Held(name, part, many=get_origin(hint) is list)
-        for name, hint in hints.items()
-        for part in get_args(hint) or (hint,)
+        Held(field.name, part, many=get_origin(field.type) is list)
+        for field in fields
+        for part in get_args(field.type) or (field.type,)
         if isinstance(part, type) and issubclass(part, Node)
     ]
     names = {each.name for each in held}
-    others = [field for field in attrs.fields(cls) if field.name not in names]
+    others = [field for field in fields if field.name not in names]
     return Shape(
         held=tuple(held),
         settings=tuple(field for field in others if field.init),

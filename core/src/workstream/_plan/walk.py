@@ -75,11 +75,13 @@ def new_plan_id() -> UUID:
     return UUID(int=uuid_utils.uuid7().int & ~POSITION_MASK)
 
 
-def give_ids(plan: Plan, plan_id: UUID) -> None:
-    """Give every object its id, and the plan's (OM-12, OM-13)."""
-    for position, item in enumerate(walk(plan)):
+def give_ids(plan: Plan, plan_id: UUID) -> list[Item]:
+    """Give every object its id, and the plan's (OM-12, OM-13); all in walk order."""
+    items = list(walk(plan))
+    for position, item in enumerate(items):
         item.node.id = UUID(int=plan_id.int + position)
         item.node.plan_id = plan_id
+    return items
 
 
 def position_of(node: Node) -> int:

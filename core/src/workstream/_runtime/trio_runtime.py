@@ -20,7 +20,6 @@ from .._attempts.context import AttemptContext
 from .._attempts.outcomes import DEAF_AFTER, hide_secrets
 from .._attempts.verbs import Plugins, PluginVerbs
 from .._codec.codec import Codec
-from .._codec.output import OutputBuffer
 from .._codec.records import encode_line, row_of
 from .._interpreter import judgement
 from .._interpreter.interpreter import Interpreter
@@ -33,6 +32,7 @@ from .._values.state import Attempt
 from .calls import NoSecretsError, outcome_of_call, with_secrets
 from .journal import Journal
 from .lookups import Lookups
+from .output import OutputBuffer
 from .trio_loop import TrioLoop, cancelled_by_a_plugin
 
 LINES_EVERY = 0.1

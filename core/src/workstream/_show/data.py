@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from .._codec.json_text import to_json
-from .._codec.json_writer import attempt_data
+from .._codec.objects import attempt_data
 from .._protocols.vault import PlanRequest
 from .._store.entries import PlanEntry
 from .._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent

@@ -13,8 +13,7 @@ from uuid import UUID
 import attrs
 
 from .._codec.codec import Codec
-from .._codec.output import Line
-from .._codec.records import decode_line
+from .._codec.records import Line, decode_line
 from .._plan.clone import clone, scrubbed_attempt
 from .._plan.plan import BaseAction, Plan
 from .._plan.walk import Item

@@ -13,8 +13,7 @@ from uuid import UUID
 import trio
 
 from .._codec.codec import Codec
-from .._codec.output import Line
-from .._codec.records import decode_line
+from .._codec.records import Line, decode_line
 from .._plan.clone import clone
 from .._plan.plan import Plan
 from .._plan.walk import actions

@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import UUID
 
-from .._codec.records import encode_request, encode_row, row_prefixes, status_in
+from .._codec.records import encode_request, encode_row, row_prefix, status_in
 from .._protocols.vault import (
     Change,
     LineRecord,
@@ -258,7 +258,7 @@ class LmdbVault:
         # Of most rows it is enough to look at the first bytes.
         starts: tuple[bytes, ...] = (b"",)
         if statuses is not None:
-            starts = tuple(start for each in statuses for start in row_prefixes(each))
+            starts = tuple(map(row_prefix, statuses))
         with await self._reading() as reader:
             found = reader.all_of(layout.ROW) if ids is None else reader.rows_of(ids)
             rows = (row_at(key, data) for key, data in found if data.startswith(starts))

@@ -12,36 +12,12 @@ from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 
-import attrs
-
+from .._codec.records import Line
 from .._values.state import FIRST_LINES, LAST_LINES
-
-__all__ = ["MAX_LINE_BYTES", "Line", "OutputBuffer"]
 
 MAX_LINE_BYTES = 4096
 """How long a line may be, in bytes of UTF-8 (WA-3)."""
 _CUT = " […]"
-
-
-@attrs.frozen(kw_only=True)
-class Line:
-    """One line that a plugin reported (WA-3).
-
-    Attributes:
-        number: Counted from 1 over all attempts of the action; gaps were dropped.
-        time: When it was reported.
-        attempt: Of which attempt, counted from 1.
-        text: The line, at most 4 KiB of UTF-8, secrets hidden.
-        done: How much is done, where the plugin said so.
-        total: Of how much.
-    """
-
-    number: int
-    time: datetime
-    attempt: int
-    text: str
-    done: float | None = None
-    total: float | None = None
 
 
 def cut(text: str) -> str:

@@ -1,0 +1,429 @@
+"""The objects of a plan as dicts: the one description of a plan's data.
+
+Which fields an object has, its class says (``_plan.shape``); what plain data a field
+becomes, its declared type says (``_codec.converter``). The stored definition and the
+JSON form differ in three points: the form of single values, whether what the engine
+writes is part of it, and how requests are written.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, cast
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from .._plan.plan import BaseAction, Node, Plan
+from .._plan.shape import SHAPES
+from .._plan.walk import walk
+from .._secrets.references import StoredValue
+from .._values.annotations import is_record
+from .._values.errors import Fault
+from .._values.state import Attempt, PluginError, State
+from .converter import converter, new_converter
+from .forms import (
+    TAG,
+    DataError,
+    Form,
+    Hook,
+    below,
+    class_of,
+    faults_in,
+    is_array,
+    is_dict,
+    nearest,
+    shown,
+    wrong,
+)
+from .tags import plain_json, unplain
+from .value_codec import Plugins, Side, ValueCodec
+
+STORED_VALUE = "StoredValue"
+"""The tag of a request or response whose plugin was not at hand."""
+
+
+# -- Written -----------------------------------------------------------------------------
+
+Request = Callable[[BaseAction], Any]
+"""Gives the plain data of an action's request, which is not None."""
+
+
+def definition_of(plan: Plan, request_of: Request) -> dict[str, Any]:
+    """The plan as its author wrote it; fields that have their default are left out."""
+    return _written(plan, _definition_hooks(), request_of)
+
+
+def json_of(plan: Plan) -> dict[str, Any]:
+    """The same in JSON, with what the engine wrote.
+
+    What is short comes first, so that a block's state does not stand behind its
+    thousand sequences.
+    """
+    return _written(plan, _json_hooks(), lambda action: described(action.request))
+
+
+def _written(
+    node: Node, hooks: dict[type[Node], list[Hook]], request_of: Request
+) -> dict[str, Any]:
+    """The object and all that it holds; ``hooks`` write the fields of each class."""
+    cls = type(node)
+    first, *more = hooks[cls]
+    data: dict[str, Any] = first(node)
+    for hook in more:
+        data |= hook(node)
+    if isinstance(node, BaseAction):
+        if node.request is not None:
+            data["request"] = request_of(node)
+        return data
+    for field in SHAPES[cls].held:
+        held: Any = getattr(node, field.name)
+        if field.many:
+            data[field.name] = [_written(each, hooks, request_of) for each in held]
+        elif held is not None:
+            data[field.name] = _written(held, hooks, request_of)
+    return data
+
+
+@functools.cache
+def _definition_hooks() -> dict[type[Node], list[Hook]]:
+    """What writes an object as its author wrote it, but for requests and what it holds."""
+    made = converter(Form.STORED)
+    return {
+        cls: [_fields_hook(cls, made, shape.settings)] for cls, shape in SHAPES.items()
+    }
+
+
+@functools.cache
+def _json_hooks() -> dict[type[Node], list[Hook]]:
+    """The same in JSON, and what writes the fields of the engine."""
+    made = _json()
+    return {
+        cls: [
+            _fields_hook(cls, made, fields)
+            for fields in (shape.settings, shape.written)
+        ]
+        for cls, shape in SHAPES.items()
+    }
+
+
+def _fields_hook(
+    cls: type[Node], made: cattrs.Converter, fields: tuple[attrs.Attribute[Any], ...]
+) -> Hook:
+    """What writes these fields; ``plan_id`` is the plan's, and a request its plugin's."""
+    names = {field.name for field in fields} - {"plan_id", "request"}
+    others = [field.name for field in attrs.fields(cls) if field.name not in names]
+    left_out: dict[str, Any] = {name: override(omit=True) for name in others}
+    return make_dict_unstructure_fn(
+        cls,
+        made,
+        _cattrs_include_init_false=True,
+        _cattrs_omit_if_default=True,
+        _cattrs_use_linecache=False,
+        **left_out,
+    )
+
+
+def attempt_data(attempt: Attempt) -> dict[str, Any]:
+    """One attempt of an action in JSON."""
+    return cast("dict[str, Any]", _json().unstructure(attempt))
+
+
+def described(value: Any) -> Any:
+    """A request or response in JSON, so that it can be read without its declared type."""
+    if isinstance(value, StoredValue):
+        form = {TAG: STORED_VALUE, "data": plain_json(value.data)}
+        if value.secret:
+            form["secret"] = [list(path) for path in value.secret]
+        return form
+    cls = class_of(value)
+    if is_record(cls):
+        data = converter(Form.JSON).unstructure(value, unstructure_as=cls)
+        return {TAG: cls.__name__, **data}
+    if cls is list or (
+        is_array(value) and any(is_record(class_of(part)) for part in value)
+    ):
+        return [described(part) for part in value]
+    if is_dict(value) and all(key.__class__ is str and key != TAG for key in value):
+        return {key: described(part) for key, part in value.items()}
+    return plain_json(value)
+
+
+# -- Read from a definition ----------------------------------------------------------------
+
+
+def plan_of(data: Any) -> Plan:
+    """The plan of a definition, its requests still in their stored form.
+
+    Raises:
+        Exception: The data is no such definition.
+    """
+    return _stored().structure(data, Plan)
+
+
+@functools.cache
+def _stored() -> cattrs.Converter:
+    """Reads definitions."""
+    made = new_converter(Form.STORED)
+
+    def structure(cls: type[Node]) -> Any:
+        return make_dict_structure_fn(
+            cls,
+            made,
+            _cattrs_forbid_extra_keys=True,
+            _cattrs_use_linecache=False,
+            request=override(struct_hook=_as_it_is),
+        )
+
+    made.register_structure_hook_factory(SHAPES.__contains__, structure)
+    return made
+
+
+def _as_it_is(data: Any, _: Any) -> Any:
+    """The data: it is read when the object's plugin is known."""
+    return data
+
+
+# -- Read from JSON ------------------------------------------------------------------------
+
+
+@attrs.frozen
+class _PluginError:
+    """The fields of a ``PluginError``, which is no class of fields itself."""
+
+    message: str
+    code: int = 0
+    permanent: bool = False
+    wrapped: _PluginError | None = None
+
+
+@functools.cache
+def _json() -> cattrs.Converter:
+    """Writes and reads what the engine writes, and reads single values of authors.
+
+    What is wrong with these can be shown: no secret stands in them.
+    """
+    made = new_converter(Form.JSON)
+    made.register_unstructure_hook(PluginError, _error_data)
+    made.register_structure_hook(PluginError, lambda data, _: _error_of(data))
+    made.register_unstructure_hook(
+        State, make_dict_unstructure_fn(State, converter(Form.JSON))
+    )
+    made.register_unstructure_hook(
+        Attempt,
+        make_dict_unstructure_fn(
+            Attempt,
+            made,
+            _cattrs_omit_if_default=True,
+            response=override(unstruct_hook=described),
+        ),
+    )
+    made.register_structure_hook(int, _structure_count)
+    made.register_structure_hook(datetime, _structure_time)
+    made.register_structure_hook(enum.Enum, _structure_name)
+    return made
+
+
+def _error_data(error: PluginError) -> Any:
+    """The dict of an error, and of those behind it."""
+    names = [field.name for field in attrs.fields(_PluginError)]
+    fields = {name: getattr(error, name) for name in names}
+    wrapped = fields.pop("wrapped")
+    data = {name: value for name, value in fields.items() if value or name == "message"}
+    return data if wrapped is None else {**data, "wrapped": _error_data(wrapped)}
+
+
+def _error_of(data: Any) -> PluginError:
+    """The error of such a dict."""
+    return _plugin_error(_json().structure(data, _PluginError))
+
+
+def _plugin_error(read: _PluginError) -> PluginError:
+    """The error with these fields."""
+    return PluginError(
+        read.message,
+        code=read.code,
+        permanent=read.permanent,
+        wrapped=None if read.wrapped is None else _plugin_error(read.wrapped),
+    )
+
+
+def _structure_count(value: Any, _: Any) -> Any:
+    """A whole number; true is none."""
+    if value.__class__ is not int:
+        raise wrong(value, int)
+    return value
+
+
+def _structure_time(value: Any, _: Any) -> datetime:
+    """A time that says in which zone it is."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        message = "is not a time such as 2026-01-31T12:00:00Z"
+        raise DataError(message) from None
+    if moment.tzinfo is None:
+        message = "is a time without a zone: add Z for UTC"
+        raise DataError(message)
+    return moment
+
+
+def _structure_name(value: Any, cls: Any) -> enum.Enum:
+    """The member of this name."""
+    members: dict[str, enum.Enum] = cls.__members__
+    if isinstance(value, str) and value in members:
+        return members[value]
+    known = ", ".join(name for name in members if name != "UNKNOWN")
+    what = repr(value) if isinstance(value, str) else shown(value)
+    message = f"must be one of {known}, not {what}"
+    raise DataError(message)
+
+
+class Reader:
+    """Reads one plan from the dicts and lists of its JSON form.
+
+    Whatever is wrong is noted in ``faults``, with its place, and reading goes on: an
+    author who is told of one fault at a time is told very slowly.
+    """
+
+    def __init__(self, plugins: Plugins | None, *, keep_state: bool) -> None:
+        self.faults: list[Fault] = []
+        self._plugins = plugins
+        self._values = ValueCodec(plugins)
+        self._keep_state = keep_state
+        self._scrubbed = False
+
+    def plan(self, whole: Any, known_format: int) -> Plan | None:
+        """The plan, or None where it is too wrong to make one."""
+        if not is_dict(whole):
+            what = f"must be a plan, which is an object, not {shown(whole)}"
+            self._fault("", "", what)
+            return None
+        version: Any = whole.get("format")
+        if version.__class__ is int and version > known_format:
+            # What else is wrong with it, only a newer engine could say.
+            known = f"this engine reads up to format {known_format}"
+            self._fault("", "format", f"is {version}: {known}; use a newer workstream")
+            return None
+        if version.__class__ is not int or version < 1:
+            what = "is no version" if "format" in whole else "is missing"
+            self._fault("", "format", f'{what}: write "format": {known_format}')
+        self._scrubbed = whole.get("scrubbed") is True
+        rest = {name: value for name, value in whole.items() if name != "format"}
+        plan = cast("Plan | None", self._node(Plan, rest, ""))
+        if plan is not None:
+            plan.scrubbed = self._scrubbed
+            for item in walk(plan) if plan.id is not None else ():
+                item.node.plan_id = plan.id
+        return plan
+
+    def _node(self, cls: type[Node], data: Any, path: str) -> Node | None:
+        """The object of this class, or None where it is too wrong to make one."""
+        if not is_dict(data):
+            self._fault(path, "", str(wrong(data, cls)))
+            return None
+        fields = attrs.fields(cls)
+        known = [field.name for field in fields if field.name != "plan_id"]
+        for name in data:
+            if name not in known:
+                self._fault(path, name, f"is not a field{nearest(name, known)}")
+        before = len(self.faults)
+        given: dict[str, Any] = {}
+        for field in fields:
+            if field.init and field.name in data:
+                given[field.name] = self._field(cls, field, data, path)
+            elif field.init and field.default is attrs.NOTHING:
+                self._fault(path, field.name, "is missing")
+        node = cls(**given) if len(self.faults) == before else None
+        if self._keep_state:
+            # Read for its faults too where the object itself cannot be made.
+            for field in SHAPES[cls].written:
+                if field.name in data:
+                    value = self._field(cls, field, data, path)
+                    if node is not None:
+                        setattr(node, field.name, value)
+        return node
+
+    def _field(
+        self, cls: type[Node], field: attrs.Attribute[Any], data: Any, path: str
+    ) -> Any:
+        """The value of one field, or None where it is wrong."""
+        name, value = field.name, data[field.name]
+        place = below(path, name)
+        held = next((each for each in SHAPES[cls].held if each.name == name), None)
+        if name == "request":
+            return self._value(data, Side.REQUEST, value, place)
+        if name == "attempts" or (held is not None and held.many):
+            if not is_array(value):
+                self._fault(path, name, str(wrong(value, list)))
+                return None
+            places = [(f"{place}[{index}]", each) for index, each in enumerate(value)]
+            if held is None:
+                return [self._attempt(data, each, there) for there, each in places]
+            return [self._node(held.type, each, there) for there, each in places]
+        if held is not None:
+            return None if value is None else self._node(held.type, value, place)
+        return self._single(field.type, value, path, name)
+
+    def _single(self, wanted: Any, value: Any, path: str, name: str = "") -> Any:
+        """A value of a declared type, or None where it is wrong."""
+        place = below(path, name) if name else path
+        try:
+            return _json().structure(value, wanted)
+        except Exception as error:
+            for there, message in faults_in(error, place):
+                if there == place:
+                    self._fault(path, name, message)
+                else:
+                    self._fault(there, "", message)
+        return None
+
+    def _attempt(self, action: Any, data: Any, path: str) -> Attempt | None:
+        """One attempt of the action with this data."""
+        response, others = None, data
+        if is_dict(data):
+            others = {name: data[name] for name in data if name != "response"}
+            place = below(path, "response")
+            response = self._value(action, Side.RESPONSE, data.get("response"), place)
+        attempt: Attempt | None = self._single(Attempt, others, path)
+        if attempt is not None:
+            attempt.response = response
+        return attempt
+
+    def _value(self, action: Any, side: Side, value: Any, path: str) -> Any:
+        """A request or response of the action with this data."""
+        if value is None:
+            return None
+        try:
+            return self._typed(action.get("plugin"), side, value)
+        except Exception as error:
+            if self._scrubbed:
+                # What stands in place of a secret need not fit its type.
+                return StoredValue(value)
+            for place, message in faults_in(error, path):
+                self._fault(place, "", message)
+            return None
+
+    def _typed(self, plugin: Any, side: Side, value: Any) -> Any:
+        """A request or response of this plugin, of its type where it is at hand."""
+        if is_dict(value) and value.get(TAG) == STORED_VALUE:
+            stored = [unplain(value["data"]), value.get("secret", [])]
+            return self._values.decode(plugin, side, stored)
+        found = None
+        if self._plugins is not None and isinstance(plugin, str):
+            found = self._plugins.get(plugin)
+        if found is None:
+            return StoredValue(value)
+        wanted = found.request_type if side is Side.REQUEST else found.response_type
+        return converter(Form.JSON).structure(value, wanted)
+
+    def _fault(self, path: str, field: str, message: str) -> None:
+        """Note what is wrong."""
+        fault = Fault(
+            path=path or "the plan", field=field, rule="JSON", message=message
+        )
+        self.faults.append(fault)
