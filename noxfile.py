@@ -62,6 +62,14 @@ def _editable() -> list[str]:
     return [arg for path in (".", *PLUGINS) for arg in ("-e", path)]
 
 
+def _install_editable(session: nox.Session, *needed: str) -> None:
+    """Install this checkout and what else a session needs."""
+    # The builder once, not anew for each distribution: by pip that takes half a minute.
+    builder = (*PYPROJECT["build-system"]["requires"], "editables")
+    session.install(*builder, env=COMPILED)
+    session.install("--no-build-isolation", *_editable(), *needed, env=COMPILED)
+
+
 def _pytest(session: nox.Session, *arguments: str, **environment: str) -> None:
     """Run tests on all cores."""
     # A core that has done its half takes over tests from another.
@@ -82,7 +90,7 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check types with both checkers, and that they catch what they should."""
     needed = (*_group("typing"), *_group("docs"), *_tests_group(), "nox")
-    session.install(*_editable(), *needed)
+    _install_editable(session, *needed)
     session.run("mypy")
     for path in PLUGINS:  # one by one, so that test files may share names
         session.run("mypy", path)
@@ -94,14 +102,14 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run every test suite; arguments go to pytest, for example ``-- -m "not slow"``."""
-    session.install(*_editable(), *_tests_group(), env=COMPILED)
+    _install_editable(session, *_tests_group())
     _pytest(session, *session.posargs)
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Measure which lines of the engine and the harness their quick tests reach."""
-    session.install(*_editable(), *_tests_group(), *_group("coverage"), env=COMPILED)
+    _install_editable(session, *_tests_group(), *_group("coverage"))
     suites = ("core/tests", "testing/tests")
     session.run("coverage", "erase")
     # Not by a plugin of pytest's: ours is loaded, with what it imports, before any other.

@@ -23,6 +23,7 @@ PAGES = {"deploy-a-server": 1, "deploy-a-cluster": 8}
 
 
 @pytest.mark.parametrize(("page", "hosts"), PAGES.items())
+@pytest.mark.slow
 def test_page_does_what_it_shows_on_hosts(
     make_tier: MakeTier, tmp_path: Path, page: str, hosts: int
 ) -> None:

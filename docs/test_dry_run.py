@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 import pytest
+from quickly import one_in
 
 EXAMPLES = Path(__file__).with_name("examples")
 
@@ -201,7 +202,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         subprocess.run([*tier, "down", root], check=True)
 
 
-@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("flags", one_in(2, [[], ["--json"]]), ids=["text", "json"])
 def test_nothing_is_written(world: World, flags: list[str]) -> None:
     """No store, no file, no ref and no object, nothing on the host; and no secret shown."""
     before = snapshot(world.work)
@@ -216,6 +217,7 @@ def test_nothing_is_written(world: World, flags: list[str]) -> None:
     assert "hunter2" not in done.stdout
 
 
+@pytest.mark.slow
 def test_what_is_foreseen_is_what_happens(world: World) -> None:
     """All would change; and once it was run, nothing would."""
 

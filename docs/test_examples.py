@@ -248,7 +248,26 @@ def missing(page: str) -> list[str]:
     return [name for name in NEEDS.findall(text) if shutil.which(name) is None]
 
 
-@pytest.mark.parametrize("page", PAGES)
+def processes(page: str) -> int:
+    """How many processes following a page takes; 0 when it asks for nothing."""
+    found = list(blocks((ROOT / page).read_text(encoding="utf-8")))
+    if not any(block.verb or block.language == "console" for block in found):
+        return 0
+    shown = [block for block in found if block.verb not in ("not run", "on hosts")]
+    return 1 + sum(
+        len(list(commands(block))) for block in shown if block.language == "console"
+    )
+
+
+FOLLOWED = [
+    pytest.param(page, marks=pytest.mark.slow) if processes(page) > 3 else page
+    for page in PAGES
+    if processes(page)
+]
+"""The pages that ask for something, news fragments seldom do; slow if it is much."""
+
+
+@pytest.mark.parametrize("page", FOLLOWED)
 def test_page_does_what_it_shows(page: str, tmp_path: Path) -> None:
     """Blocks run, and commands print what stands below them."""
     for program in missing(page):

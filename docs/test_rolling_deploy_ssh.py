@@ -89,6 +89,7 @@ def finish(process: subprocess.Popen[str], deploy: Deploy) -> None:
         assert releases == ([] if number == 5 else ["v2"])
 
 
+@pytest.mark.slow
 def test_it_is_killed_in_the_middle_and_goes_on(deploy: Deploy) -> None:
     """What is recorded as done is not done again, and what ran is found again."""
     first = deploy.run()

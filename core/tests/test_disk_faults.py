@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from quickly import one_in
 
 CASES = Path(__file__).with_name("faulty_disk.py")
 
@@ -52,6 +53,7 @@ def passes(case: str, directory: Path, *, mounts: bool = False) -> None:
 
 
 @needs_mount
+@pytest.mark.slow
 def test_a_disk_that_fills_up_during_a_run(tmp_path: Path) -> None:
     """The run breaks off and says why; the same engine, and the run, go on with room."""
     passes("full_during_a_run", tmp_path, mounts=True)
@@ -64,34 +66,40 @@ def test_a_disk_that_is_full_at_open(tmp_path: Path) -> None:
 
 
 @needs_mount
+@pytest.mark.slow
 def test_a_store_that_is_begun_on_a_nearly_full_disk(tmp_path: Path) -> None:
     """It is begun or it is not: with room, later, it is a store and no damage."""
     passes("full_while_begun", tmp_path, mounts=True)
 
 
 @needs_mount
+@pytest.mark.slow
 def test_a_disk_that_is_full_for_a_copy(tmp_path: Path) -> None:
     """A backup, or a restore, leaves nothing that looks whole, and says why."""
     passes("full_for_a_copy", tmp_path, mounts=True)
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     """It is met as a full disk is: the run breaks off, and goes on without the limit."""
     passes("file_too_large", tmp_path)
 
 
 @needs_mount
+@pytest.mark.slow
 def test_a_disk_that_is_read_only_at_open(tmp_path: Path) -> None:
     """It is said to be read-only, to root as well."""
     passes("read_only", tmp_path, mounts=True)
 
 
+@pytest.mark.slow
 def test_a_directory_that_is_read_only(tmp_path: Path) -> None:
     """It is said to be read-only for this user; made writable, it opens."""
     passes("read_only_directory", tmp_path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.slow
 def test_a_store_of_another_user(tmp_path: Path) -> None:
     """It is refused, to root as well, and nothing of it changes."""
     passes("of_another_user", tmp_path)
@@ -100,12 +108,15 @@ def test_a_store_of_another_user(tmp_path: Path) -> None:
 @needs_filter
 @pytest.mark.parametrize(
     "case",
-    [
-        "pages_cannot_be_written",
-        "pages_are_read_only",
-        "sync_fails",
-        "last_page_cannot_be_written",
-    ],
+    one_in(
+        4,
+        [
+            "pages_cannot_be_written",
+            "pages_are_read_only",
+            "sync_fails",
+            "last_page_cannot_be_written",
+        ],
+    ),
 )
 def test_a_disk_that_fails_during_a_run(tmp_path: Path, case: str) -> None:
     """The run breaks off; the store stays readable, and once the disk works, goes on."""
@@ -113,6 +124,7 @@ def test_a_disk_that_fails_during_a_run(tmp_path: Path, case: str) -> None:
 
 
 @needs_filter
+@pytest.mark.slow
 def test_a_disk_that_fails_at_open(tmp_path: Path) -> None:
     """The store is named, and takes no harm."""
     passes("fails_at_open", tmp_path)

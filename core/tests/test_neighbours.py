@@ -11,10 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 NEIGHBOURS = Path(__file__).with_name("neighbours.py")
 ROUNDS = int(os.environ.get("WORKSTREAM_ROUNDS", "5"))
 
 
+@pytest.mark.slow
 def test_ten_engines_and_twenty_readers_share_a_store(tmp_path: Path) -> None:
     """While two of them are killed, and one process deletes what has ended."""
     command = [sys.executable, "-W", "error", str(NEIGHBOURS), str(tmp_path)]

@@ -25,6 +25,7 @@ from typing import (
 from uuid import UUID
 
 import attrs
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
@@ -316,6 +317,7 @@ def test_what_is_accepted_comes_back(pair: Pair, side: Side) -> None:
 
 @examples
 @given(typed_values(), typed_values())
+@pytest.mark.slow
 def test_a_value_of_another_type_is_never_misread(declared: Pair, other: Pair) -> None:
     """It is refused, or it fits and comes back as it was: nothing is converted."""
     codec = ValueCodec(OnePlugin(Typed(declared[0])))

@@ -440,6 +440,7 @@ INVARIANTS: list[Callable[[CaseRun], list[str]]] = [
 
 @examples
 @given(text=plans(), seed=st.integers(0, 2**16))
+@pytest.mark.slow
 def test_every_plan_ends_in_order(text: str, seed: int) -> None:
     """Nothing is R at the end, reasons fit (F-6), attempts never overlap (A-5), and so on.
 
@@ -464,6 +465,7 @@ def test_every_plan_ends_in_order(text: str, seed: int) -> None:
 
 @examples
 @given(text=plans(), seed=st.integers(0, 2**16), stop_at=MOMENTS)
+@pytest.mark.slow
 def test_a_stop_ends_every_plan_in_order(text: str, seed: int, stop_at: float) -> None:
     """Whenever it comes; the same holds of what it leaves (section 14)."""
     trial = Trial(text)

@@ -86,6 +86,7 @@ def test_a_field_with_a_default_is_filled(
         ),
     ],
 )
+@pytest.mark.slow
 def test_any_other_change_is_that_plan_s_trouble(
     toy: Path,
     crashed: str,

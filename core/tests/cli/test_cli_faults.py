@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from quickly import one_in
 
 from workstream.testing import FaultyVault
 
@@ -70,7 +71,7 @@ def faulty(toy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return importlib.import_module("faulty_store")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", one_in(5, COMMANDS))
 def test_each_call_may_fail_under_each_command(
     faulty: Any, call: Call, write_plan: WritePlan, name: str
 ) -> None:

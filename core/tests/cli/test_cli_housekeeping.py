@@ -543,6 +543,7 @@ def test_the_doctor_finds_what_is_wrong_with_plugins(
 # -- All of them -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_keeping_house_imports_no_plugin_package_and_shows_no_secret(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:

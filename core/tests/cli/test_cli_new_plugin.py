@@ -55,6 +55,7 @@ def python(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]
         for tool in CHECKS
     ],
 )
+@pytest.mark.slow
 def test_a_new_package_satisfies_the_tools_untouched(
     call: Call, here: Path, name: str, tool: str
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_new_package_satisfies_the_tools_untouched(
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_a_new_package_passes_its_own_tests(call: Call, here: Path) -> None:
     """Its tests, with the conformance check among them, pass untouched."""
     assert call("new-plugin", "acme").exit_code == 0
@@ -78,6 +80,7 @@ def test_a_new_package_passes_its_own_tests(call: Call, here: Path) -> None:
     assert "5 passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_new_package_is_found_and_run(
     call: Call, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quickly import one_in
 
 Start = Callable[..., Any]
 WritePlan = Callable[..., Path]
@@ -38,7 +39,9 @@ def held(tmp_path: Path, **more: object) -> str:
     """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", one_in(3, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+)
 def test_the_first_signal_stops_the_plan(
     start: Start, write_plan: WritePlan, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -111,6 +114,7 @@ def test_a_terminal_that_is_gone_ends_no_run(
     assert listed(start)[0]["status"] == "STOPPED"
 
 
+@pytest.mark.slow
 def test_the_second_signal_leaves_as_a_crash_would(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -133,6 +137,7 @@ def test_the_second_signal_leaves_as_a_crash_would(
 
 
 @pytest.mark.parametrize("how", ["deaf", "block"])
+@pytest.mark.slow
 def test_no_plugin_keeps_the_second_signal_from_working(
     start: Start, write_plan: WritePlan, tmp_path: Path, how: str
 ) -> None:
@@ -188,6 +193,7 @@ def test_a_killed_run_is_resumed(
     assert "nothing to resume" in nothing.output
 
 
+@pytest.mark.slow
 def test_run_leaves_crashed_plans_alone(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -226,6 +232,7 @@ def test_stop_reaches_the_process_that_runs_the_plan(
     assert child.end() == 4
 
 
+@pytest.mark.slow
 def test_several_plans_are_resumed_together(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -247,6 +254,7 @@ def test_several_plans_are_resumed_together(
         )
 
 
+@pytest.mark.slow
 def test_commands_that_only_read_import_no_plugin_package(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -297,7 +305,7 @@ def test_the_help_imports_little() -> None:
     assert not names & {"trio", "lmdb", "cattrs", "rich", "pluggy", "toy_plugin"}
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("encoding", one_in(3, ["ascii", "latin-1", "utf-8"]))
 def test_any_locale_will_do(start: Start, write_plan: WritePlan, encoding: str) -> None:
     """What the encoding has no letters for is escaped; nothing crashes."""
     plan = """
@@ -322,6 +330,7 @@ def test_any_locale_will_do(start: Start, write_plan: WritePlan, encoding: str) 
         assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_harms_nothing(
     start: Start, write_plan: WritePlan
 ) -> None:
@@ -425,6 +434,7 @@ def unstyled(written: str) -> list[str]:
     return re.sub(r"\x1b\[[\d;]*m", "", written).split("\r\n")
 
 
+@pytest.mark.slow
 def test_tables_and_trees_fit_a_narrow_terminal(
     call: Callable[..., Any], write_plan: WritePlan
 ) -> None:

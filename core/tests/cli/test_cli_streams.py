@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from quickly import one_in
 
 Call = Callable[..., Result]
 WritePlan = Callable[..., Path]
@@ -34,7 +35,9 @@ def statuses(call: Call) -> list[str]:
     return [row["status"] for row in rows]
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed", one_in(5, ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+)
 def test_a_stream_that_is_closed_is_not_missed(
     call: Call, write_plan: WritePlan, closed: str
 ) -> None:
@@ -67,7 +70,9 @@ def test_a_disk_that_is_full_ends_no_run(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("words", [["list"], ["list", "--json"], ["show", "--all"]])
+@pytest.mark.parametrize(
+    "words", one_in(3, [["list"], ["list", "--json"], ["show", "--all"]])
+)
 def test_data_that_is_lost_is_a_failure(
     call: Call, write_plan: WritePlan, words: list[str]
 ) -> None:

@@ -110,6 +110,7 @@ def test_each_event_is_a_json_line(
     assert events(middle.output) == [*changes, end]
 
 
+@pytest.mark.slow
 def test_lines_go_on_after_a_position(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -136,6 +137,7 @@ def test_lines_go_on_after_a_position(
     assert "✓ Deploy: completed" in on.output
 
 
+@pytest.mark.slow
 def test_a_plan_that_crashes_is_not_waited_for(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -158,6 +160,7 @@ def test_a_plan_that_crashes_is_not_waited_for(
     assert "no process runs it" in end["broken_off"]
 
 
+@pytest.mark.slow
 def test_a_watcher_sees_a_resumed_plan_to_its_end(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -204,6 +207,7 @@ trio.run(main)
 
 
 @pytest.mark.parametrize(("command", "status"), [("stop", 4), ("delete", 2)])
+@pytest.mark.slow
 def test_a_plan_that_is_not_started_is_waited_for(
     call: Call, start: Start, command: str, status: int
 ) -> None:
@@ -220,6 +224,7 @@ def test_a_plan_that_is_not_started_is_waited_for(
 
 
 @pytest.mark.parametrize("how", [["--json"], []])
+@pytest.mark.slow
 def test_a_reader_that_leaves_ends_the_watching(
     start: Start, write_plan: WritePlan, tmp_path: Path, how: list[str]
 ) -> None:
