@@ -76,3 +76,42 @@ def test_what_ends_in_the_middle_was_lost() -> None:
 
         assert error.code == SshProblem.CONNECTION_LOST
         assert "the connection was lost" in error.message
+
+
+CHANGED = """\
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!
+Someone could be eavesdropping on you right now (man-in-the-middle attack)!
+It is also possible that a host key has just been changed.
+The fingerprint for the ED25519 key sent by the remote host is
+SHA256:5hTNaUAB8E2tPDLkDDbrsVaPSOwSaDfQlUzlDVFxvL4.
+Please contact your system administrator.
+Add correct host key in /etc/known to get rid of this message.
+Offending ED25519 key in /etc/known:1
+  remove with:
+  ssh-keygen -f "/etc/known" -R "web-1"
+Host key for web-1 has changed and you have requested strict checking.
+Host key verification failed.
+"""
+
+
+def test_what_ssh_says_is_told_in_whole_lines_that_name_facts() -> None:
+    """From the fingerprint on; what is to frighten people is left out."""
+    message = problem_of(HOST, CHANGED).message
+
+    assert "(ssh says: The fingerprint for the ED25519 key sent by the" in message
+    assert "/ SHA256:5hTNaUAB8E2tPDLkDDbrsVaPSOwSaDfQlUzlDVFxvL4. /" in message
+    assert message.endswith("/ Host key verification failed.)")
+    assert "NASTY" not in message
+
+
+def test_of_much_that_ssh_says_the_last_lines_are_told() -> None:
+    """None of them is cut, and it shows that there were more."""
+    lines = [f"line {number} {'x' * 90}" for number in range(20)]
+
+    message = problem_of(HOST, "\n".join(lines)).message
+
+    said = message.partition("(ssh says: ")[2].removesuffix(")").split(" / ")
+    assert said == ["...", *lines[-8:]]

@@ -8,6 +8,8 @@ import pytest
 
 from workstream import SecretRef
 from workstream_ssh import (
+    Become,
+    BecomeMethod,
     CopyFrom,
     CopyTo,
     Host,
@@ -81,7 +83,7 @@ def test_all_faults_of_a_command_are_told_at_once() -> None:
     faults = command_faults(request, is_check=True)
 
     begins = [
-        "host.address is '-oProxyCommand=x': ssh would take it for an option",
+        "host.address is '-oProxyCommand=x': it would be taken for an option",
         "host.port must be a number from 1 to 65535, not 0",
         "host.jump.address is 'a@b': write Host('b', user='a')",
         "argv[0] is 'list files': write each word by itself",
@@ -110,11 +112,49 @@ def test_all_faults_of_a_command_are_told_at_once() -> None:
             RunOn("ssh://web", ("true",)),
             "host.address is 'ssh://web': it must be a name",
         ),
-        (RunOn(Host("w", user="-l"), ("true",)), "host.user is '-l': ssh would take"),
+        (RunOn(Host("w", user="-l"), ("true",)), "host.user is '-l': it would be"),
         (RunOn("w", wrong("ls -l")), "argv must be a tuple of words, not str"),
         (RunOn("w", ()), "argv must begin with the program"),
         (RunOn("w", ("-c",)), "argv[0] is '-c', which is an option and no program"),
         (RunOn("w", wrong((1,))), "argv[0] must be text, not int"),
+        (RunOn("w", ("x", "y" * 131_072)), "argv[1] has 131,072 bytes, more than the"),
+        (
+            ShellOn("w", "y" * 140_000),
+            "script has 140,000 bytes, more than the 131,071",
+        ),
+        (ShellOn("w", "x", args=("y" * 140_000,)), "args[0] has 140,000 bytes"),
+        (RunOn("w", ("x",), env={"A": "y" * 140_000}), "env['A'] has 140,0"),
+        (RunOn("w", ("x",), unless="y" * 140_000), "unless has 140,000 bytes"),
+        (
+            RunOn("w", ("x", *["y" * 130_000] * 50)),
+            "arguments and env have 6,500,",
+        ),
+        (RunOn("w", ("x",), unless=" "), "unless is blank"),
+        (RunOn("w", ("x",), unless=()), "unless must begin with the program"),
+        (
+            RunOn("w", ("x",), unless=("ls -l",)),
+            "unless[0] is 'ls -l': write each word",
+        ),
+        (RunOn("w", ("x",), creates="x"), "creates must be an absolute path or begin"),
+        (RunOn("w", ("x",), removes=""), "removes must be an absolute path or begin"),
+        (RunOn("w", ("x",), become="a b"), "become.user is 'a b': it holds characters"),
+        (RunOn("w", ("x",), become=wrong(True)), "become must be a Become or a user's"),
+        (
+            RunOn("w", ("x",), become=Become(password=wrong("secret"))),
+            "become.password must be a SecretRef, not str",
+        ),
+        (
+            RunOn("w", ("x",), become=Become(method=wrong("su"))),
+            "become.method must be a BecomeMethod, not 'su'",
+        ),
+        (
+            RunOn(
+                "w",
+                ("x",),
+                become=Become(method=BecomeMethod.DOAS, password=SecretRef("env:A")),
+            ),
+            "become.password is for sudo only: doas asks at a terminal",
+        ),
         (ShellOn("w", "  "), "script is blank"),
         (ShellOn("w", wrong(None)), "script must be text, not NoneType"),
         (ShellOn("w", "x", interpreter=()), "interpreter must begin with"),
@@ -149,6 +189,18 @@ def test_each_fault_of_a_command(request_: RunOn | ShellOn, fault: str) -> None:
         (CopyTo("w", "/a", "/b/.."), "target must be the copy's own path"),
         (CopyTo("w", "/a", "/b", mode=0o1777), "mode must be a number such as 0o644"),
         (CopyTo("w", "/a", "/b", make_parents=wrong(1)), "make_parents must be True"),
+        (CopyTo("w", "/a", "/b", owner="-R"), "owner is '-R': it would be taken for"),
+        (CopyTo("w", "/a", "/b", group=""), "group must be a text, not ''"),
+        (CopyTo("w", "/a", "/b", exclude=wrong("*.pyc")), "exclude must be a tuple of"),
+        (
+            CopyTo("w", "/a", "/b", exclude=("/",)),
+            "exclude has '/': a pattern is a name",
+        ),
+        (
+            CopyTo("w", "/a", "/b", exclude=("../x",)),
+            "exclude has '../x': a pattern is",
+        ),
+        (CopyFrom("w", "/a", "/b", become=wrong(0)), "become must be a Become or a"),
         (CopyFrom("w", "a", "/b"), "source must be an absolute path or begin with ~/"),
         (CopyFrom("w", "/a", "~/b"), "target must be an absolute path, not '~/b' (~"),
         (CopyFrom("w", wrong(1), "/b"), "source must be text, not int"),

@@ -27,6 +27,8 @@ __all__ = [
 
 COMMAND_SHOWN = 120
 MOST_LISTED = 8
+CANNOT_START = 126
+TOO_LONG = "Argument list too long"
 
 
 class End(enum.Enum):
@@ -159,6 +161,12 @@ def failure(request: RunOn | ShellOn, ending: Ending) -> PluginError:
         said = ending.stderr.last_lines
         what = "unless: " if "no-unless" in ending.flags else ""
         return PluginError(f"{request.host}: {what}{said}", code=code, permanent=True)
+    if code == CANNOT_START and TOO_LONG in ending.stderr.last_lines:
+        message = (
+            f"{command} is not begun: its arguments and variables are longer than the "
+            "host lets a command have. Hand them over in a file or in stdin"
+        )
+        return PluginError(message, code=code, permanent=True)
     expected = " or ".join(map(str, request.expected_exit_codes))
     how = f"exited with code {code}{_meaning(code)}, expected {expected}"
     if "cancelled" in ending.flags:

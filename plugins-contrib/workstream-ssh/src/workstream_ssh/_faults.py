@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator
 from typing import cast
 
 from workstream import SecretRef
+from workstream.plugins import argument_faults, numbered
 
 from ._become import become_faults
 from ._hosts import host_faults, name_faults
@@ -34,6 +36,7 @@ def command_faults(request: RunOn | ShellOn, *, is_check: bool = False) -> list[
     found += _remote_path_faults("directory", request.directory)
     found += become_faults(request.become)
     found += _condition_faults(request)
+    found += _length_faults(request)
     found += _input_faults(request)
     found += _number_faults(request)
     if not isinstance(cast("object", request.detached), bool):
@@ -145,6 +148,24 @@ def _local_path_faults(field: str, path: object) -> Iterator[str]:
         yield from wrong
     elif not str(path).startswith("/"):
         yield f"{field} must be an absolute path, not {path!r} (~ is not expanded here)"
+
+
+def _length_faults(request: RunOn | ShellOn) -> Iterator[str]:
+    """What Linux would refuse for its length; nothing, if it is wrong in other ways."""
+    words: dict[str, str] = {}
+    if isinstance(request, RunOn):
+        words |= numbered("argv", request.argv)
+    else:
+        words |= numbered("interpreter", request.interpreter)
+        words |= {"script": request.script, **numbered("args", request.args)}
+    env = cast("object", request.env)
+    with contextlib.suppress(TypeError, AttributeError, UnicodeEncodeError):
+        if isinstance(env, dict):
+            yield from argument_faults(words, request.env)
+        if isinstance(request.unless, str):
+            yield from argument_faults({"unless": request.unless}, {})
+        elif request.unless is not None:
+            yield from argument_faults(numbered("unless", request.unless), {})
 
 
 def _condition_faults(request: Options) -> Iterator[str]:

@@ -116,7 +116,7 @@ def name_faults(field: str, name: object) -> Iterator[str]:
     if not isinstance(name, str) or not name:
         yield f"{field} must be a text, not {name!r}"
     elif name.startswith("-"):
-        yield f"{field} is {name!r}: ssh would take it for an option"
+        yield f"{field} is {name!r}: it would be taken for an option"
     elif any(
         c.isspace() or not c.isprintable() or c in "'\"`$\\;&<>|(){}" for c in name
     ):
