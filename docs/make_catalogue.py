@@ -21,14 +21,11 @@ PAGE = ROOT / "docs" / "reference" / "catalogue.md"
 MARK = "<!-- What follows is made by docs/make_catalogue.py -->\n"
 
 
-def entry_points() -> set[str]:
-    """The entry points of the distributions beside the engine."""
+def distributions() -> set[str]:
+    """The distributions beside the engine."""
     return {
-        name
+        tomllib.loads(file.read_text("utf-8"))["project"]["name"]
         for file in ROOT.glob("plugins-contrib/*/pyproject.toml")
-        for name in tomllib.loads(file.read_text("utf-8"))["project"]["entry-points"][
-            "workstream"
-        ]
     }
 
 
@@ -36,7 +33,7 @@ def catalogue() -> str:
     """What ``workstream plugins --markdown`` prints of them, and of nothing else."""
     done = subprocess.run(
         [sys.executable, "-m", "workstream", "plugins", "--markdown"],
-        env={**os.environ, "WORKSTREAM_PLUGINS": ",".join(sorted(entry_points()))},
+        env={**os.environ, "WORKSTREAM_PLUGINS": ",".join(sorted(distributions()))},
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -33,7 +33,7 @@ def maker() -> ModuleType:
 @pytest.fixture(scope="module")
 def plugins(maker: ModuleType) -> list[PluginListing]:
     """All plugins of this repository."""
-    allowed = {"WORKSTREAM_PLUGINS": ",".join(maker.entry_points())}
+    allowed = {"WORKSTREAM_PLUGINS": ",".join(maker.distributions())}
     packages = discover(environment=allowed).listing().packages
     return [plugin for package in packages for plugin in package.plugins]
 

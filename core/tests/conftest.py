@@ -46,6 +46,8 @@ def named(cls, name):
 """
 
 numbers = itertools.count(1)
+packages: dict[str, list[str]] = {}
+"""The distributions that a test has installed, by their entry points."""
 
 
 @pytest.fixture
@@ -54,6 +56,7 @@ def install_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.setattr(sys, "path", [str(site), *sys.path])
+    packages.clear()
 
     def install(
         entry_point: str,
@@ -71,6 +74,8 @@ def install_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         path = site / f"{module}.py"
         path.write_text(HEADER + textwrap.dedent(source))
         package = package or f"dist-{entry_point}"
+        known = "unknown" if metadata == "" else package
+        packages.setdefault(entry_point, []).append(known)
         info = site / f"{package.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
         if metadata is None:
@@ -88,10 +93,14 @@ def install_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 @pytest.fixture
 def find_packages(monkeypatch: pytest.MonkeyPatch) -> Find:
-    """Discovers by a given allow-list: what else is installed here is none of ours."""
+    """Discovers by a given allow-list: what else is installed here is none of ours.
+
+    It is given entry points, as tests name them, and lets their distributions in.
+    """
 
     def find(*allowed: str) -> Host:
-        monkeypatch.setenv(ALLOW_LIST, ",".join(allowed))
+        names = [each for name in allowed for each in packages.get(name, [name])]
+        monkeypatch.setenv(ALLOW_LIST, ",".join(names))
         return discover()
 
     return find

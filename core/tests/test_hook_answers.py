@@ -125,6 +125,23 @@ REFUSED = {
         """,
         "its workstream_vaults gives the scheme 'acme' no function but None",
     ),
+    "plugins forgotten": (
+        """
+        @hookimpl
+        def workstream_plugins():
+            [named(Copy, "acme.copy")]
+        """,
+        "its workstream_plugins returned None: is a `return` missing? To add nothing,"
+        " return an empty list",
+    ),
+    "vaults forgotten": (
+        """
+        @hookimpl
+        def workstream_vaults():
+            pass
+        """,
+        "its workstream_vaults returned None: is a `return` missing?",
+    ),
     "something that is no command": (
         """
         @hookimpl

@@ -325,11 +325,10 @@ def test_an_entry_point_that_names_nothing_is_reported(
 
 
 def test_a_hook_may_add_nothing(install_package: Install, find_packages: Find) -> None:
-    """None, as well as an empty answer, adds nothing and is no fault."""
-    install_package("none", "@hookimpl\ndef workstream_plugins(): return None\n")
+    """An empty answer adds nothing and is no fault."""
     install_package("empty", "@hookimpl\ndef workstream_plugins(): return []\n")
 
-    host = find_packages("none", "empty")
+    host = find_packages("empty")
 
     assert troubles(host) == []
     assert names(host) == []

@@ -52,8 +52,9 @@ def test_without_an_allow_list_every_package_is_let_in(
     [
         ("", []),
         (" , ", []),
-        ("acme", ["acme.copy"]),
-        (" fine ,acme,", ["acme.copy", "fine.copy"]),
+        ("dist-acme", ["acme.copy"]),
+        ("DIST_acme", ["acme.copy"]),
+        (" dist.fine ,dist-acme,", ["acme.copy", "fine.copy"]),
     ],
 )
 def test_an_allow_list_lets_in_what_it_names(
@@ -77,26 +78,53 @@ def test_an_allow_list_lets_in_what_it_names(
         assert (name in left_out) is not let_in
         if not let_in:
             assert left_out[name].reason == (
-                "WORKSTREAM_PLUGINS is set and does not name it"
+                f"WORKSTREAM_PLUGINS is set and does not name dist-{name}"
             )
 
 
 def test_an_allow_list_that_names_nobody_is_told(
     install_package: Install, find_packages: Find
 ) -> None:
-    """A name on the allow-list that no entry point has is reported, with the nearest."""
+    """A name on the allow-list that no package has is reported, with the nearest."""
     install_package("acme", COPY.format(name="acme"))
 
-    host = find_packages("acne", "zzz")
+    host = find_packages("dist-acne", "zzz")
     acne, zzz = troubles(host)
 
-    assert (acne.package, acne.version, acne.entry_point) == ("", "", "acne")
+    assert (acne.package, acne.version, acne.entry_point) == ("dist-acne", "", "")
     assert acne.reason == (
-        "WORKSTREAM_PLUGINS names it, but no installed package has an entry point of"
-        " this name (did you mean acme?)"
+        "WORKSTREAM_PLUGINS names it, but no installed package of this name has"
+        " plugins (did you mean dist-acme?)"
     )
     assert "did you mean" not in zzz.reason
-    assert str(zzz).startswith("entry point 'zzz': WORKSTREAM_PLUGINS names it")
+    assert str(zzz).startswith("package zzz: WORKSTREAM_PLUGINS names it")
+
+
+def test_an_entry_point_does_not_let_a_package_in(
+    install_package: Install,
+) -> None:
+    """Anybody can call an entry point ``http``: the allow-list names distributions."""
+    install_package("http", COPY.format(name="http"), package="stranger")
+
+    host = discover(environment={ALLOW_LIST: "http,workstream-http"})
+
+    assert "http.copy" not in names(host)
+    [kept_out] = [each for each in host.left_out if each.package == "stranger"]
+    assert str(kept_out) == (
+        "entry point 'http' of stranger 1.0: WORKSTREAM_PLUGINS is set and does not"
+        " name stranger"
+    )
+
+
+def test_an_entry_point_on_the_allow_list_is_answered_by_its_package(
+    install_package: Install,
+) -> None:
+    """Who names an entry point is told the distribution's name."""
+    install_package("acme", COPY.format(name="acme"), package="tools-of-acme")
+
+    [trouble] = troubles(discover(environment={ALLOW_LIST: "acme"}))
+
+    assert trouble.reason.endswith("has plugins (did you mean tools-of-acme?)")
 
 
 def test_a_package_whose_entry_points_cannot_be_read_hides_no_other(
@@ -207,7 +235,7 @@ def test_plugins_of_a_package_that_was_left_out_are_unusable_with_its_reason(
     assert "OSError: gone" in registry.unusable["acme.anything"]
     assert registry.unusable["kept.copy"] == (
         "its package dist-kept 1.0 was left out: WORKSTREAM_PLUGINS is set and does"
-        " not name it"
+        " not name dist-kept"
     )
     assert registry.unusable.get("fine.copy") is None
     assert registry.unusable.get("fine.other") is None

@@ -154,7 +154,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "path", [str(site), *sys.path])
     monkeypatch.delitem(sys.modules, "leaky_plugin", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(site))
-    monkeypatch.setenv("WORKSTREAM_PLUGINS", "leaky,command")
+    monkeypatch.setenv("WORKSTREAM_PLUGINS", "leaky,workstream-command")
     monkeypatch.setenv("WORKSTREAM_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("LEAKY_TOKEN", TOKEN)
     monkeypatch.setenv("LEAKY_PASSWORD", PASSWORD)

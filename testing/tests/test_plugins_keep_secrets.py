@@ -370,7 +370,7 @@ def plan_file(
         "SERVICE_URL": f"json://robot:{in_url}@{host}/{in_url}",
         "SECRETS_AT": json.dumps(at),
         "WORKSTREAM_STORE": str(tmp_path / "store"),
-        "WORKSTREAM_PLUGINS": ",".join(NEEDED),
+        "WORKSTREAM_PLUGINS": ",".join(f"workstream-{name}" for name in NEEDED),
         "PYTHONWARNINGS": "default",
     }
     for name, value in variables.items():

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from ._cli.main import main
+import sys
+from typing import NoReturn
 
-__all__ = ["main"]
+
+def main() -> NoReturn:
+    """Do what the command line says, and exit."""
+    from ._cli.main import main
+
+    main()
+
 
 if __name__ == "__main__":
+    # `python -m` puts the current folder first on the path. Before anything is imported
+    # it goes last, so that no secrets.py there stands in for Python's own.
+    if not sys.flags.safe_path:
+        sys.path.append(sys.path.pop(0))
     main()

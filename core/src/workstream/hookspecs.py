@@ -15,7 +15,8 @@ and in that module implements any of the hooks below, marked with ``hookimpl``::
         return [Copy(), Restart()]
 
 The entry point's name, here ``acme``, is the package's own: the names of its plugins
-begin with it (``acme.copy``), and ``WORKSTREAM_PLUGINS`` lists it to let it in.
+begin with it (``acme.copy``), and no other package should take it.
+``WORKSTREAM_PLUGINS`` lists the distributions that are let in.
 
 What holds for every hook:
 

@@ -99,7 +99,7 @@ def test_a_new_package_is_found_and_run(
     (info / "entry_points.txt").write_text(
         "[workstream]\n" + table[2].partition("\n")[0].replace('"', "") + "\n"
     )
-    monkeypatch.setenv("WORKSTREAM_PLUGINS", "acme")
+    monkeypatch.setenv("WORKSTREAM_PLUGINS", "workstream-acme")
     readme = (root / "README.md").read_text()
     plan = readme.partition("```python\n")[2].partition("```")[0]
     (root / "plan.py").write_text(plan.replace("/tmp/motd", str(here / "motd")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -279,3 +280,60 @@ def test_json_that_is_no_plan_is_told(
     assert result.exit_code == 2
     assert "deploy.json" in result.stderr
     assert message in result.stderr
+
+
+@pytest.mark.parametrize("where", ["beside the plan", "in the current folder"])
+def test_files_beside_the_plan_hide_no_module(
+    where: str, write_plan: WritePlan, tmp_path: Path, toy: Path
+) -> None:
+    """Modules of packages and of Python come before what lies beside the plan."""
+    trap = "raise SystemExit('a file beside the plan was imported')\n"
+    for name in ("secrets", "random", "json", "attrs", "trio", "rich", "toy_commands"):
+        (tmp_path / f"{name}.py").write_text(trap)
+    (toy / "toy_commands.py").write_text("NAME = 'from the package'\n")
+    path = write_plan(
+        """
+        import secrets
+        from toy_commands import NAME
+        from workstream import *
+        from toy_plugin import Act, Do
+
+        def plan():
+            import random
+            actions = [Act.action(Do(), name=NAME)]
+            return Plan(name=secrets.__name__, blocks=[
+                Block(name=random.__name__, sequences=[Sequence(name="s", actions=actions)]),
+            ])
+        """,
+        whole=True,
+    )
+    folder = tmp_path if where == "in the current folder" else toy
+
+    done = subprocess.run(
+        [sys.executable, "-m", "workstream", "validate", path, "--json"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)["plan"]
+    assert plan["name"] == "secrets"
+    assert plan["blocks"][0]["sequences"][0]["actions"][0]["name"] == "from the package"
+
+
+def test_a_helper_whose_name_is_taken_is_told(
+    call: Call, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """Where its import fails, the error names the file and says what to do."""
+    (tmp_path / "secrets.py").write_text("TOKEN = 'mine'\n")
+    path = write_plan("from secrets import TOKEN\n", whole=True)
+
+    result = call("validate", path)
+
+    assert result.exit_code == 2
+    assert "cannot import name 'TOKEN' from 'secrets'" in result.stderr
+    assert (
+        "secrets.py is not imported: secrets is a module of Python or of an installed"
+        " package; give the file another name"
+    ) in " ".join(result.stderr.split())

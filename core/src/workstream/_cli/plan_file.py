@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import inspect
 import sys
 import traceback
@@ -75,7 +76,7 @@ def read_plan_file(path: Path, plugins: Callable[[], Plugins]) -> PlanFile:
 
     Args:
         path: The file; one that ends in ``.json`` holds a JSON plan.
-        plugins: What is installed; a JSON plan's requests are of their types.
+        plugins: Finds what is installed; a JSON plan's requests are of their types.
 
     Raises:
         Refusal: It cannot be read or run, or has no such function.
@@ -85,8 +86,10 @@ def read_plan_file(path: Path, plugins: Callable[[], Plugins]) -> PlanFile:
     except OSError as error:
         message = f"{_shown(path)} cannot be read: {error.strerror or error}"
         raise Refusal(message) from error
+    # Before the file adds its folder to the path: no file there hides a package's module.
+    installed = plugins()
     if path.suffix.lower() == ".json":
-        return _json_file(path, data, plugins())
+        return _json_file(path, data, installed)
     return _python_file(path, data)
 
 
@@ -115,8 +118,9 @@ def _python_file(path: Path, source: bytes) -> PlanFile:
     module = types.ModuleType(_MODULE)
     module.__file__ = str(path.absolute())
     sys.modules[_MODULE] = module
-    # As `python FILE` does: helpers beside it can be imported, by its functions too.
-    sys.path.insert(0, str(path.absolute().parent))
+    # Helpers beside it can be imported, by its functions too. At the end of the path: a
+    # secrets.py there must not stand in for Python's own, nor for that of a package.
+    sys.path.append(str(path.absolute().parent))
     with _errors_of(path, "cannot be imported"):
         # Compiled here: importing it the usual way would leave a __pycache__ behind.
         exec(compile(source, str(path.absolute()), "exec"), vars(module))
@@ -170,8 +174,23 @@ def _errors_of(path: Path, what: str) -> Any:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     except (Exception, SystemExit) as error:
-        message = f"{_shown(path)}: {what}\n{_trimmed(error, path)}"
-        raise Refusal(message) from error
+        lines = [f"{_shown(path)}: {what}", _trimmed(error, path)]
+        if isinstance(error, ImportError | AttributeError):
+            lines += _hidden_beside(path)
+        raise Refusal("\n".join(lines)) from error
+
+
+def _hidden_beside(path: Path) -> list[str]:
+    """The files beside the plan that cannot be imported, as others have their names."""
+    found: list[str] = []
+    for file in sorted(path.absolute().parent.glob("*.py")):
+        spec = importlib.util.find_spec(file.stem) if file.stem.isidentifier() else None
+        if file.name != path.name and spec and spec.origin != str(file):
+            found.append(
+                f"{_shown(file)} is not imported: {file.stem} is a module of Python or"
+                " of an installed package; give the file another name"
+            )
+    return found
 
 
 def _trimmed(error: BaseException, path: Path) -> str:

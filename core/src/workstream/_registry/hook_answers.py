@@ -14,8 +14,6 @@ from .._values.annotations import type_text
 from .listing import LeftOut
 from .registration import is_plugin_name, not_a_plugin, registration_faults
 
-__all__ = ["HOOKS", "Item", "PackageError", "Source", "read_answer"]
-
 _SCHEME = re.compile(r"[a-z][a-z0-9_]+")
 
 
@@ -85,6 +83,12 @@ def read_answer(hook: str, answer: object, source: Source) -> list[Item]:
         answer.close()  # or Python warns that nobody awaited it
         message = (
             f"its {hook} is written `async def`: write `def`, as hooks only declare"
+        )
+        raise PackageError(message)
+    if answer is None:
+        message = (
+            f"its {hook} returned None: is a `return` missing? To add nothing, return"
+            " an empty list"
         )
         raise PackageError(message)
     try:

@@ -39,12 +39,10 @@ from .listing import LeftOut, Listing, PackageListing, describe_plugin
 if TYPE_CHECKING:
     import click
 
-__all__ = ["ALLOW_LIST", "GROUP", "Host", "discover"]
-
 GROUP = "workstream"
 """The entry-point group."""
 ALLOW_LIST = "WORKSTREAM_PLUGINS"
-"""The environment variable that lists the entry points to let in, by commas."""
+"""The environment variable that lists the distributions to let in, by commas."""
 CORE = "workstream-engine"
 UNKNOWN = "unknown"
 
@@ -177,7 +175,7 @@ def discover(
         packages: Whether plugin packages are looked for and imported; without, only
             what workstream brings itself is there.
         environment: Where ``WORKSTREAM_PLUGINS`` is looked up. Unset, every package is
-            let in; otherwise those whose entry points it names, separated by commas.
+            let in; otherwise the distributions that it names, separated by commas.
     """
     finding = _Finding()
     finding.take_core()
@@ -186,10 +184,25 @@ def discover(
     return finding.host()
 
 
-def _allowed(setting: str | None) -> list[str] | None:
+def _allowed(setting: str | None) -> dict[str, str] | None:
+    """The distributions let in, by their names in normal form; None: all."""
     if setting is None:
         return None
-    return [name.strip() for name in setting.split(",") if name.strip()]
+    names = [name.strip() for name in setting.split(",") if name.strip()]
+    return {_normal(name): name for name in names}
+
+
+def _normal(package: str) -> str:
+    """The name of a distribution, as all ways of writing it have it in common."""
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def _meant(normal: str, sources: list[Source]) -> list[str]:
+    """The distributions that a name which none has may mean."""
+    by_entry_point = [each.package for each in sources if each.entry_point == normal]
+    packages = {_normal(each.package): each.package for each in sources}
+    nearest = difflib.get_close_matches(normal, packages)
+    return by_entry_point or [packages[each] for each in nearest]
 
 
 class _Finding:
@@ -226,12 +239,12 @@ class _Finding:
         )
         self._take(core, _builtin)
 
-    def take_packages(self, allowed: list[str] | None) -> None:
+    def take_packages(self, allowed: dict[str, str] | None) -> None:
         """Take every package that the allow-list lets in, each fenced by itself."""
         found = list(self._entry_points())
         for source, entry_point in found:
-            if allowed is not None and source.entry_point not in allowed:
-                reason = f"{ALLOW_LIST} is set and does not name it"
+            if allowed is not None and _normal(source.package) not in allowed:
+                reason = f"{ALLOW_LIST} is set and does not name {source.package}"
                 self._left_out.append(source.left_out(reason, deliberate=True))
                 continue
             try:
@@ -240,14 +253,14 @@ class _Finding:
                 self._take(attrs.evolve(source, plugin_api=api), module)
             except PackageError as error:
                 self._left_out.append(source.left_out(str(error)))
-        known = [source.entry_point for source, _ in found]
-        for name in allowed or ():
-            if name not in known:
+        known = {_normal(source.package): source for source, _ in found}
+        for normal, name in (allowed or {}).items():
+            if normal not in known:
                 reason = (
-                    f"{ALLOW_LIST} names it, but no installed package has an entry"
-                    f" point of this name{_or(difflib.get_close_matches(name, known))}"
+                    f"{ALLOW_LIST} names it, but no installed package of this name has"
+                    f" plugins{_or(_meant(normal, list(known.values())))}"
                 )
-                self._left_out.append(Source("", "", name).left_out(reason))
+                self._left_out.append(Source(name, "", "").left_out(reason))
 
     def _entry_points(
         self,
@@ -267,7 +280,7 @@ class _Finding:
         for distribution in importlib.metadata.distributions():
             identity = _identity(distribution)
             name, version = identity["Name"], identity["Version"]
-            normal = re.sub(r"[-_.]+", "-", name).lower()
+            normal = _normal(name)
             if normal in seen:
                 continue  # hidden by the one that comes first on the path
             if name != UNKNOWN:
@@ -289,8 +302,8 @@ class _Finding:
         for hook in hooks:
             with _fence(f"its {hook} failed"):
                 # One implementation, so one answer; of None pluggy makes no answer.
-                for answer in getattr(manager.hook, hook)():
-                    items.extend(read_answer(hook, answer, source))
+                [answer] = getattr(manager.hook, hook)() or [None]
+                items.extend(read_answer(hook, answer, source))
         self._sources.append((source, hooks))
         self._items.extend(items)
 
@@ -315,9 +328,7 @@ class _Finding:
                     f"{' and '.join(packages)} each bring a {kind} {name!r}: uninstall"
                     " all but one of them"
                 )
-                # The allow-list tells only entry points of different names apart.
-                if len({item.source.entry_point for item in items}) > 1:
-                    fault += f", or let in only one by {ALLOW_LIST}"
+                fault += f", or let in only one by {ALLOW_LIST}"
             for item in items:
                 item.fault = fault
 

@@ -56,6 +56,8 @@ class LeftOut:
 
     def __str__(self) -> str:
         package = f"{self.package} {self.version}".strip()
+        if not self.item and not self.entry_point:
+            return f"package {package}: {self.reason}"
         source = f" of {package}" if package else ""
         what = self.item or f"entry point {self.entry_point!r}"
         return f"{what}{source}: {self.reason}"

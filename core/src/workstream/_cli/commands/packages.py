@@ -38,8 +38,8 @@ def plugins(check: bool, as_markdown: bool, as_json: bool) -> int:
     requests, stores, secret resolvers and commands; then what cannot be used, and why.
     With --markdown, a page with what each plugin does, takes and gives, as its author
     has written it in docstrings.
-    WORKSTREAM_PLUGINS, where it is set, names the packages that are let in, by the
-    names of their entry points, separated by commas.
+    WORKSTREAM_PLUGINS, where it is set, names the distributions that are let in,
+    separated by commas, such as workstream-http.
 
     With --check, the exit status is 1 when something is left out and nobody said so.
     """
