@@ -34,6 +34,7 @@ from workstream.plugins import (
     environment_faults,
     explained_timeout,
     flag_faults,
+    is_mount,
     is_temporary_name,
     leaves_of,
     number_faults,
@@ -257,6 +258,44 @@ def test_a_look_notes_nothing() -> None:
     assert dict(context.notes) == {}
     assert (context.path, context.deadline, context.attempt) == ("P / A", None, 1)
     assert looking.idempotency_key != other.idempotency_key
+
+
+# --- mounts -------------------------------------------------------------------------
+
+MOUNTS = """
+import os
+from workstream.plugins import is_mount
+print(*(is_mount(path) for path in ("file", "folder", "plain", ".")))
+print(is_mount("file", dir_fd=os.open(".", os.O_RDONLY)))
+"""
+
+
+def test_mounts_of_the_same_file_system_are_seen(tmp_path: Path) -> None:
+    """A file or directory that is bound to another one, as container runtimes do."""
+    script = (
+        "touch file source plain; mkdir folder other; mount --bind source file; "
+        'mount --bind other folder; exec "$@"'
+    )
+    words = ["unshare", "--mount", "sh", "-ec", script, "sh"]
+    try:
+        done = subprocess.run(
+            [*words, sys.executable, "-c", MOUNTS],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+    except FileNotFoundError:
+        pytest.skip("there is no unshare here (Debian has it in util-linux)")
+    if "ermi" in done.stderr:  # permission denied, or operation not permitted
+        pytest.skip("this user may mount nothing")
+
+    assert done.stdout == "True True False False\nTrue\n", done.stderr
+
+
+def test_what_is_not_there_is_no_mount(tmp_path: Path) -> None:
+    """The caller is told."""
+    with pytest.raises(FileNotFoundError):
+        is_mount(str(tmp_path / "a"))
 
 
 # --- the interpreter ----------------------------------------------------------------

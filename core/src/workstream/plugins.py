@@ -20,6 +20,7 @@ from ._authoring.faults import (
     text_faults,
     words_faults,
 )
+from ._authoring.mounts import is_mount
 from ._authoring.names import is_temporary_name, temporary_name
 from ._authoring.patterns import Pattern
 from ._authoring.programs import python_interpreter
@@ -33,6 +34,7 @@ __all__ = [
     "environment_faults",
     "explained_timeout",
     "flag_faults",
+    "is_mount",
     "is_temporary_name",
     "leaves_of",
     "number_faults",

@@ -406,19 +406,25 @@ def test_ssh_asks_nothing_and_has_its_files(
     )
     program.chmod(0o755)
     monkeypatch.setenv("GIT_SSH_COMMAND", f"{program} -v")
+    keys = tree.parent / "keys"
+    keys.mkdir()
+    (keys / "my key").touch()
+    (keys / "hosts").touch()
     request = CloneRequest(
         url=f"git@host.example:{origin.path}",
         path=str(tree),
-        ssh_key_file="/keys/my key",
-        ssh_known_hosts_file="/keys/hosts",
+        ssh_key_file=f"{keys}/my key",
+        ssh_known_hosts_file=f"{keys}/hosts",
     )
 
     perform(GitClone(), request)
 
     assert text_in(tree) == "three"
     words = told.read_text()
-    assert words.startswith("-v -o BatchMode=yes -i /keys/my key -o IdentitiesOnly=yes")
-    assert "UserKnownHostsFile=/keys/hosts" in words
+    asks_nothing = "-v -o BatchMode=yes -o LogLevel=ERROR"
+    key = f"-i {keys}/my key -o IdentitiesOnly=yes"
+    assert words.startswith(f"{asks_nothing} {key}")
+    assert f"UserKnownHostsFile={keys}/hosts" in words
     assert "StrictHostKeyChecking=yes" in words
 
 

@@ -15,10 +15,12 @@ from workstream_git import (
     CheckoutRequest,
     CleanRequest,
     CloneRequest,
+    ExportRequest,
     FetchRequest,
     GitCheckout,
     GitClean,
     GitClone,
+    GitExport,
     GitFetch,
     GitRef,
     RefRequest,
@@ -30,6 +32,7 @@ class Trees:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.look_at_files = False
         self.origin = str(path / "origin")
         self.clone = str(path / "clone")
         self.new = str(path / "new")
@@ -52,6 +55,8 @@ class Trees:
 
     def look(self) -> dict[str, Any]:
         """The files and the refs of the clones."""
+        if self.look_at_files:
+            return {str(p): p.is_file() for p in Path(self.new).rglob("*")}
         return {
             path: (
                 sorted(p.name for p in Path(path).iterdir()),
@@ -125,6 +130,18 @@ def test_checkout_conforms(trees: Trees) -> None:
         CheckoutRequest(url=trees.origin, path=trees.clone, revision="main"),
         CheckoutRequest(url="", path="", revision=""),
         CheckoutRequest(url=trees.origin, path=trees.clone, revision="missing"),
+    )
+
+
+def test_export_conforms(trees: Trees) -> None:
+    """The files of a revision are there whole, or not at all."""
+    trees.look_at_files = True
+    check(
+        GitExport(),
+        trees,
+        ExportRequest(url=trees.origin, path=trees.new, revision="main"),
+        ExportRequest(url="", path="", revision=""),
+        ExportRequest(url=trees.origin, path=trees.new, revision="missing"),
     )
 
 

@@ -75,9 +75,12 @@ def test_a_password_is_for_its_server_alone() -> None:
     ]
 
 
+QUIET = "-o BatchMode=yes -o LogLevel=ERROR"
+
+
 def test_a_program_in_the_place_of_ssh_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command as it is, a program's path in quotes."""
     monkeypatch.setenv("GIT_SSH", "/opt/my ssh")
-    assert environment()["GIT_SSH_COMMAND"] == "'/opt/my ssh' -o BatchMode=yes"
+    assert environment()["GIT_SSH_COMMAND"] == f"'/opt/my ssh' {QUIET}"
     monkeypatch.setenv("GIT_SSH_COMMAND", "ssh -F /etc/deploy")
-    assert environment()["GIT_SSH_COMMAND"] == "ssh -F /etc/deploy -o BatchMode=yes"
+    assert environment()["GIT_SSH_COMMAND"] == f"ssh -F /etc/deploy {QUIET}"

@@ -52,6 +52,7 @@ def test_the_hook_gives_a_plugin_for_each_verb() -> None:
         ("git.clone", False),
         ("git.fetch", False),
         ("git.checkout", False),
+        ("git.export", False),
         ("git.ref", True),
         ("git.clean", True),
     ]

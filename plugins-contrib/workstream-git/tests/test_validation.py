@@ -83,6 +83,22 @@ BAD: list[tuple[AnyRequest, list[str]]] = [
         RefRequest(repository="", ref=COMMIT, commit="0123abc"),
         ["repository: it is empty", "ref: it is a commit's id", "commit must be"],
     ),
+    (
+        CloneRequest(url="ssh://-oProxyCommand=touch@git.example/a", path="/a"),
+        ["url: its user begins with a hyphen"],
+    ),
+    (
+        CloneRequest(url="ssh://%2DoX@git.example/a", path="/a"),
+        ["url: its user begins with a hyphen"],
+    ),
+    (
+        CloneRequest(url="-oX@git.example:a", path="/a"),
+        ["url: it must be a URL"],
+    ),
+    (
+        RefRequest(repository="ssh://-oX/a"),
+        ["repository: its host begins with a hyphen"],
+    ),
     (CleanRequest(path="/a/../b", untracked=ANY), ["'/b' rather", "untracked must"]),
 ]
 

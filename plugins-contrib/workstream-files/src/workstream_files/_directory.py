@@ -22,7 +22,7 @@ from collections.abc import Generator
 import attrs
 
 from workstream import PluginError
-from workstream.plugins import is_temporary_name
+from workstream.plugins import is_mount, is_temporary_name
 
 from ._threads import look_up, plugin_error
 
@@ -99,11 +99,7 @@ class Directory:
 
     def is_mount(self, name: str) -> bool:
         """Whether something of another mount is there, be it of the same file system."""
-        fd = self.open(name, os.O_PATH)
-        try:
-            return _mount_of(fd) != _mount_of(self.fd)
-        finally:
-            os.close(fd)
+        return is_mount(name, dir_fd=self.fd)
 
     def protection(self, name: str) -> str:
         """Which attribute keeps a file, or this directory, from change; "": none."""
@@ -182,16 +178,6 @@ def opened(path: str, *, parents: bool = False) -> Generator[Directory]:
         raise plugin_error(error, where) from error
     finally:
         os.close(fd)
-
-
-def _mount_of(fd: int) -> str:
-    """The number of the mount that a descriptor is on; "": it cannot be told."""
-    try:
-        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
-            found = [line for line in file if line.startswith("mnt_id:")]
-    except OSError:
-        return ""
-    return "".join(found)
 
 
 def _flags_of(fd: int) -> str:

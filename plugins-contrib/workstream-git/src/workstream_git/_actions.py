@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+
+import attrs
+import trio
+
 from workstream import Context, PluginError
 
 from ._addresses import hidden
-from ._git import Git, settle
-from ._places import Place, real_path, remove, survey, sync, temporary_path
+from ._git import Git, is_cancelled, settle
+from ._places import (
+    Place,
+    differences,
+    real_path,
+    remove,
+    strip,
+    survey,
+    sync,
+    temporary_path,
+)
 from ._repository import Repository, changed_files, cloned, listed, place_of
 from ._requests import (
     CheckoutRequest,
@@ -14,6 +29,8 @@ from ._requests import (
     CleanRequest,
     CloneRequest,
     CloneResult,
+    ExportRequest,
+    ExportResult,
     FetchRequest,
     FetchResult,
     RefRequest,
@@ -28,8 +45,10 @@ __all__ = [
     "check_ref",
     "clone",
     "existing",
+    "export",
     "fetch",
     "in_the_way",
+    "local_changes",
     "remote_url",
     "revision_of",
     "see_same_origin",
@@ -60,6 +79,8 @@ async def clone(context: Context, request: CloneRequest) -> CloneResult:
         options.append(f"--depth={request.depth}")
     async with cloned(context, git, path, request.url, *options) as made:
         commit = await made.head()
+        if request.submodules:
+            await made.update_submodules(request.url, force=False)
     return CloneResult(path=request.path, changed=True, commit=commit)
 
 
@@ -149,14 +170,14 @@ async def check_out(context: Context, request: CheckoutRequest) -> CheckoutResul
     await remove(temporary_path(path, context.idempotency_key))
     mended = await there.mend()
     previous = await there.head()
-    changes = await changed_files(there, untracked=False)
     # What a killed checkout has left half-done is nobody's work: there was none when it
     # began.
+    changes = [] if mended else await local_changes(there, request)
     force = request.discard or mended
     if changes and not force:
         raise in_the_way(request, changes)
-    settled = previous == revision.commit and not changes
-    if settled and await there.is_detached():
+    settled = previous == revision.commit and not (changes or mended)
+    if settled and await there.is_detached() and await _is_whole(there, request):
         return CheckoutResult(
             path=request.path, changed=False, commit=previous, previous=previous
         )
@@ -164,6 +185,8 @@ async def check_out(context: Context, request: CheckoutRequest) -> CheckoutResul
         if not await there.knows(revision.commit):
             await there.fetch_commit(request.url, revision, depth=request.depth)
         await there.check_out(revision.commit, force=force)
+        if request.submodules:
+            await there.update_submodules(request.url, force=force)
     await sync(path)
     context.report(f"{request.path}: {previous[:12] or 'nothing'} -> {revision}")
     return CheckoutResult(
@@ -186,10 +209,30 @@ async def _clone_at(
         if not await made.knows(revision.commit):
             await made.fetch_commit(request.url, revision, depth=request.depth)
         await made.check_out(revision.commit, force=False)
+        if request.submodules:
+            await made.update_submodules(request.url, force=False)
     context.report(f"{request.path}: cloned, at {revision}")
 
 
-async def revision_of(git: Git, request: CheckoutRequest) -> Revision:
+async def local_changes(there: Repository, request: CheckoutRequest) -> list[str]:
+    """What somebody has changed in a working tree, and in its submodules if they count."""
+    changes = await changed_files(there, untracked=False)
+    if request.submodules:
+        # Another commit in a submodule is no change of somebody's: files in it are.
+        for below in await there.submodules():
+            inner = attrs.evolve(there, path=os.path.join(there.path, below))
+            for change in await changed_files(inner, untracked=False):
+                kind, _, name = change.partition(" ")
+                changes.append(f"{kind} {below}/{name}")
+    return changes
+
+
+async def _is_whole(there: Repository, request: CheckoutRequest) -> bool:
+    """Whether the submodules are right, where they are to be."""
+    return not request.submodules or await there.has_right_submodules()
+
+
+async def revision_of(git: Git, request: CheckoutRequest | ExportRequest) -> Revision:
     """The commit that a request means, now."""
     if is_commit_id(request.revision):
         return Revision(request.revision.lower())
@@ -203,6 +246,87 @@ def in_the_way(request: CheckoutRequest, changes: list[str]) -> PluginError:
         "say discard=True if they may be lost"
     )
     return PluginError(message, permanent=True)
+
+
+# --- git.export ---------------------------------------------------------------------
+
+
+async def export(context: Context, request: ExportRequest) -> ExportResult:
+    """Make a directory with the files of a revision, and nothing of git's.
+
+    Raises:
+        PluginError: Something else is there.
+    """
+    await settle(context)
+    path = await real_path(request.path)
+    git = Git(context, remote=request, url=request.url)
+    revision = await revision_of(git, request)
+    there = await trio.to_thread.run_sync(_has_entries, path)
+    if not there:
+        await survey(path)  # which refuses a mount
+    options = ("--no-checkout", "--depth=1", "--no-tags")
+    with contextlib.suppress(_SameError):
+        async with cloned(context, git, path, request.url, *options) as made:
+            await _fetch_one(made, request.url, revision)
+            await made.check_out(revision.commit, force=False)
+            if request.submodules:
+                await made.update_submodules(request.url, force=False)
+            await trio.to_thread.run_sync(strip, made.path)
+            if there:
+                await _see_same(request, revision, path, made.path)
+        context.report(f"{request.path}: exported, at {revision}")
+        return ExportResult(path=request.path, changed=True, commit=revision.commit)
+    return ExportResult(path=request.path, changed=False, commit=revision.commit)
+
+
+class _SameError(Exception):
+    """What was exported is there already, and is not put in its place."""
+
+
+async def _fetch_one(made: Repository, url: str, revision: Revision) -> None:
+    """Fetch one commit, without history where the other repository allows that."""
+    if await made.knows(revision.commit):
+        return
+    try:
+        await made.fetch_commit(url, revision, depth=1)
+    except PluginError:
+        if is_cancelled():
+            raise
+        await made.fetch_commit(url, revision, depth=None)
+
+
+async def _see_same(
+    request: ExportRequest, revision: Revision, path: str, made: str
+) -> None:
+    """Leave by an exception: the same is there, or something else.
+
+    Raises:
+        _SameError: It is the same.
+        PluginError: It is not.
+    """
+    try:
+        found = await trio.to_thread.run_sync(differences, made, path)
+    except OSError as error:
+        message = f"{request.path} cannot be compared: {error}"
+        raise PluginError(message, permanent=True) from error
+    if not found:
+        raise _SameError
+    message = (
+        f"{request.path} is there and is not {revision}: {listed(found)}. Give each "
+        "revision a path of its own, or remove it first"
+    )
+    raise PluginError(message, permanent=True)
+
+
+def _has_entries(path: str) -> bool:
+    """Whether there is anything but an empty directory."""
+    try:
+        return bool(os.listdir(path))
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        message = f"{path} is no directory: remove it first, or name another path"
+        raise PluginError(message, permanent=True) from None
 
 
 # --- checks -----------------------------------------------------------------------
@@ -232,7 +356,9 @@ async def check_clean(context: Context, request: CleanRequest) -> TreeResult:
         PluginError: It is not; the message names what is different.
     """
     there = await existing(context, request.path)
-    changes = await changed_files(there, untracked=request.untracked)
+    changes = await changed_files(
+        there, untracked=request.untracked, submodules=request.submodules
+    )
     if changes:
         message = f"{request.path} is not clean: {listed(changes)}"
         raise PluginError(message)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 __all__ = ["fault", "hidden", "is_local", "is_ssh", "origin_of"]
 
 SCHEMES = ("https", "http", "ssh", "git", "file")
-SCP = re.compile(r"(?:[^@/:\s]+@)?(?:[^-@/:\s][^@/:\s]*|\[[0-9a-fA-F:.]+\]):(?!//)\S+")
+SCP = re.compile(
+    r"(?:[^-@/:\s][^@/:\s]*@)?(?:[^-@/:\s][^@/:\s]*|\[[0-9a-fA-F:.]+\]):(?!//)\S+"
+)
 """``user@host:path``, as scp has it."""
 
 LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
@@ -79,6 +81,8 @@ def _url_fault(address: str) -> str | None:
         return "it names no host"
     if host and host.startswith("-"):
         return "its host begins with a hyphen"
+    if unquote(parts.username or "").startswith("-"):
+        return "its user begins with a hyphen, which ssh takes for an option"
     if parts.password is not None or (parts.username and parts.scheme != "ssh"):
         return "it holds a login: give it as user= and password=SecretRef(...)"
     if parts.query or parts.fragment:

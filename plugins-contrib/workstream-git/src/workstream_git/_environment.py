@@ -121,7 +121,8 @@ def _ssh(remote: Remote | None) -> str:
 
 
 def _ssh_options(remote: Remote | None) -> Iterator[str]:
-    yield from ("-o", "BatchMode=yes")
+    # A log level in ssh's configuration must not hide why it failed.
+    yield from ("-o", "BatchMode=yes", "-o", "LogLevel=ERROR")
     if remote is None:
         return
     if remote.ssh_key_file:

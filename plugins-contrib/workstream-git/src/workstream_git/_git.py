@@ -8,22 +8,23 @@ before that starts a git of its own.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Collection, Mapping
-from datetime import datetime
-from uuid import UUID
+from collections.abc import Collection
 
 import attrs
 import trio
 
-from workstream import Context, NoteValue, PluginError
+from workstream import Context, PluginError
+from workstream.plugins import FilteredContext
 from workstream_command import Run, RunCommand
 
-from ._addresses import hidden
+from ._addresses import hidden, is_ssh
 from ._environment import environment
 from ._requests import Remote
+from ._ssh import problem_of, see_files
 
-__all__ = ["LEAST_VERSION", "Git", "Ran", "check_version", "settle"]
+__all__ = ["LEAST_VERSION", "Git", "Ran", "check_version", "is_cancelled", "settle"]
 
 LEAST_VERSION = (2, 31)
 """Of this version on, settings can be given by variables."""
@@ -32,23 +33,19 @@ KEEP = 4 * 1024 * 1024
 GRACE = 10.0
 LAST_LINES = 10
 LINE_LENGTH = 500
-TALKING = ("clone", "fetch", "ls-remote")
-TELLING = ("fatal:", "error:", "remote:", "warning:", "ssh:")
+TALKING = ("clone", "fetch", "ls-remote", "submodule")
+TELLING = re.compile(
+    r"fatal:|error:|remote:|warning:|ssh:|Host key |No .* host key |Load key "
+    r"|Permissions .* for |@ *WARNING: |WARNING: |kex_exchange|Connection "
+    r"|.*Permission denied|.*Too many authentication|Unable to negotiate"
+    r"|.*Bad configuration|command-line|Bad owner"
+)
+"""Lines that say why, of git, the other git, and ssh."""
 
 ADVICE = (
     (
         "terminal prompts disabled|Authentication failed|could not read Username",
         "nobody is asked for a login: give user= and password=SecretRef(...)",
-    ),
-    (
-        "Host key verification failed",
-        "the server's key is not known: add it to known_hosts after comparing it, or "
-        "name a file that has it as ssh_known_hosts_file",
-    ),
-    (
-        r"Permission denied \(.*publickey",
-        "the server lets none of the keys in: see ssh_key_file, and the ssh agent of the "
-        "user who runs the engine",
     ),
     ("No space left on device", "make room on the disk"),
 )
@@ -91,6 +88,7 @@ class Git:
         """
         self._context = context
         self._env = environment(remote, url)
+        self._remote = remote or Remote()
         self._url = hidden(url)
 
     async def __call__(
@@ -113,7 +111,11 @@ class Git:
             PluginError: It cannot be started, or it failed; the message ends with what
                 it said.
         """
-        context = _Quiet(self._context, shown=shown)
+        verb = words[2] if words[0] == "-c" else words[0]
+        await see_files(self._remote)
+        context = FilteredContext(
+            self._context, hidden if shown else _only_what_was_ended
+        )
         request = Run(
             ("git", *words),
             cwd=cwd,
@@ -126,24 +128,48 @@ class Git:
         try:
             result = await _runner.execute(context, request)
         except PluginError as error:
-            message = f"git {words[0]}: {hidden(error.message)}"
+            message = f"git {verb}: {hidden(error.message)}"
+            if is_cancelled():
+                message = self._cut_short(verb, error.message.partition("\n")[2])
             raise PluginError(
                 message, code=error.code, permanent=error.permanent
             ) from error
         complaint = _complaint(result.stderr)
         if result.exit_code not in expected:
-            message = f"git {words[0]} failed (exit code {result.exit_code})"
-            message += f": {complaint}" if complaint else ""
-            if self._url and self._url not in complaint and words[0] in TALKING:
-                message += f"\nthe other repository: {self._url}"
-            for pattern, advice in ADVICE:
-                if re.search(pattern, complaint):
-                    message += f"\nto do: {advice}"
-            raise PluginError(message, code=result.exit_code)
+            raise self._failure(verb, result.exit_code, result.stderr)
         if result.stdout_left_out:
-            message = f"git {words[0]} wrote more than {KEEP:,} characters"
+            message = f"git {verb} wrote more than {KEEP:,} characters"
             raise PluginError(message, permanent=True)
         return Ran(result.exit_code, result.stdout, complaint)
+
+    def _failure(self, word: str, code: int, stderr: str) -> PluginError:
+        """What git failed at: the cause first, then what git said, then the cure."""
+        complaint = _complaint(stderr)
+        message = f"git {word} failed (exit code {code})"
+        problem = None
+        if word in TALKING and is_ssh(self._url):
+            problem = problem_of(stderr)
+        if problem is not None:
+            message = f"git {word}: {problem.what} (exit code {code})"
+        message += f": {complaint}" if complaint else ""
+        if self._url and self._url not in complaint and word in TALKING:
+            message += f"\nthe other repository: {self._url}"
+        if problem is not None:
+            message += f"\nto do: {problem.cure}"
+        else:
+            for pattern, advice in ADVICE:
+                if re.search(pattern, stderr):
+                    message += f"\nto do: {advice}"
+        permanent = problem is not None and problem.permanent
+        return PluginError(message, code=code, permanent=permanent)
+
+    def _cut_short(self, word: str, said: str) -> str:
+        """What a timeout has cut short."""
+        message = f"git {word} had not ended"
+        if self._url and word in TALKING:
+            message += f"; the other repository: {self._url}"
+        complaint = _complaint(said)
+        return message + (f"; it said last: {complaint}" if complaint else "")
 
 
 async def settle(context: Context) -> None:
@@ -156,11 +182,12 @@ async def settle(context: Context) -> None:
 
 
 async def check_version() -> None:
-    """See that git is there, and new enough (REG-6).
+    """See that git is there and new enough, and that commands can be run (REG-6).
 
     Raises:
         PluginError: It is not.
     """
+    await _runner.init()
     try:
         done = await trio.run_process(["git", "version"], capture_stdout=True)
     except OSError as error:
@@ -181,52 +208,16 @@ def _above(cwd: str) -> str:
 def _complaint(stderr: str) -> str:
     """What tells why: without the progress that is written between."""
     lines = [line.strip() for line in re.split(r"[\r\n]+", hidden(stderr))]
-    lines = [line[:LINE_LENGTH] for line in lines if line]
-    telling = [line for line in lines if line.startswith(TELLING)]
+    lines = [line[:LINE_LENGTH] for line in lines if line.strip("@ ")]
+    telling = [line for line in lines if TELLING.match(line)]
     return "\n".join((telling or lines)[-LAST_LINES:])
 
 
-class _Quiet:
-    """A context that passes on what watchers should see, and nothing with a login in it."""
+def _only_what_was_ended(line: str) -> str | None:
+    """Of what git says nothing; but that a process of an interrupted attempt was ended."""
+    return hidden(line) if line.startswith("ended what ") else None
 
-    def __init__(self, context: Context, *, shown: bool) -> None:
-        self._context = context
-        self._shown = shown
 
-    @property
-    def plan_id(self) -> UUID:
-        return self._context.plan_id
-
-    @property
-    def action_id(self) -> UUID:
-        return self._context.action_id
-
-    @property
-    def path(self) -> str:
-        return self._context.path
-
-    @property
-    def attempt(self) -> int:
-        return self._context.attempt
-
-    @property
-    def deadline(self) -> datetime | None:
-        return self._context.deadline
-
-    @property
-    def idempotency_key(self) -> str:
-        return self._context.idempotency_key
-
-    @property
-    def notes(self) -> Mapping[str, NoteValue]:
-        return self._context.notes
-
-    def report(
-        self, message: str, *, done: float | None = None, total: float | None = None
-    ) -> None:
-        # The second is no output: a process of an interrupted attempt was ended.
-        if self._shown or message.startswith("ended what "):
-            self._context.report(hidden(message), done=done, total=total)
-
-    async def remember(self, **notes: NoteValue) -> None:
-        await self._context.remember(**notes)
+def is_cancelled() -> bool:
+    """Whether the attempt was cancelled, so that an error says what a timeout cut short."""
+    return trio.current_effective_deadline() == -math.inf

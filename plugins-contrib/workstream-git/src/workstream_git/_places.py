@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import enum
-import hashlib
+import filecmp
 import os
+import re
 import shutil
+import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,14 +20,18 @@ from pathlib import Path
 import trio
 
 from workstream import PluginError
+from workstream.plugins import is_mount, temporary_name
 
 __all__ = [
     "Place",
+    "differences",
     "make_directory",
     "put",
     "real_path",
     "remove",
+    "remove_half_made",
     "remove_locks",
+    "strip",
     "survey",
     "sync",
     "temporary_path",
@@ -53,8 +59,7 @@ async def real_path(path: str) -> str:
 
 def temporary_path(path: str, idempotency_key: str) -> str:
     """Where an action makes what it then renames: beside its final place."""
-    digest = hashlib.sha256(idempotency_key.encode()).hexdigest()[:24]
-    return os.path.join(os.path.dirname(path), f".workstream-{digest}.tmp")
+    return os.path.join(os.path.dirname(path), temporary_name(idempotency_key))
 
 
 async def survey(path: str) -> Place:
@@ -77,6 +82,12 @@ def _survey(path: str) -> Place:
         message = f"{path}: {error.strerror}"
         raise PluginError(message, permanent=True) from error
     if not names:
+        if is_mount(path):
+            message = (
+                f"{path} is empty, but a file system is mounted there, which cannot be "
+                "replaced: name a directory in it"
+            )
+            raise PluginError(message, permanent=True)
         return Place.FREE
     is_repository = ".git" in names or {"HEAD", "objects", "refs"} <= names
     return Place.REPOSITORY if is_repository else Place.TAKEN
@@ -153,6 +164,81 @@ async def remove_locks(git_directory: str) -> None:
     await trio.to_thread.run_sync(_remove_locks, Path(git_directory))
 
 
+async def remove_half_made(git_directory: str) -> None:
+    """Remove repositories of submodules of which a killed git had made only a part.
+
+    Only for who knows that the one that made them has ended.
+    """
+    with trio.CancelScope(shield=True):
+        await trio.to_thread.run_sync(_remove_half_made, Path(git_directory, "modules"))
+
+
+def _remove_half_made(modules: Path) -> None:
+    for objects in list(modules.rglob("objects")):
+        repository = objects.parent
+        inside = {*repository.relative_to(modules).parts}
+        if inside & {"refs", "logs"} or not (repository / "config").is_file():
+            continue  # a branch may be called so
+        # A clone writes what it has fetched into packed-refs, when it has all of it.
+        refs = (repository / "refs" / "remotes").rglob("*")
+        has_refs = any(ref.is_file() for ref in refs)
+        if not (repository / "packed-refs").exists() and not has_refs:
+            settings = (repository / "config").read_text("utf-8", "replace")
+            found = re.search(r"^\s*worktree = (.+)$", settings, re.MULTILINE)
+            if found is not None:  # whose .git would lead nowhere
+                link = repository / found[1].strip('"') / ".git"
+                link.unlink(missing_ok=True)
+            shutil.rmtree(repository)
+
+
+def strip(path: str) -> None:
+    """Take all that belongs to git out of a working tree: its own, and its submodules'."""
+    for folder, directories, files in os.walk(path):
+        if ".git" in directories:
+            shutil.rmtree(os.path.join(folder, ".git"))
+            directories.remove(".git")
+        if ".git" in files:
+            os.unlink(os.path.join(folder, ".git"))
+
+
+def differences(one: str, other: str) -> list[str]:
+    """How two directories differ: names below them, each with what is different."""
+    found: list[str] = []
+    _compare(one, other, "", found)
+    return found
+
+
+def _compare(one: str, other: str, below: str, found: list[str]) -> None:
+    ours, theirs = (
+        {entry.name: entry for entry in os.scandir(os.path.join(top, below))}
+        for top in (one, other)
+    )
+    for name in sorted({*ours, *theirs}):
+        place = os.path.join(below, name)
+        if name not in ours:
+            found.append(f"A {place}")
+        elif name not in theirs:
+            found.append(f"D {place}")
+        elif _kind(ours[name]) != _kind(theirs[name]):
+            found.append(f"T {place}")
+        elif ours[name].is_dir(follow_symlinks=False):
+            _compare(one, other, place, found)
+        elif not _same(ours[name].path, theirs[name].path):
+            found.append(f"M {place}")
+
+
+def _kind(entry: os.DirEntry[str]) -> tuple[int, bool]:
+    """What git knows of a file's mode: its type, and whether it can be run."""
+    mode = entry.stat(follow_symlinks=False).st_mode
+    return stat.S_IFMT(mode), stat.S_ISREG(mode) and bool(mode & stat.S_IXUSR)
+
+
+def _same(one: str, other: str) -> bool:
+    if os.path.islink(one):
+        return os.readlink(one) == os.readlink(other)
+    return filecmp.cmp(one, other, shallow=False)
+
+
 def _remove_locks(git_directory: Path) -> None:
     for lock in _locks(git_directory):
         lock.unlink(missing_ok=True)
@@ -162,3 +248,5 @@ def _locks(git_directory: Path) -> Iterator[Path]:
     for name in LOCKED:
         yield git_directory / f"{name}.lock"
     yield from (git_directory / "refs").rglob("*.lock")
+    # Those of submodules, whose repositories are in it.
+    yield from (git_directory / "modules").rglob("*.lock")

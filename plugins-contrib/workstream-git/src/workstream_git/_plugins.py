@@ -24,16 +24,19 @@ from ._actions import (
     check_out,
     check_ref,
     clone,
+    export,
     fetch,
 )
 from ._git import check_version
-from ._previewing import foresee_checkout, foresee_clone, foresee_fetch
+from ._previewing import foresee_checkout, foresee_clone, foresee_export, foresee_fetch
 from ._requests import (
     CheckoutRequest,
     CheckoutResult,
     CleanRequest,
     CloneRequest,
     CloneResult,
+    ExportRequest,
+    ExportResult,
     FetchRequest,
     FetchResult,
     RefRequest,
@@ -46,6 +49,7 @@ __all__ = [
     "GitCheckout",
     "GitClean",
     "GitClone",
+    "GitExport",
     "GitFetch",
     "GitRef",
     "workstream_plugins",
@@ -135,6 +139,35 @@ class GitCheckout(ActionPlugin[CheckoutRequest, CheckoutResult]):
         return await foresee_checkout(context, request)
 
 
+class GitExport(ActionPlugin[ExportRequest, ExportResult]):
+    """Make a directory with the files of a revision, and nothing of git's."""
+
+    name: str = "git.export"
+    requires_programs: tuple[str, ...] = ("git",)
+    retry: retries.RetryPolicy = retries.SECONDS
+    on_interrupt: OnInterrupt = OnInterrupt.RERUN
+
+    def validate(self, request: ExportRequest, /) -> None:
+        """Refuse a request that can never work, with all its faults (V-19)."""
+        check(request)
+
+    async def init(self) -> None:
+        """See that git is there, and new enough (REG-6)."""
+        await check_version()
+
+    async def execute(
+        self, context: Context, request: ExportRequest, /
+    ) -> ExportResult:
+        """Export the revision, unless its files are there."""
+        return await export(context, request)
+
+    async def preview(
+        self, context: PreviewContext, request: ExportRequest, /
+    ) -> Preview:
+        """Say what would be exported; nothing is written."""
+        return await foresee_export(context, request)
+
+
 class GitRef(CheckPlugin[RefRequest, RefResult]):
     """Check what a branch, a tag or HEAD stands for, here or elsewhere."""
 
@@ -180,4 +213,4 @@ class GitClean(CheckPlugin[CleanRequest, TreeResult]):
 @hookimpl
 def workstream_plugins() -> list[AnyPlugin]:
     """Offer what the package brings."""
-    return [GitClone(), GitFetch(), GitCheckout(), GitRef(), GitClean()]
+    return [GitClone(), GitFetch(), GitCheckout(), GitExport(), GitRef(), GitClean()]

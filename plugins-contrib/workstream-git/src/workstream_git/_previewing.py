@@ -7,60 +7,31 @@ a fetch would bring is worked out from the list of the other's refs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from types import MappingProxyType
-from uuid import UUID, uuid4
 
 import attrs
 
-from workstream import NoteValue, Preview, PreviewContext
+from workstream import Preview, PreviewContext
+from workstream.plugins import LookingContext
 
-from ._actions import existing, in_the_way, remote_url, revision_of, see_same_origin
+from ._actions import (
+    existing,
+    in_the_way,
+    local_changes,
+    remote_url,
+    revision_of,
+    see_same_origin,
+)
 from ._addresses import hidden
 from ._git import Git
-from ._places import Place
-from ._repository import Repository, changed_files, listed, place_of
-from ._requests import CheckoutRequest, CloneRequest, FetchRequest
+from ._places import Place, real_path, survey
+from ._repository import Repository, listed, place_of
+from ._requests import CheckoutRequest, CloneRequest, ExportRequest, FetchRequest
 from ._revisions import resolve
 
-__all__ = ["foresee_checkout", "foresee_clone", "foresee_fetch"]
+__all__ = ["foresee_checkout", "foresee_clone", "foresee_export", "foresee_fetch"]
 
 MOST_TAGS = 50
 """Tags that are looked up one by one; of more it is not said whether they come."""
-
-
-@attrs.frozen
-class _Looking:
-    """A context for git where there is no attempt: nothing is noted, nobody looks on.
-
-    The ids are its own, so that two previews have nothing in common.
-    """
-
-    _context: PreviewContext
-    plan_id: UUID = attrs.field(factory=uuid4)
-    action_id: UUID = attrs.field(factory=uuid4)
-    attempt: int = 1
-    notes: Mapping[str, NoteValue] = MappingProxyType({})
-
-    @property
-    def path(self) -> str:
-        return self._context.path
-
-    @property
-    def deadline(self) -> datetime | None:
-        return self._context.deadline
-
-    @property
-    def idempotency_key(self) -> str:
-        return str(self.action_id)
-
-    def report(
-        self, message: str, *, done: float | None = None, total: float | None = None
-    ) -> None:
-        pass
-
-    async def remember(self, **notes: NoteValue) -> None:
-        pass
 
 
 # --- git.clone ----------------------------------------------------------------------
@@ -68,7 +39,7 @@ class _Looking:
 
 async def foresee_clone(context: PreviewContext, request: CloneRequest) -> Preview:
     """What would be cloned."""
-    looking = _Looking(context)
+    looking = LookingContext(context)
     path, place = await place_of(request.path)
     git = Git(looking, remote=request, url=request.url)
     if place is Place.REPOSITORY:
@@ -90,7 +61,7 @@ async def foresee_clone(context: PreviewContext, request: CloneRequest) -> Previ
 
 async def foresee_fetch(context: PreviewContext, request: FetchRequest) -> Preview:
     """Which refs would become others."""
-    looking = _Looking(context)
+    looking = LookingContext(context)
     there = await existing(looking, request.path)
     url = await remote_url(there, request)
     git = Git(looking, remote=request, url=url)
@@ -274,7 +245,7 @@ async def foresee_checkout(
     context: PreviewContext, request: CheckoutRequest
 ) -> Preview:
     """From which commit to which, and what would be lost."""
-    looking = _Looking(context)
+    looking = LookingContext(context)
     path, place = await place_of(request.path)
     git = Git(looking, remote=request, url=request.url)
     revision = await revision_of(git, request)
@@ -284,20 +255,39 @@ async def foresee_checkout(
         return Preview(f"{text} is not there by then", changes=True)
     there = Repository(path, git, looking)
     previous = await there.head()
-    changes = await changed_files(there, untracked=False)
+    changes = await local_changes(there, request)
     if changes and not request.discard:
         raise in_the_way(request, changes)
     same = previous == revision.commit
-    if same and not changes and await there.is_detached():
+    whole = not request.submodules or await there.has_right_submodules()
+    if same and not changes and whole and await there.is_detached():
         return _no_change(request.path)
     text = f"{request.path}: {previous[:12] or 'nothing'} -> {revision}"
     if same:
         text = f"{request.path}: stays at {revision}"
-        text += "" if changes else ", off its branch"
+        if not await there.is_detached():
+            text += ", off its branch"
+        text += "" if whole else ", with its submodules"
     elif not await there.knows(revision.commit):
         text += f", fetched from {hidden(request.url)}"
     lost = (f"local changes lost: {listed(changes)}",) if changes else ()
     return Preview(text, changes=True, details=lost)
+
+
+# --- git.export ---------------------------------------------------------------------
+
+
+async def foresee_export(context: PreviewContext, request: ExportRequest) -> Preview:
+    """At which revision, if nothing is there."""
+    looking = LookingContext(context)
+    git = Git(looking, remote=request, url=request.url)
+    revision = await revision_of(git, request)
+    path = await real_path(request.path)
+    if await survey(path) is Place.FREE:
+        text = f"{request.path}: exported from {hidden(request.url)}, at {revision}"
+        return Preview(text, changes=True)
+    text = f"{request.path} is there: whether it is {revision} is seen when that is fetched"
+    return Preview(text, changes=None)
 
 
 def _no_change(path: str) -> Preview:

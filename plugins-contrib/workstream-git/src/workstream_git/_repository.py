@@ -15,13 +15,14 @@ import attrs
 from workstream import Context, PluginError
 
 from ._addresses import hidden, is_local
-from ._git import Git
+from ._git import Git, is_cancelled
 from ._places import (
     Place,
     make_directory,
     put,
     real_path,
     remove,
+    remove_half_made,
     remove_locks,
     survey,
     temporary_path,
@@ -122,6 +123,8 @@ class Repository:
                 "fetch", *options, "--", url, wanted, cwd=self.path, shown=True
             )
         except PluginError as error:
+            if is_cancelled() or error.permanent:
+                raise
             message = f"{hidden(url)} does not give {wanted}: {error.message}"
             raise PluginError(message, code=error.code) from error
         if not await self.knows(revision.commit):
@@ -134,6 +137,33 @@ class Repository:
         options += ["--force"] if force else []
         await self.git("checkout", *options, commit, "--", cwd=self.path)
 
+    async def update_submodules(self, url: str, *, force: bool) -> None:
+        """Bring its submodules, and theirs, to what its commit says.
+
+        Args:
+            url: Where the repository itself comes from.
+            force: Whether local changes in them may be lost.
+        """
+        words = ["--init", "--recursive", "--progress"]
+        words += ["--force"] if force else []
+        # Git mistrusts submodules on this machine; where the repository itself is on
+        # it, relative addresses lead there.
+        local = ["-c", "protocol.file.allow=always"] if is_local(url) else []
+        await self.git("submodule", "--quiet", "sync", "--recursive", cwd=self.path)
+        await self.git(*local, "submodule", "update", *words, cwd=self.path, shown=True)
+
+    async def submodules(self) -> list[str]:
+        """The submodules that are there, and theirs: paths below its own."""
+        words = ("submodule", "--quiet", "foreach", "--recursive")
+        script = 'printf "%s\\0" "$displaypath"'
+        ran = await self.git(*words, script, cwd=self.path)
+        return ran.output.split("\0")[:-1]
+
+    async def has_right_submodules(self) -> bool:
+        """Whether each submodule is there, at the commit that belongs to it."""
+        ran = await self.git("submodule", "status", "--recursive", cwd=self.path)
+        return all(line.startswith(" ") for line in ran.output.splitlines())
+
     @asynccontextmanager
     async def changing(self) -> AsyncGenerator[None]:
         """What is done in the block can be told to have been cut short."""
@@ -141,8 +171,9 @@ class Repository:
         try:
             yield
         except PluginError:
-            # Git has ended by itself, and left no lock of its own.
-            await self.context.remember(**{NOTE: None})
+            if not is_cancelled():
+                # Git has ended by itself, and left no lock of its own.
+                await self.context.remember(**{NOTE: None})
             raise
         await self.context.remember(**{NOTE: None})
 
@@ -152,6 +183,7 @@ class Repository:
             return False
         ran = await self.git("rev-parse", "--absolute-git-dir", cwd=self.path)
         await remove_locks(ran.output.rstrip("\n"))
+        await remove_half_made(ran.output.rstrip("\n"))
         return True
 
 
@@ -207,14 +239,25 @@ async def cloned(
         raise
 
 
-async def changed_files(repository: Repository, *, untracked: bool) -> list[str]:
-    """The files that are not as the commit has them, each with what is different."""
+async def changed_files(
+    repository: Repository, *, untracked: bool, submodules: bool = False
+) -> list[str]:
+    """The files that are not as the commit has them, each with what is different.
+
+    Args:
+        repository: The working tree.
+        untracked: Whether files that git does not know count.
+        submodules: Whether submodules count that are changed, or at another commit.
+    """
+    ignored = "all"
+    if submodules:
+        ignored = "none" if untracked else "untracked"
     ran = await repository.git(
         "status",
         "--porcelain=v1",
         "-z",
         f"--untracked-files={'all' if untracked else 'no'}",
-        "--ignore-submodules=all",
+        f"--ignore-submodules={ignored}",
         cwd=repository.path,
     )
     found: list[str] = []

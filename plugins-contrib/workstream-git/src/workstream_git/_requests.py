@@ -12,6 +12,8 @@ __all__ = [
     "CleanRequest",
     "CloneRequest",
     "CloneResult",
+    "ExportRequest",
+    "ExportResult",
     "FetchRequest",
     "FetchResult",
     "RefRequest",
@@ -52,6 +54,7 @@ class CloneRequest(Remote):
         branch: The branch or tag to check out; "": what the other's HEAD is.
         depth: How many commits of its history to fetch; None: all.
         mirror: Whether to have all refs as they are there, and no working tree.
+        submodules: Whether to clone its submodules too, and theirs.
     """
 
     url: str
@@ -59,6 +62,7 @@ class CloneRequest(Remote):
     branch: str = ""
     depth: int | None = None
     mirror: bool = False
+    submodules: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -93,6 +97,9 @@ class CheckoutRequest(Remote):
         discard: Whether local changes to files that git knows may be lost; otherwise
             they are an error. Files that git does not know stay, unless the revision
             has one of that name.
+        submodules: Whether its submodules, and theirs, are to be what the revision
+            says. Their local changes count, and may be lost, as those of the tree do.
+            Otherwise submodules are left alone.
     """
 
     url: str
@@ -100,6 +107,25 @@ class CheckoutRequest(Remote):
     revision: str
     depth: int | None = None
     discard: bool = False
+    submodules: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ExportRequest(Remote):
+    """The files of a revision, without git's own (``git.export``).
+
+    Attributes:
+        url: Where the revision is, as in ``CloneRequest``.
+        path: The directory to make. One that is there must hold exactly these files,
+            and is left alone: give each revision a path of its own.
+        revision: As in ``CheckoutRequest``.
+        submodules: Whether to export its submodules too, and theirs.
+    """
+
+    url: str
+    path: str
+    revision: str
+    submodules: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -124,10 +150,12 @@ class CleanRequest:
     Attributes:
         path: The working tree.
         untracked: Whether files that git does not know count too; ignored ones never do.
+        submodules: Whether changes in submodules count too, and other commits in them.
     """
 
     path: str
     untracked: bool = True
+    submodules: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -177,6 +205,21 @@ class CheckoutResult:
     changed: bool
     commit: str
     previous: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ExportResult:
+    """What was exported.
+
+    Attributes:
+        path: The directory.
+        changed: Whether it was made now; False: it was there, with the same files.
+        commit: The commit that its files are of.
+    """
+
+    path: str
+    changed: bool
+    commit: str
 
 
 @attrs.frozen(kw_only=True)

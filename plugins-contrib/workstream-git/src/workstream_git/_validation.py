@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from typing import TypeAlias, cast
 
 from workstream import SecretRef
+from workstream.plugins import flag_faults, number_faults, path_faults, refuse
 
 from . import _addresses as addresses
 from ._requests import (
     CheckoutRequest,
     CleanRequest,
     CloneRequest,
+    ExportRequest,
     FetchRequest,
     RefRequest,
     Remote,
@@ -23,7 +24,12 @@ from ._revisions import is_commit_id, name_fault
 __all__ = ["AnyRequest", "check", "faults"]
 
 AnyRequest: TypeAlias = (
-    CloneRequest | FetchRequest | CheckoutRequest | RefRequest | CleanRequest
+    CloneRequest
+    | FetchRequest
+    | CheckoutRequest
+    | ExportRequest
+    | RefRequest
+    | CleanRequest
 )
 
 REMOTE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -36,9 +42,7 @@ def check(request: AnyRequest) -> None:
     Raises:
         ValueError: It has faults.
     """
-    found = faults(request)
-    if found:
-        raise ValueError("; ".join(found))
+    refuse(faults(request))
 
 
 def faults(request: AnyRequest) -> list[str]:
@@ -48,29 +52,36 @@ def faults(request: AnyRequest) -> list[str]:
         case CloneRequest():
             found += _url("url", request, request.url)
             found += _path("path", request.path)
-            found += _flags(request, "mirror")
+            found += flag_faults(request, "mirror", "submodules")
             found += _depth(request.depth)
             if request.branch != "":
                 found += _name("branch", request.branch)
             if request.branch and request.mirror:
                 found.append("branch: a mirror has all branches and checks out none")
+            if request.submodules is True and request.mirror is True:
+                found.append("submodules: a mirror has no working tree for them")
         case FetchRequest():
             found += _path("path", request.path)
             found += _login(request)
-            found += _flags(request, "prune")
+            found += flag_faults(request, "prune")
             found += _fetch(request)
         case CheckoutRequest():
             found += _url("url", request, request.url)
             found += _path("path", request.path)
             found += _name("revision", request.revision)
             found += _depth(request.depth)
-            found += _flags(request, "discard")
+            found += flag_faults(request, "discard", "submodules")
+        case ExportRequest():
+            found += _url("url", request, request.url)
+            found += _path("path", request.path)
+            found += _name("revision", request.revision)
+            found += flag_faults(request, "submodules")
         case RefRequest():
             found += _url("repository", request, request.repository)
             found += _ref(request)
         case CleanRequest():
             found += _path("path", request.path)
-            found += _flags(request, "untracked")
+            found += flag_faults(request, "untracked", "submodules")
     return found
 
 
@@ -101,36 +112,14 @@ def _login(remote: Remote) -> Iterator[str]:
     for field in ("ssh_key_file", "ssh_known_hosts_file"):
         value: object = getattr(remote, field)
         if value != "":
-            yield from _absolute(field, value)
-
-
-def _absolute(field: str, path: object) -> Iterator[str]:
-    if not isinstance(path, str):
-        yield f"{field} must be text, not {type(path).__name__}"
-    elif not path.startswith("/"):
-        yield f"{field} must be an absolute path, not {path!r} (~ is not expanded)"
-    elif "\0" in path:
-        yield f"{field} holds a NUL character, which no path can have"
-    else:
-        try:
-            os.fsencode(path)
-        except UnicodeEncodeError:
-            yield f"{field} holds characters that cannot be encoded"
+            yield from path_faults(field, value)
 
 
 def _path(field: str, path: object) -> Iterator[str]:
-    wrong = list(_absolute(field, path))
-    text = str(path)
+    wrong = list(path_faults(field, path, plain=True))
     if wrong:
         yield from wrong
-    elif not text.strip("/"):
-        yield f"{field} is the root of the file system"
-    elif text.endswith("/") or {".", ".."} & set(text.split("/")):
-        yield (
-            f"{field} must name one place plainly, without '.', '..' or a '/' at its "
-            f"end: {os.path.normpath(text)!r} rather than {text!r}"
-        )
-    elif ":" in text:
+    elif ":" in str(path):
         # It separates the directories above which git must not look.
         yield f"{field} holds a colon, which git takes for the end of a path"
 
@@ -144,17 +133,8 @@ def _name(field: str, name: object) -> Iterator[str]:
 
 
 def _depth(depth: object) -> Iterator[str]:
-    if depth is not None and (
-        not isinstance(depth, int) or isinstance(depth, bool) or depth < 1
-    ):
-        yield f"depth must be a number of commits, 1 or more, not {depth!r}"
-
-
-def _flags(request: object, *fields: str) -> Iterator[str]:
-    for field in fields:
-        value: object = getattr(request, field)
-        if not isinstance(value, bool):
-            yield f"{field} must be True or False, not {value!r}"
+    if depth is not None:
+        yield from number_faults("depth", depth, least=1, whole=True, unit="commits")
 
 
 def _fetch(request: FetchRequest) -> Iterator[str]:
