@@ -100,6 +100,33 @@ async def test_connecting_is_interrupted(
 
 
 @trio_test
+async def test_a_timeout_says_what_was_waited_for(
+    context: Attempt, mock_clock: MockClock
+) -> None:
+    """An attempt that ends while it connects names the database."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    database = Database(host="127.0.0.1", port=port, name="shop", connect_timeout=9)
+
+    async def silent(stream: trio.SocketStream) -> None:
+        async with stream:
+            await wait_all_tasks_blocked(0.1)
+            mock_clock.jump(5)
+            async for _ in stream:
+                pass
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, silent, [listener])
+        with trio.move_on_after(5), pytest.raises(PluginError) as caught:
+            await PostgresExecute().execute(context, Execute(database, ("SELECT 1",)))
+        nursery.cancel_scope.cancel()
+
+    assert caught.value.message == (
+        "database 'shop' at 127.0.0.1 cannot be reached: no answer yet"
+    )
+
+
+@trio_test
 async def test_settings_reach_libpq(context: Attempt, shop: Shop) -> None:
     """Parameters that have no field of their own are passed on."""
     database = attrs.evolve(

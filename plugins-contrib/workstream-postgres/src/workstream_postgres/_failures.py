@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 
 from workstream import PluginError, Redactor
@@ -32,7 +34,33 @@ PASSING = frozenset(
 )
 """What may go by itself; what is wrong with a statement or with the data stays."""
 
+_NO_DATABASE = re.compile(r'database "[^"]*" does not exist')
 _NOTHING = Redactor(())
+
+_ADVICE = (
+    (
+        "COPY cannot be used with this method",
+        "it copies to or from the client, and a plan has no data for that: run the "
+        "file by psql, as command.run of workstream-command can, or COPY from a file "
+        "on the server",
+    ),
+    ("cannot mix COPY", "it copies to or from the client: run the file by psql"),
+    ("cannot be used in stream mode", "it gives no rows to compare: write a SELECT"),
+    ("didn't produce", "it gives no rows to compare: write a SELECT"),
+)
+"""What psycopg says to programmers, by its begin, and what to say to a plan's author."""
+
+_HINTS = {
+    "25001": "with transaction=False, and each statement by itself, it is outside of one",
+    "42601": "a Statement with values holds one statement: part them",
+}
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """Whether the connection broke, so that nobody knows what the server did."""
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError)
+    return error.sqlstate.startswith(("08", "57P"))
 
 
 def not_connected(database: Database, host: str, reason: str) -> PluginError:
@@ -42,7 +70,10 @@ def not_connected(database: Database, host: str, reason: str) -> PluginError:
     lines = (" ".join(line.split()) for line in reason.splitlines())
     text = ". ".join(filter(None, lines)).removeprefix("connection failed: ")
     message = f"database{name}{where} cannot be reached: {text}"
-    return PluginError(Redactor(database).redact(message))
+    # libpq gives no code here, and the server speaks its own language: in another one
+    # it is tried again.
+    permanent = _NO_DATABASE.search(text) is not None
+    return PluginError(Redactor(database).redact(message), permanent=permanent)
 
 
 def failed(
@@ -58,6 +89,7 @@ def failed(
     state = error.sqlstate
     if state is None:
         text = " ".join(str(error).split()) or type(error).__name__
+        text = next((advice for said, advice in _ADVICE if said in text), text)
         # Without a state it did not come from the server: the connection, or our call.
         permanent = not isinstance(error, psycopg.OperationalError)
         return PluginError(
@@ -67,8 +99,10 @@ def failed(
     if error.diag.message_detail and not secrets:
         # A detail quotes rows, and cuts values in two: then no secret is recognised.
         text += f" ({error.diag.message_detail})"
-    if error.diag.message_hint:
-        text += f"; {error.diag.message_hint}"
+    several = state != "42601" or "multiple commands" in text
+    hint = (_HINTS.get(state) if several else None) or error.diag.message_hint
+    if hint:
+        text += f"; {hint}"
     message = f"{what} failed: {text} [SQLSTATE {state}]"
     permanent = not (state in PASSING or state[:2] in PASSING_CLASSES)
     return PluginError(secrets.redact(message), permanent=permanent)

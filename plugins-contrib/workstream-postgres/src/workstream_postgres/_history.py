@@ -31,6 +31,7 @@ import trio
 from psycopg import sql
 
 from workstream import Context, NoteValue, PluginError
+from workstream.plugins import explained_timeout
 
 from ._requests import Execute, ExecuteResult, Scalar
 from ._session import Connection, Session
@@ -109,14 +110,26 @@ async def end_leftovers(session: Session, application: str, context: Context) ->
         return left
 
     reported: set[int] = set()
-    while left := await session.run(still_there):
-        if not reported.issuperset(left):
-            context.report(
-                "an earlier attempt still runs on the server: it is ended (process "
-                f"{', '.join(map(str, left))})"
-            )
-            reported.update(left)
-        await trio.sleep(0.05)
+    left: list[int] = []
+    looks = 0
+
+    def waited() -> str:
+        processes = ", ".join(map(str, left)) or "unknown"
+        return (
+            "an earlier attempt did not end on the server, though it was told to at "
+            f"{looks} looks (process {processes})"
+        )
+
+    async with explained_timeout(waited):
+        while left := await session.run(still_there):
+            looks += 1
+            if not reported.issuperset(left):
+                context.report(
+                    "an earlier attempt still runs on the server: it is ended (process "
+                    f"{', '.join(map(str, left))})"
+                )
+                reported.update(left)
+            await trio.sleep(0.05)
 
 
 def found_in_notes(

@@ -8,11 +8,14 @@ from workstream import (
     Context,
     NotDone,
     OnInterrupt,
+    Preview,
+    PreviewContext,
     retries,
 )
 
+from . import _outside
 from ._check import look
-from ._requests import Execute, ExecuteResult, Query, QueryResult
+from ._requests import Execute, ExecuteResult, Query, QueryResult, statements_of
 from ._transaction import carry_out, look_back
 from ._validation import check
 
@@ -35,13 +38,34 @@ class PostgresExecute(ActionPlugin[Execute, ExecuteResult]):
 
     async def execute(self, context: Context, request: Execute, /) -> ExecuteResult:
         """Carry them out, unless an earlier attempt has."""
+        if not request.transaction:
+            return await _outside.carry_out(context, request)
         return await carry_out(context, request)
 
     async def reconcile(
         self, context: Context, request: Execute, /
     ) -> ExecuteResult | NotDone:
         """Find out whether the transaction was committed (R-7)."""
+        if not request.transaction:
+            return await _outside.look_back(context, request)
         return await look_back(context, request)
+
+    async def preview(self, context: PreviewContext, request: Execute, /) -> Preview:
+        """Ask what ``unless`` says; nothing is carried out (PV-5)."""
+        statements = statements_of(request)
+        total = len(statements)
+        if not any(statement.unless for statement in statements):
+            summary = f"{total} statements: only the database knows what they change"
+            return Preview(summary, changes=None)
+        left = await _outside.remaining(request.database, "workstream:preview", request)
+        if not left:
+            summary = f"all {total} statements are done already (unless)"
+            return Preview(summary, changes=False)
+        numbers = ", ".join(map(str, left))
+        return Preview(
+            f"statement {numbers} of {total} is carried out",
+            changes=True if any(statements[n - 1].unless for n in left) else None,
+        )
 
 
 class PostgresCheck(CheckPlugin[Query, QueryResult]):

@@ -75,6 +75,9 @@ class Statement:
             either kind a per cent sign of the statement itself is written ``%%``.
         affects: How many rows it must affect, or return; with any other number all
             is rolled back, and the error is permanent.
+        unless: A query that says whether the statement is done already: it is not
+            carried out if the first value is true. ``SELECT 1 FROM pg_database WHERE
+            datname = 'shop'``.
     """
 
     sql: str
@@ -83,11 +86,12 @@ class Statement:
         factory=dict[str, Parameter], kw_only=True
     )
     affects: int | None = attrs.field(default=None, kw_only=True)
+    unless: str = attrs.field(default="", kw_only=True)
 
 
 @attrs.frozen
 class Execute:
-    """Statements that are carried out in one transaction (``postgres.execute``).
+    """Statements, as a rule in one transaction (``postgres.execute``).
 
     Attributes:
         database: Where.
@@ -101,6 +105,9 @@ class Execute:
         once: Whether to record the action in a table of the same database, in the
             same transaction, so that it is done once, whatever happens.
         once_table: That table; it is made when it is not there.
+        transaction: Whether they are one transaction. False for what PostgreSQL lets
+            nobody do in one: CREATE INDEX CONCURRENTLY, VACUUM, CREATE DATABASE. Each
+            statement is then done by itself, and nothing is undone.
     """
 
     database: Database
@@ -112,6 +119,7 @@ class Execute:
     keep_rows: int = attrs.field(default=0, kw_only=True)
     once: bool = attrs.field(default=False, kw_only=True)
     once_table: str = attrs.field(default="workstream_once", kw_only=True)
+    transaction: bool = attrs.field(default=True, kw_only=True)
 
 
 @attrs.frozen(kw_only=True)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
+import stat
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -24,6 +26,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import tuple_row
 
 from workstream import PluginError
+from workstream.plugins import explained_timeout
 
 from ._failures import not_connected
 from ._requests import Database
@@ -158,13 +161,15 @@ async def opened(database: Database, application: str) -> AsyncGenerator[Session
 
 
 async def _connected(database: Database, application: str) -> Connection:
+    await trio.to_thread.run_sync(_see_files, database)
     hosts = [host.strip() for host in database.host.split(",")]
     failed: list[PluginError] = []
     for host in hosts:
         conninfo = _conninfo(database, host, application)
         try:
-            with trio.fail_after(database.connect_timeout):
-                pgconn = await _handshake(conninfo)
+            async with explained_timeout(partial(_unanswered, database, host)):
+                with trio.fail_after(database.connect_timeout):
+                    pgconn = await _handshake(conninfo)
         except trio.TooSlowError:
             seconds = f"{database.connect_timeout:g} seconds"
             message = f"no answer within {seconds} (connect_timeout)"
@@ -177,7 +182,42 @@ async def _connected(database: Database, application: str) -> Connection:
             return connection
     if len(failed) == 1:
         raise failed[0]
-    raise PluginError("; ".join(error.message for error in failed))
+    raise PluginError(
+        "; ".join(error.message for error in failed),
+        permanent=all(error.permanent for error in failed),
+    )
+
+
+def _unanswered(database: Database, host: str) -> str:
+    """What a connection waited for when the attempt's time was over."""
+    return not_connected(database, host, "no answer yet").message
+
+
+def _see_files(database: Database) -> None:
+    """Refuse files that libpq cannot use, and those it would wait for.
+
+    Raises:
+        PluginError: Permanent: a file is missing, or no file of certificates.
+    """
+    files = {"ca_file": database.ca_file if database.ca_file != "system" else ""}
+    for name in ("sslcert", "sslkey", "sslcrl"):
+        files[f"settings[{name!r}]"] = database.settings.get(name, "")
+    for field, path in files.items():
+        if not path:
+            continue
+        try:
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                why = "it is no regular file"
+                break
+            if field == "ca_file":
+                ssl.create_default_context(cafile=path)
+        except OSError as error:
+            why = error.strerror or str(error)
+            break
+    else:
+        return
+    message = f"the file {path!r} (database.{field}) cannot be used: {why}"
+    raise PluginError(message, permanent=True)
 
 
 def _conninfo(database: Database, host: str, application: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -15,7 +16,7 @@ from psycopg import IsolationLevel, pq
 from workstream import NOT_DONE, Context, NotDone, PluginError, Redactor
 
 from . import _history as history
-from ._failures import failed
+from ._failures import failed, is_lost
 from ._requests import Execute, ExecuteResult, Statement, statements_of
 from ._session import Connection, Session, opened
 from ._values import Kept, names_of, secrets_of, show_as_text, values_of
@@ -157,6 +158,16 @@ async def _called(
         raise failed(what, error) from error
 
 
+def reported(context: Context) -> Callable[[psycopg.errors.Diagnostic], None]:
+    """Passes the server's notices on to watchers; psycopg calls it in its thread."""
+
+    def notice(diagnostic: psycopg.errors.Diagnostic) -> None:
+        text = f"{diagnostic.severity}: {diagnostic.message_primary}"
+        trio.from_thread.run_sync(context.report, text)
+
+    return notice
+
+
 class _CommitLost(Exception):  # noqa: N818 (it is no error before it is looked into)
     """The connection broke while the transaction was being committed."""
 
@@ -191,11 +202,18 @@ class _Transaction:
                 connection: Connection,
                 statement: Statement = statement,
                 limit: int = limit,
-            ) -> _Done:
-                return _carried_out(
+            ) -> Done:
+                return carried_out(
                     connection, statement, limit, self.request.keep_rows, secrets
                 )
 
+            if await self._step(
+                f"unless of {what}", partial(is_so, statement), secrets
+            ):
+                line = f"{what}: it is so already (unless)"
+                self.context.report(line, done=number, total=len(statements))
+                counts.append(0)
+                continue
             done = await self._step(what, one, secrets)
             self.context.report(
                 f"{what}: {done.count} rows", done=number, total=len(statements)
@@ -241,14 +259,10 @@ class _Transaction:
 
     def _begin(self, connection: Connection) -> history.Server | None:
         show_as_text(connection)
-        connection.add_notice_handler(self._notice)
+        connection.add_notice_handler(reported(self.context))
         server = history.server_of(connection)
         connection.isolation_level = _LEVELS[self.request.isolation]
         return server
-
-    def _notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
-        text = f"{diagnostic.severity}: {diagnostic.message_primary}"
-        trio.from_thread.run_sync(self.context.report, text)
 
     def _mark(self, connection: Connection) -> ExecuteResult | None:
         settings = {
@@ -307,28 +321,45 @@ class _Transaction:
             )
         except psycopg.Error as error:
             problem = failed("the commit", error, secrets)
-            if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
+            if is_lost(error):
                 raise _CommitLost(problem) from error
             raise problem from error
 
 
+def is_so(statement: Statement, connection: Connection) -> bool:
+    """Whether ``unless`` says that the statement is done already."""
+    if not statement.unless:
+        return False
+    row = connection.execute(statement.unless.encode()).fetchone()
+    return row is not None and bool(row[0])
+
+
 @attrs.frozen
-class _Done:
-    """What one statement did; ``kept`` is None if no rows were given, or wanted."""
+class Done:
+    """What one statement did; ``kept`` is None if no rows were given, or wanted.
+
+    ``news`` is False of one that was done already.
+    """
 
     count: int
     kept: Kept | None
     columns: tuple[str, ...]
+    news: bool = True
 
 
-def _carried_out(
+def carried_out(
     connection: Connection,
     statement: Statement,
     limit: int,
     keep_rows: int,
     secrets: Redactor,
-) -> _Done:
-    connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(limit)])
+    *,
+    local: bool = True,
+) -> Done:
+    """Carry out one statement; the limit is the transaction's, or the session's."""
+    connection.execute(
+        "SELECT set_config('statement_timeout', %s, %s)", [str(limit), local]
+    )
     count, kept, columns = 0, None, tuple[str, ...]()
     with connection.cursor() as cursor:
         cursor.execute(statement.sql.encode(), values_of(statement))
@@ -340,4 +371,4 @@ def _carried_out(
                     kept.add(row)
             if not cursor.nextset():
                 break
-    return _Done(count, kept, columns)
+    return Done(count, kept, columns)

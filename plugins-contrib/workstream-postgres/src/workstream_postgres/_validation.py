@@ -17,6 +17,7 @@ from ._requests import (
     Statement,
     statements_of,
 )
+from ._sql import bare, placeholder_faults, psql_faults, without_comments
 
 MAX_ROWS = 1000
 """The most rows that may be kept: a response is stored with its plan."""
@@ -38,12 +39,12 @@ _OURS = {
 }
 _SSL_MODES = ("", "disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _LEVELS = ("", "read committed", "repeatable read", "serializable")
-_LEADING = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*", re.DOTALL)
 _CONTROL = re.compile(
     r"(?:begin|start\s+transaction|commit|end|rollback(?!\s+(?:work\s+|transaction\s+)?"
     r"to\b)|abort|prepare\s+transaction)\b",
     re.IGNORECASE,
 )
+_EMPTY = " \t\r\n\f\v;"
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}(?:\.[A-Za-z_][A-Za-z0-9_$]{0,62})?")
 
 
@@ -116,6 +117,11 @@ def _execute(request: Execute) -> Iterator[str]:
         )
     if not 0 <= request.keep_rows <= MAX_ROWS:
         yield f"keep_rows: it must be from 0 to {MAX_ROWS}, not {request.keep_rows}"
+    if not request.transaction:
+        if request.once:
+            yield "once: it needs the transaction that transaction=False leaves out"
+        if request.isolation:
+            yield "isolation: it is a transaction's, which transaction=False leaves out"
     if _TABLE.fullmatch(request.once_table) is None:
         yield (
             f"once_table: {request.once_table!r} is no name of a table: write name or "
@@ -125,12 +131,15 @@ def _execute(request: Execute) -> Iterator[str]:
 
 def _statement(where: str, statement: Statement) -> Iterator[str]:
     yield from _sql(where, statement)
-    begin = statement.sql[_end_of_leading(statement.sql) :]
-    if control := _CONTROL.match(begin):
+    for fault in psql_faults(statement.sql):
+        yield f"{where}: {fault}"
+    if control := _CONTROL.match(bare(statement.sql).lstrip(_EMPTY)):
         yield (
             f"{where}: {' '.join(control[0].upper().split())} is not for a statement: "
             "all of them are one transaction, which is begun and committed for them"
         )
+    if "\0" in statement.unless:
+        yield f"{where}: unless holds a zero character"
     if statement.affects is not None and statement.affects < 0:
         yield f"{where}: affects must be from 0 on, not {statement.affects}"
 
@@ -146,21 +155,19 @@ def _query(query: Query) -> Iterator[str]:
 
 
 def _sql(where: str, asked: Statement | Query) -> Iterator[str]:
-    if _end_of_leading(asked.sql) == len(asked.sql):
+    if not without_comments(asked.sql).strip(_EMPTY):
         yield f"{where}: it is empty"
     if "\0" in asked.sql:
         yield f"{where}: it holds a zero character"
     if asked.params and asked.named:
         yield f"{where}: params and named: give one of them"
+    else:
+        names = frozenset(asked.named)
+        for fault in placeholder_faults(asked.sql, asked.params, names):
+            yield f"{where}: {fault}"
     values = [*asked.params, *asked.named.values()]
     if any(isinstance(value, str) and "\0" in value for value in values):
         yield f"{where}: a value holds a zero character, which PostgreSQL cannot store"
-
-
-def _end_of_leading(text: str) -> int:
-    """Where a statement begins, behind space, comments and semicolons."""
-    match = _LEADING.match(text)
-    return match.end() if match else 0
 
 
 def _listed(names: object) -> str:
