@@ -423,14 +423,19 @@ async def disk_repaired() -> AsyncGenerator[None]:
         end.set()
 
 
-async def fails_during_a_run(call: str, error: int, below: int = 2**31) -> None:
+async def fails_during_a_run(
+    call: str,
+    error: int,
+    below: int = 2**31,
+    says: str = "whether the last change is in it is not known",
+) -> None:
     """The run breaks off, what is stored can be read, and the same engine goes on."""
     failing(call, error, below=below)
     async with engine() as ws:
         plan_id, reason = await breaks_off(ws, talk("large"))
         assert os.strerror(error) in reason, reason
         assert str(STORE) in reason
-        assert "whether the last change is in it is not known" in reason
+        assert says in reason, reason
         assert CALLS.total() == BREAKS_AT
         stored = await ws.plan(plan_id)
         assert stored.state.status is Status.RUNNING
@@ -463,6 +468,26 @@ async def pages_are_read_only() -> None:
 async def sync_fails() -> None:
     """After a failed sync nobody knows what the disk holds: the store tells, later."""
     await fails_during_a_run("fdatasync", errno.EIO)
+
+
+async def quota_is_used_up() -> None:
+    """A quota is room that is lacking, too."""
+    says = "the disk quota of who owns the store"
+    await fails_during_a_run("pwrite64", errno.EDQUOT, says=says)
+
+
+async def file_is_too_large() -> None:
+    """A limit on the size of files is named as such."""
+    says = (
+        "may not become larger: delete finished plans, or raise the limit (ulimit -f)"
+    )
+    await fails_during_a_run("pwrite64", errno.EFBIG, says=says)
+
+
+async def sync_is_interrupted() -> None:
+    """A signal in between is no sign of a bad disk."""
+    says = "a signal came in between, and whether the last change is in it is not known"
+    await fails_during_a_run("fdatasync", errno.EINTR, says=says)
 
 
 async def last_page_cannot_be_written() -> None:
@@ -498,6 +523,9 @@ CASES = {
         pages_are_read_only,
         sync_fails,
         last_page_cannot_be_written,
+        quota_is_used_up,
+        file_is_too_large,
+        sync_is_interrupted,
         fails_at_open,
     )
 }

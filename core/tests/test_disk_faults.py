@@ -115,6 +115,9 @@ def test_a_store_of_another_user(tmp_path: Path) -> None:
             "pages_are_read_only",
             "sync_fails",
             "last_page_cannot_be_written",
+            "quota_is_used_up",
+            "file_is_too_large",
+            "sync_is_interrupted",
         ],
     ),
 )

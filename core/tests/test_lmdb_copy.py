@@ -36,7 +36,7 @@ from workstream import (
 from workstream._codec.codec import Codec
 from workstream._plan.plan import Action
 from workstream._plan.walk import give_ids, new_plan_id
-from workstream._vaults.lmdb_scratch import scratch_directory
+from workstream._vaults.scratch import scratch_directory
 
 T = TypeVar("T")
 NOW = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
@@ -257,7 +257,7 @@ def test_a_backup_that_fails_leaves_nothing(store: Path, tmp_path: Path) -> None
 HOLDING = """
 import sys
 from pathlib import Path
-from workstream._vaults.lmdb_scratch import scratch_directory
+from workstream._vaults.scratch import scratch_directory
 
 with scratch_directory(Path(sys.argv[1])) as path:
     (path / "half").mkdir()

@@ -20,9 +20,9 @@ from workstream._store.asking import asked
 from workstream._values.clock import utc_now
 from workstream._values.errors import StorageError
 from workstream._values.state import Status
-from workstream._vaults.lmdb_environment import Environment
-from workstream._vaults.lmdb_reader import lmdb
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.environment import Environment
+from workstream._vaults.lmdb.reader import lmdb
+from workstream._vaults.lmdb.vault import LmdbVault
 
 PAGE = 4096
 
@@ -78,7 +78,7 @@ async def fill(vault: LmdbVault, plans: int, *, size: int = 300) -> list[PlanRow
 READER = """
 import sys, time
 from pathlib import Path
-from workstream._vaults.lmdb_environment import Environment
+from workstream._vaults.lmdb.environment import Environment
 
 env = Environment(Path(sys.argv[1]), map_size=2**30, sync=False)
 transactions = [env._begin() for _ in range(int(sys.argv[2]))]
@@ -113,7 +113,7 @@ def test_a_reader_that_died_is_cleared_while_a_store_is_open(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By whoever writes, every few hundred commits; pages are used again then."""
-    monkeypatch.setattr("workstream._vaults.lmdb_environment._CHECK_READERS_EVERY", 50)
+    monkeypatch.setattr("workstream._vaults.lmdb.environment._CHECK_READERS_EVERY", 50)
 
     async def use(vault: LmdbVault) -> None:
         [row] = await fill(vault, 1)
@@ -136,8 +136,8 @@ def test_slots_of_readers_that_died_make_room_for_others(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When there is no slot left, those of the dead are cleared before giving up."""
-    monkeypatch.setattr("workstream._vaults.lmdb_environment._READERS", 100)
-    monkeypatch.setattr("workstream._vaults.lmdb_environment._LOCK_FILE", 0)
+    monkeypatch.setattr("workstream._vaults.lmdb.environment._READERS", 100)
+    monkeypatch.setattr("workstream._vaults.lmdb.environment._LOCK_FILE", 0)
 
     async def use(vault: LmdbVault) -> None:
         [row] = await fill(vault, 1)
@@ -199,7 +199,7 @@ def test_a_store_that_outgrew_this_process(path: Path, verb: str) -> None:
     """What another process stored beyond this one's map can be reached, at the next try."""
     code = f"""
 import trio
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.vault import LmdbVault
 from workstream._protocols.vault import PlanRow
 from workstream._plan.walk import new_plan_id
 

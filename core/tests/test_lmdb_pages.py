@@ -17,8 +17,8 @@ from workstream import restore_store
 from workstream._plan.walk import new_plan_id
 from workstream._protocols.vault import NodeRecord, PlanRow, Write
 from workstream._values.errors import StoreFormatError
-from workstream._vaults.lmdb_pages import damage_in
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.pages import damage_in
+from workstream._vaults.lmdb.vault import LmdbVault
 
 PAGE = 4096
 

@@ -1,4 +1,4 @@
-"""The short way to a thread and back (``_vaults.lmdb_thread``)."""
+"""The short way to a thread and back (``_vaults.lmdb.thread``)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from workstream._vaults.lmdb_thread import call_in_thread
+from workstream._vaults.lmdb.thread import call_in_thread
 
 
 def test_it_returns_what_the_call_returned() -> None:

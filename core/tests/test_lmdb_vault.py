@@ -21,7 +21,7 @@ from workstream._plan.walk import new_plan_id
 from workstream._protocols.vault import NodeRecord, PlanRow, Write
 from workstream._values.errors import NotFoundError, StorageError, StoreFormatError
 from workstream._values.state import Status
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.vault import LmdbVault
 from workstream.testing import check_vault
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -82,7 +82,7 @@ def test_it_keeps_the_contract(tmp_path: Path, risk_power_cut: bool) -> None:
 def test_importing_it_is_cheap() -> None:
     """Neither trio nor LMDB is imported before a store is opened."""
     code = (
-        "import sys, workstream._vaults.lmdb_vault\n"
+        "import sys, workstream._vaults.lmdb.vault\n"
         "bad = {'trio', 'lmdb', 'cattrs'} & set(sys.modules)\n"
         "assert not bad, bad"
     )
@@ -188,7 +188,7 @@ def test_where_address_space_is_short_a_smaller_map_is_taken(path: Path) -> None
     """A 64-bit map does not fit everywhere: less is taken instead of refusing."""
     code = f"""
 import resource, trio
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.vault import LmdbVault
 from workstream._protocols.vault import PlanRow
 from workstream._plan.walk import new_plan_id
 
@@ -313,7 +313,7 @@ def test_closing_waits_for_a_commit(path: Path, row: PlanRow) -> None:
 OTHER = """
 import sys, trio
 from uuid import UUID
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.vault import LmdbVault
 from workstream._values.state import Status
 from workstream._protocols.vault import NodeRecord, PlanRow, Write
 
@@ -416,7 +416,7 @@ def test_a_forked_child_is_refused(path: Path, row: PlanRow) -> None:
     code = f"""
 import os, trio
 from workstream._values.errors import StorageError
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.vault import LmdbVault
 from workstream._protocols.vault import PlanRow
 from workstream._plan.walk import new_plan_id
 

@@ -33,7 +33,7 @@ def test_a_forked_child_that_ends_harms_nobody(tmp_path: Path) -> None:
     other = """
 import sys, trio
 from uuid import UUID
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.vault import LmdbVault
 from workstream._protocols.vault import PlanRow
 from workstream._plan.walk import new_plan_id
 
@@ -50,7 +50,7 @@ trio.run(main)
     code = f"""
 import gc, os, subprocess, sys, trio
 from workstream._values.errors import StorageError
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.vault import LmdbVault
 from workstream._protocols.vault import PlanRow
 from workstream._plan.walk import new_plan_id
 

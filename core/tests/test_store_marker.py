@@ -7,8 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+import trio
 
 from workstream._values.errors import StorageError, StoreFormatError
+from workstream._vaults.lmdb.restore import restore_store
+from workstream._vaults.lmdb.vault import LmdbVault
 from workstream._vaults.store_marker import VERSION, check_directory
 
 
@@ -70,6 +73,70 @@ def test_a_store_of_another_user_is_refused(
         StorageError, match=r"belongs to user .*, and a store is for one"
     ):
         check_directory(tmp_path, create=True)
+
+
+@pytest.mark.parametrize("name", ["workstream", "data.mdb", "lock.mdb", "owners"])
+@pytest.mark.parametrize("leads", ["to a file", "nowhere"])
+def test_no_file_of_a_store_may_be_a_link(
+    tmp_path: Path, name: str, leads: str
+) -> None:
+    """What it leads to is neither written nor made; the error names the link."""
+    store, precious = tmp_path / "store", tmp_path / "precious"
+    check_directory(store, create=True)
+    if name == "workstream":  # a marker that would be believed
+        (store / name).rename(precious)
+    elif leads == "to a file":
+        precious.write_bytes(b"kept")
+    kept = precious.read_bytes() if precious.exists() else None
+    target = precious if leads == "to a file" else tmp_path / "nothing"
+    (store / name).symlink_to(target)
+
+    with pytest.raises(StoreFormatError, match=f"its {name} is a link"):
+        trio.run(LmdbVault(store).open)
+
+    assert (precious.read_bytes() if precious.exists() else None) == kept
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_link_waits_where_the_marker_is_drafted(tmp_path: Path) -> None:
+    """It is removed, not followed."""
+    store, precious = tmp_path / "store", tmp_path / "precious"
+    store.mkdir()
+    precious.write_text("kept")
+    (store / f".workstream-{os.getpid()}").symlink_to(precious)
+    check_directory(store, create=True)
+    assert precious.read_text() == "kept"
+    assert [entry.name for entry in store.iterdir()] == ["workstream"]
+    assert not (store / "workstream").is_symlink()
+
+
+def test_nothing_is_restored_through_a_link(tmp_path: Path) -> None:
+    """A backup that somebody hands over is looked at as a store is."""
+    source = tmp_path / "backup"
+    check_directory(source, create=True)
+    (source / "data.mdb").symlink_to("/etc/passwd")
+    with pytest.raises(StoreFormatError, match=r"its data\.mdb is a link"):
+        trio.run(restore_store, source, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_marker_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Whatever the process's mask lets through."""
+    before = os.umask(0)
+    try:
+        check_directory(tmp_path, create=True)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "workstream").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "place", ["/proc/nowhere/store", "/dev/null/store", "a\0b", "x" * 300]
+)
+def test_a_directory_that_cannot_be_made(tmp_path: Path, place: str) -> None:
+    """The error names the place, and where to name another."""
+    with pytest.raises(StorageError, match="name another directory by --store"):
+        check_directory(tmp_path / place, create=True)
 
 
 def test_a_directory_that_becomes_a_store_is_closed_to_others(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from workstream._protocols.vault import (
 from workstream._store.asking import asked
 from workstream._values.errors import NotFoundError, StorageError
 from workstream._values.state import Status
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.vault import LmdbVault
 from workstream._vaults.memory_vault import MemoryVault
 
 Call = tuple[str, tuple[Any, ...]]

@@ -21,7 +21,7 @@ from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._plan.plan import Action
 from workstream._protocols.vault import Vault
 from workstream._values.state import PluginError
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.vault import LmdbVault
 
 ROOT = Path(__file__).parents[2]
 

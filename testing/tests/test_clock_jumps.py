@@ -7,7 +7,7 @@ is counted over a crash (deadlines, ages), by the machine's.
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import trio
@@ -171,6 +171,28 @@ def test_an_age_is_counted_by_the_clock(seconds: float, given_up: bool) -> None:
         async with world.engine(now=world.now) as ws:
             result = await ws.wait(again)
         assert (result.reason is FailureReason.EXCEED_RECOVERY) == given_up
+        check_times(result)
+
+    world.clock.run(scenario)
+
+
+def test_a_run_that_began_at_the_end_of_the_calendar() -> None:
+    """A clock that was wrong by millennia keeps no plan from being resumed (R-2)."""
+    world = SettableWorld()
+    last = datetime.max.replace(tzinfo=UTC) - world.clock.now()
+
+    async def scenario() -> None:
+        world.set_clock(last.total_seconds() - 10)
+        async with world.engine(now=world.now) as ws:
+            plan_id = await world.start(
+                ws, "cont(d=1)[k] B1(in=3 out=5): s1[a ok@5; b(deadline=60) ok@5]"
+            )
+            await trio.sleep(6)
+        world.ahead = timedelta()
+        async with world.engine(now=world.now) as ws:
+            assert not ws.recovery_errors
+            result = await ws.wait(plan_id)
+        assert result.state.status is Status.COMPLETED
         check_times(result)
 
     world.clock.run(scenario)

@@ -30,8 +30,8 @@ from workstream._values.errors import (
     WorkstreamError,
 )
 from workstream._values.state import Status
-from workstream._vaults.lmdb_layout import PURPOSES
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.layout import PURPOSES
+from workstream._vaults.lmdb.vault import LmdbVault
 
 Damage = Callable[[Random, bytes], bytes | None]
 

@@ -30,7 +30,7 @@ from workstream._values.errors import (
     ValidationError,
 )
 from workstream._values.state import Attempt, ObjectType, PluginError, Status
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.vault import LmdbVault
 from workstream._vaults.memory_vault import MemoryVault
 
 NOBODY = UUID(int=7 << 76)

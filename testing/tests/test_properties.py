@@ -44,7 +44,7 @@ from workstream._protocols.vault import PlanRequest, PlanRow, StoredPlan, Write
 from workstream._registry.registry import Registry
 from workstream._values.errors import NotFoundError, StorageError
 from workstream._values.state import FailureReason, Status
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.vault import LmdbVault
 from workstream._vaults.memory_vault import MemoryVault
 
 ASKED = os.environ.get("WORKSTREAM_EXAMPLES")

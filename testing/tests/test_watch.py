@@ -29,7 +29,7 @@ from workstream._protocols.vault import StoredPlan, Vault
 from workstream._store.events import PlanSnapshot, StateChange, WatchEvent
 from workstream._values.errors import NotFoundError, StorageError
 from workstream._values.state import Status
-from workstream._vaults.lmdb_vault import LmdbVault
+from workstream._vaults.lmdb.vault import LmdbVault
 from workstream._vaults.memory_vault import MemoryVault
 
 PLAN = "cont(d=1)[k] B1(conc=2): s1[a ok@1; b ok@1] s2[c ok@1; d ok@1] s3[e ok@1; f]"

@@ -299,16 +299,16 @@ if TYPE_CHECKING:
     from ._values.state import (
         WhenDeferred as WhenDeferred,
     )
-    from ._vaults.lmdb_copy import (
+    from ._vaults.lmdb.copy import (
         StoreCopy as StoreCopy,
     )
-    from ._vaults.lmdb_health import (
+    from ._vaults.lmdb.health import (
         StoreHealth as StoreHealth,
     )
-    from ._vaults.lmdb_restore import (
+    from ._vaults.lmdb.restore import (
         restore_store as restore_store,
     )
-    from ._vaults.lmdb_vault import (
+    from ._vaults.lmdb.vault import (
         LmdbVault as LmdbVault,
     )
     from ._vaults.memory_vault import (
@@ -458,10 +458,10 @@ _HOMES: dict[str, str] = {
     "failures": "_show.failures",
     "from_json": "_codec.json_text",
     "to_json": "_codec.json_text",
-    "StoreCopy": "_vaults.lmdb_copy",
-    "StoreHealth": "_vaults.lmdb_health",
-    "restore_store": "_vaults.lmdb_restore",
-    "LmdbVault": "_vaults.lmdb_vault",
+    "StoreCopy": "_vaults.lmdb.copy",
+    "StoreHealth": "_vaults.lmdb.health",
+    "restore_store": "_vaults.lmdb.restore",
+    "LmdbVault": "_vaults.lmdb.vault",
     "MemoryVault": "_vaults.memory_vault",
     "NullVault": "_vaults.null_vault",
     "find": "_plan.paths",

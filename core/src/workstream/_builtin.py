@@ -43,7 +43,7 @@ def workstream_commands() -> Iterable[click.Command]:
 
 
 def _lmdb(location: str) -> Vault:
-    from ._vaults.lmdb_vault import LmdbVault
+    from ._vaults.lmdb.vault import LmdbVault
 
     return LmdbVault(location)
 

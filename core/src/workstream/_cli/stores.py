@@ -12,7 +12,7 @@ import trio
 from .._protocols.vault import Vault
 from .._store.places import vault_at
 from .._store.store import Store, open_store
-from .._vaults.lmdb_vault import LmdbVault
+from .._vaults.lmdb.vault import LmdbVault
 from .streams import Refusal
 
 T = TypeVar("T")

@@ -29,16 +29,6 @@ from .._values.state import NoteValue, OnInterrupt
 from ..retries import FAST, RetryPolicy
 from .preview import Preview, PreviewContext
 
-__all__ = [
-    "NOT_DONE",
-    "PLUGIN_API",
-    "ActionPlugin",
-    "BasePlugin",
-    "CheckPlugin",
-    "Context",
-    "NotDone",
-]
-
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 

@@ -22,8 +22,6 @@ from typing import Any, Protocol
 
 import attrs
 
-__all__ = ["Preview", "PreviewContext"]
-
 
 def _check_summary(_: Preview, __: object, value: Any) -> None:
     if not isinstance(value, str) or not value.strip():

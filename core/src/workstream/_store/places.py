@@ -15,13 +15,24 @@ _SCHEME = re.compile(r"([a-z][a-z0-9_]+):(.*)", re.DOTALL)
 
 
 def default_store() -> str:
-    """``WORKSTREAM_STORE``, or else a directory in the platform's state directory."""
+    """``WORKSTREAM_STORE``, or else a directory in the platform's state directory.
+
+    Raises:
+        StorageError: The user has no home directory.
+    """
     named = os.environ.get(STORE_VARIABLE)
     if named:
         return named
     import platformdirs
 
-    return str(platformdirs.user_state_path("workstream", appauthor=False))
+    place = platformdirs.user_state_path("workstream", appauthor=False)
+    if not place.is_absolute():  # of who has no home, a "~" is left in it
+        message = (
+            "there is no place for the store, as this user has no home directory: name "
+            f"one by --store or {STORE_VARIABLE}"
+        )
+        raise StorageError(message)
+    return str(place)
 
 
 def vault_at(store: str | Path | Vault | None, *, create: bool = True) -> Vault:
@@ -33,7 +44,8 @@ def vault_at(store: str | Path | Vault | None, *, create: bool = True) -> Vault:
         create: Whether an LMDB store that is not there is made when it is opened.
 
     Raises:
-        StorageError: It is an empty text, or no installed package knows the scheme.
+        StorageError: It is an empty text, there is no home directory for a ``~``, or no
+            installed package knows the scheme.
     """
     if store is None:
         store = default_store()
@@ -45,9 +57,14 @@ def vault_at(store: str | Path | Vault | None, *, create: bool = True) -> Vault:
         if scheme is not None:
             return _by_scheme(*scheme.groups())
     if isinstance(store, (str, Path)):
-        from .._vaults.lmdb_vault import LmdbVault
+        from .._vaults.lmdb.vault import LmdbVault
 
-        return LmdbVault(Path(store).expanduser(), create=create)
+        try:
+            path = Path(store).expanduser()
+        except RuntimeError as error:
+            message = f"no store at {store}: {error}"
+            raise StorageError(message) from error
+        return LmdbVault(path, create=create)
     return store
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import trio
 
 from .._codec.codec import Codec
-from .._codec.records import Line, decode_line
+from .._codec.records import Line
 from .._plan.clone import clone
 from .._plan.plan import Plan
 from .._plan.walk import actions
@@ -211,7 +211,10 @@ class Store:
 
     async def lines(self, plan_id: UUID, position: int) -> builtins.list[Line]:
         """What the action at this place in walk order reported (WA-3)."""
-        return [decode_line(e.data) for e in await self.vault.lines(plan_id, position)]
+        return [
+            Codec.decode_line(each.data)
+            for each in await self.vault.lines(plan_id, position)
+        ]
 
     @overload
     def watch(
@@ -306,9 +309,9 @@ class Store:
                 )
                 try:
                     found = await self.vault.ask(request, effect)
-                    break
                 except ConflictError:
                     continue  # somebody else has just changed it: look again
+                break
             await self._heard(plan_id)
         self._news.poke(plan_id)
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -48,6 +49,8 @@ class Clock:
         elif self._elapsed is not None:
             elapsed = self._elapsed()
             if self._behind_at is not None:
-                self._latest += timedelta(seconds=(elapsed - self._behind_at) / 2)
+                # At the end of the calendar it stands still.
+                with suppress(OverflowError):
+                    self._latest += timedelta(seconds=(elapsed - self._behind_at) / 2)
             self._behind_at = elapsed
         return self._latest

@@ -24,10 +24,10 @@ from uuid import UUID
 
 from .._values.errors import StorageError
 
-__all__ = ["OWNERS", "Owners"]
-
 OWNERS = "owners"
 """What the file is called in a store."""
+
+_OPENED = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 _OFFSETS = 1 << 62
 """How many plans can be told apart; file offsets end at 2 ** 63."""
@@ -43,7 +43,7 @@ class Owners:
     def __init__(self, path: Path) -> None:
         """Open the file, made if need be. Raises OSError."""
         self._held: set[UUID] = set()
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = os.open(path, _OPENED, 0o600)
 
     def close(self) -> None:
         """Let go of every claim."""

@@ -19,8 +19,6 @@ from pathlib import Path
 
 from .._values.errors import StorageError
 
-__all__ = ["FilesInPlace"]
-
 _LONG_AGO = 2_000_000_000
 """Nanoseconds: longer than any file system's tick."""
 

@@ -4,6 +4,9 @@ A store directory holds a file ``workstream`` that says so, in words, before it 
 anything else. So nothing is ever written into a directory that belongs to someone else,
 and an engine that is too old for a store says so instead of reading it wrongly.
 
+No name of ours may be a link. A store that somebody hands over could otherwise make
+whoever opens it write into, or truncate, any file of theirs.
+
 A store is for one user, and closed to all others: what plans hold is nobody else's
 business, and files that two users make can be opened by neither. Root is no exception.
 """
@@ -17,17 +20,6 @@ from pathlib import Path
 
 from .._values.errors import StorageError, StoreFormatError
 
-__all__ = [
-    "MARKER",
-    "UNFINISHED",
-    "VERSION",
-    "check_directory",
-    "check_marker",
-    "foreign_entries",
-    "sync_directory",
-    "sync_file",
-]
-
 VERSION = 1
 """The version of the store's layout that this engine reads and writes."""
 
@@ -35,6 +27,8 @@ MARKER = "workstream"
 """The file that says so."""
 UNFINISHED = ".workstream-"
 """What the names of files and directories begin with that are not finished yet."""
+_NAMES = (MARKER, "data.mdb", "lock.mdb", "owners")
+"""What a store's files are called."""
 _TEXT = re.compile(r"workstream store, version (\d+)\n")
 _NOT_OURS = "point --store at a directory that is new, empty, or a workstream store"
 
@@ -66,11 +60,15 @@ def check_directory(path: Path, *, create: bool) -> None:
             message = f"{path} is a file, and a store is a directory: {_NOT_OURS}"
             raise StoreFormatError(message)
         _check_owner(path)
+        refuse_links(path)
         check_marker(path, create=create)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # What no path can be is a ValueError: one with a NUL, for example.
+        why = getattr(error, "strerror", None) or error
+        where = getattr(error, "filename", None) or path
         message = (
-            f"the store at {path} cannot be opened: {error.strerror}: "
-            f"{error.filename or path}"
+            f"the store at {path} cannot be opened: {why}: {where}; name another "
+            "directory by --store or WORKSTREAM_STORE"
         )
         raise StorageError(message) from error
     if not os.access(path, os.W_OK | os.X_OK):
@@ -79,6 +77,18 @@ def check_directory(path: Path, *, create: bool) -> None:
             "this user"
         )
         raise StorageError(message)
+
+
+def refuse_links(path: Path) -> None:
+    """Raise StoreFormatError when a name of ours in the directory leads elsewhere."""
+    for name in _NAMES:
+        if (path / name).is_symlink():
+            message = (
+                f"the store at {path} is not opened: its {name} is a link, and what it "
+                "leads to would be written over; look who put it there, and restore the "
+                "store from a backup"
+            )
+            raise StoreFormatError(message)
 
 
 def _make(path: Path) -> None:
@@ -167,8 +177,13 @@ def _write_marker(path: Path) -> None:
     """Whoever looks finds the whole marker or none; two writers do no harm."""
     path.chmod(0o700)
     draft = path / f"{UNFINISHED}{os.getpid()}"
+    # What a process of this number left behind, or a link that waits for this one.
+    draft.unlink(missing_ok=True)
     try:
-        with draft.open("w", encoding="utf-8") as file:
+        made = os.open(
+            draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+        )
+        with os.fdopen(made, "w", encoding="utf-8") as file:
             file.write(f"workstream store, version {VERSION}\n")
             file.flush()
             os.fsync(file.fileno())

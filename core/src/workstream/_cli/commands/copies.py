@@ -16,8 +16,8 @@ from ..._show.data import entry_data
 from ..._store.entries import PlanEntry
 from ..._store.places import vault_at
 from ..._values.state import Status
-from ..._vaults.lmdb_copy import StoreCopy
-from ..._vaults.lmdb_restore import restore_store
+from ..._vaults.lmdb.copy import StoreCopy
+from ..._vaults.lmdb.restore import restore_store
 from .._rows import show_rows
 from ..draw.screen import Screen, counted, size
 from ..exit_codes import ExitCode

@@ -35,8 +35,8 @@ from ..._values.errors import (
     WorkstreamError,
 )
 from ..._values.state import Status
-from ..._vaults.lmdb_health import StoreHealth
-from ..._vaults.lmdb_vault import LmdbVault
+from ..._vaults.lmdb.health import StoreHealth
+from ..._vaults.lmdb.vault import LmdbVault
 from ..draw.screen import Screen, counted, joined, plain, size
 from ..exit_codes import ExitCode
 from ..options import Command, Hints, json_option, store_option

@@ -16,8 +16,6 @@ import trio
 if TYPE_CHECKING:
     import outcome
 
-__all__ = ["call_in_thread"]
-
 T = TypeVar("T")
 
 

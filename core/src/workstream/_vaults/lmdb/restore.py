@@ -15,22 +15,21 @@ from pathlib import Path
 import attrs
 import trio
 
-from .._codec.codec import Codec
-from .._values.errors import PlanCorruptError, StorageError
-from .lmdb_copy import StoreCopy, copy_errors, write_copy
-from .lmdb_environment import DATA, LOCK, damage_error, damage_of, is_open_here
-from .lmdb_reader import lmdb
-from .lmdb_scratch import scratch_directory
-from .lmdb_vault import LmdbVault
-from .store_marker import (
+from ..._codec.codec import Codec
+from ..._values.errors import PlanCorruptError, StorageError
+from ..scratch import scratch_directory
+from ..store_marker import (
     MARKER,
     UNFINISHED,
     check_marker,
     foreign_entries,
+    refuse_links,
     sync_directory,
 )
-
-__all__ = ["restore_store"]
+from .copy import StoreCopy, copy_errors, write_copy
+from .environment import DATA, LOCK, damage_error, damage_of, is_open_here
+from .reader import lmdb
+from .vault import LmdbVault
 
 
 async def restore_store(
@@ -82,6 +81,7 @@ def _prepare(source: Path, destination: Path) -> bool:
         if not source.is_dir():
             message = f"{source} is not there, or no directory: a backup is one"
             raise StorageError(message)
+        refuse_links(source)
         check_marker(source)
         if is_open_here(source):
             message = (

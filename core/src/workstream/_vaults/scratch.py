@@ -15,8 +15,6 @@ from pathlib import Path
 
 from .._values.errors import StorageError
 
-__all__ = ["scratch_directory"]
-
 
 @contextmanager
 def scratch_directory(path: Path) -> Generator[Path, None, None]:

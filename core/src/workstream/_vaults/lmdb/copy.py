@@ -14,14 +14,12 @@ from pathlib import Path
 
 import attrs
 
-from .._values.errors import PlanCorruptError, StorageError, StoreFormatError
-from . import lmdb_layout as layout
-from .lmdb_environment import DATA
-from .lmdb_reader import Reader, lmdb
-from .lmdb_scratch import scratch_directory
-from .store_marker import MARKER, sync_directory, sync_file
-
-__all__ = ["StoreCopy", "back_up", "copy_errors", "write_copy"]
+from ..._values.errors import PlanCorruptError, StorageError, StoreFormatError
+from ..scratch import scratch_directory
+from ..store_marker import MARKER, sync_directory, sync_file
+from . import layout
+from .environment import DATA
+from .reader import Reader, lmdb
 
 
 @attrs.frozen(kw_only=True)

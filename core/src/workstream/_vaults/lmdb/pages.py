@@ -26,8 +26,6 @@ from typing import BinaryIO
 
 import attrs
 
-__all__ = ["Damage", "MomentGoneError", "damage_in"]
-
 _META = struct.Struct("<16xIIQQ")
 _TREE = struct.Struct("<IHHQQQQQ")
 _LAST = struct.Struct("<QQ")

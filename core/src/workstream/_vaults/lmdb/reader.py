@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from .._codec.records import decode_row
-from .._protocols.vault import PlanRequest, PlanRow, not_found
-from .._values.errors import PlanCorruptError, StorageError, StoreFormatError
-from . import lmdb_layout as layout
+from ..._codec.records import decode_row
+from ..._protocols.vault import PlanRequest, PlanRow, not_found
+from ..._values.errors import PlanCorruptError, StorageError, StoreFormatError
+from . import layout
 
 log = logging.getLogger("workstream")
 
@@ -201,13 +201,27 @@ def storage_errors(path: Path) -> Generator[None, None, None]:
         raise StorageError(_failure(path, error)) from error
 
 
+_NO_ROOM = {
+    errno.ENOSPC: "the disk of the store at {path} is full: make room on it",
+    errno.EDQUOT: "the disk quota of who owns the store at {path} is used up: make room, "
+    "or have it raised",
+    errno.EFBIG: "the data file of the store at {path} may not become larger: delete "
+    "finished plans, or raise the limit (ulimit -f)",
+}
+"""What keeps a store from growing, and what to do."""
+
+
 def _failure(path: Path, error: Exception) -> str:
     """What the system, or the disk, did to a store."""
     reason = str(error)
-    if _is_full(path) or os.strerror(errno.ENOSPC) in reason:
+    for number, advice in _NO_ROOM.items():
+        if os.strerror(number) in reason or (number == errno.ENOSPC and _is_full(path)):
+            return f"{advice.format(path=path)}; what was stored is safe ({error})"
+    if os.strerror(errno.EINTR) in reason:
         return (
-            f"the disk of the store at {path} is full: make room on it; what was stored "
-            f"is safe ({error})"
+            f"the store at {path} could not be written, as a signal came in between, and "
+            "whether the last change is in it is not known, while all before it is: "
+            f"resume what broke off, or try again ({error})"
         )
     if any(sign in reason for sign in _SIGNS_OF_FAILURE):
         return (

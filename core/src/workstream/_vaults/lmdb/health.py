@@ -9,14 +9,12 @@ from uuid import UUID
 
 import attrs
 
-from . import lmdb_layout as layout
-from .store_marker import check_marker
+from ..store_marker import check_marker
+from . import layout
 
 if TYPE_CHECKING:
-    from .lmdb_environment import Environment
-    from .lmdb_reader import Reader
-
-__all__ = ["StoreHealth", "measured"]
+    from .environment import Environment
+    from .reader import Reader
 
 _A_PLAN = 17
 """How long the key of a row is."""

@@ -2,7 +2,7 @@
 
 The directory holds the marker (``_vaults.store_marker``), LMDB's ``data.mdb`` and
 ``lock.mdb``, and ``owners`` (``_vaults.owners``). Keys and values are described in
-``_vaults.lmdb_layout``. The rules that this file obeys, and why:
+``_vaults.lmdb.layout``. The rules that this file obeys, and why:
 
 **One write transaction is one call in a worker thread, from begin to commit.** LMDB's
 writer lock belongs to a thread: begun here and committed there, a transaction seems to
@@ -20,7 +20,7 @@ its call, as a long one would keep LMDB from reusing pages and make the file gro
 **Writes of several plans share one transaction.** If it fails they are tried one by one,
 so that one plan's trouble stays its own. A commit that failed may have happened all the
 same; it is reported as failed, and as writing a ``Write`` twice is harmless, trying
-again is too. What LMDB itself needs after a failure, ``_vaults.lmdb_environment`` tells.
+again is too. What LMDB itself needs after a failure, ``_vaults.lmdb.environment`` tells.
 
 **A plan whose bytes are damaged is its own trouble too.** Whoever reads or writes that
 plan is told, lists leave it out with a warning, and it can be deleted.
@@ -44,8 +44,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import UUID
 
-from .._codec.records import encode_request, encode_row, row_prefix, status_in
-from .._protocols.vault import (
+from ..._codec.records import encode_request, encode_row, row_prefix, status_in
+from ..._protocols.vault import (
     Change,
     LineRecord,
     LogSlice,
@@ -58,11 +58,12 @@ from .._protocols.vault import (
     refusal,
     refuse_delete,
 )
-from .._values.errors import PlanCorruptError, PlanExistsError, StorageError
-from .._values.state import Status
-from . import lmdb_layout as layout
-from .lmdb_environment import OPEN_HERE, Environment, damage_error, is_open_here
-from .lmdb_reader import (
+from ..._values.errors import PlanCorruptError, PlanExistsError, StorageError
+from ..._values.state import Status
+from ..store_marker import check_directory
+from . import layout
+from .environment import OPEN_HERE, Environment, damage_error, is_open_here
+from .reader import (
     OutgrownError,
     Reader,
     StoreFullError,
@@ -72,14 +73,13 @@ from .lmdb_reader import (
     row_at,
     storage_errors,
 )
-from .store_marker import check_directory
 
 if TYPE_CHECKING:
     import trio
 
-    from .lmdb_copy import StoreCopy
-    from .lmdb_health import StoreHealth
-    from .owners import Owners
+    from ..owners import Owners
+    from .copy import StoreCopy
+    from .health import StoreHealth
 
 T = TypeVar("T")
 
@@ -148,7 +148,7 @@ class LmdbVault:
         await trio.to_thread.run_sync(self._open, limiter=self._one_at_a_time)
 
     def _open(self) -> None:
-        from .owners import OWNERS, Owners
+        from ..owners import OWNERS, Owners
 
         check_directory(self._path, create=self._create)
         status = self._path.stat()
@@ -333,7 +333,7 @@ class LmdbVault:
         return await self._write_once(function)
 
     async def _write_once(self, function: Callable[[Any], T]) -> T:
-        from .lmdb_thread import call_in_thread
+        from .thread import call_in_thread
 
         env = await self._healthy()
         return await call_in_thread(lambda: env.write(function), self._one_at_a_time)
@@ -431,7 +431,7 @@ class LmdbVault:
 
     async def health(self) -> StoreHealth:
         """What an operator wants to know of the store: its size, room and readers."""
-        from .lmdb_health import measured
+        from .health import measured
 
         env = await self._healthy()
         with env.reading() as reader:
@@ -465,7 +465,7 @@ class LmdbVault:
         """
         import trio
 
-        from .lmdb_copy import back_up
+        from .copy import back_up
 
         await self._healthy()
         # Not in the writers' place: they need not wait. Whoever closes or mends must.

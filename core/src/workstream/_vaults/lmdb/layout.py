@@ -41,8 +41,8 @@ from uuid import UUID
 
 import attrs
 
-from .._codec.records import decode_request, decode_row, encode_row
-from .._protocols.vault import (
+from ..._codec.records import decode_request, decode_row, encode_row
+from ..._protocols.vault import (
     LOG_KEPT,
     Change,
     LineRecord,
@@ -51,7 +51,7 @@ from .._protocols.vault import (
     PlanRow,
     Write,
 )
-from .._values.state import FIRST_LINES, LAST_LINES
+from ..._values.state import FIRST_LINES, LAST_LINES
 
 ROW = b"r"
 DEFINITION = b"d"

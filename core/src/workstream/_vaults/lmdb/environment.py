@@ -32,22 +32,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .._values.errors import StoreFormatError
-from .lmdb_pages import Damage, MomentGoneError, damage_in
-from .lmdb_reader import Reader, lmdb, storage_errors
-from .lmdb_scratch import scratch_directory
-from .store_files import FilesInPlace
-from .store_marker import UNFINISHED, sync_directory, sync_file
-
-__all__ = [
-    "DATA",
-    "LOCK",
-    "OPEN_HERE",
-    "Environment",
-    "damage_error",
-    "damage_of",
-    "is_open_here",
-]
+from ..._values.errors import StoreFormatError
+from ..scratch import scratch_directory
+from ..store_files import FilesInPlace
+from ..store_marker import UNFINISHED, sync_directory, sync_file
+from .pages import Damage, MomentGoneError, damage_in
+from .reader import Reader, lmdb, storage_errors
 
 T = TypeVar("T")
 
@@ -304,7 +294,7 @@ def _reserve_lock_file(path: Path) -> None:
     Only for a store that this process has not open: closing a file lets go of all locks
     that the process has on it, LMDB's too.
     """
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         # It is as large as the engine that made it wanted it.
         size = max(os.fstat(file).st_size, _LOCK_FILE)
