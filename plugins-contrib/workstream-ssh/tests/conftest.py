@@ -414,6 +414,11 @@ class Login:
     password: str
     machine: Machine
 
+    @property
+    def place(self) -> str:
+        """Where the host keeps what it knows of root's commands: not in root's home."""
+        return f"{self.machine.home}/.workstream-root"
+
     def allow(self, *rules: str) -> None:
         """Have sudo obey these rules."""
         # What runs as root is found by this variable when the test has ended.

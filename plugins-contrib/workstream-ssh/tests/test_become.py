@@ -81,6 +81,7 @@ async def test_a_command_is_run_as_another_user(
         env={"ONE": "it's"},
         stdin="input",
         become="root",
+        directory=login.place,
         detached=detached,
     )
 
@@ -93,7 +94,9 @@ async def test_a_command_is_run_as_another_user(
 @trio_test
 async def test_doas_will_do_as_well(client: Client, doas: Login) -> None:
     """Hosts have one or the other."""
-    request = ShellOn(doas.machine.host, 'id -un; echo "$HOME"', become=DOAS)
+    request = ShellOn(
+        doas.machine.host, 'id -un; echo "$HOME"', become=DOAS, directory=doas.place
+    )
 
     assert (await client.run(request)).stdout == "root\n/root\n"
     assert (await client.check(request)).stdout == "root\n/root\n"
@@ -108,11 +111,15 @@ async def test_sudo_that_takes_a_terminal_of_its_own_will_do_as_well(
         f"{login.name} ALL=(ALL) NOPASSWD: ALL", f"Defaults:{login.name} use_pty"
     )
     host = login.machine.host
-    request = ShellOn(host, "cat; echo err >&2", stdin="a\nb", become="root")
+    request = ShellOn(
+        host, "cat; echo err >&2", stdin="a\nb", become="root", directory=login.place
+    )
 
     result = await client.run(request)
     await cancelled(
-        client, ShellOn(host, f"echo ready; {NESTED}", become="root"), context
+        client,
+        ShellOn(host, f"echo ready; {NESTED}", become="root", directory=login.place),
+        context,
     )
 
     assert (result.stdout, result.stderr) == ("a\nb", "err\n")
@@ -123,13 +130,16 @@ async def test_sudo_that_takes_a_terminal_of_its_own_will_do_as_well(
 async def test_a_password_is_given_when_sudo_asks(client: Client, login: Login) -> None:
     """It is in no list of processes, and not taken for input if sudo does not ask."""
     become = Become("root", password=secret(login.password))
-    request = ShellOn(login.machine.host, "cat", stdin="input", become=become)
+    request = ShellOn(
+        login.machine.host, "cat", stdin="input", become=become, directory=login.place
+    )
     look = ShellOn(
         login.machine.host,
         'printf "%s" "$PATTERN" >p; cat /proc/[0-9]*/cmdline >c; grep -ac -f p c',
         env={"PATTERN": secret(login.password)},
         expected_exit_codes=(1,),
         become=become,
+        directory=login.place,
         cwd=str(login.machine.home),
     )
     login.allow(
@@ -150,7 +160,9 @@ async def test_why_a_user_cannot_be_become_is_told(
     host = login.machine.host
 
     async def refused(become: Become | str) -> str:
-        error = await client.error(RunOn(host, ("true",), become=become))
+        error = await client.error(
+            RunOn(host, ("true",), become=become, directory=login.place)
+        )
         assert (error.code, error.permanent) == (SshProblem.NOT_BECOME, True)
         return error.message
 
@@ -192,7 +204,12 @@ async def test_what_runs_as_root_is_ended_with_all_that_it_started(
 ) -> None:
     """What looks after it is root as well, so it can."""
     login.allow_all()
-    request = ShellOn(login.machine.host, f"echo ready; {NESTED}", become="root")
+    request = ShellOn(
+        login.machine.host,
+        f"echo ready; {NESTED}",
+        become="root",
+        directory=login.place,
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.check if check else client.run, request, context)
         await context.until("ready")
@@ -208,7 +225,12 @@ async def test_a_lost_connection_ends_what_runs_as_root(
 ) -> None:
     """As it ends what runs as the login."""
     login.allow_all()
-    request = ShellOn(login.machine.host, f"echo ready; {NESTED}", become="root")
+    request = ShellOn(
+        login.machine.host,
+        f"echo ready; {NESTED}",
+        become="root",
+        directory=login.place,
+    )
     async with trio.open_nursery() as nursery:
 
         async def cut() -> None:
@@ -232,7 +254,12 @@ async def test_a_detached_command_of_root_is_found_again(
     script = "echo run >>count; echo ready; read line <gate; id -un; wc -l <count"
     home = str(login.machine.home)
     request = ShellOn(
-        login.machine.host, script, cwd=home, become="root", detached=True
+        login.machine.host,
+        script,
+        cwd=home,
+        become="root",
+        directory=login.place,
+        detached=True,
     )
     await cancelled(make_client(), request, context)
     await gate.open()
@@ -366,6 +393,6 @@ async def test_what_was_never_begun_is_not_done(
 ) -> None:
     """As for the login itself."""
     login.allow_all()
-    request = RunOn(login.machine.host, ("true",), become="root")
+    request = RunOn(login.machine.host, ("true",), become="root", directory=login.place)
 
     assert await client.reconcile(request, context) is NOT_DONE

@@ -9,6 +9,7 @@ import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 import trio
 from trio.testing import trio_test
@@ -316,9 +317,14 @@ async def test_any_login_shell_will_do(
     program = f"{path} sh" if shell == "busybox" else path
     machine = make_machine(extra=f'ForceCommand {program} -c "$SSH_ORIGINAL_COMMAND"')
 
-    result = await client.run(RunOn(machine.host, ("printf", "%s|", *WORDS[1:5])))
+    request = RunOn(
+        machine.host, ("printf", "%s|", *WORDS[1:5]), directory=f"{machine.home}/jobs"
+    )
+    can_become = os.getuid() == 0 and shutil.which("sudo") is not None
+    for become in (None, "root") if can_become else (None,):
+        result = await client.run(attrs.evolve(request, become=become))
 
-    assert result.stdout == "".join(f"{word}|" for word in WORDS[1:5])
+        assert result.stdout == "".join(f"{word}|" for word in WORDS[1:5])
 
 
 @trio_test

@@ -35,7 +35,12 @@ def plan(
     )
     action = SshRun.action(
         ShellOn(
-            host, script, cwd=home, detached=detached, become="root" if become else None
+            host,
+            script,
+            cwd=home,
+            detached=detached,
+            become="root" if become else None,
+            directory=f"{home}/.workstream",
         ),
         name="Count",
         on_interrupt=OnInterrupt.RERUN if rerun else None,

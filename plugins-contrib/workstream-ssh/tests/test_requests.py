@@ -78,6 +78,8 @@ def test_all_faults_of_a_command_are_told_at_once() -> None:
         grace=float("nan"),
         detached=True,
         directory="x",
+        creates="/x",
+        unless="x",
     )
 
     faults = command_faults(request, is_check=True)
@@ -96,6 +98,8 @@ def test_all_faults_of_a_command_are_told_at_once() -> None:
         "keep must be a whole number from 0 to 4,194,304, not -1",
         "grace must be a number of seconds, 0 or more, not nan",
         "a check is run again as often as need be, and cannot be detached",
+        "creates: a check looks each time: leave it out",
+        "unless: a check looks each time: leave it out",
     ]
     assert len(faults) == len(begins)
     for fault, begin in zip(faults, begins, strict=True):

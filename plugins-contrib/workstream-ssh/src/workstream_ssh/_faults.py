@@ -43,6 +43,9 @@ def command_faults(request: RunOn | ShellOn, *, is_check: bool = False) -> list[
         found.append(f"detached must be True or False, not {request.detached!r}")
     elif request.detached and is_check:
         found.append("a check is run again as often as need be, and cannot be detached")
+    for field in ("creates", "removes", "unless"):
+        if is_check and getattr(request, field) is not None:
+            found.append(f"{field}: a check looks each time: leave it out")
     return found
 
 

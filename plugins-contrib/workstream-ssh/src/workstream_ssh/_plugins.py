@@ -76,7 +76,8 @@ class SshCheck(CheckPlugin[RunOn | ShellOn, RunResult]):
     """Run a command on a host that changes nothing: it passes if its exit code is
     expected.
 
-    It takes the same requests as ``SshRun``, but none that is detached.
+    It takes the same requests as ``SshRun``, but none that is detached, and none with
+    ``creates``, ``removes`` or ``unless``: a check looks each time.
     """
 
     name = "ssh.check"
