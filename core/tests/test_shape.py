@@ -12,6 +12,7 @@ import attrs
 from workstream._plan import plan
 from workstream._plan.plan import CHECK_KINDS, BaseAction, Checks, Node, Plan
 from workstream._plan.shape import SHAPES
+from workstream._validation.validation import RULES
 
 CORE = Path(__file__).parents[1] / "src" / "workstream"
 
@@ -57,6 +58,13 @@ def test_every_field_is_in_the_table_once() -> None:
         assert sorted(names) == sorted(field.name for field in attrs.fields(cls))
         assert {field.init for field in shape.settings} <= {True}
         assert {field.init for field in shape.written} == {False}
+
+
+def test_every_field_of_an_author_has_a_rule() -> None:
+    """What its values must be like, validation says of each field (V-1)."""
+    elsewhere = {"description", "plugin", "request"}
+    fields = {field.name for shape in SHAPES.values() for field in shape.settings}
+    assert set(RULES) == fields - elsewhere
 
 
 def test_every_class_of_objects_is_in_the_table() -> None:

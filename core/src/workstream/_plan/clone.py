@@ -140,7 +140,7 @@ class _Copier:
         """
         shape = SHAPES[type(node)]
         given: dict[str, Any] = {
-            field.name: getattr(node, field.name) for field in shape.settings
+            name: getattr(node, name) for name in shape.setting_names
         }
         for field in shape.held:
             held: Any = getattr(node, field.name)

@@ -92,6 +92,8 @@ def labelled(node: Node) -> list[tuple[str, Node | None]]:
 def labels(held: Iterable[tuple[Held, Node | None]]) -> list[str]:
     """The labels of all that one object holds, given with the fields that hold it."""
     names = [_name_of(child) if field.many else field.name for field, child in held]
+    if len(set(names)) == len(names):
+        return [_label(name, 0) for name in names]
     several = Counter(names)
     seen: Counter[str] = Counter()
     found: list[str] = []

@@ -55,6 +55,11 @@ class Shape:
     held: tuple[Held, ...]
     settings: tuple[attrs.Attribute[Any], ...]
     written: tuple[attrs.Attribute[Any], ...]
+    setting_names: tuple[str, ...] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        names = tuple(field.name for field in self.settings)
+        object.__setattr__(self, "setting_names", names)
 
 
 def _shape_of(cls: type[Node]) -> Shape:

@@ -16,17 +16,10 @@ from .._protocols.plugin import AnyPlugin, request_types
 from .._secrets.forms import hide
 from .._secrets.references import HIDDEN, StoredValue
 from .._secrets.scrubbing import secret_values
+from .._values.annotations import fits
 from .._values.display import shorten
 from .._values.state import PluginError
 from .._values.values import kind_of, kind_of_class, text_problem
-
-__all__ = [
-    "Plugins",
-    "Problem",
-    "kind_problem",
-    "plugin_problem",
-    "prepared_request",
-]
 
 Problem: TypeAlias = tuple[str, str]
 """The rule that is broken, and what is wrong: the rest of a sentence about the field."""
@@ -50,10 +43,9 @@ class Plugins(Protocol):
 
 
 def plugin_problem(
-    action: BaseAction, plugins: Plugins
+    name: str, plugins: Plugins
 ) -> tuple[AnyPlugin | None, Problem | None]:
-    """The action's plugin; or None, and why there is none (V-15, REG-6)."""
-    name: str = action.plugin
+    """The plugin of this name; or None, and why there is none (V-15, REG-6)."""
     problem = text_problem(name)
     if problem is not None:
         return None, ("V-15", problem)
@@ -67,6 +59,7 @@ def plugin_problem(
 
 
 def _not_installed(name: str, plugins: Plugins) -> str:
+    """The message for a plugin that is not there."""
     near = plugins.nearest(name)
     if near:
         named = " or ".join(f"'{each}'" for each in near)
@@ -97,20 +90,15 @@ def kind_problem(
         return None
     name = shorten(action.plugin)
     if plugin.is_check != in_checks:
-        if in_checks:
-            message = (
-                f"'{name}' is not a check plugin: checks may run any number of times, "
-                "so only check plugins may stand in a Checks group"
-            )
-        else:
-            message = (
-                f"'{name}' is a check plugin: a Sequence or DeferBatch holds actions; "
-                "put a check into a Checks group"
-            )
-        return "V-20", message
-    wanted, got = ("a CheckAction", "an Action")
-    if not in_checks:
-        wanted, got = got, wanted
+        return "V-20", (
+            f"'{name}' is not a check plugin: checks may run any number of times, "
+            "so only check plugins may stand in a Checks group"
+            if in_checks
+            else f"'{name}' is a check plugin: a Sequence or DeferBatch holds actions; "
+            "put a check into a Checks group"
+        )
+    kinds = ("a CheckAction", "an Action")
+    wanted, got = kinds if in_checks else kinds[::-1]
     return "V-20", f"here, the call of '{name}' must be {wanted}, not {got}"
 
 
@@ -169,11 +157,12 @@ def prepared_request(
 
 
 def _has_defaults(request: object) -> bool:
-    # Of the class: a field may be called so too.
+    """Whether the class of the request fills itself in."""
     return callable(getattr(type(request), "defaults", None))
 
 
 def _text_of(error: Exception) -> str:
+    """An error's class and message."""
     text = str(error).strip()
     name = type(error).__name__
     return f"{name}: {text}" if text else name
@@ -181,32 +170,27 @@ def _text_of(error: Exception) -> str:
 
 def _wrong_type(request: object, action: BaseAction, plugin: AnyPlugin) -> str | None:
     """What is wrong with the request's class: it must be exactly a wanted one (V-23)."""
-    if type(request) is plugin.request_type:
-        return None
-    wanted: list[Any] = [get_origin(each) or each for each in request_types(plugin)]
-    if type(request) in wanted or Any in wanted:
+    if fits(request, plugin.request_type):
         return None
     if isinstance(request, StoredValue):
         return (
             f"was read from a store while the plugin '{shorten(action.plugin)}' was not "
             "installed: read the plan again"
         )
+    wanted: list[Any] = [get_origin(each) or each for each in request_types(plugin)]
     names = [_name(cls) for cls in wanted]
+    got = kind_of(request)
     if type(request).__name__ in (getattr(cls, "__name__", "") for cls in wanted):
         # Two classes of one name: only their modules tell them apart.
         got = f"the one of module {type(request).__module__}"
-        names = [
-            f"{name} of module {cls.__module__}"
-            for name, cls in zip(names, wanted, strict=True)
-        ]
-    else:
-        got = kind_of(request)
+        names = [f"{_name(cls)} of module {cls.__module__}" for cls in wanted]
     return (
         f"must be {' or '.join(names)}, as '{shorten(action.plugin)}' wants, not {got}"
     )
 
 
 def _name(cls: Any) -> str:
+    """What a request type is called in messages."""
     if cls is type(None):
         return "None"
     return kind_of_class(cls) if isinstance(cls, type) else str(cls)

@@ -2,16 +2,21 @@
 
 All faults are found in one pass, in walk order, each with the path of its object; the
 time it takes grows with the number of objects only. ``_plan.structure`` finds the objects
-that are really there, so that the rules of each kind of object, here, need not doubt
-what it is; what is inside an action is in ``_validation.requests``.
+that are really there; ``RULES`` says what each of their fields must be like, one by one;
+what is between fields, or between an action and its plugin, follows below and in
+``_validation.requests``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from operator import attrgetter
 from typing import Any, TypeAlias
 from uuid import UUID
+
+import attrs
 
 from .._plan.clone import copied
 from .._plan.paths import paths
@@ -23,12 +28,12 @@ from .._plan.plan import (
     CheckAction,
     Checks,
     DeferBatch,
-    DeferredActions,
     Node,
     Plan,
     Sequence,
 )
-from .._plan.structure import Found, structure
+from .._plan.shape import SHAPES
+from .._plan.structure import structure
 from .._plan.walk import Item, walk
 from .._protocols.plugin import AnyPlugin, can_reconcile
 from .._values.display import shorten
@@ -40,12 +45,18 @@ from .._values.values import (
     type_problem,
     whole_number_problem,
 )
-from .requests import Plugins, kind_problem, plugin_problem, prepared_request
-
-__all__ = ["Plugins", "check", "check_resumable", "check_startable", "prepared"]
+from .requests import (
+    Plugins,
+    Problem,
+    kind_problem,
+    plugin_problem,
+    prepared_request,
+)
 
 _Problem: TypeAlias = tuple[str, str, str]
 """The field, the rule, and what is wrong."""
+_Look: TypeAlias = Callable[[Any], str | None]
+"""Says what is wrong with a field's value, if anything."""
 
 LONGEST_KEY = 200
 """Characters that a key may have (OM-13)."""
@@ -53,6 +64,133 @@ LONGEST_KEY = 200
 _FRESH = State()
 
 _COPY = "clone(plan) makes a copy that can be submitted"
+
+
+# -- What each field must be like ----------------------------------------------------------
+
+
+def _unless_none(look: _Look) -> _Look:
+    """The value may be None."""
+    return lambda value: None if value is None else look(value)
+
+
+def _is_a(wanted: type, *, optional: bool = False) -> _Look:
+    """The value must be an instance of a class."""
+    return partial(type_problem, wanted=wanted, optional=optional)
+
+
+def _when_problem(value: Any) -> str | None:
+    """What is wrong with the ``when`` of a batch, which has no default that will do."""
+    if value is not WhenDeferred.UNKNOWN:
+        return type_problem(value, WhenDeferred)
+    return (
+        "must say on which outcome the batch runs: WhenDeferred.ON_SUCCESS, "
+        "ON_FAILURE or ALWAYS"
+    )
+
+
+_ANY_TEXT: _Look = partial(text_problem, blank=True)
+_SECONDS: _Look = partial(number_problem, least=0)
+_SOME_SECONDS: _Look = partial(number_problem, least=0, above=True)
+_UNLIMITED: _Look = partial(number_problem, least=0, above=True, infinite=True)
+
+RULES: dict[str, tuple[str, _Look]] = {
+    "name": ("V-6", text_problem),
+    "key": ("V-13", _unless_none(partial(text_problem, longest=LONGEST_KEY))),
+    "group_id": ("OM-3", _is_a(UUID, optional=True)),
+    "meta": ("OM-3", _is_a(bytes)),
+    "entrance_delay": ("V-21", _SECONDS),
+    "exit_delay": ("V-21", _SECONDS),
+    "concurrency": ("V-21", partial(whole_number_problem, least=0)),
+    "tolerated_failures": ("V-21", partial(whole_number_problem, least=-1)),
+    "halt_after": ("OM-6", _is_a(HaltAfter)),
+    "delay": ("V-22", _SECONDS),
+    "when": ("V-12", _when_problem),
+    "fail_element": ("OM-8", _is_a(bool)),
+    "timeout": ("V-16", _UNLIMITED),
+    "deadline": ("V-16", _unless_none(_SOME_SECONDS)),
+    "retries": ("V-17", _unless_none(partial(whole_number_problem, least=0))),
+    "on_interrupt": ("OM-9", _is_a(OnInterrupt, optional=True)),
+    "safe_in_preview": ("OM-9", _is_a(bool, optional=True)),
+}
+"""By which rule a field that an author writes may be wrong, and when it is.
+
+Plugin and request are for ``_validation.requests``.
+"""
+
+_DESCRIPTIONS: dict[type[Node], str] = {
+    Plan: "OM-3",
+    Block: "OM-6",
+    Sequence: "OM-7",
+    DeferBatch: "OM-8",
+    Action: "OM-9",
+    CheckAction: "OM-9",
+}
+_LISTS = {"blocks": "V-7", "sequences": "V-10", "batches": "V-11", "actions": "V-9"}
+_UNSET = ("V-8", "must be unset before submit")
+_WRITTEN = {
+    "id": ("V-4", "must be unset before submit"),
+    "state": ("V-5", "must be that of an object never run"),
+    "attempts": ("V-18", "must be empty before submit"),
+}
+"""The rules for fields that the engine writes; for all others it is V-8."""
+
+
+@attrs.frozen
+class _Rule:
+    """What one field must be like.
+
+    Attributes:
+        field: The field's name.
+        sound: A value that needs no look: as a rule, the default.
+        rule: The rule that it may break.
+        look: Says what is wrong with a value.
+    """
+
+    field: str
+    sound: object
+    rule: str
+    look: _Look
+
+
+def _rules_of(cls: type[Node]) -> Iterator[_Rule]:
+    """The rules of all fields of a class: those that the engine writes first."""
+    fresh = cls(**{field.name: None for field in attrs.fields(cls) if field.init})
+    for field in SHAPES[cls].written:
+        if field.name not in ("plan_id", "scrubbed"):
+            rule, what = _WRITTEN.get(field.name, _UNSET)
+            unset: Any = getattr(fresh, field.name)
+            look: _Look = partial(_unless, True, unset, f"{what}; {_COPY}")
+            yield _Rule(field.name, unset, rule, look)
+    own = {**RULES, "description": (_DESCRIPTIONS.get(cls, ""), _ANY_TEXT)}
+    for field in SHAPES[cls].settings:
+        if field.name in own:
+            rule, look = own[field.name]
+            sound = field.default if look(field.default) is None else attrs.NOTHING
+            yield _Rule(field.name, sound, rule, look)
+    for held in SHAPES[cls].held:
+        if held.many:
+            message = f"must hold at least one {held.type.__name__}"
+            # What is no list, and what is no object in it, its structure tells.
+            look = partial(_unless, False, [], message)
+            yield _Rule(held.name, None, _LISTS[held.name], look)
+
+
+def _unless(sound: bool, other: object, message: str, value: object) -> str | None:
+    """The message, unless the value equals the other one, or unless it does not."""
+    return None if (value == other) is sound else message
+
+
+def _looks_of(cls: type[Node]) -> tuple[Callable[[Node], tuple[Any, ...]], list[_Rule]]:
+    """The rules of a class, and what gives the values of their fields at once."""
+    rules = list(_rules_of(cls))
+    return attrgetter(*(rule.field for rule in rules)), rules
+
+
+_LOOKS = {cls: _looks_of(cls) for cls in SHAPES}
+
+
+# -- A whole plan --------------------------------------------------------------------------
 
 
 def check(plan: object, plugins: Plugins) -> tuple[list[Fault], list[Fault]]:
@@ -97,229 +235,132 @@ def prepared(plan: object, plugins: Plugins) -> tuple[Plan, list[Fault]]:
 
 
 def _summary(plan: object, count: int) -> str:
+    """The first line of the error for a plan with faults."""
     name = f" '{shorten(str(plan.name))}'" if isinstance(plan, Plan) else ""
     faults = "one fault" if count == 1 else f"{count:,} faults"
     return f"the plan{name} cannot be accepted: {faults}"
 
 
+_SECONDS_OF = {
+    cls: [field.name for field in shape.settings if field.type in (float, float | None)]
+    for cls, shape in SHAPES.items()
+}
+
+
 def _normalise(node: Node) -> None:
     """Give fields at 0 the value that this means, and seconds one type."""
-    match node:
-        case BaseAction():  # first, as there are most of them
-            node.timeout = float(node.timeout)
-            node.deadline = None if node.deadline is None else float(node.deadline)
-        case Block():
-            node.concurrency = node.concurrency or 1
-            node.entrance_delay = float(node.entrance_delay)
-            node.exit_delay = float(node.exit_delay)
-        case Checks():
-            node.delay = float(node.delay) or DEFAULT_DELAY
-        case _:
-            pass
+    for name in _SECONDS_OF[type(node)]:
+        value = getattr(node, name)
+        if value.__class__ is int:
+            setattr(node, name, float(value))
+    if isinstance(node, Block):
+        node.concurrency = node.concurrency or 1
+    elif isinstance(node, Checks):
+        node.delay = node.delay or DEFAULT_DELAY
 
 
 class _Checker:
     """One pass over one plan."""
 
     def __init__(self, plugins: Plugins) -> None:
-        self.plugins = plugins
         self.faults: list[Fault] = []
         self.warnings: list[Fault] = []
         self.requests: dict[int, object] = {}
         """The copies of the requests with their defaults, by the id() of the action."""
+        self._plugins = plugins
+        self._known: dict[str, tuple[AnyPlugin | None, Problem | None]] = {}
         self._path = ""
         self._keys: dict[str, str] = {}
         self._scrubbed = False
 
     def run(self, plan: object) -> None:
+        """Look at every object of the plan."""
         for found in structure(plan):
             if isinstance(found, Fault):
                 self.faults.append(found)
             else:
                 self._path = found.path
-                self._object(found)
+                self._object(found.node, found.parent)
 
-    def _require(self, field: str, rule: str, problem: str | None) -> bool:
-        """Note the problem, if there is one, of a field of the present object."""
-        if problem is not None:
-            fault = Fault(path=self._path, field=field, rule=rule, message=problem)
-            self.faults.append(fault)
-        return problem is None
+    def _note(self, field: str, rule: str, problem: str) -> None:
+        """Note what is wrong with a field of the present object."""
+        fault = Fault(path=self._path, field=field, rule=rule, message=problem)
+        self.faults.append(fault)
 
-    def _object(self, found: Found) -> None:
-        node = found.node
-        if node.id is not None:
-            self._require("id", "V-4", f"must be unset before submit; {_COPY}")
-        if node.state != _FRESH:
-            problem = f"must be that of an object never run; {_COPY}"
-            self._require("state", "V-5", problem)
-        match node:
-            case BaseAction():  # first, as there are most of them
-                self._named(node, "OM-9")
-                self._action(node, found.parent)
-            case Plan():
-                self._plan(node)
-            case Block():
-                self._named(node, "OM-6")
-                self._block(node)
-            case Sequence():
-                self._named(node, "OM-7")
-                self._actions(node)
-            case DeferBatch():
-                self._named(node, "OM-8")
-                self._batch(node)
-            case Checks():
-                self._checks(node)
-            case DeferredActions():
-                self._filled("batches", "V-11", node.batches, "DeferBatch")
-            case _:
-                pass
+    def _object(self, node: Node, parent: Node | None) -> None:
+        """Look at one object."""
+        if isinstance(node, Plan) and node.scrubbed:
+            self._scrubbed = True
+            message = (
+                "its secrets were removed, for showing: submit the plan that it is a "
+                "scrubbed copy of"
+            )
+            self._note("", "CL-3", message)
+        values_of, rules = _LOOKS[type(node)]
+        for value, rule in zip(values_of(node), rules, strict=True):
+            if value is not rule.sound:
+                problem = rule.look(value)
+                if problem is not None:
+                    self._note(rule.field, rule.rule, problem)
+                elif rule.field == "key" and value is not None:
+                    self._key(value)
+        if isinstance(node, BaseAction):
+            self._action(node, parent)
 
-    def _named(
-        self, node: Plan | Block | Sequence | DeferBatch | BaseAction, rule: str
-    ) -> None:
-        self._require("name", "V-6", text_problem(node.name))
-        problem = text_problem(node.description, blank=True)
-        self._require("description", rule, problem)
-        if not isinstance(node, Plan):
-            self._key(node.key)
+    def _plugin_of(self, name: Any) -> tuple[AnyPlugin | None, Problem | None]:
+        """The plugin of this name, looked up once; see ``plugin_problem``."""
+        if not isinstance(name, str):
+            return plugin_problem(name, self._plugins)
+        if name not in self._known:
+            self._known[name] = plugin_problem(name, self._plugins)
+        return self._known[name]
 
-    def _key(self, key: str | None) -> None:
-        if key is None:
-            return
-        if not self._require("key", "V-13", text_problem(key, longest=LONGEST_KEY)):
-            return
+    def _key(self, key: str) -> None:
+        """Note a key that another object has."""
         first = self._keys.setdefault(key, self._path)
         if first is not self._path:
             problem = (
                 f"{key!r} is the key of '{first}' too: no two objects may share one"
             )
-            self._require("key", "V-14", problem)
+            self._note("key", "V-14", problem)
 
-    def _filled(self, field: str, rule: str, held: Any, kind: str) -> None:
-        # What is no list, and what is no object in it, has been noted by its structure.
-        if held == []:
-            self._require(field, rule, f"must hold at least one {kind}")
-
-    def _plan(self, plan: Plan) -> None:
-        self._scrubbed = plan.scrubbed
-        if self._scrubbed:
+    def _action(self, action: BaseAction, parent: Node | None) -> None:
+        """Look at what is between an action's fields, and at its plugin."""
+        if action.timeout == math.inf:
             message = (
-                "its secrets were removed, for showing: submit the plan that it is a "
-                "scrubbed copy of"
+                "is infinite: neither a stop nor the end of a continuous check cuts an "
+                "attempt short, so one that hangs holds up the plan for ever"
             )
-            self._require("", "CL-3", message)
-        self._named(plan, "OM-3")
-        problem = type_problem(plan.group_id, UUID, optional=True)
-        self._require("group_id", "OM-3", problem)
-        self._require("meta", "OM-3", type_problem(plan.meta, bytes))
-        is_unset = {
-            "submitted": plan.submitted is None,
-            "runtime_update": plan.runtime_update is None,
-            "reasons": plan.reasons == (),
-            "stopping": plan.stopping is False,
-        }
-        for field, unset in is_unset.items():
-            if not unset:
-                self._require(field, "V-8", f"must be unset before submit; {_COPY}")
-        self._filled("blocks", "V-7", plan.blocks, "Block")
-
-    def _block(self, block: Block) -> None:
-        self._seconds("entrance_delay", "V-21", block.entrance_delay)
-        self._seconds("exit_delay", "V-21", block.exit_delay)
-        problem = whole_number_problem(block.concurrency, least=0)
-        self._require("concurrency", "V-21", problem)
-        problem = whole_number_problem(block.tolerated_failures, least=-1)
-        self._require("tolerated_failures", "V-21", problem)
-        problem = type_problem(block.halt_after, HaltAfter)
-        self._require("halt_after", "OM-6", problem)
-        self._filled("sequences", "V-10", block.sequences, "Sequence")
-
-    def _batch(self, batch: DeferBatch) -> None:
-        problem = type_problem(batch.when, WhenDeferred)
-        if batch.when is WhenDeferred.UNKNOWN:
-            problem = (
-                "must say on which outcome the batch runs: WhenDeferred.ON_SUCCESS, "
-                "ON_FAILURE or ALWAYS"
+            fault = Fault(
+                path=self._path, field="timeout", rule="V-24", message=message
             )
-        self._require("when", "V-12", problem)
-        self._require("fail_element", "OM-8", type_problem(batch.fail_element, bool))
-        self._actions(batch)
-
-    def _checks(self, checks: Checks) -> None:
-        self._key(checks.key)
-        self._seconds("delay", "V-22", checks.delay)
-        self._actions(checks)
-
-    def _actions(self, container: Checks | Sequence | DeferBatch) -> None:
-        kind = "CheckAction" if isinstance(container, Checks) else "Action"
-        self._filled("actions", "V-9", container.actions, kind)
-
-    def _seconds(self, field: str, rule: str, value: float) -> None:
-        self._require(field, rule, number_problem(value, least=0))
-
-    def _action(self, action: BaseAction, container: Node | None) -> None:
-        problem = number_problem(action.timeout, least=0, above=True, infinite=True)
-        if self._require("timeout", "V-16", problem) and action.timeout == math.inf:
-            self._warn_of_infinity()
-        if action.deadline is not None:
-            problem = number_problem(action.deadline, least=0, above=True)
-            self._require("deadline", "V-16", problem)
-        self._retries(action)
-        if isinstance(action, Action):
-            problem = type_problem(action.on_interrupt, OnInterrupt, optional=True)
-            self._require("on_interrupt", "OM-9", problem)
-        if isinstance(action, CheckAction):
-            problem = type_problem(action.safe_in_preview, bool, optional=True)
-            self._require("safe_in_preview", "OM-9", problem)
-        if action.attempts != []:
-            problem = f"must be empty before submit; {_COPY}"
-            self._require("attempts", "V-18", problem)
-        self._plugin(action, container)
-
-    def _warn_of_infinity(self) -> None:
-        message = (
-            "is infinite: neither a stop nor the end of a continuous check cuts an "
-            "attempt short, so one that hangs holds up the plan for ever"
-        )
-        self.warnings.append(
-            Fault(path=self._path, field="timeout", rule="V-24", message=message)
-        )
-
-    def _retries(self, action: BaseAction) -> None:
-        if action.retries is not None:
-            problem = whole_number_problem(action.retries, least=0)
-        elif action.deadline is None:
+            self.warnings.append(fault)
+        if action.retries is None and action.deadline is None:
             problem = (
                 "may be None only with a deadline: give a deadline, in seconds for all "
                 "attempts together, or a number of retries"
             )
-        else:
-            problem = None
-        self._require("retries", "V-17", problem)
-
-    def _plugin(self, action: BaseAction, container: Node | None) -> None:
-        plugin, problem = plugin_problem(action, self.plugins)
-        if problem is not None:
-            self._require("plugin", *problem)
-        elif plugin is not None:
-            problem = kind_problem(action, plugin, isinstance(container, Checks))
-            if problem is not None:
-                self._require("plugin", *problem)
+            self._note("retries", "V-17", problem)
+        plugin, wrong = self._plugin_of(action.plugin)
+        if plugin is not None:
+            wrong = kind_problem(action, plugin, isinstance(parent, Checks))
+        if wrong is not None:
+            self._note("plugin", *wrong)
+        if plugin is not None and isinstance(action, Action):
             self._reconcile(action, plugin)
-        self.requests[id(action)], problem = prepared_request(action, plugin)
-        if problem is not None and not (self._scrubbed and problem[0] == "CL-3"):
-            self._require("request", *problem)
+        self.requests[id(action)], wrong = prepared_request(action, plugin)
+        if wrong is not None and not (self._scrubbed and wrong[0] == "CL-3"):
+            self._note("request", *wrong)
 
-    def _reconcile(self, action: BaseAction, plugin: AnyPlugin) -> None:
-        asks = isinstance(action, Action) and action.on_interrupt
-        if asks is OnInterrupt.RECONCILE and not can_reconcile(plugin):
+    def _reconcile(self, action: Action, plugin: AnyPlugin) -> None:
+        """Note an action that wants its plugin to do what it cannot."""
+        if action.on_interrupt is OnInterrupt.RECONCILE and not can_reconcile(plugin):
             problem = (
                 f"must not be RECONCILE: the plugin '{shorten(action.plugin)}' cannot "
                 "find out what became of an interrupted attempt; RERUN and FAIL are "
                 "possible"
             )
-            self._require("on_interrupt", "REG-9", problem)
+            self._note("on_interrupt", "REG-9", problem)
 
 
 def check_startable(plan: Plan, plugins: Plugins) -> list[Fault]:
@@ -349,6 +390,7 @@ def check_resumable(plan: Plan, plugins: Plugins) -> list[Fault]:
 
 
 def _faults(plan: Plan, problems: Callable[[Item], Iterable[_Problem]]) -> list[Fault]:
+    """What is wrong with each object, as faults."""
     return [
         Fault(path=path, field=field, rule=rule, message=message)
         for path, item in paths(plan)
@@ -373,7 +415,7 @@ def _plugin_problems(item: Item, plugins: Plugins) -> Iterator[_Problem]:
     node = item.node
     if not isinstance(node, BaseAction):
         return
-    plugin, problem = plugin_problem(node, plugins)
+    plugin, problem = plugin_problem(node.plugin, plugins)
     if plugin is not None:
         in_checks = isinstance(item.ancestors[-1], Checks)
         problem = kind_problem(node, plugin, in_checks)
