@@ -7,12 +7,12 @@ the same on each of them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol, cast
 
 import attrs
 
+from .._authoring.errors import leaves_of
 from .._interpreter import judgement
 from .._plan.plan import BaseAction
 from .._protocols.plugin import AnyPlugin
@@ -64,7 +64,7 @@ def outcome_of_exception(error: BaseException) -> Outcome:
     A plugin that uses a nursery raises groups of exceptions; what counts is what is
     inside.
     """
-    found = list(leaves(error))
+    found = list(leaves_of(error))
     if len(found) == 1:
         error = found[0]
         if isinstance(error, PluginError):
@@ -79,19 +79,7 @@ def outcome_of_exception(error: BaseException) -> Outcome:
 
 def is_any(error: BaseException, *kinds: type[BaseException]) -> bool:
     """Whether the exception is of one of these kinds, or a group that holds one."""
-    return any(isinstance(leaf, kinds) for leaf in leaves(error))
-
-
-def leaves(error: BaseException) -> Iterator[BaseException]:
-    """The exception, or those that its groups hold."""
-    waiting = [error]
-    while waiting:
-        found = waiting.pop()
-        if isinstance(found, BaseExceptionGroup):
-            group = cast("BaseExceptionGroup[BaseException]", found)
-            waiting.extend(reversed(group.exceptions))
-        else:
-            yield found
+    return any(isinstance(leaf, kinds) for leaf in leaves_of(error))
 
 
 def began_in(error: BaseException, package: str) -> bool:

@@ -16,9 +16,11 @@ def leaves_of(error: BaseException) -> Iterator[BaseException]:
         except* OSError as group:
             reasons = {str(leaf) for leaf in leaves_of(group)}
     """
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        for inner in group.exceptions:
-            yield from leaves_of(inner)
-    else:
-        yield error
+    waiting = [error]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, BaseExceptionGroup):
+            group = cast("BaseExceptionGroup[BaseException]", found)
+            waiting.extend(reversed(group.exceptions))
+        else:
+            yield found

@@ -9,12 +9,13 @@ takes it (STO-6, T-3).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 from uuid import UUID
 
 import trio
 
+from .._authoring.errors import leaves_of
 from .._plan.plan import Plan
 from .._protocols.vault import STOP, PlanRequest
 from .._runtime.journal import Committer, Journal
@@ -95,7 +96,7 @@ class Run:
             )
 
     def _blame(self, error: BaseException) -> None:
-        for leaf in _leaves(error):
+        for leaf in leaves_of(error):
             if isinstance(leaf, StorageError | InternalError):
                 self.error = leaf
                 return
@@ -132,15 +133,6 @@ class Run:
         """End the run as a crash would."""
         self._scope.cancel()
         self._on_broken()
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        for inner in group.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
 
 
 def _without_cancelled(error: BaseException) -> BaseException | None:

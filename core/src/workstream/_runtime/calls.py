@@ -10,12 +10,12 @@ import trio
 from .._attempts.outcomes import (
     began_in,
     is_any,
-    leaves,
     outcome_of_exception,
     outcome_of_response,
     stray_cancellation,
     timed_out,
 )
+from .._authoring.errors import leaves_of
 from .._protocols.runtime import Outcome
 from .._values.errors import SecretError
 from .._values.state import PluginError
@@ -104,5 +104,5 @@ def _is_the_loops(error: BaseException) -> bool:
     return any(
         isinstance(leaf, KeyboardInterrupt | GeneratorExit)
         and began_in(leaf, "trio._core")
-        for leaf in leaves(error)
+        for leaf in leaves_of(error)
     )

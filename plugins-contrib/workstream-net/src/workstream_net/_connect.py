@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from socket import gaierror
-from typing import cast
 
 import trio
 
 from workstream import PluginError
+from workstream.plugins import leaves_of
 
 
 def place(host: str, port: int) -> str:
@@ -45,15 +45,11 @@ def reason(error: BaseException) -> str:
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
     """The errors of the single addresses, of which trio makes one."""
-    inner = error.__cause__
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        for each in group.exceptions:
-            yield from _leaves(each)
-    elif inner is not None:
-        yield from _leaves(inner)
-    else:
-        yield error
+    for leaf in leaves_of(error):
+        if leaf.__cause__ is not None:
+            yield from _leaves(leaf.__cause__)
+        else:
+            yield leaf
 
 
 def _text(error: BaseException) -> str:

@@ -25,13 +25,13 @@ from workstream._attempts.outcomes import (
     began_in,
     hide_secrets,
     is_any,
-    leaves,
     outcome_of_exception,
     outcome_of_response,
     stray_cancellation,
     timed_out,
 )
 from workstream._attempts.verbs import Plugins, PluginVerbs
+from workstream._authoring.errors import leaves_of
 from workstream._codec.codec import Codec
 from workstream._codec.records import row_of
 from workstream._interpreter import judgement
@@ -249,7 +249,7 @@ class SimulatedRuntime(PluginVerbs):
             raise error  # whoever runs the test pressed Ctrl-C, or asked too much of it
         if any(
             isinstance(leaf, GeneratorExit) and _is_closing(leaf)
-            for leaf in leaves(error)
+            for leaf in leaves_of(error)
         ):
             raise error
         library = _refused_by(error)
