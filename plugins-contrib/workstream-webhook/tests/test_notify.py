@@ -6,11 +6,12 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-from trio.testing import trio_test
+from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 
 from workstream import (
     Block,
@@ -26,6 +27,7 @@ from workstream import (
 from workstream_webhook import (
     Notification,
     NotificationResponse,
+    WebhookMessage,
     WebhookNotify,
     WebhookPost,
 )
@@ -195,3 +197,99 @@ async def test_without_apprise_only_notify_is_missing(
     async with open_workstream(MemoryVault(), registry=registry) as engine:
         with pytest.raises(ValidationError, match=r"pip install 'workstream-webhook\["):
             await engine.submit(plan)
+
+
+def cancelled_while_told(
+    plugin: WebhookNotify,
+    context: Attempt,
+    request: Notification,
+    reached: Event,
+    then: Callable[[], None],
+    clock: MockClock,
+) -> list[str]:
+    """What an attempt of 30 seconds says that ends while a service is called."""
+    said: list[str] = []
+
+    async def attempt() -> None:
+        with trio.move_on_after(30):
+            try:
+                await plugin.execute(context, request)
+            except PluginError as error:
+                said.append(error.message)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(attempt)
+            await trio.to_thread.run_sync(reached.wait)
+            clock.jump(30)
+            await wait_all_tasks_blocked(0.01)
+            then()
+
+    trio.run(main, clock=clock)
+    return said
+
+
+def test_a_service_that_never_ends_is_left(
+    plugin: WebhookNotify, context: Attempt, receiver: Receiver
+) -> None:
+    """An attempt ends some seconds after its timeout, whatever a service does."""
+    reached, let_go, clock = Event(), Event(), MockClock()
+
+    def never(received: Received) -> tuple[int, bytes]:
+        reached.set()
+        let_go.wait(60)
+        return 200, b""
+
+    receiver.answer = never
+    request = Notification(services=(service(receiver, "one"),), body="Out.")
+    try:
+        said = cancelled_while_told(
+            plugin, context, request, reached, lambda: clock.jump(10), clock
+        )
+    finally:
+        let_go.set()
+
+    assert said == [
+        "env:ONE was called and has not answered: nobody knows whether it took the "
+        "message"
+    ]
+    assert context.notes == {}
+
+
+def test_a_service_that_answers_late_is_remembered(
+    plugin: WebhookNotify, context: Attempt, receiver: Receiver
+) -> None:
+    """Who took the message as the attempt ended is not told twice."""
+    reached, let_go, clock = Event(), Event(), MockClock()
+
+    def late(received: Received) -> tuple[int, bytes]:
+        reached.set()
+        let_go.wait(60)
+        return 200, b""
+
+    receiver.answer = late
+    request = Notification(services=(service(receiver, "one"),), body="Out.")
+    cancelled_while_told(plugin, context, request, reached, let_go.set, clock)
+
+    assert context.notes == {"sent_0": True}
+
+
+@trio_test
+async def test_a_dry_run_says_who_would_be_told(context: Attempt) -> None:
+    """A message that is sent is a change; no token is shown (PV-5)."""
+    people = await WebhookNotify().preview(
+        context, Notification(services=(SecretRef("env:SLACK"),), body="Out.")
+    )
+    posts = [
+        await WebhookPost().preview(
+            context, WebhookMessage(url=url, json={}, secret=SecretRef("env:S"))
+        )
+        for url in ("https://hooks.example/T0KEN", SecretRef("env:HOOK"))
+    ]
+
+    assert (people.summary, people.changes) == ("people are told by env:SLACK", True)
+    assert [post.summary for post in posts] == [
+        "a message is posted to hooks.example",
+        "a message is posted to the URL in 'env:HOOK'",
+    ]
+    assert all(post.changes for post in posts)

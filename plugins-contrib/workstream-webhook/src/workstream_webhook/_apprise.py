@@ -14,11 +14,16 @@ from contextvars import ContextVar
 from typing import Any
 from urllib.parse import unquote
 
+import trio
+
 from workstream import PluginError
 
 from ._requests import Notification
 
 HIDDEN = "[secret hidden]"
+
+GRACE = 10.0
+"""Seconds that a service has to answer after the attempt is cancelled."""
 
 _collected: ContextVar[list[str] | None] = ContextVar(
     "workstream_webhook_collected", default=None
@@ -44,6 +49,44 @@ def load() -> None:
     logging.getLogger("apprise").addFilter(_collect)
     for name in _dropped:
         logging.getLogger(name).addFilter(_drop)
+
+
+async def call(notification: Notification, reference: str, address: str) -> None:
+    """Send a notification through one service, in a thread.
+
+    A thread cannot be interrupted. When the attempt is cancelled, the service has
+    ``GRACE`` seconds to answer, which is more than Apprise gives one that is silent. One
+    that goes on and on, byte by byte, is left to itself then.
+
+    Raises:
+        PluginError: It was not sent; permanent if the address is no address.
+    """
+    failures: list[PluginError] = []
+    ended = trio.Event()
+    thread = trio.CancelScope(shield=True)
+
+    async def in_thread() -> None:
+        with thread:
+            try:
+                await trio.to_thread.run_sync(
+                    send, notification, reference, address, abandon_on_cancel=True
+                )
+            except PluginError as error:
+                failures.append(error)
+            ended.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(in_thread)
+        try:
+            await ended.wait()
+        except trio.Cancelled:
+            with trio.move_on_after(GRACE, shield=True):
+                await ended.wait()
+            thread.cancel()
+            if not ended.is_set():
+                raise
+    if failures:
+        raise failures[0]
 
 
 def send(notification: Notification, reference: str, address: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+from urllib.parse import urlsplit
 
 import trio
 
@@ -12,8 +14,12 @@ from workstream import (
     Context,
     OnInterrupt,
     PluginError,
+    Preview,
+    PreviewContext,
+    SecretRef,
     retries,
 )
+from workstream.plugins import explained_timeout
 from workstream_http import HttpAction
 
 from . import _apprise
@@ -49,6 +55,16 @@ class WebhookPost(ActionPlugin[WebhookMessage, WebhookResponse]):
     def validate(self, request: WebhookMessage, /) -> None:
         """Refuse a message that can never be sent, with all its faults (V-19)."""
         check_message(request)
+
+    async def preview(
+        self, context: PreviewContext, request: WebhookMessage, /
+    ) -> Preview:
+        """Say that a message is sent; none is (PV-5)."""
+        if isinstance(request.url, SecretRef):
+            where = f"the URL in {request.url.reference!r}"
+        else:
+            where = str(urlsplit(request.url).hostname)  # a path may be a token
+        return Preview(f"a message is posted to {where}", changes=True)
 
     async def execute(
         self, context: Context, request: WebhookMessage, /
@@ -95,6 +111,13 @@ class WebhookNotify(ActionPlugin[Notification, NotificationResponse]):
         """Refuse a notification that can never be sent, with all its faults (V-19)."""
         check_notification(request)
 
+    async def preview(
+        self, context: PreviewContext, request: Notification, /
+    ) -> Preview:
+        """Say who is told; nobody is (PV-5)."""
+        services = ", ".join(service.reference for service in request.services)
+        return Preview(f"people are told by {services}", changes=True)
+
     async def execute(
         self, context: Context, request: Notification, /
     ) -> NotificationResponse:
@@ -105,16 +128,22 @@ class WebhookNotify(ActionPlugin[Notification, NotificationResponse]):
             note = f"sent_{number}"
             if context.notes.get(note):
                 continue
+            unanswered = (
+                f"{service.reference} was called and has not answered: nobody knows "
+                "whether it took the message"
+            )
             try:
-                # A thread cannot be interrupted; Apprise gives up after some seconds.
-                await trio.to_thread.run_sync(
-                    _apprise.send, request, service.reference, service.reveal()
-                )
+                async with explained_timeout(partial(str, unanswered)):
+                    await _apprise.call(request, service.reference, service.reveal())
             except PluginError as error:
+                if error.message == unanswered:
+                    raise
                 context.report(error.message, done=number, total=total)
                 failed.append(error)
             else:
-                await context.remember(**{note: True})
+                with trio.CancelScope(shield=True):  # it is told, whatever comes now
+                    await context.remember(**{note: True})
+                await trio.lowlevel.checkpoint_if_cancelled()
                 context.report(
                     f"{service.reference} took it", done=number + 1, total=total
                 )
