@@ -28,7 +28,7 @@ class ContextHost(Protocol):
         """Return when everything recorded so far is durable."""
         ...
 
-    def path_of(self, action: BaseAction) -> str:
+    def path_of(self, action: BaseAction, /) -> str:
         """The action's address in the plan (OM-15)."""
         ...
 

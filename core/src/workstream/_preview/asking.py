@@ -1,13 +1,13 @@
-"""One question of a dry run: a preview asked for, or a check run, once (PV-3, PV-5).
+"""The questions of a dry run: a preview asked for, or a check run, once (PV-3, PV-5).
 
-It is done as an attempt would be: with the action's timeout, its secrets resolved just
-before and hidden in all that comes back, its plugin's exceptions made an answer. But
-nothing is recorded, because there is nothing to record it in.
+A question is put as an attempt is made: with the action's timeout, its secrets resolved
+just before and hidden in the answer, its plugin's exceptions made an answer. But nothing is
+recorded, and lines that a plugin reports are dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, cast
 
@@ -15,21 +15,15 @@ import attrs
 import trio
 
 from .._attempts.context import AttemptContext
-from .._attempts.outcomes import (
-    TIMED_OUT,
-    check_outcome,
-    hide_secrets,
-    is_any,
-)
+from .._attempts.outcomes import TIMED_OUT, check_outcome, is_any
 from .._codec.codec import Codec
-from .._interpreter import judgement
-from .._plan.plan import BaseAction, CheckAction, Node
-from .._plan.walk import position_of
-from .._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
-from .._protocols.preview import Preview, PreviewContext
+from .._plan.plan import BaseAction, CheckAction, Node, Plan
+from .._protocols.plugin import ActionPlugin, AnyPlugin
+from .._protocols.preview import Preview
 from .._protocols.runtime import Outcome
-from .._runtime.calls import NoSecretsError, outcome_of_call, with_secrets
+from .._registry.registry import Registry
 from .._runtime.lookups import Lookups
+from .._runtime.trio_calls import TrioCalls
 from .._values.annotations import type_text
 from .._values.clock import utc_now
 from .._values.state import Attempt, PluginError
@@ -39,60 +33,63 @@ MOST_DETAILS = 200
 LONGEST_DETAIL = 1_000
 """Lines of a preview that are kept, and characters of each."""
 
-AnyAction = ActionPlugin[Any, Any]
-AnyCheck = CheckPlugin[Any, Any]
+FORECASTS = {
+    True: Forecast.CHANGE,
+    False: Forecast.NO_CHANGE,
+    None: Forecast.UNKNOWN,
+}
 
 
-class Asker:
-    """Asks plugins about the actions of one plan."""
+class Asking(TrioCalls):
+    """Asks plugins about the actions of one plan, without recording anything."""
 
     def __init__(
-        self,
-        paths: Mapping[int, str],
-        lookups: Lookups,
-        codec: Codec,
-        at_once: int,
+        self, plan: Plan, registry: Registry, codec: Codec, at_once: int
     ) -> None:
-        """Make an asker.
+        """Make one.
 
         Args:
-            paths: The paths of the plan's objects, by position.
-            lookups: Looks up secrets.
+            plan: The plan, with its ids.
+            registry: The plugins.
             codec: Says whether what a check returns could be stored.
             at_once: How many plugins are asked at the same time.
         """
-        self._paths = paths
-        self._lookups = lookups
-        self._codec = codec
+        lookups = Lookups(registry.resolvers)
+        super().__init__(plan, registry, codec, lookups)
+        self.durable = trio.lowlevel.checkpoint
         self._room = trio.CapacityLimiter(at_once)
 
-    async def preview(
-        self, action: BaseAction, plugin: AnyAction, *, untouched: bool
+    async def ask_preview(
+        self,
+        action: BaseAction,
+        attempt: Attempt,
+        plugin: ActionPlugin[Any, Any],
+        *,
+        untouched: bool,
     ) -> PreviewItem:
         """What an action would change, as its plugin says.
 
         Args:
             action: The action.
+            attempt: Its attempt, which is thrown away.
             plugin: Its plugin, which has a preview.
             untouched: Whether no step before it would change anything, so that things
                 are now as it will find them.
         """
         refused = False
 
-        async def ask(context: object, request: object) -> object:
+        async def ask(context: AttemptContext, request: object) -> object:
             nonlocal refused
+            told = _PreviewContext(context.path, context.deadline)
             try:
-                answer = await plugin.preview(cast("PreviewContext", context), request)
+                answer = await plugin.preview(told, request)
             except Exception as error:
                 refused = is_any(error, PluginError)
                 raise
             refused = isinstance(answer, PluginError)
             return answer
 
-        def context_of(scope: trio.CancelScope, _: frozenset[str]) -> object:
-            return _PreviewContext(self.path_of(action), scope)
-
-        outcome = await self._call(ask, action, context_of)
+        outcome = await self._ask(ask, action, attempt)
         error = outcome.error
         if error is None and type(outcome.response) is not Preview:
             got = type_text(type(outcome.response))
@@ -107,15 +104,11 @@ class Asker:
             )
             return self.item(action, Forecast.UNKNOWN, text)
         preview = cast("Preview", outcome.response)
-        forecast = {
-            True: Forecast.CHANGE,
-            False: Forecast.NO_CHANGE,
-            None: Forecast.UNKNOWN,
-        }[preview.changes]
+        forecast = FORECASTS[preview.changes]
         return self.item(action, forecast, preview.summary, preview.details)
 
-    async def check(
-        self, action: BaseAction, attempt: Attempt, plugin: AnyCheck, *, bypass: bool
+    async def ask_check(
+        self, action: BaseAction, attempt: Attempt, plugin: AnyPlugin, *, bypass: bool
     ) -> PreviewItem:
         """Whether a check passes now; it is tried once, whatever its retries.
 
@@ -125,24 +118,28 @@ class Asker:
             plugin: Its plugin.
             bypass: Whether it is a bypass check, which fails nothing.
         """
-
-        def context_of(scope: trio.CancelScope, secrets: frozenset[str]) -> object:
-            return AttemptContext(
-                action=action,
-                current=attempt,
-                deadline=scope.deadline,
-                secrets=secrets,
-                host=self,
-            )
-
-        outcome = await self._call(plugin.execute, action, context_of)
-        outcome = check_outcome(outcome, action, cast("AnyPlugin", plugin), self._codec)
-        if outcome.error is None:
+        outcome = await self._ask(plugin.execute, action, attempt)
+        error = check_outcome(outcome, action, plugin, self._storable).error
+        if error is None:
             return self.item(action, Forecast.PASSED)
         if bypass:
-            return self.item(action, Forecast.NOT_PASSED, str(outcome.error))
-        text = f"{outcome.error}{_more_tries(action, outcome.error)}"
-        return self.item(action, Forecast.FAILED, text)
+            return self.item(action, Forecast.NOT_PASSED, str(error))
+        return self.item(
+            action, Forecast.FAILED, f"{error}{_more_tries(action, error)}"
+        )
+
+    async def _ask(
+        self,
+        function: Callable[[Any, Any], Awaitable[object]],
+        action: BaseAction,
+        attempt: Attempt,
+    ) -> Outcome:
+        """Call a plugin when there is room; its time begins then."""
+        async with self._room:
+            seconds = action.timeout
+            if action.deadline is not None:
+                seconds = min(seconds, action.deadline)
+            return await self._call(function, action, attempt, seconds)
 
     def item(
         self,
@@ -164,44 +161,14 @@ class Asker:
             details=tuple(kept),
         )
 
-    async def _call(
-        self,
-        function: Callable[[Any, Any], Awaitable[object]],
-        action: BaseAction,
-        context_of: Callable[[trio.CancelScope, frozenset[str]], object],
-    ) -> Outcome:
-        async with self._room:
-            seconds = action.timeout
-            if action.deadline is not None:
-                seconds = min(seconds, action.deadline)
-            ends = trio.current_time() + seconds
-            try:
-                request, secrets = await with_secrets(
-                    self._lookups, action.request, seconds
-                )
-            except NoSecretsError as error:
-                return error.outcome
-            scope = trio.CancelScope(deadline=ends)
-            context = context_of(scope, secrets)
-            outcome = await outcome_of_call(function, context, request, scope)
-            return hide_secrets(outcome, secrets)
+    # --- nothing is recorded, nobody looks on ---------------------------------------
 
-    # --- what a check's context asks: nothing is recorded, nobody looks on ---------
+    def now(self) -> datetime:
+        """The time."""
+        return utc_now()
 
     def record(self, *nodes: Node) -> None:
         """Forget it."""
-
-    async def durable(self) -> None:
-        """Return: a note lasts as long as the call."""
-        await trio.lowlevel.checkpoint()
-
-    def path_of(self, action: BaseAction) -> str:
-        """The action's address, for messages (OM-15)."""
-        return self._paths[position_of(action)]
-
-    def date_of(self, time: float) -> datetime | None:
-        """When trio's clock will tell this time; None: never."""
-        return _date_of(time)
 
     def report(
         self,
@@ -219,16 +186,7 @@ class _PreviewContext:
     """What a preview is told; see ``workstream.PreviewContext``."""
 
     path: str
-    _scope: trio.CancelScope
-
-    @property
-    def deadline(self) -> datetime | None:
-        """When the preview will be cancelled; None: never."""
-        return _date_of(self._scope.deadline)
-
-
-def _date_of(time: float) -> datetime | None:
-    return judgement.after(utc_now(), time - trio.current_time())
+    deadline: datetime | None
 
 
 def _more_tries(action: BaseAction, error: PluginError) -> str:

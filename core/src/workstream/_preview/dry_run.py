@@ -48,14 +48,10 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
-from datetime import datetime
-
-import trio
 
 from .._codec.codec import Codec
 from .._interpreter import judgement
 from .._interpreter.interpreter import Interpreter
-from .._plan.paths import paths
 from .._plan.plan import (
     BaseAction,
     Block,
@@ -69,22 +65,16 @@ from .._plan.plan import (
 from .._plan.structure import Found, structure
 from .._plan.walk import Item, give_ids, new_plan_id, position_of, walk
 from .._protocols.plugin import (
-    NOT_DONE,
     ActionPlugin,
     CheckPlugin,
-    NotDone,
     can_preview,
 )
 from .._protocols.runtime import Outcome
 from .._registry.registry import Registry
-from .._runtime.lookups import Lookups
 from .._runtime.plugin_init import init_plugins
-from .._runtime.trio_loop import TrioLoop
 from .._validation.validation import prepared
-from .._values.clock import utc_now
-from .._values.state import Attempt, OnInterrupt, PluginError
-from ..retries import FAST, RetryPolicy
-from .asking import Asker
+from .._values.state import Attempt, PluginError
+from .asking import Asking
 from .forecast import Forecast, PlanPreview, PreviewItem
 
 log = logging.getLogger("workstream")
@@ -148,18 +138,14 @@ async def dry_run(
     return runtime.preview()
 
 
-class PreviewRuntime(TrioLoop):
+class PreviewRuntime(Asking):
     """Asks what each action of a plan would do; see ``Runtime`` for the verbs."""
 
     def __init__(
         self, plan: Plan, registry: Registry, codec: Codec, at_once: int
     ) -> None:
         """Make one for a plan that has its ids; it is changed like any that is run."""
-        super().__init__()
-        self._plan = plan
-        self._registry = registry
-        self._paths = {position_of(item.node): path for path, item in paths(plan)}
-        self._asker = Asker(self._paths, Lookups(registry.resolvers), codec, at_once)
+        super().__init__(plan, registry, codec, at_once)
         self._found: dict[int, PreviewItem] = {}
         self._places = dict(_places(plan))
         self._first_change = math.inf
@@ -177,10 +163,10 @@ class PreviewRuntime(TrioLoop):
                 if isinstance(item.node, BaseAction)
             ),
             bypassed=tuple(
-                self._path_of(owner) for owner in owners if judgement.is_bypassed(owner)
+                self.path_of(owner) for owner in owners if judgement.is_bypassed(owner)
             ),
             stops=tuple(
-                self._path_of(item.node)
+                self.path_of(item.node)
                 for item in walk(plan)
                 if isinstance(item.node, Checks) and self._stops(item)
             ),
@@ -195,7 +181,7 @@ class PreviewRuntime(TrioLoop):
         owners = (node for node in item.ancestors if isinstance(node, Plan | Block))
         bypassed = any(judgement.is_bypassed(owner) for owner in owners)
         why = "bypassed" if bypassed else "it is for a plan that failed"
-        return self._asker.item(item.node, Forecast.SKIPPED, why)
+        return self.item(item.node, Forecast.SKIPPED, why)
 
     def _stops(self, item: Item) -> bool:
         """Whether a run would fail at a check group."""
@@ -207,9 +193,6 @@ class PreviewRuntime(TrioLoop):
             one is not None and one.forecast is Forecast.FAILED for one in found
         )
 
-    def _path_of(self, node: Node) -> str:
-        return self._paths[position_of(node)]
-
     # --- the verbs that ask ---------------------------------------------------------
 
     async def execute(self, action: BaseAction, attempt: Attempt) -> Outcome:
@@ -220,7 +203,7 @@ class PreviewRuntime(TrioLoop):
         if isinstance(action, CheckAction):
             found = await self._check(action, attempt)
         else:
-            found = await self._preview(action)
+            found = await self._preview(action, attempt)
         self._found[position_of(action)] = found
         if self._is_bypass(action) and found.forecast is not Forecast.PASSED:
             return Outcome(error=PluginError(found.summary, permanent=True))
@@ -228,7 +211,7 @@ class PreviewRuntime(TrioLoop):
 
     async def _check(self, action: CheckAction, attempt: Attempt) -> PreviewItem:
         """Run a check, as far as its answer says anything about the run (PV-3)."""
-        plugin = self._registry.get(action.plugin)
+        plugin = self._plugin(action.plugin)
         assert isinstance(plugin, CheckPlugin), "validation has seen to it (V-20)"
         safe = action.safe_in_preview
         if safe is False:
@@ -239,19 +222,19 @@ class PreviewRuntime(TrioLoop):
             why = TOO_LATE
         else:
             bypass = self._is_bypass(action)
-            return await self._asker.check(action, attempt, plugin, bypass=bypass)
-        return self._asker.item(action, Forecast.NOT_RUN, why)
+            return await self.ask_check(action, attempt, plugin, bypass=bypass)
+        return self.item(action, Forecast.NOT_RUN, why)
 
-    async def _preview(self, action: BaseAction) -> PreviewItem:
+    async def _preview(self, action: BaseAction, attempt: Attempt) -> PreviewItem:
         """Ask for a preview, and note whether the action would change anything (PV-5)."""
-        plugin = self._registry.get(action.plugin)
+        plugin = self._plugin(action.plugin)
         assert isinstance(plugin, ActionPlugin), "validation has seen to it (V-20)"
         if can_preview(plugin):
             untouched = self._untouched(action)
-            found = await self._asker.preview(action, plugin, untouched=untouched)
+            found = await self.ask_preview(action, attempt, plugin, untouched=untouched)
         else:
             why = f"{action.plugin} has no preview"
-            found = self._asker.item(action, Forecast.UNKNOWN, why)
+            found = self.item(action, Forecast.UNKNOWN, why)
         if found.forecast is not Forecast.NO_CHANGE:
             stage, container = self._places[position_of(action)]
             self._first_change = min(self._first_change, stage)
@@ -269,34 +252,11 @@ class PreviewRuntime(TrioLoop):
         owners: list[Plan | Block] = [self._plan, *self._plan.blocks]
         return any(container is owner.bypass_checks for owner in owners)
 
-    async def reconcile(self, action: BaseAction) -> Outcome | NotDone:
-        """Never needed: no attempt of a dry run is interrupted."""
-        return NOT_DONE
-
-    def retry_policy(self, action: BaseAction) -> RetryPolicy:
-        """Never needed: what is asked once is decided."""
-        return FAST
-
-    def on_interrupt(self, action: BaseAction, /) -> OnInterrupt:
-        """Never needed: no attempt of a dry run is interrupted."""
-        return OnInterrupt.RERUN
-
-    # --- the verbs that remember nothing, and wait for nothing ----------------------
-
-    def now(self) -> datetime:
-        """The time."""
-        return utc_now()
+    # --- the other verbs -------------------------------------------------------------
 
     def random(self) -> float:
         """Never needed: nothing is tried again."""
         return 0.5
-
-    def record(self, *nodes: Node) -> None:
-        """Forget it."""
-
-    async def durable(self) -> None:
-        """Let others run."""
-        await trio.lowlevel.checkpoint()
 
     async def wait(self, seconds: float, until: Callable[[], bool]) -> None:
         """Wait for the condition alone: so continuous checks run once, and never again."""

@@ -9,31 +9,26 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import attrs
 import trio
 
 from .._attempts.context import AttemptContext
-from .._attempts.outcomes import DEAF_AFTER, hide_secrets
-from .._attempts.verbs import Plugins, PluginVerbs
+from .._attempts.outcomes import DEAF_AFTER
+from .._attempts.verbs import Plugins
 from .._codec.codec import Codec
 from .._codec.records import encode_line, row_of
-from .._interpreter import judgement
 from .._interpreter.interpreter import Interpreter
-from .._plan.paths import paths
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import position_of
-from .._protocols.runtime import Outcome
 from .._protocols.vault import LineRecord
-from .._values.state import Attempt
-from .calls import NoSecretsError, outcome_of_call, with_secrets
 from .journal import Journal
 from .lookups import Lookups
 from .output import OutputBuffer
-from .trio_loop import TrioLoop, cancelled_by_a_plugin
+from .trio_calls import TrioCalls
+from .trio_loop import cancelled_by_a_plugin
 
 LINES_EVERY = 0.1
 """Seconds for which reported lines are gathered before they are stored (WA-3)."""
@@ -62,7 +57,7 @@ class RunSettings:
     heartbeat: float
 
 
-class TrioRuntime(TrioLoop, PluginVerbs):
+class TrioRuntime(TrioCalls):
     """Runs one plan on trio; see ``Runtime`` for the verbs."""
 
     def __init__(
@@ -80,10 +75,12 @@ class TrioRuntime(TrioLoop, PluginVerbs):
             output: Buffers what its plugins report.
             settings: What it shares with the engine's other runs.
         """
-        TrioLoop.__init__(self)
-        PluginVerbs.__init__(self, settings.plugins, settings.codec)
-        self._plan = plan
-        self._paths: dict[int, str] = {}
+        super().__init__(
+            plan,
+            settings.plugins,
+            settings.codec,
+            settings.lookups,
+        )
         self._journal = journal
         self._output = output
         self._settings = settings
@@ -133,53 +130,6 @@ class TrioRuntime(TrioLoop, PluginVerbs):
         """The time to record."""
         return self._settings.now()
 
-    # --- one call of a plugin ---------------------------------------------------------
-
-    async def _call(
-        self,
-        function: Callable[[Any, Any], Awaitable[object]],
-        action: BaseAction,
-        attempt: Attempt,
-        seconds: float,
-    ) -> Outcome:
-        """Call the plugin; what it did becomes an outcome, whatever it did."""
-        ends = trio.current_time() + seconds
-        lookups = self._settings.lookups
-        try:
-            request, secrets = await with_secrets(lookups, action.request, seconds)
-        except NoSecretsError as error:
-            return error.outcome
-        scope = trio.CancelScope(deadline=ends)
-        context = AttemptContext(
-            action=action,
-            current=attempt,
-            deadline=scope.deadline,
-            secrets=secrets,
-            host=self,
-        )
-        context.deaf_at = scope.deadline + DEAF_AFTER
-        self._enter(context)
-        try:
-            outcome = await outcome_of_call(function, context, request, scope)
-        finally:
-            context.close()
-            self._calls.remove(context)
-        return hide_secrets(outcome, secrets)
-
-    # --- what a context asks ------------------------------------------------------
-
-    def path_of(self, action: BaseAction) -> str:
-        """The action's address, for messages (OM-15)."""
-        if not self._paths:  # many runs never ask for one
-            self._paths = {
-                position_of(item.node): path for path, item in paths(self._plan)
-            }
-        return self._paths[position_of(action)]
-
-    def date_of(self, time: float) -> datetime | None:
-        """When trio's clock will tell this time; None: never."""
-        return judgement.after(self.now(), time - trio.current_time())
-
     def report(
         self,
         action: BaseAction,
@@ -226,11 +176,17 @@ class TrioRuntime(TrioLoop, PluginVerbs):
 
     # --- plugins that do not hear (A-16) ------------------------------------------
 
-    def _enter(self, call: AttemptContext) -> None:
-        self._calls.add(call)
-        if call.deaf_at < self._deaf_due:
-            self._deaf_due = call.deaf_at
+    def _entered(self, context: AttemptContext, ends: float) -> None:
+        """Note when the call's plugin should have heard."""
+        context.deaf_at = ends + DEAF_AFTER
+        self._calls.add(context)
+        if context.deaf_at < self._deaf_due:
+            self._deaf_due = context.deaf_at
             self._sooner.set()
+
+    def _left(self, context: AttemptContext) -> None:
+        """Forget the call."""
+        self._calls.remove(context)
 
     async def _watch_deaf(self) -> None:
         """Mark the attempts whose plugin goes on long after it was cancelled."""

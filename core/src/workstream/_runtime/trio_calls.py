@@ -1,0 +1,118 @@
+"""The verbs of a runtime on trio that call plugins (section 10)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, cast
+
+import trio
+
+from .._attempts.context import AttemptContext, ContextHost
+from .._attempts.outcomes import StorableCheck, hide_secrets
+from .._attempts.verbs import Plugins, PluginVerbs
+from .._interpreter import judgement
+from .._plan.paths import paths
+from .._plan.plan import BaseAction, Node, Plan
+from .._plan.walk import position_of
+from .._protocols.runtime import Outcome
+from .._values.state import Attempt
+from .calls import NoSecretsError, outcome_of_call, with_secrets
+from .lookups import Lookups
+from .trio_loop import TrioLoop
+
+
+class TrioCalls(TrioLoop, PluginVerbs):
+    """Calls the plugins of one plan on trio.
+
+    A runtime says beside it what becomes of records and reports: with ``durable`` it has
+    all that a context asks of its host.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        plugins: Plugins,
+        storable: StorableCheck,
+        lookups: Lookups,
+    ) -> None:
+        """Begin with no call under way.
+
+        Args:
+            plan: The plan.
+            plugins: The registry.
+            storable: Says whether a response can be stored.
+            lookups: Looks secrets up.
+        """
+        TrioLoop.__init__(self)
+        PluginVerbs.__init__(self, plugins, storable)
+        self._plan = plan
+        self._lookups = lookups
+        self._paths: dict[int, str] = {}
+
+    async def _call(
+        self,
+        function: Callable[[Any, Any], Awaitable[object]],
+        action: BaseAction,
+        attempt: Attempt,
+        seconds: float,
+    ) -> Outcome:
+        """Call the plugin; what it did becomes an outcome, whatever it did."""
+        ends = trio.current_time() + seconds
+        try:
+            request, secrets = await with_secrets(
+                self._lookups, action.request, seconds
+            )
+        except NoSecretsError as error:
+            return error.outcome
+        scope = trio.CancelScope(deadline=ends)
+        context = AttemptContext(
+            action=action,
+            current=attempt,
+            deadline=ends,
+            secrets=secrets,
+            host=cast("ContextHost", self),
+        )
+        self._entered(context, ends)
+        try:
+            outcome = await outcome_of_call(function, context, request, scope)
+        finally:
+            context.close()
+            self._left(context)
+        return hide_secrets(outcome, secrets)
+
+    def _entered(self, context: AttemptContext, ends: float) -> None:
+        """A call begins, which must end at a time of trio's clock."""
+
+    def _left(self, context: AttemptContext) -> None:
+        """A call has ended."""
+
+    # --- what a context asks ------------------------------------------------------
+
+    def path_of(self, node: Node, /) -> str:
+        """The object's address, for messages (OM-15)."""
+        if not self._paths:  # many runs never ask for one
+            self._paths = {
+                position_of(item.node): path for path, item in paths(self._plan)
+            }
+        return self._paths[position_of(node)]
+
+    def date_of(self, time: float) -> datetime | None:
+        """When trio's clock will tell this time; None: never."""
+        return judgement.after(self.now(), time - trio.current_time())
+
+    @abstractmethod
+    def record(self, *nodes: Node) -> None:
+        """Queue what these objects are now."""
+
+    @abstractmethod
+    def report(
+        self,
+        action: BaseAction,
+        attempt: int,
+        text: str,
+        done: float | None,
+        total: float | None,
+    ) -> None:
+        """Take in a line for watchers (WA-3)."""
