@@ -194,6 +194,19 @@ def test_the_text_is_strict_json() -> None:
     json.loads(text, parse_constant=refuse)
 
 
+def test_nothing_in_the_text_acts_on_a_terminal() -> None:
+    """What it would obey or not show is escaped; what people can read is left as it is."""
+    odd = "caf\u00e9 \U0001f680 \x9b2J \x7f \u202e \u200b \U000e0041 \x1b[31m end"
+    plan = Plan(name=odd, blocks=[])
+
+    text = to_json(plan)
+
+    assert all(each.isprintable() or each == "\n" for each in text)
+    assert "caf\u00e9 \U0001f680" in text
+    assert r"\u009b2J \u007f \u202e \u200b \udb40\udc41 \u001b[31m" in text
+    assert from_json(text, None).name == odd
+
+
 def test_a_plan_without_oddities_is_readable_as_it_is() -> None:
     """Letters of all languages stand as themselves, defaults are left out."""
     plan = Plan(

@@ -7,6 +7,7 @@ import sys
 from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 from uuid import UUID
 
 import attrs
@@ -35,7 +36,9 @@ from workstream import (
 )
 from workstream._protocols.vault import STOP, PlanRow
 from workstream._show.overview import overview
+from workstream._store.asking import requester
 from workstream._store.ids import short_id
+from workstream._store.places import default_store, vault_at
 from workstream._vaults.memory_vault import MemoryVault
 
 
@@ -213,6 +216,23 @@ def test_a_program_without_plugins_watches(path: Path) -> None:
                 assert ended == [Status.COMPLETED]
 
     trio.run(main)
+
+
+def test_without_a_home_a_store_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a user of whom the system knows nothing; no directory ``~`` is made."""
+
+    def nobody(_: int) -> NoReturn:
+        raise KeyError
+
+    names = ("HOME", "XDG_STATE_HOME", "WORKSTREAM_STORE", "WORKSTREAM_BY")
+    for variable in (*names, "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(StorageError, match="no home directory: name one by --store"):
+        default_store()
+    with pytest.raises(StorageError, match="no store at ~/plans"):
+        vault_at("~/plans")
+    assert requester().startswith("uid ")
 
 
 # -- What has crashed ------------------------------------------------------------------

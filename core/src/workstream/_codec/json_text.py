@@ -38,6 +38,7 @@ again only where that is asked for.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from .._plan.clone import clone
@@ -45,12 +46,23 @@ from .._plan.plan import Plan
 from .._values.errors import Fault, ValidationError
 from .value_codec import Plugins
 
+_PECULIAR = re.compile(r"[^\n -~]")
+"""What may be no plain letter."""
+
 FORMAT = 1
 """The version of the form. A change that an older reader would misread is a new one."""
 
 
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    return character if character.isprintable() else json.dumps(character)[1:-1]
+
+
 def to_json(plan: Plan, *, with_secrets: bool = False, indent: int | None = 2) -> str:
     """The plan as JSON text, with all that the engine has written of it.
+
+    What a terminal would obey, or not show, is written as an escape (control characters,
+    direction overrides, zero-width characters): the text can be looked at as it is.
 
     Args:
         plan: Any plan; it is not changed.
@@ -70,6 +82,7 @@ def to_json(plan: Plan, *, with_secrets: bool = False, indent: int | None = 2) -
         whole |= json_of(shown)
         text = json.dumps(whole, indent=indent, ensure_ascii=False, allow_nan=False)
         text.encode()
+        text = _PECULIAR.sub(_escaped, text)
     except RecursionError:
         message = (
             "the plan holds something that refers to itself, or is nested too deeply"

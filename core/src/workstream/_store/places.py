@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from .._protocols.vault import Vault
@@ -25,8 +26,10 @@ def default_store() -> str:
         return named
     import platformdirs
 
-    place = platformdirs.user_state_path("workstream", appauthor=False)
-    if not place.is_absolute():  # of who has no home, a "~" is left in it
+    place = Path()
+    with suppress(RuntimeError):  # who has no home; older versions leave a "~" in it
+        place = platformdirs.user_state_path("workstream", appauthor=False)
+    if not place.is_absolute():
         message = (
             "there is no place for the store, as this user has no home directory: name "
             f"one by --store or {STORE_VARIABLE}"
