@@ -35,17 +35,16 @@ from workstream import (
     ActionPlugin,
     Block,
     Context,
-    LmdbVault,
     Plan,
     Registry,
     Sequence,
     Status,
-    StorageError,
     Workstream,
     open_workstream,
-    restore_store,
-    walk,
 )
+from workstream.errors import StorageError
+from workstream.results import walk
+from workstream.vaults import LmdbVault, restore_store
 
 DIRECTORY = Path(sys.argv[2])
 STORE = DIRECTORY / "store"

@@ -40,7 +40,6 @@ from workstream import (
     Context,
     DeferBatch,
     DeferredActions,
-    LmdbVault,
     Plan,
     Registry,
     Sequence,
@@ -50,6 +49,7 @@ from workstream import (
 )
 from workstream._codec.codec import Codec
 from workstream._plan.walk import actions
+from workstream.vaults import LmdbVault
 
 DIRECTORY = Path(sys.argv[1])
 KILLS, ENGINES, SEED = map(int, sys.argv[2:])

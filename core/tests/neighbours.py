@@ -32,19 +32,17 @@ from workstream import (
     ActionPlugin,
     Block,
     Context,
-    LmdbVault,
-    NotFoundError,
-    NotRunningHereError,
     Plan,
-    PlanSnapshot,
     Registry,
     Sequence,
-    StateChange,
     Status,
     Workstream,
     open_workstream,
 )
 from workstream._plan.walk import actions
+from workstream.errors import NotFoundError, NotRunningHereError
+from workstream.results import PlanSnapshot, StateChange
+from workstream.vaults import LmdbVault
 
 DIRECTORY = Path(sys.argv[1])
 ROUNDS, SEED = map(int, sys.argv[2:])

@@ -29,7 +29,6 @@ from workstream import (
     ActionPlugin,
     Block,
     Context,
-    LmdbVault,
     Plan,
     Registry,
     Sequence,
@@ -38,6 +37,7 @@ from workstream import (
 )
 from workstream._codec.codec import Codec
 from workstream._plan.walk import actions
+from workstream.vaults import LmdbVault
 
 STORE = Path(sys.argv[2]) / "store"
 SECTOR = 512

@@ -21,7 +21,6 @@ from workstream import (
     ActionPlugin,
     Block,
     Context,
-    NoteValue,
     Plan,
     PluginError,
     SecretRef,
@@ -30,6 +29,7 @@ from workstream import (
 from workstream.plugins import (
     FilteredContext,
     LookingContext,
+    NoteValue,
     argument_faults,
     environment_faults,
     explained_timeout,

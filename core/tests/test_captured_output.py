@@ -8,8 +8,9 @@ import json
 import attrs
 import pytest
 
-from workstream import SECURE, CapturedOutput, SecretRef
+from workstream import SECURE, SecretRef
 from workstream._secrets.references import HIDDEN
+from workstream.plugins import CapturedOutput
 
 
 @attrs.frozen

@@ -12,14 +12,14 @@ from workstream import (
     CheckPlugin,
     Checks,
     Context,
-    MemoryVault,
-    NoteValue,
     Outcome,
     Plan,
     Registry,
     Sequence,
     open_workstream,
 )
+from workstream.plugins import NoteValue
+from workstream.vaults import MemoryVault
 
 
 @attrs.frozen

@@ -39,22 +39,14 @@ from workstream import (
     Context,
     DeferBatch,
     DeferredActions,
-    FailureReason,
-    LmdbVault,
-    OutputLine,
     Plan,
     PluginError,
     Registry,
     SecretRef,
     Sequence,
-    State,
-    StateChange,
     Status,
-    StoreFormatError,
-    WatchEvent,
     WhenDeferred,
     open_workstream,
-    walk,
 )
 from workstream._codec.codec import Codec
 from workstream._codec.records import Line
@@ -65,6 +57,16 @@ from workstream._secrets.references import StoredValue
 from workstream._store.asking import asked
 from workstream._values.state import Attempt
 from workstream._vaults.store_marker import VERSION
+from workstream.errors import StoreFormatError
+from workstream.results import (
+    FailureReason,
+    OutputLine,
+    State,
+    StateChange,
+    WatchEvent,
+    walk,
+)
+from workstream.vaults import LmdbVault
 
 GOLDEN = Path(__file__).with_name("golden")
 FORMATS = sorted(path.name for path in GOLDEN.glob("format-*"))

@@ -44,7 +44,16 @@ ROOMS: dict[str, tuple[str, ...]] = {
 UPWARDS = {("_registry.host", "_builtin")}
 """What the core brings comes through the host like any package, loaded when they are."""
 
-FACES = ("__init__", "plugins", "testing", "testing.__init__", "testing.strategies")
+FACES = (
+    "__init__",
+    "errors",
+    "plugins",
+    "results",
+    "vaults",
+    "testing",
+    "testing.__init__",
+    "testing.strategies",
+)
 """They gather what others define, from any room; nothing imports them."""
 
 LIBRARIES: dict[str, tuple[str, ...]] = {

@@ -14,8 +14,10 @@ import pytest
 import trio
 from quickly import one_in
 
-from workstream import BaseAction, LmdbVault, Outcome, Plan, Status, paths
+from workstream import Outcome, Plan, Status
 from workstream._codec.codec import Codec
+from workstream.results import BaseAction, paths
+from workstream.vaults import LmdbVault
 
 ENGINE = Path(__file__).with_name("killed_engine.py")
 KILLER = Path(__file__).with_name("killed_often.py")

@@ -19,24 +19,13 @@ import pytest
 import trio
 import trio.testing
 
-from workstream import (
-    Block,
-    LmdbVault,
-    NodeRecord,
-    Plan,
-    PlanCorruptError,
-    PlanRow,
-    Sequence,
-    Status,
-    StorageError,
-    StoreFormatError,
-    Write,
-    restore_store,
-)
+from workstream import Block, Plan, Sequence, Status
 from workstream._codec.codec import Codec
 from workstream._plan.plan import Action
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._vaults.scratch import scratch_directory
+from workstream.errors import PlanCorruptError, StorageError, StoreFormatError
+from workstream.vaults import LmdbVault, NodeRecord, PlanRow, Write, restore_store
 
 T = TypeVar("T")
 NOW = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
@@ -211,7 +200,8 @@ def test_a_backup_needs_a_place(store: Path, tmp_path: Path) -> None:
 
 LIMITED = """
 import resource, sys, trio
-from workstream import LmdbVault, StorageError
+from workstream.errors import StorageError
+from workstream.vaults import LmdbVault
 
 async def main():
     vault = LmdbVault(sys.argv[1])
@@ -436,7 +426,8 @@ def test_a_store_that_is_begun_meanwhile_wins(
 
 RESTORE = """
 import sys, trio
-from workstream import StorageError, restore_store
+from workstream.errors import StorageError
+from workstream.vaults import restore_store
 
 sys.stdin.readline()
 try:
@@ -460,7 +451,7 @@ def test_of_many_that_restore_at_once_one_does(
     if target == "copies":
         code = RESTORE.replace("restore_store, *sys.argv[1:]", "back_up")
         code = f"""
-from workstream import LmdbVault
+from workstream.vaults import LmdbVault
 
 async def back_up():
     vault = LmdbVault(sys.argv[1])

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import trio
 
-from workstream import restore_store
 from workstream._plan.walk import new_plan_id
 from workstream._protocols.vault import NodeRecord, PlanRow, Write
 from workstream._values.errors import StoreFormatError
 from workstream._vaults.lmdb.pages import damage_in
 from workstream._vaults.lmdb.vault import LmdbVault
+from workstream.vaults import restore_store
 
 PAGE = 4096
 

@@ -14,12 +14,9 @@ from workstream import (
     ActionPlugin,
     Block,
     Context,
-    MemoryVault,
     Plan,
     PluginError,
     Registry,
-    RetryPolicy,
-    SecretError,
     SecretRef,
     Sequence,
     Status,
@@ -28,7 +25,10 @@ from workstream import (
     open_workstream,
 )
 from workstream._runtime.lookups import AT_ONCE, Lookups
+from workstream.errors import SecretError
+from workstream.plugins import RetryPolicy
 from workstream.testing import FakeClock, MemoryWorkstream
+from workstream.vaults import MemoryVault
 
 
 @attrs.frozen

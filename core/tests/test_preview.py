@@ -14,18 +14,12 @@ import trio.testing
 from workstream import (
     SECURE,
     ActionPlugin,
-    AnyPlugin,
     Block,
     CheckPlugin,
     Checks,
     Context,
-    Forecast,
-    MemoryVault,
     Plan,
-    PlanPreview,
     PluginError,
-    Preview,
-    PreviewContext,
     Registry,
     SecretRef,
     Sequence,
@@ -35,6 +29,9 @@ from workstream import (
     preview_plan,
 )
 from workstream._secrets.lookups import Immediate
+from workstream.plugins import AnyPlugin, Preview, PreviewContext
+from workstream.results import Forecast, PlanPreview
+from workstream.vaults import MemoryVault
 
 Body = Callable[[PreviewContext, "Ask"], Awaitable[Any]]
 Found = list[tuple[str, str, str]]

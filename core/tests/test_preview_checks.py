@@ -17,15 +17,14 @@ from workstream import (
     DeferBatch,
     DeferredActions,
     Plan,
-    PlanPreview,
     PluginError,
-    Preview,
-    PreviewContext,
     Registry,
     Sequence,
     WhenDeferred,
     preview_plan,
 )
+from workstream.plugins import Preview, PreviewContext
+from workstream.results import PlanPreview
 
 Found = list[tuple[str, str, str]]
 

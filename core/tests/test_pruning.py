@@ -15,17 +15,15 @@ from workstream import (
     ActionPlugin,
     Block,
     Context,
-    MemoryVault,
     Plan,
-    PlanRow,
     Registry,
     Sequence,
     Status,
-    Vault,
     Workstream,
     open_workstream,
 )
 from workstream._store.pruning import ENDED, pruned
+from workstream.vaults import MemoryVault, PlanRow, Vault
 
 BEGIN = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from workstream import SECURE, Redactor, SecretRef
+from workstream import SECURE, SecretRef
 from workstream._secrets.references import HIDDEN
+from workstream.plugins import Redactor
 
 
 @attrs.frozen

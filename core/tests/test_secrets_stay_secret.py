@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from workstream import Plan, WatchEvent, open_workstream
+from workstream import Plan, open_workstream
+from workstream.results import WatchEvent
 
 TOKEN = "t0ken-of-a/robot's own"
 """The value behind a ``SecretRef``: with characters that URLs and quotes change."""
@@ -27,8 +28,14 @@ from urllib.parse import quote
 import attrs
 
 from workstream import (
-    SECURE, ActionPlugin, CheckPlugin, PluginError, RetryPolicy, SecretRef, hookimpl,
+    SECURE,
+    ActionPlugin,
+    CheckPlugin,
+    PluginError,
+    SecretRef,
+    hookimpl,
 )
+from workstream.plugins import RetryPolicy
 
 
 @attrs.frozen

@@ -20,16 +20,10 @@ from workstream import (
     ActionPlugin,
     Block,
     Context,
-    NotFoundError,
-    NotRunningHereError,
-    NotStartedError,
     Plan,
-    PlanSnapshot,
     Registry,
     Sequence,
-    StateChange,
     Status,
-    StorageError,
     ValidationError,
     open_store,
     open_workstream,
@@ -40,6 +34,13 @@ from workstream._store.asking import requester
 from workstream._store.ids import short_id
 from workstream._store.places import default_store, vault_at
 from workstream._vaults.memory_vault import MemoryVault
+from workstream.errors import (
+    NotFoundError,
+    NotRunningHereError,
+    NotStartedError,
+    StorageError,
+)
+from workstream.results import PlanSnapshot, StateChange
 
 
 @attrs.frozen
@@ -127,7 +128,8 @@ trio.run(main)
 RUNNING = """
     row = await vault.row(plan_id)
     import attrs
-    from workstream import Status, Write
+    from workstream import Status
+    from workstream.vaults import Write
     assert await vault.claim(plan_id)
     row = attrs.evolve(row, status=Status.RUNNING, started=row.submitted)
     [answer] = await vault.write([Write(plan_id=plan_id, first=1, changes=(row,))])

@@ -22,20 +22,20 @@ from workstream import (
     ActionPlugin,
     Block,
     Context,
-    LmdbVault,
     Plan,
     Registry,
     Sequence,
     Status,
-    StorageError,
     open_workstream,
 )
 from workstream._plan.walk import new_plan_id
 from workstream._protocols.vault import PlanRow
+from workstream.errors import StorageError
+from workstream.vaults import LmdbVault
 
 OTHER = """
 import sys, trio
-from workstream import LmdbVault
+from workstream.vaults import LmdbVault
 from workstream._plan.walk import new_plan_id
 from workstream._protocols.vault import PlanRow
 

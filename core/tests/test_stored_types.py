@@ -24,9 +24,10 @@ from typing import Any
 import attrs
 import pytest
 
-from workstream import ActionPlugin, RegistrationError, Registry, SecretRef
+from workstream import ActionPlugin, Registry, SecretRef
 from workstream._codec.converter import converter
 from workstream._codec.forms import Form
+from workstream.errors import RegistrationError
 
 T = typing.TypeVar("T")
 

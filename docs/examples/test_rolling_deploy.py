@@ -6,7 +6,8 @@ from typing import Any
 
 from rolling_deploy import plan
 
-from workstream import AnyPlugin, Outcome, Status, failures, find
+from workstream import Outcome, Status, failures, find
+from workstream.plugins import AnyPlugin
 from workstream.testing import FakePlugin, crash_everywhere, explore, simulate
 from workstream_command import CheckCommand, CommandResult, RunCommand
 from workstream_http import HttpAction, HttpCheck, HttpResponse

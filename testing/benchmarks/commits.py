@@ -10,7 +10,8 @@ from typing import Any
 
 import trio
 
-from workstream import LmdbVault, StorageError, Write
+from workstream.errors import StorageError
+from workstream.vaults import LmdbVault, Write
 
 from . import engine
 from .table import Figure

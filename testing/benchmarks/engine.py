@@ -12,7 +12,7 @@ from uuid import UUID
 
 import trio
 
-from workstream import LmdbVault, Plan, Workstream, open_workstream
+from workstream import Plan, Workstream, open_workstream
 from workstream._codec.codec import Codec
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._protocols.vault import Change, Vault
@@ -22,6 +22,7 @@ from workstream._runtime.output import OutputBuffer
 from workstream._runtime.trio_runtime import RunSettings, TrioRuntime
 from workstream._values.clock import Clock
 from workstream._values.state import State, Status
+from workstream.vaults import LmdbVault
 
 from .work import registry
 
@@ -142,7 +143,7 @@ async def run_without_store(plan: Plan) -> float:
 
 
 def _no_vault() -> Vault:
-    from workstream import NullVault
+    from workstream.vaults import NullVault
 
     return NullVault()
 

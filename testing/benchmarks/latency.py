@@ -14,12 +14,12 @@ from workstream import (
     ActionPlugin,
     Block,
     Context,
-    LmdbVault,
     Plan,
     Registry,
     Sequence,
     open_workstream,
 )
+from workstream.vaults import LmdbVault
 
 from . import engine
 from .table import Figure, interleaved, percentile

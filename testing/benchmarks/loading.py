@@ -12,11 +12,13 @@ from pathlib import Path
 import attrs
 import trio
 
-from workstream import Attempt, LmdbVault, Plan, Status, Write, open_workstream
+from workstream import Plan, Status, open_workstream
 from workstream._codec.codec import Codec
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._protocols.vault import Change, StoredPlan
 from workstream._values.state import State
+from workstream.results import Attempt
+from workstream.vaults import LmdbVault, Write
 
 from . import bare
 from .table import Figure, interleaved

@@ -19,7 +19,9 @@ from _workstream_testing.cases.conformance import (
     run_case_on,
 )
 from _workstream_testing.cases.expectations import kind_of
-from workstream import AnyPlugin, BaseAction, Plan, walk
+from workstream import Plan
+from workstream.plugins import AnyPlugin
+from workstream.results import BaseAction, walk
 from workstream.testing import check_runtime
 
 SEEDS = range(5)

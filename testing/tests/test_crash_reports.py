@@ -11,23 +11,21 @@ from _workstream_testing.virtual.loop_errors import Cancelled
 from workstream import (
     Action,
     ActionPlugin,
-    AnyPlugin,
     Block,
     CheckPlugin,
     Checks,
     Context,
     DeferBatch,
     DeferredActions,
-    MemoryVault,
     OnInterrupt,
     Plan,
     Sequence,
     Status,
-    StorageError,
     WhenDeferred,
-    Write,
 )
 from workstream._vaults.memory_vault import MemorySnapshot
+from workstream.errors import StorageError
+from workstream.plugins import AnyPlugin
 from workstream.testing import (
     CalledTwice,
     CrashError,
@@ -38,6 +36,7 @@ from workstream.testing import (
     crash_everywhere,
     sleep,
 )
+from workstream.vaults import MemoryVault, Write
 
 
 @attrs.frozen

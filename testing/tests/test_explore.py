@@ -5,16 +5,8 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from workstream import (
-    ActionPlugin,
-    AnyPlugin,
-    Block,
-    Context,
-    Plan,
-    PluginError,
-    Sequence,
-    Status,
-)
+from workstream import ActionPlugin, Block, Context, Plan, PluginError, Sequence, Status
+from workstream.plugins import AnyPlugin
 from workstream.testing import (
     FakePlugin,
     OrderError,

@@ -11,24 +11,22 @@ import pytest
 from workstream import (
     Action,
     ActionPlugin,
-    Attempt,
     Block,
     CheckPlugin,
     Checks,
     Context,
-    MemoryVault,
-    NotDone,
     OnInterrupt,
     Plan,
     PluginError,
     Registry,
-    RetryPolicy,
     Sequence,
     Status,
     ValidationError,
     failures,
     open_workstream,
 )
+from workstream.plugins import NotDone, RetryPolicy
+from workstream.results import Attempt
 from workstream.testing import (
     FakeClock,
     FakePlugin,
@@ -39,6 +37,7 @@ from workstream.testing import (
     simulate,
     sleep,
 )
+from workstream.vaults import MemoryVault
 
 
 @attrs.frozen

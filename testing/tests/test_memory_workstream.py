@@ -15,11 +15,11 @@ from workstream import (
     Plan,
     SecretRef,
     Sequence,
-    StateChange,
     Status,
     ValidationError,
     Workstream,
 )
+from workstream.results import StateChange
 from workstream.testing import (
     FakeClock,
     FakePlugin,

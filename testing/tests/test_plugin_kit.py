@@ -15,17 +15,15 @@ import pytest
 import trio
 
 from workstream import (
-    NOT_DONE,
     SECURE,
     ActionPlugin,
     CheckPlugin,
     Context,
-    NotDone,
     OnInterrupt,
     PluginError,
-    RetryPolicy,
     SecretRef,
 )
+from workstream.plugins import NOT_DONE, NotDone, RetryPolicy
 from workstream.testing import ConformanceError, Finding, PluginReport, check_plugin
 
 Body = Callable[["Place", Context, "Put"], Awaitable[Any]]

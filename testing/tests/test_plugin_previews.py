@@ -15,15 +15,8 @@ import attrs
 import pytest
 import trio
 
-from workstream import (
-    ActionPlugin,
-    CheckPlugin,
-    Context,
-    PluginError,
-    Preview,
-    PreviewContext,
-    SecretRef,
-)
+from workstream import ActionPlugin, CheckPlugin, Context, PluginError, SecretRef
+from workstream.plugins import Preview, PreviewContext
 from workstream.testing import ConformanceError, PluginReport, check_plugin
 
 Body = Callable[["Mark"], Awaitable[Any]]

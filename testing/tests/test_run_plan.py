@@ -21,11 +21,11 @@ from workstream import (
     Context,
     Plan,
     PluginError,
-    RetryPolicy,
     Sequence,
     Status,
     ValidationError,
 )
+from workstream.plugins import RetryPolicy
 from workstream.testing import (
     FakeClock,
     FakePlugin,

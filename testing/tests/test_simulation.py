@@ -16,25 +16,23 @@ import trio
 from workstream import (
     Action,
     ActionPlugin,
-    AnyPlugin,
     Block,
     CheckPlugin,
     Checks,
     Context,
-    FailureReason,
-    MemoryVault,
     Outcome,
     Plan,
     PluginError,
-    RetryPolicy,
     SecretRef,
     Sequence,
-    State,
     Status,
     ValidationError,
     failures,
 )
+from workstream.plugins import AnyPlugin, RetryPolicy
+from workstream.results import FailureReason, State
 from workstream.testing import FakePlugin, SimulationError, fake_all, simulate, sleep
+from workstream.vaults import MemoryVault
 
 
 @attrs.frozen

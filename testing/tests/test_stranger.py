@@ -45,7 +45,8 @@ from pathlib import Path
 import attrs
 import trio
 
-from workstream import ActionPlugin, AnyPlugin, Context, SecretRef, hookimpl
+from workstream import ActionPlugin, Context, SecretRef, hookimpl
+from workstream.plugins import AnyPlugin
 
 
 @attrs.frozen

@@ -17,7 +17,6 @@ from hypothesis.errors import NoSuchExample
 from workstream import (
     Action,
     ActionPlugin,
-    AnyPlugin,
     Block,
     CheckAction,
     CheckPlugin,
@@ -25,8 +24,9 @@ from workstream import (
     Plan,
     Sequence,
     Status,
-    walk,
 )
+from workstream.plugins import AnyPlugin
+from workstream.results import walk
 from workstream.testing import FakePlugin, fake_all, simulate
 from workstream.testing.strategies import acts, fakes, plans
 

@@ -9,7 +9,6 @@ from _workstream_testing.simulation.timeline import duration
 from workstream import (
     Action,
     ActionPlugin,
-    AnyPlugin,
     Block,
     CheckPlugin,
     Checks,
@@ -17,10 +16,10 @@ from workstream import (
     DeferBatch,
     DeferredActions,
     Plan,
-    RetryPolicy,
     Sequence,
     WhenDeferred,
 )
+from workstream.plugins import AnyPlugin, RetryPolicy
 from workstream.testing import FakeAction, FakePlugin, simulate
 
 

@@ -1,8 +1,8 @@
-"""Helpers for plugin authors: what several plugins need, written once.
+"""For plugin authors: what plugins are told and answer, and what several of them need.
 
 ::
 
-    from workstream.plugins import path_faults, refuse, temporary_name
+    from workstream.plugins import Preview, path_faults, refuse, temporary_name
 
 The classes to inherit from are in ``workstream``.
 """
@@ -25,11 +25,28 @@ from ._authoring.names import is_temporary_name, temporary_name
 from ._authoring.patterns import Pattern
 from ._authoring.programs import python_interpreter
 from ._authoring.timeouts import explained_timeout
+from ._protocols.plugin import NOT_DONE, PLUGIN_API, AnyPlugin, BasePlugin, NotDone
+from ._protocols.preview import Preview, PreviewContext
+from ._secrets.captured_output import CapturedOutput
+from ._secrets.redactor import Redactor
+from ._values.state import NoteValue
+from .retries import RetryPolicy
 
 __all__ = [
+    "NOT_DONE",
+    "PLUGIN_API",
+    "AnyPlugin",
+    "BasePlugin",
+    "CapturedOutput",
     "FilteredContext",
     "LookingContext",
+    "NotDone",
+    "NoteValue",
     "Pattern",
+    "Preview",
+    "PreviewContext",
+    "Redactor",
+    "RetryPolicy",
     "argument_faults",
     "environment_faults",
     "explained_timeout",

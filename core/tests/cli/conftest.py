@@ -32,8 +32,15 @@ import attrs
 import trio
 
 from workstream import (
-    SECURE, ActionPlugin, CheckPlugin, OnInterrupt, PluginError, Preview, SecretRef, hookimpl,
+    SECURE,
+    ActionPlugin,
+    CheckPlugin,
+    OnInterrupt,
+    PluginError,
+    SecretRef,
+    hookimpl,
 )
+from workstream.plugins import Preview
 
 with open(os.environ["TOY_IMPORTS"], "a") as imports:
     imports.write("toy_plugin is imported")

@@ -13,9 +13,10 @@ import click
 import pytest
 from click.testing import Result
 
-from workstream import MemoryVault, StorageError, Write
 from workstream._cli.exit_codes import ExitCode, worst
 from workstream._cli.main import command_line
+from workstream.errors import StorageError
+from workstream.vaults import MemoryVault, Write
 
 Call = Callable[..., Result]
 WritePlan = Callable[..., Path]

@@ -20,7 +20,8 @@ WritePlan = Callable[..., Path]
 FAULTY = '''
 """A store on disk that can be told to fail."""
 
-from workstream import LmdbVault, hookimpl
+from workstream import hookimpl
+from workstream.vaults import LmdbVault
 from workstream.testing import FaultyVault
 
 ASKED = []

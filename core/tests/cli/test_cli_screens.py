@@ -11,20 +11,14 @@ from rich.cells import cell_len
 
 from workstream import (
     Action,
-    Attempt,
     Block,
     CheckAction,
     Checks,
     DeferBatch,
     DeferredActions,
-    Node,
-    OutputLine,
     Plan,
-    PlanSnapshot,
     PluginError,
     Sequence,
-    State,
-    StateChange,
     Status,
     WhenDeferred,
 )
@@ -34,6 +28,14 @@ from workstream._cli.draw.screen import Signs
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._show.narration import Narrator
 from workstream._show.progress import Progress
+from workstream.results import (
+    Attempt,
+    Node,
+    OutputLine,
+    PlanSnapshot,
+    State,
+    StateChange,
+)
 
 BEGIN = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
 N, R, C, F, S = Status

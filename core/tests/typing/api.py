@@ -8,7 +8,6 @@ from typing import assert_type
 import attrs
 
 from workstream import (
-    NOT_DONE,
     SECURE,
     Action,
     ActionPlugin,
@@ -19,27 +18,22 @@ from workstream import (
     Context,
     DeferBatch,
     DeferredActions,
-    Forecast,
-    NotDone,
     OnInterrupt,
     Plan,
-    PlanPreview,
     PluginError,
-    Preview,
-    PreviewContext,
-    PreviewItem,
     Registry,
     SecretRef,
     Sequence,
-    State,
     Status,
-    Vault,
     WhenDeferred,
     hookimpl,
     preview_plan,
 )
 from workstream.hookspecs import SecretResolver, VaultFactory
+from workstream.plugins import NOT_DONE, NotDone, Preview, PreviewContext
+from workstream.results import Forecast, PlanPreview, PreviewItem, State
 from workstream.retries import FAST, RetryPolicy
+from workstream.vaults import Vault
 
 
 @attrs.frozen

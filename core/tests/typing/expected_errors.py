@@ -24,8 +24,8 @@ from workstream import (
     Plan,
     Registry,
     Sequence,
-    State,
 )
+from workstream.results import State
 
 
 @attrs.frozen

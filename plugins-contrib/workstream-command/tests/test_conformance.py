@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from workstream import AnyPlugin, SecretRef
+from workstream import SecretRef
+from workstream.plugins import AnyPlugin
 from workstream.testing import check_plugin
 from workstream_command import CheckCommand, Run, RunCommand, Shell
 

@@ -17,7 +17,8 @@ import attrs
 import pytest
 import trio
 
-from workstream import Context, NoteValue, PluginError, SecretRef
+from workstream import Context, PluginError, SecretRef
+from workstream.plugins import NoteValue
 from workstream_command import CommandResult, Run, Shell
 from workstream_command._execution import carry_out
 from workstream_command._session import members, process_of

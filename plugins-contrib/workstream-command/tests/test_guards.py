@@ -16,11 +16,8 @@ import trio
 
 from workstream import (
     Block,
-    Forecast,
-    MemoryVault,
     Plan,
     PluginError,
-    Preview,
     Registry,
     SecretRef,
     Sequence,
@@ -28,7 +25,10 @@ from workstream import (
     open_workstream,
     preview_plan,
 )
+from workstream.plugins import Preview
+from workstream.results import Forecast
 from workstream.testing import check_plugin
+from workstream.vaults import MemoryVault
 from workstream_command import (
     CheckCommand,
     CommandResult,

@@ -8,7 +8,6 @@ import trio
 from workstream import (
     Block,
     Checks,
-    MemoryVault,
     OnInterrupt,
     Plan,
     Registry,
@@ -18,6 +17,7 @@ from workstream import (
     failures,
     open_workstream,
 )
+from workstream.vaults import MemoryVault
 from workstream_command import (
     CheckCommand,
     CommandResult,

@@ -12,8 +12,7 @@ import attrs
 import pytest
 import trio
 
-from workstream import BasePlugin, NoteValue
-from workstream.plugins import temporary_name
+from workstream.plugins import BasePlugin, NoteValue, temporary_name
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

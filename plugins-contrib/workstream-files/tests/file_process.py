@@ -20,7 +20,8 @@ from uuid import UUID
 
 import trio
 
-from workstream import NoteValue, PluginError
+from workstream import PluginError
+from workstream.plugins import NoteValue
 from workstream_files import (
     CopyFile,
     CopyRequest,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from workstream import AnyPlugin, SecretRef
+from workstream import SecretRef
+from workstream.plugins import AnyPlugin
 from workstream.testing import check_plugin
 from workstream_files import (
     ChecksumRequest,

@@ -10,7 +10,8 @@ import attrs
 import pytest
 import trio
 
-from workstream import PluginError, Preview, SecretRef
+from workstream import PluginError, SecretRef
+from workstream.plugins import Preview
 from workstream_files import (
     CopyFile,
     CopyRequest,

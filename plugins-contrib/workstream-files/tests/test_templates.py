@@ -13,7 +13,6 @@ import trio
 
 from workstream import (
     Block,
-    MemoryVault,
     Plan,
     PluginError,
     Registry,
@@ -21,6 +20,7 @@ from workstream import (
     Sequence,
     open_workstream,
 )
+from workstream.vaults import MemoryVault
 from workstream_files import RenderTemplate, TemplateRequest, WriteFile, WriteRequest
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ import pytest
 import trio
 import trustme
 
-from workstream import BasePlugin, NoteValue
+from workstream.plugins import BasePlugin, NoteValue
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

@@ -18,7 +18,8 @@ from uuid import UUID
 
 import trio
 
-from workstream import NoteValue, PluginError
+from workstream import PluginError
+from workstream.plugins import NoteValue
 from workstream_git import (
     CheckoutRequest,
     CloneRequest,

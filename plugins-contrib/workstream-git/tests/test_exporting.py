@@ -12,7 +12,8 @@ import attrs
 import pytest
 import trio
 
-from workstream import PluginError, Preview
+from workstream import PluginError
+from workstream.plugins import Preview
 from workstream_git import ExportRequest, ExportResult, GitExport
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from workstream import (
     ActionPlugin,
     Block,
     Checks,
-    MemoryVault,
     OnInterrupt,
     Outcome,
     Plan,
@@ -25,6 +24,7 @@ from workstream import (
     open_workstream,
     plan_text,
 )
+from workstream.vaults import MemoryVault
 from workstream_git import (
     CheckoutRequest,
     CheckoutResult,

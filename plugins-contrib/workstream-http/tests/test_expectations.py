@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workstream import Redactor
+from workstream.plugins import Redactor
 from workstream_http import HttpCheckRequest
 from workstream_http._expectations import excerpt, unmet
 from workstream_http._requests import JsonScalar

@@ -11,7 +11,6 @@ from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 from workstream import (
     Block,
     Checks,
-    MemoryVault,
     Outcome,
     Plan,
     PluginError,
@@ -21,6 +20,7 @@ from workstream import (
     open_workstream,
     plan_text,
 )
+from workstream.vaults import MemoryVault
 from workstream_http import (
     HttpAction,
     HttpCheck,

@@ -8,7 +8,8 @@ import pytest
 from trio.testing import trio_test
 
 import workstream_http
-from workstream import NOT_DONE, OnInterrupt, PluginError, SecretRef
+from workstream import OnInterrupt, PluginError, SecretRef
+from workstream.plugins import NOT_DONE
 from workstream_http import HttpAction, HttpRequest
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from workstream import NoteValue
+from workstream.plugins import NoteValue
 
 
 @attrs.define

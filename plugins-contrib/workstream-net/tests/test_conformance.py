@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 import trustme
 
-from workstream import AnyPlugin
+from workstream.plugins import AnyPlugin
 from workstream.testing import check_plugin
 from workstream_net import (
     Dns,

@@ -12,7 +12,6 @@ from trio.testing import trio_test
 from workstream import (
     Block,
     Checks,
-    MemoryVault,
     OnInterrupt,
     Outcome,
     Plan,
@@ -23,6 +22,7 @@ from workstream import (
     open_workstream,
     to_json,
 )
+from workstream.vaults import MemoryVault
 from workstream_net import (
     Dns,
     DnsCheck,

@@ -19,7 +19,8 @@ import psycopg
 import pytest
 from trio.testing import MockClock
 
-from workstream import NoteValue, SecretRef
+from workstream import SecretRef
+from workstream.plugins import NoteValue
 from workstream_postgres import Database
 
 PASSWORD = "correct horse battery"

@@ -13,7 +13,8 @@ import pytest
 import trio
 from trio.testing import trio_test
 
-from workstream import NOT_DONE, PluginError
+from workstream import PluginError
+from workstream.plugins import NOT_DONE
 from workstream_postgres import Execute, ExecuteResult, PostgresExecute, Statement
 from workstream_postgres._history import decoded, noted
 from workstream_postgres._transaction import application_name

@@ -23,7 +23,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from workstream import Context, NoteValue, PluginError
+from workstream import Context, PluginError
+from workstream.plugins import NoteValue
 from workstream_ssh import (
     Connections,
     CopyFrom,

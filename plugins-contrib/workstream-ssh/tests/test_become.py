@@ -10,7 +10,8 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from workstream import NOT_DONE, PluginError, SecretRef
+from workstream import PluginError, SecretRef
+from workstream.plugins import NOT_DONE
 from workstream_ssh import (
     Become,
     BecomeMethod,

@@ -10,7 +10,8 @@ import pytest
 import trio
 from trio.testing import trio_test
 
-from workstream import NOT_DONE, PluginError, Preview
+from workstream import PluginError
+from workstream.plugins import NOT_DONE, Preview
 from workstream_ssh import Host, KnownHosts, RunOn, RunResult, ShellOn
 
 if TYPE_CHECKING:

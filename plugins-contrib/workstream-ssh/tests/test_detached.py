@@ -11,7 +11,8 @@ import pytest
 import trio
 from trio.testing import trio_test
 
-from workstream import NOT_DONE, PluginError
+from workstream import PluginError
+from workstream.plugins import NOT_DONE
 from workstream_ssh import Host, RunOn, RunResult, ShellOn, SshProblem, _jobs
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from trio.testing import trio_test
 from workstream import (
     Block,
     Checks,
-    MemoryVault,
     OnInterrupt,
     Plan,
     PluginError,
@@ -25,6 +24,7 @@ from workstream import (
     failures,
     open_workstream,
 )
+from workstream.vaults import MemoryVault
 from workstream_ssh import (
     CopyFrom,
     CopyResult,

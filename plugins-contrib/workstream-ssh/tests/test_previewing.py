@@ -11,7 +11,8 @@ import pytest
 import trio
 from trio.testing import trio_test
 
-from workstream import PluginError, Preview
+from workstream import PluginError
+from workstream.plugins import Preview
 from workstream_ssh import CopyFrom, CopyTo, Host, KnownHosts, SshCopy
 
 if TYPE_CHECKING:

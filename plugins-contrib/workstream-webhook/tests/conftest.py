@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import attrs
 import pytest
 
-from workstream import NoteValue
+from workstream.plugins import NoteValue
 
 
 @attrs.define

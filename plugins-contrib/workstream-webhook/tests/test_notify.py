@@ -15,7 +15,6 @@ from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 
 from workstream import (
     Block,
-    MemoryVault,
     Plan,
     PluginError,
     Registry,
@@ -24,6 +23,7 @@ from workstream import (
     ValidationError,
     open_workstream,
 )
+from workstream.vaults import MemoryVault
 from workstream_webhook import (
     Notification,
     NotificationResponse,

@@ -21,7 +21,6 @@ from .._plan.plan import Plan
 from .._protocols.vault import (
     STOP,
     Change,
-    ConflictError,
     PlanRow,
     Vault,
     Write,
@@ -30,6 +29,7 @@ from .._registry.registry import Registry
 from .._validation.validation import check_resumable, check_startable
 from .._values.clock import Clock
 from .._values.errors import (
+    ConflictError,
     InternalError,
     NotFoundError,
     PlanRefusedError,

@@ -55,7 +55,7 @@ from uuid import UUID
 import attrs
 
 from .._plan.plan import Outcome, outcome_of
-from .._values.errors import NotFoundError, StorageError
+from .._values.errors import ConflictError, NotFoundError, StorageError
 from .._values.state import FailureReason, Status
 
 STOP = "stop"
@@ -218,10 +218,6 @@ class LogSlice:
     missed: bool
     changes: tuple[tuple[int, Change], ...]
     status: Status
-
-
-class ConflictError(StorageError):
-    """The stored plan is not what the writer expected: somebody else changed it."""
 
 
 def newest_first(rows: Iterable[PlanRow], limit: int) -> list[PlanRow]:

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from .._values.state import PluginError, chained
+from .._values.state import PluginError, chained, links_of
 from .forms import forms, hide, hide_bytes
 from .references import HIDDEN, DataPath, StoredValue
 from .scan import FieldFacts, Kind, facts_of
@@ -168,5 +168,5 @@ def hide_in_error(
     if error is None:
         return None
     return chained(
-        [(hide(text, values), code, final) for text, code, final in error.links()]
+        [(hide(text, values), code, final) for text, code, final in links_of(error)]
     )

@@ -16,7 +16,7 @@ from .._protocols.vault import PlanRequest
 from .._store.entries import PlanEntry
 from .._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
 from .._store.ids import short_id
-from .._values.state import ObjectType, PluginError
+from .._values.state import ObjectType, PluginError, links_of
 from .failures import Failure
 from .overview import Overview
 
@@ -127,7 +127,7 @@ def _time(time: datetime | None) -> str | None:
 
 def _error(error: PluginError | None) -> dict[str, Any] | None:
     found: dict[str, Any] | None = None
-    for message, code, permanent in reversed(error.links() if error else ()):
+    for message, code, permanent in reversed(links_of(error) if error else ()):
         found = {
             "message": message,
             "code": code,

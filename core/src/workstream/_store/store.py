@@ -19,13 +19,12 @@ from .._plan.plan import Plan
 from .._plan.walk import actions
 from .._protocols.vault import (
     STOP,
-    ConflictError,
     PlanRequest,
     PlanRow,
     Vault,
 )
 from .._values.clock import utc_now
-from .._values.errors import ValidationError
+from .._values.errors import ConflictError, ValidationError
 from .._values.state import Status
 from .asking import asked
 from .entries import PlanEntry, entry_of

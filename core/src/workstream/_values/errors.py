@@ -17,7 +17,8 @@
     ├── StorageError             the store
     │   ├── StoreFormatError     the store is not ours, or from another version
     │   ├── PlanCorruptError     one stored plan cannot be read
-    │   └── PlanExistsError      that id is taken
+    │   ├── PlanExistsError      that id is taken
+    │   └── ConflictError        a writer found the plan otherwise than it expected
     └── InternalError            a bug in the engine: please report it
 
 ``PluginError`` is data that a plugin returns or raises, not an error of the
@@ -35,27 +36,6 @@ from .display import display
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
-
-__all__ = [
-    "BuilderError",
-    "Fault",
-    "InternalError",
-    "NotFoundError",
-    "NotRunningHereError",
-    "NotStartedError",
-    "PathError",
-    "PlanCorruptError",
-    "PlanError",
-    "PlanExistsError",
-    "PlanRefusedError",
-    "PlanStaleError",
-    "RegistrationError",
-    "SecretError",
-    "StorageError",
-    "StoreFormatError",
-    "ValidationError",
-    "WorkstreamError",
-]
 
 
 class WorkstreamError(Exception):
@@ -170,6 +150,10 @@ class PlanCorruptError(StorageError):
 
 class PlanExistsError(StorageError):
     """A plan of this id is stored already (STO-2)."""
+
+
+class ConflictError(StorageError):
+    """The stored plan is not what the writer expected: somebody else changed it."""
 
 
 class InternalError(WorkstreamError):

@@ -141,14 +141,10 @@ class PluginError(Exception):
             yield link
             link = link.wrapped
 
-    def links(self) -> tuple[Link, ...]:
-        """What the errors of the chain hold: message, code and permanent of each."""
-        return tuple((each.message, each.code, each.permanent) for each in self.chain())
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PluginError):
             return NotImplemented
-        return self.links() == other.links()
+        return links_of(self) == links_of(other)
 
     def __hash__(self) -> int:
         return hash((self.message, self.code, self.permanent))
@@ -156,12 +152,12 @@ class PluginError(Exception):
     def __str__(self) -> str:
         return ": ".join(
             f"{message} (code {code})" if code else str(message)
-            for message, code, _ in self.links()
+            for message, code, _ in links_of(self)
         )
 
     def __repr__(self) -> str:
         text = "None"
-        for message, code, permanent in reversed(self.links()):
+        for message, code, permanent in reversed(links_of(self)):
             text = (
                 f"PluginError({message!r}, code={code}, permanent={permanent},"
                 f" wrapped={text})"
@@ -170,7 +166,12 @@ class PluginError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions are otherwise rebuilt from their positional arguments alone.
-        return (chained, (self.links(),))
+        return (chained, (links_of(self),))
+
+
+def links_of(error: PluginError) -> tuple[Link, ...]:
+    """What the errors of a chain hold, outermost first."""
+    return tuple((each.message, each.code, each.permanent) for each in error.chain())
 
 
 def chained(links: Sequence[Link]) -> PluginError:

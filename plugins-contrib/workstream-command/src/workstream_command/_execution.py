@@ -23,15 +23,15 @@ from functools import partial
 import attrs
 import trio
 
-from workstream import (
+from workstream import Context, PluginError, SecretRef
+from workstream.plugins import (
     CapturedOutput,
-    Context,
-    PluginError,
+    FilteredContext,
+    LookingContext,
     Preview,
     PreviewContext,
-    SecretRef,
+    explained_timeout,
 )
-from workstream.plugins import FilteredContext, LookingContext, explained_timeout
 
 from ._child import Child, Start
 from ._guards import has_guard, reason_to_skip, shown

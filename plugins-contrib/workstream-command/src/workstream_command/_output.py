@@ -9,7 +9,7 @@ import termios
 
 import trio
 
-from workstream import CapturedOutput
+from workstream.plugins import CapturedOutput
 
 __all__ = ["Output"]
 

@@ -6,20 +6,23 @@ import os
 import signal
 
 from workstream import (
-    NOT_DONE,
     ActionPlugin,
-    AnyPlugin,
     CheckPlugin,
     Context,
-    NotDone,
     OnInterrupt,
     PluginError,
-    Preview,
-    PreviewContext,
     hookimpl,
     retries,
 )
-from workstream.plugins import python_interpreter, refuse
+from workstream.plugins import (
+    NOT_DONE,
+    AnyPlugin,
+    NotDone,
+    Preview,
+    PreviewContext,
+    python_interpreter,
+    refuse,
+)
 
 from ._execution import LOOKING, carry_out, foresee, settle
 from ._requests import CommandResult, Run, Shell, check_faults, faults

@@ -26,7 +26,8 @@ from collections.abc import Iterable, Mapping
 import attrs
 import trio
 
-from workstream import NoteValue, PluginError
+from workstream import PluginError
+from workstream.plugins import NoteValue
 
 __all__ = [
     "MARK",

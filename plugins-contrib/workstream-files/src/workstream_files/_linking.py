@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-from workstream import PluginError, Preview
-from workstream.plugins import temporary_name
+from workstream import PluginError
+from workstream.plugins import Preview, temporary_name
 
 from ._directory import Directory, opened
 from ._previewing import foreseen

@@ -10,8 +10,8 @@ from itertools import zip_longest
 
 import trio
 
-from workstream import PluginError, Preview, SecretRef
-from workstream.plugins import Pattern, explained_timeout
+from workstream import PluginError, SecretRef
+from workstream.plugins import Pattern, Preview, explained_timeout
 
 from ._attributes import facts, group_id, mode_bits, mode_text, user_id
 from ._requests import (

@@ -7,8 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from workstream import Preview, SecretError
-from workstream.plugins import explained_timeout
+from workstream.errors import SecretError
+from workstream.plugins import Preview, explained_timeout
 
 from ._previewing import foreseen_file
 from ._replacing import Wanted, compare, replace

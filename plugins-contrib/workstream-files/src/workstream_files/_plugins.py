@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from workstream import (
     ActionPlugin,
-    AnyPlugin,
     CheckPlugin,
     Context,
     OnInterrupt,
-    Preview,
-    PreviewContext,
     hookimpl,
     retries,
 )
-from workstream.plugins import python_interpreter
+from workstream.plugins import AnyPlugin, Preview, PreviewContext, python_interpreter
 
 from ._linking import foresee_link, switch_link
 from ._looking import (

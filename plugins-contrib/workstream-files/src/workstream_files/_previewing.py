@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import stat
 
-from workstream import Preview
+from workstream.plugins import Preview
 
 from ._replacing import Comparison, Wanted
 from ._sources import FileSource

@@ -10,8 +10,8 @@ import os
 import stat
 from pathlib import Path
 
-from workstream import PluginError, Preview
-from workstream.plugins import temporary_name
+from workstream import PluginError
+from workstream.plugins import Preview, temporary_name
 
 from ._directory import Directory, opened, remove_tree
 from ._previewing import foreseen

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from workstream import (
     ActionPlugin,
-    AnyPlugin,
     CheckPlugin,
     Context,
     OnInterrupt,
-    Preview,
-    PreviewContext,
     hookimpl,
     retries,
 )
+from workstream.plugins import AnyPlugin, Preview, PreviewContext
 
 from ._actions import (
     check_clean,

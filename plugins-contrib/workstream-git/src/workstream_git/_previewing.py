@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
-from workstream import Preview, PreviewContext
-from workstream.plugins import LookingContext
+from workstream.plugins import LookingContext, Preview, PreviewContext
 
 from ._actions import (
     existing,

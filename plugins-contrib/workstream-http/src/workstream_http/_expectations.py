@@ -6,8 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from workstream import Redactor
-from workstream.plugins import Pattern
+from workstream.plugins import Pattern, Redactor
 
 from ._requests import AnyRequest, JsonScalar, JsonValue
 

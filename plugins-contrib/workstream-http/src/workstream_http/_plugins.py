@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from workstream import (
-    NOT_DONE,
     ActionPlugin,
     CheckPlugin,
     Context,
-    NotDone,
     OnInterrupt,
     PluginError,
-    Preview,
-    PreviewContext,
     retries,
 )
+from workstream.plugins import NOT_DONE, NotDone, Preview, PreviewContext
 
 from ._exchange import exchange
 from ._prepare import label_of

@@ -8,7 +8,8 @@ from base64 import b64encode
 import attrs
 import httpx2
 
-from workstream import Context, PluginError, Redactor, SecretRef
+from workstream import Context, PluginError, SecretRef
+from workstream.plugins import Redactor
 
 from ._requests import AnyRequest, HttpRequest
 from ._route import Progress

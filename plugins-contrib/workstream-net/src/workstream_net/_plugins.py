@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from workstream import (
-    ActionPlugin,
-    CheckPlugin,
-    Context,
-    OnInterrupt,
-    Preview,
-    PreviewContext,
-    retries,
-)
+from workstream import ActionPlugin, CheckPlugin, Context, OnInterrupt, retries
+from workstream.plugins import Preview, PreviewContext
 
 from . import _dns, _ping, _tcp, _tls
 from ._connect import place

@@ -6,7 +6,8 @@ import re
 
 import psycopg
 
-from workstream import PluginError, Redactor
+from workstream import PluginError
+from workstream.plugins import Redactor
 
 from ._requests import Database
 

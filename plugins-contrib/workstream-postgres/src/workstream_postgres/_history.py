@@ -30,8 +30,8 @@ import psycopg
 import trio
 from psycopg import sql
 
-from workstream import Context, NoteValue, PluginError
-from workstream.plugins import explained_timeout
+from workstream import Context, PluginError
+from workstream.plugins import NoteValue, explained_timeout
 
 from ._requests import Execute, ExecuteResult, Scalar
 from ._session import Connection, Session

@@ -13,7 +13,8 @@ from functools import partial
 import attrs
 import psycopg
 
-from workstream import NOT_DONE, Context, NotDone, PluginError
+from workstream import Context, PluginError
+from workstream.plugins import NOT_DONE, NotDone
 
 from . import _history as history
 from ._failures import failed, is_lost

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from workstream import (
-    ActionPlugin,
-    CheckPlugin,
-    Context,
-    NotDone,
-    OnInterrupt,
-    Preview,
-    PreviewContext,
-    retries,
-)
+from workstream import ActionPlugin, CheckPlugin, Context, OnInterrupt, retries
+from workstream.plugins import NotDone, Preview, PreviewContext
 
 from . import _outside
 from ._check import look

@@ -13,7 +13,8 @@ import psycopg
 import trio
 from psycopg import IsolationLevel, pq
 
-from workstream import NOT_DONE, Context, NotDone, PluginError, Redactor
+from workstream import Context, PluginError
+from workstream.plugins import NOT_DONE, NotDone, Redactor
 
 from . import _history as history
 from ._failures import failed, is_lost

@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 from psycopg.types.string import TextLoader
 
-from workstream import Redactor, SecretRef
+from workstream import SecretRef
+from workstream.plugins import Redactor
 
 from ._requests import Parameter, Query, Scalar, Statement
 

@@ -8,7 +8,8 @@ import signal
 
 import attrs
 
-from workstream import CapturedOutput, PluginError
+from workstream import PluginError
+from workstream.plugins import CapturedOutput
 
 from ._problems import SshError, SshProblem, cannot_write
 from ._requests import RunOn, RunResult, ShellOn

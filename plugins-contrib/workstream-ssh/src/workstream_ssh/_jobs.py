@@ -25,17 +25,15 @@ from collections.abc import Iterator, Mapping
 import attrs
 import trio
 
-from workstream import (
+from workstream import Context, PluginError, SecretRef
+from workstream.plugins import (
     NOT_DONE,
     CapturedOutput,
-    Context,
     NotDone,
     NoteValue,
-    PluginError,
     Preview,
-    SecretRef,
+    explained_timeout,
 )
-from workstream.plugins import explained_timeout
 
 from ._connections import Connections
 from ._endings import (

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from workstream import (
     ActionPlugin,
-    AnyPlugin,
     CheckPlugin,
     Context,
-    NotDone,
     OnInterrupt,
     PluginError,
-    Preview,
-    PreviewContext,
     hookimpl,
     retries,
 )
+from workstream.plugins import AnyPlugin, NotDone, Preview, PreviewContext
 
 from . import _copies, _fetching, _jobs, _previewing
 from ._connections import Connections, Limits, missing_program

@@ -16,8 +16,8 @@ from pathlib import Path
 import attrs
 import trio
 
-from workstream import PluginError, Preview, PreviewContext
-from workstream.plugins import LookingContext
+from workstream import PluginError
+from workstream.plugins import LookingContext, Preview, PreviewContext
 
 from ._connections import Connections
 from ._copies import (

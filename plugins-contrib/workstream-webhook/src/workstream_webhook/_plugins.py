@@ -14,12 +14,10 @@ from workstream import (
     Context,
     OnInterrupt,
     PluginError,
-    Preview,
-    PreviewContext,
     SecretRef,
     retries,
 )
-from workstream.plugins import explained_timeout
+from workstream.plugins import Preview, PreviewContext, explained_timeout
 from workstream_http import HttpAction
 
 from . import _apprise

@@ -24,7 +24,6 @@ import attrs
 from workstream._protocols.vault import (
     LOG_KEPT,
     Change,
-    ConflictError,
     LineRecord,
     NodeRecord,
     PlanRequest,
@@ -32,7 +31,12 @@ from workstream._protocols.vault import (
     Vault,
     Write,
 )
-from workstream._values.errors import NotFoundError, PlanExistsError, StorageError
+from workstream._values.errors import (
+    ConflictError,
+    NotFoundError,
+    PlanExistsError,
+    StorageError,
+)
 from workstream._values.state import FIRST_LINES, LAST_LINES, FailureReason, Status
 
 from ..problems import says_all

@@ -1,0 +1,44 @@
+"""What a plan holds when it has run, and what calls return: types, and ways into them.
+
+::
+
+    from workstream.results import OutputLine, StateChange
+
+    async for event in ws.watch(plan_id):
+        if isinstance(event, OutputLine):
+            print(event.text)
+"""
+
+from ._plan.paths import path_of, paths
+from ._plan.plan import BaseAction, CheckKind, Node
+from ._plan.walk import Item, walk
+from ._preview.forecast import Forecast, PlanPreview, PreviewItem
+from ._secrets.references import StoredValue
+from ._show.failures import Failure
+from ._store.entries import PlanEntry
+from ._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
+from ._values.state import Attempt, FailureReason, ObjectType, State
+
+__all__ = [
+    "Attempt",
+    "BaseAction",
+    "CheckKind",
+    "Failure",
+    "FailureReason",
+    "Forecast",
+    "Item",
+    "Node",
+    "ObjectType",
+    "OutputLine",
+    "PlanEntry",
+    "PlanPreview",
+    "PlanSnapshot",
+    "PreviewItem",
+    "State",
+    "StateChange",
+    "StoredValue",
+    "WatchEvent",
+    "path_of",
+    "paths",
+    "walk",
+]

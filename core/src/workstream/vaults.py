@@ -1,0 +1,44 @@
+"""Stores: those that there are, and what the author of another needs.
+
+::
+
+    from workstream.vaults import MemoryVault, Vault
+
+``workstream.testing.check_vault`` tests a vault.
+"""
+
+from ._protocols.vault import (
+    Change,
+    LineRecord,
+    LogSlice,
+    NodeRecord,
+    PlanRequest,
+    PlanRow,
+    StoredPlan,
+    Vault,
+    Write,
+)
+from ._vaults.lmdb.copy import StoreCopy
+from ._vaults.lmdb.health import StoreHealth
+from ._vaults.lmdb.restore import restore_store
+from ._vaults.lmdb.vault import LmdbVault
+from ._vaults.memory_vault import MemoryVault
+from ._vaults.null_vault import NullVault
+
+__all__ = [
+    "Change",
+    "LineRecord",
+    "LmdbVault",
+    "LogSlice",
+    "MemoryVault",
+    "NodeRecord",
+    "NullVault",
+    "PlanRequest",
+    "PlanRow",
+    "StoreCopy",
+    "StoreHealth",
+    "StoredPlan",
+    "Vault",
+    "Write",
+    "restore_store",
+]
