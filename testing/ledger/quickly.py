@@ -7,7 +7,7 @@ kind stay in it, so that a mistake which breaks many of them is seen within the 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,8 +15,16 @@ __all__ = ["one_in"]
 
 
 def one_in(count: int, values: Iterable[object]) -> list[Any]:
-    """All the values, for ``parametrize``; slow but for the first of each so many."""
+    """All the values, for ``parametrize``; slow but for the first of each so many.
+
+    A tuple has the values of several parameters.
+    """
+
+    def slow(value: object) -> object:
+        each = cast("tuple[object, ...]", value if type(value) is tuple else (value,))
+        return pytest.param(*each, marks=pytest.mark.slow)
+
     return [
-        value if number % count == 0 else pytest.param(value, marks=pytest.mark.slow)
+        value if number % count == 0 else slow(value)
         for number, value in enumerate(values)
     ]

@@ -62,6 +62,7 @@ def whole(request: pytest.FixtureRequest) -> WatchedRun:
     return run_watched(PLANS[request.param], seed=0)
 
 
+@pytest.mark.slow
 def test_end_does_not_depend_on_a_crash(whole: WatchedRun) -> None:
     """After a crash at any change the plan ends as without one, nothing done twice (R-2)."""
     assert len(whole.crashes) >= 60

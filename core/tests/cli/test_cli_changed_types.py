@@ -53,6 +53,7 @@ def problems(doctor: Any) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_field_with_a_default_is_filled(
     toy: Path, crashed: str, start: Start
 ) -> None:

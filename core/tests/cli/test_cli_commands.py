@@ -226,6 +226,7 @@ def test_what_names_several_plans_is_told(call: Call, write_plan: WritePlan) -> 
         assert row["short_id"] in result.stderr
 
 
+@pytest.mark.slow
 def test_show_tells_in_one_glance_what_failed_and_why(
     call: Call, write_plan: WritePlan
 ) -> None:

@@ -283,6 +283,7 @@ def test_json_that_is_no_plan_is_told(
 
 
 @pytest.mark.parametrize("where", ["beside the plan", "in the current folder"])
+@pytest.mark.slow
 def test_files_beside_the_plan_hide_no_module(
     where: str, write_plan: WritePlan, tmp_path: Path, toy: Path
 ) -> None:

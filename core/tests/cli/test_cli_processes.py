@@ -209,6 +209,7 @@ def test_run_leaves_crashed_plans_alone(
     assert [row["crashed"] for row in listed(start)] == [False, True]
 
 
+@pytest.mark.slow
 def test_stop_reaches_the_process_that_runs_the_plan(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -305,7 +306,8 @@ def test_the_help_imports_little() -> None:
     assert not names & {"trio", "lmdb", "cattrs", "rich", "pluggy", "toy_plugin"}
 
 
-@pytest.mark.parametrize("encoding", one_in(3, ["ascii", "latin-1", "utf-8"]))
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.slow
 def test_any_locale_will_do(start: Start, write_plan: WritePlan, encoding: str) -> None:
     """What the encoding has no letters for is escaped; nothing crashes."""
     plan = """
