@@ -523,7 +523,7 @@ def test_a_store_that_fails_breaks_the_run_off(
         return vault
 
     monkeypatch.setattr("workstream._cli.commands.run.vault_at", the_vault)
-    monkeypatch.setattr("workstream._cli.commands.resume.existing_store", the_vault)
+    monkeypatch.setattr("workstream._cli.commands.run.existing_store", the_vault)
 
     result = call("run", write_plan(TOLERATED))
 

@@ -22,9 +22,9 @@ from workstream import (
     Status,
     WhenDeferred,
 )
-from workstream._cli._live import layout
-from workstream._cli._narration import told_line
+from workstream._cli.draw.live import layout
 from workstream._cli.draw.screen import Signs
+from workstream._cli.draw.views import told_line
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._show.narration import Narrator
 from workstream._show.progress import Progress

@@ -11,9 +11,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import termios
 import threading
-from collections.abc import Awaitable, Callable
-from types import FrameType, TracebackType
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, suppress
+from functools import partial
+from types import FrameType
 from typing import Any, TypeVar
 
 import trio
@@ -27,6 +30,47 @@ GRACE = 5.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NOHUP = (signal.SIGHUP, signal.SIG_IGN)
 _SHOW_CURSOR = "\x1b[?25h"
+
+
+_terminals: list[Callable[[], None]] = []
+"""They set terminals as they were."""
+
+
+@contextmanager
+def keys_unseen(terminal: int) -> Generator[None]:
+    """Keep a terminal from showing the keys that are typed.
+
+    Where lines are written over, each would leave a dead line. Whoever reads the
+    terminal next gets them all the same.
+    """
+
+    def set_to(settings: list[Any]) -> None:
+        # In the background it would stop this process.
+        with suppress(OSError, termios.error):
+            if _is_in_foreground(terminal):
+                termios.tcsetattr(terminal, termios.TCSANOW, settings)
+
+    try:
+        before = termios.tcgetattr(terminal)
+    except (OSError, termios.error):
+        yield
+        return
+    restore = partial(set_to, before)
+    _terminals.append(restore)
+    try:
+        flags = before[3] & ~termios.ECHO
+        set_to([*before[:3], flags, *before[4:]])
+        yield
+    finally:
+        _terminals.remove(restore)
+        restore()
+
+
+def _is_in_foreground(terminal: int) -> bool:
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return True  # no shell of it controls jobs
 
 
 class Interrupts:
@@ -54,17 +98,16 @@ class Interrupts:
                     self._before[number] = signal.signal(number, self._on_signal)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Give the signals back."""
         if self._timer is not None:
             self._timer.cancel()
         for number, before in self._before.items():
             signal.signal(number, before)
+
+    def leaves(self, resume: str) -> None:
+        """From now on a plan is left behind; the command to go on with it."""
+        self.last_words = f"left at once; go on with it:  {resume}"
 
     async def come(self, count: int) -> None:
         """Return when so many have come."""
@@ -95,6 +138,8 @@ class Interrupts:
     def _leave(self) -> None:
         """End the process as a crash would, but say so."""
         # Past every lock and buffer that the stuck thread may hold.
+        for restore in _terminals:
+            restore()
         words = self.last_words
         if sys.stderr.isatty():
             words = f"{_SHOW_CURSOR}\n{words}"

@@ -8,7 +8,7 @@ import attrs
 
 from .._plan.plan import Block, DeferBatch
 from .._store.events import StateChange
-from .._values.display import shorten
+from .._values.display import one_line
 from .._values.state import ObjectType, Status
 from .progress import Place, Progress, Section
 from .words import counts_words, parts_word, status_words, took
@@ -98,7 +98,7 @@ class Narrator:
         if attempt.error is None or attempt.ended is None or told == change.attempts:
             return None
         self._told[change.object_id] = change.attempts
-        error = shorten(str(attempt.error), _ERROR)
+        error = one_line(str(attempt.error), _ERROR)
         status = change.state.status
         if status is Status.RUNNING:
             text = f": attempt {change.attempts} failed, retries: {error}"

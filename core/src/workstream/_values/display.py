@@ -7,8 +7,6 @@ and so show another name than the one that is there.
 
 from __future__ import annotations
 
-__all__ = ["display", "display_lines", "shorten"]
-
 LIMIT = 200
 """Characters that ``shorten`` leaves of a text unless told otherwise."""
 
@@ -49,6 +47,17 @@ def shorten(text: str, limit: int = LIMIT) -> str:
     head = (limit - len(gap)) * 2 // 3
     tail = limit - len(gap) - head
     return _fit(text[:head], head) + gap + _fit(text[-tail:], -tail)
+
+
+def one_line(text: str, limit: int = LIMIT) -> str:
+    """The text as ``shorten`` shows it, with spaces for its line breaks.
+
+    Args:
+        text: Any text, for example an error with the end of a program's output.
+        limit: How many characters may remain.
+    """
+    lines = text.splitlines()
+    return shorten(" ".join(filter(None, lines)) if lines[1:] else text, limit)
 
 
 def display_lines(text: str, *, limit: int = LIMIT, most: int = 20) -> list[str]:

@@ -17,7 +17,7 @@ from ..._store.store import Store
 from ..._values.clock import utc_now
 from ..._values.errors import ValidationError, WorkstreamError
 from ..._values.state import Status
-from .._rows import show_rows
+from ..draw.page import show_rows
 from ..draw.screen import Screen, counted, plain
 from ..exit_codes import INTERRUPTED, ExitCode
 from ..options import (

@@ -11,13 +11,12 @@ from ..._codec.json_text import to_json
 from ..._show.data import entry_data, overview_data
 from ..._show.overview import Overview, overview
 from ..._store.entries import PlanEntry
-from .._outcome import tell
-from .._page import show_page
-from .._rows import show_rows
-from .._watch_json import JsonView
-from .._watching import Watching
+from ..._values.state import Status
+from ..draw.page import show_page, show_rows
 from ..draw.screen import Screen
+from ..draw.views import JsonView, watch_view_on
 from ..exit_codes import INTERRUPTED, ExitCode
+from ..follow import Result, tell, watch_elsewhere
 from ..interrupts import interruptible
 from ..options import (
     Command,
@@ -150,25 +149,43 @@ def watch(plan: str, after: int | None, store: str | None, as_json: bool) -> int
 
     No plugin package is imported for this, and no secret is shown.
     """
-    hints = Hints(store)
-    screen = Screen()
-    view = JsonView() if as_json else None
-    watching = Watching(store, plan, after, screen, view)
+    hints, screen = Hints(store), Screen()
+    view = watch_view_on(screen, after, as_json=as_json)
+    plan_id: UUID | None = None
+    position = after
+
+    def seen(at: int) -> None:
+        nonlocal position
+        position = at
+
+    async def go() -> Result | None:
+        """How it ended; None: whoever read this has left."""
+        nonlocal plan_id
+        async with opened(store) as plans:
+            row = (await plans.find(plan)).row
+            plan_id = row.id
+            if row.status is Status.NOT_STARTED:
+                view.notice(f"{row.name} is not started yet: waiting for it")
+            broken_off = await watch_elsewhere(plans, row.id, view, after, seen)
+            if view.is_left:
+                return None
+            with screen.busy("reading how it ended"):
+                return Result(await overview(plans, row.id), broken_off)
+
     try:
-        result = run_async(lambda: interruptible(watching.run))
+        result = run_async(lambda: interruptible(go))
     except KeyboardInterrupt:
-        if watching.position is not None and watching.row is not None:
-            position = str(watching.position)
-            again = hints.command("watch", watching.row.id, "--after", position)
+        if position is not None and plan_id is not None:
+            again = hints.command("watch", plan_id, "--after", str(position))
             screen.line("no longer watched; the plan goes on")
             screen.hint("watch on", again)
         else:
             complain("nothing was seen yet", "Interrupted")
         return INTERRUPTED
-    if result is None:  # whoever read this has left
+    if result is None:
         return INTERRUPTED
-    if view is not None:
-        view.end(result, watching.position)
+    if isinstance(view, JsonView):
+        view.write({"event": "end", "position": position, **result.data()})
     else:
         tell(screen, [result], hints)
     return result.code

@@ -9,8 +9,7 @@ import click
 
 from ..._registry.host import discover
 from ..._values.display import shorten
-from ..draw.catalogue import catalogue
-from ..draw.packages import show_check, show_listing, show_troubles
+from ..draw.packages import catalogue, show_check, show_listing, show_troubles
 from ..draw.screen import Screen
 from ..exit_codes import ExitCode
 from ..options import Command, json_option

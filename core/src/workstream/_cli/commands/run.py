@@ -1,4 +1,4 @@
-"""Commands that take a plan file: ``run`` and ``validate``."""
+"""Commands that run plans, or see whether they could: ``run``, ``validate``, ``resume``."""
 
 from __future__ import annotations
 
@@ -19,22 +19,31 @@ from ..._plan.plan import Plan
 from ..._plan.text import plan_text
 from ..._preview.dry_run import preview_plan
 from ..._preview.forecast import PlanPreview
+from ..._protocols.vault import PlanRow
 from ..._registry.registry import Registry
+from ..._show.overview import overview
+from ..._store.ids import short_id
 from ..._store.places import vault_at
 from ..._validation.validation import prepared
-from ..._values.errors import ValidationError, WorkstreamError
-from .._data import fault_data
-from .._follow import follow
-from .._outcome import Result, result_of, tell
-from .._views import view_on
+from ..._values.errors import Fault, ValidationError, WorkstreamError
+from ..._values.state import Status
 from ..draw.forecast import forecast_data, show_forecast
 from ..draw.screen import Screen, joined
-from ..exit_codes import ExitCode
+from ..draw.views import view_on
+from ..exit_codes import ExitCode, worst
+from ..follow import Result, follow, tell
 from ..interrupts import Interrupts, interruptible
-from ..options import Command, Hints, json_option, settings_option, store_option
+from ..options import (
+    Command,
+    Hints,
+    json_option,
+    left_plan_argument,
+    settings_option,
+    store_option,
+)
 from ..plan_file import PlanFile, read_plan_file
-from ..stores import run_async
-from ..streams import complain, print_json
+from ..stores import existing_store, run_async
+from ..streams import Refusal, complain, print_json
 
 file_argument = click.argument(
     "file", metavar="FILE", type=click.Path(path_type=Path, allow_dash=False)
@@ -87,46 +96,36 @@ def run(
         plan.group_id = group_id
     if is_dry:
         return _dry_run(plan, registry(), as_json=as_json)
-    screen = Screen()
-    interrupts = Interrupts()
-
+    screen, interrupts = Screen(), Interrupts()
     vault = vault_at(store)
     hints = Hints(store, lasts=vault.shared)
     begun: list[UUID] = []
 
-    async def begin(ws: Workstream, say: Callable[[str], None]) -> UUID:
+    async def begin(ws: Workstream, say: Callable[[str], None]) -> None:
         say("checking and storing the plan")
         plan_id = await ws.submit(plan)
-        show = ""
+        show = f"  ({hints.command('show', plan_id)})" if hints.lasts else ""
         if hints.lasts:
-            resume = hints.command("resume", plan_id)
-            interrupts.last_words = f"left at once; go on with it:  {resume}"
-            show = f"  ({hints.command('show', plan_id)})"
+            interrupts.leaves(hints.command("resume", plan_id))
         if not screen.is_live:
             screen.line(joined((plan.name, "bold"), (show, "dim")))
         say("starting the plan")
         await ws.start(plan_id)
         begun.append(plan_id)
-        return plan_id
 
-    async def go() -> Result | None:
+    async def go() -> list[Result]:
         async with AsyncExitStack() as stack:
             with screen.busy("getting plugins and store ready") as say:
                 opening = open_workstream(vault, registry=registry(), recover=False)
                 ws = await stack.enter_async_context(opening)
                 if interrupts.count:
-                    return None
-                plan_id = await begin(ws, say)
-            endings = await follow(
-                ws, [plan_id], view_on(screen, several=False), interrupts
-            )
-            with screen.busy("reading how it ended"):
-                row = await vault.row(plan_id)
-                return await result_of(ws, row, endings[plan_id])
+                    raise click.Abort
+                await begin(ws, say)
+            return await follow(ws, begun, view_on(screen), screen, interrupts)
 
     try:
         with interrupts:
-            result = run_async(go)
+            [result] = run_async(go)
     except WorkstreamError as error:
         if not begun:
             raise
@@ -134,8 +133,6 @@ def run(
         if hints.lasts:
             screen.hint("go on with it", hints.command("resume", begun[0]))
         return ExitCode.BROKEN_OFF
-    if result is None:
-        raise click.Abort
     tell(screen, [result], hints)
     if as_json:
         print_json(result.data())
@@ -188,7 +185,7 @@ def validate(
         Codec(registry()).encode_definition(copy)
     except ValidationError as error:
         if as_json:
-            faults = [fault_data(fault) for fault in error.faults]
+            faults = [_fault_data(fault) for fault in error.faults]
             print_json({"valid": False, "faults": faults, "warnings": []})
         else:
             complain(error, "Invalid")
@@ -198,7 +195,7 @@ def validate(
             {
                 "valid": True,
                 "faults": [],
-                "warnings": [fault_data(fault) for fault in warnings],
+                "warnings": [_fault_data(fault) for fault in warnings],
                 "plan": json.loads(to_json(copy)),
             }
         )
@@ -209,6 +206,15 @@ def validate(
     for warning in warnings:
         complain(str(warning), "warning")
     return ExitCode.COMPLETED
+
+
+def _fault_data(fault: Fault) -> dict[str, str]:
+    return {
+        "path": fault.path,
+        "field": fault.field,
+        "rule": fault.rule,
+        "message": fault.message,
+    }
 
 
 def _show_parameters(plan_file: PlanFile, *, as_json: bool) -> None:
@@ -230,3 +236,74 @@ def _show_parameters(plan_file: PlanFile, *, as_json: bool) -> None:
     width = screen.console.width if screen.is_live else sys.maxsize
     for line in plan_file.command.usage_lines(width) or ["it takes no parameters"]:
         screen.line(line.strip())
+
+
+@click.command("resume", cls=Command)
+@left_plan_argument
+@store_option
+@json_option
+def resume(plan: str | None, store: str | None, as_json: bool) -> int:
+    """Go on with what a crash left behind, however long ago.
+
+    Without PLAN, with every plan that is running by the store and that no process
+    runs; plans that other processes run are left alone. What is recorded as done is
+    not done again. PLAN is an id as `workstream list` shows it, its first digits, or
+    `last`.
+
+    The exit status is that of `workstream run`; of several plans, the one that matters
+    most: 5, then 2 (it cannot be resumed here), 1, 4, 3, 0.
+    """
+    hints, screen, interrupts = Hints(store), Screen(), Interrupts()
+    refused: dict[UUID, WorkstreamError] = {}
+
+    async def go_on(ws: Workstream, row: PlanRow) -> bool:
+        """Whether it was resumed."""
+        if row.status is Status.NOT_STARTED:
+            message = (
+                f"plan {row.name!r} ({short_id(row.id)}) was submitted and never "
+                "started: run its file again"
+            )
+            raise Refusal(message)
+        try:
+            await ws.resume(row.id)
+        except WorkstreamError as error:
+            refused[row.id] = error
+            complain(error)
+            return False
+        if not screen.is_live:
+            screen.line(f"resuming {row.name}  ({short_id(row.id)})")
+        return True
+
+    async def go() -> list[Result]:
+        async with open_workstream(existing_store(store), recover=False) as ws:
+            if plan is None:
+                found = await ws.entries(statuses=[Status.RUNNING], crashed=True)
+                found.reverse()  # the oldest first
+            else:
+                found = [await ws.find(plan)]
+                if found[0].row.status.is_terminal:
+                    screen.line("it has ended already: there is nothing to resume")
+                    return [Result(await overview(ws, found[0].row.id))]
+            with screen.busy("reading what was left behind"):
+                ids = [each.row.id for each in found if await go_on(ws, each.row)]
+            interrupts.leaves(hints.command("resume"))
+            view = view_on(screen, several=len(ids) > 1)
+            return await follow(ws, ids, view, screen, interrupts) if ids else []
+
+    with interrupts:
+        results = run_async(go)
+    if not results and not refused:
+        screen.line("nothing to resume: no plan was left behind by a crash")
+    tell(screen, results, hints)
+    if as_json:
+        print_json(
+            {
+                "plans": [result.data() for result in results],
+                "refused": [
+                    {"id": str(plan_id), "reason": str(error)}
+                    for plan_id, error in refused.items()
+                ],
+            }
+        )
+    codes = [result.code for result in results]
+    return worst([*codes, *([ExitCode.REFUSED] * len(refused))])

@@ -108,6 +108,11 @@ class Screen:
             part.rstrip()
             self.console.print(Text(" " * inset).append_text(part), soft_wrap=True)
 
+    def heading(self, text: str) -> None:
+        """Begin a part of a page."""
+        self.line()
+        self.line(text, "bold")
+
     def hint(self, what: str, command: str, *, indent: int = 0) -> None:
         """Write what could be typed next, and what for."""
         self.line(joined((f"{what}:  ", "dim"), command), indent=indent)

@@ -1,11 +1,11 @@
-"""How a run is followed: line by line, or on a screen that is written over."""
+"""How a run is followed: line by line, as JSON, or on a screen that is written over."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from contextlib import ExitStack
 from datetime import datetime
-from types import TracebackType
-from typing import Protocol
+from typing import Any
 from uuid import UUID
 
 import trio
@@ -13,91 +13,104 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from .._show.narration import Narrator
-from .._show.progress import Progress
-from .._store.events import PlanSnapshot, StateChange, WatchEvent
-from .._store.ids import short_id
-from .._values.clock import utc_now
-from .._values.state import Status
-from ._live import layout
-from ._narration import told_line
-from ._times import clock
-from .draw.screen import Screen, joined, plain
-
-__all__ = ["LiveView", "PlainView", "View", "view_on", "watch_view_on"]
+from ..._show.data import event_data
+from ..._show.narration import Narrator, Told
+from ..._show.progress import Progress
+from ..._store.events import PlanSnapshot, StateChange, WatchEvent
+from ..._store.ids import short_id
+from ..._values.clock import utc_now
+from ..._values.display import one_line, shorten
+from ..._values.state import Status
+from ..interrupts import keys_unseen
+from ..streams import data_stream
+from .live import layout
+from .screen import STYLES, Screen, Signs, joined, plain
 
 _REDRAW_EVERY = 0.125
-_STATE_WIDTH, _STATE_HEIGHT = 120, 60
-"""How much is told of a plan that has come some way already."""
 _TICK_EVERY = 0.5
 """Seconds after which the clocks on the screen go on, when nothing else changes."""
+_STATE_WIDTH, _STATE_HEIGHT = 120, 60
+"""How much is told of a plan that has come some way already."""
 
 
-class View(Protocol):
-    """Where the plans that are followed are shown."""
+class View:
+    """Where the plans that are followed are shown; entered for as long as they are."""
 
     def __enter__(self) -> View:
         """Begin."""
-        ...
+        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Leave the screen as it should stay."""
-        ...
 
     @property
     def is_left(self) -> bool:
         """Whether whoever looked on was found to have left."""
-        ...
+        raise NotImplementedError
 
     def see(self, plan_id: UUID, event: WatchEvent) -> None:
         """Take in what a watcher of the plan saw."""
-        ...
+        raise NotImplementedError
 
     def notice(self, text: str) -> None:
-        """Show a sentence."""
-        ...
+        """Show a sentence to people."""
 
     async def keep_up(self) -> None:
         """Show how time goes by, until cancelled."""
-        ...
+        await trio.sleep_forever()
 
 
-def view_on(screen: Screen, *, several: bool) -> View:
-    """The view that fits the screen.
-
-    Args:
-        screen: Where to show it.
-        several: Whether several plans are followed, so that lines must say which.
-    """
-    return LiveView(screen) if screen.is_live else PlainView(screen, several=several)
+def view_on(screen: Screen, *, several: bool = False) -> View:
+    """The view of plans that run here. Of ``several``, lines must say which."""
+    return LiveView(screen) if screen.is_live else LineView(screen, several=several)
 
 
-def watch_view_on(screen: Screen, after: int | None) -> View:
-    """The view for one plan that runs elsewhere, perhaps for a while already.
+def watch_view_on(screen: Screen, after: int | None, *, as_json: bool) -> View:
+    """The view of one plan that runs elsewhere, perhaps for a while already.
 
     Args:
         screen: Where to show it.
         after: The position after which lines are wanted; None: how the plan is now
             comes first.
+        as_json: Whether it is shown to programs.
     """
+    if as_json:
+        return JsonView()
     if screen.is_live:
         return LiveView(screen)
-    return PlainView(screen, several=False, tells_state=after is None, after=after or 0)
+    return LineView(screen, tells_state=after is None, after=after or 0)
 
 
-class PlainView:
+class JsonView(View):
+    """An object a line, for programs. Its shapes are stable: names are added, none go."""
+
+    def __init__(self) -> None:
+        """Write where data goes."""
+        self._stream = data_stream()
+
+    @property
+    def is_left(self) -> bool:
+        """See ``View``."""
+        return self._stream.is_left
+
+    def see(self, plan_id: UUID, event: WatchEvent) -> None:
+        """See ``View``."""
+        self.write(event_data(event))
+
+    def write(self, data: dict[str, Any]) -> None:
+        """Write one object."""
+        self._stream.write(json.dumps(data) + "\n")
+        self._stream.flush()
+
+
+class LineView(View):
     """A line for each thing worth one."""
 
     def __init__(
         self,
         screen: Screen,
         *,
-        several: bool,
+        several: bool = False,
         tells_state: bool = False,
         after: int = 0,
     ) -> None:
@@ -115,19 +128,6 @@ class PlainView:
         self._after = after
         self._plans: dict[UUID, tuple[Progress, Narrator]] = {}
 
-    def __enter__(self) -> PlainView:
-        """See ``View``."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        """See ``View``."""
-        self._screen.flush()
-
     @property
     def is_left(self) -> bool:
         """See ``View``."""
@@ -144,50 +144,55 @@ class PlainView:
             self._plans[plan_id] = progress, Narrator(progress)
             if self._tells_state and progress.status is Status.RUNNING:
                 self._tell_state(progress)
-            return
-        progress, narrator = self._plans[plan_id]
-        if not isinstance(event, StateChange):
-            return
-        before = progress.status_of(event.object_id)
-        progress.see(event)
-        told = narrator.tell(event, before)
-        if told is not None and event.position > self._after:
-            state = event.state
-            line = told_line(told, self._screen.signs)
-            self._write(plan_id, state.ended or state.started or utc_now(), line)
+        elif isinstance(event, StateChange):
+            progress, narrator = self._plans[plan_id]
+            before = progress.status_of(event.object_id)
+            progress.see(event)
+            told = narrator.tell(event, before)
+            if told is None or event.position <= self._after:
+                return
+            time = event.state.ended or event.state.started or utc_now()
+            self._write(plan_id, time, told_line(told, self._screen.signs))
 
     def notice(self, text: str) -> None:
         """See ``View``."""
         self._screen.line(text)
         self._screen.flush()
 
-    async def keep_up(self) -> None:
-        """See ``View``: lines stay as they are."""
-        await trio.sleep_forever()
-
     def _tell_state(self, progress: Progress) -> None:
         signs = self._screen.signs
         for line in layout([progress], utc_now(), _STATE_WIDTH, _STATE_HEIGHT, signs):
+            line.rstrip()
             if line:
-                line.rstrip()
                 self._screen.line(line)
         self._screen.flush()
 
     def _write(self, plan_id: UUID, time: datetime, line: Text) -> None:
         which = f"{short_id(plan_id)}  " if self._several else ""
-        self._screen.line(joined((f"{clock(time)}  {which}", "dim"), line))
+        clock = time.astimezone().strftime("%H:%M:%S")
+        self._screen.line(joined((f"{clock}  {which}", "dim"), line))
         self._screen.flush()
 
 
-class LiveView:
+def told_line(told: Told, signs: Signs) -> Text:
+    """A line of the plan's story, with its sign."""
+    style = STYLES[told.status]
+    text = (one_line(told.text, 700), style)
+    if not told.label:
+        return joined(text)
+    sign = signs.again if told.again else signs.of(told.status)
+    return joined((f"{sign} ", style), shorten(told.label, 300), text)
+
+
+class LiveView(View):
     """A few lines at the bottom of the terminal, written over as things change."""
 
-    def __init__(self, screen: Screen, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, screen: Screen) -> None:
         """Show on a screen that ``is_live``."""
         self._screen = screen
-        self._now = now
         self._plans: dict[UUID, Progress] = {}
         self._changed = True
+        self._shown = ExitStack()
         self._live = Live(
             console=screen.console,
             auto_refresh=False,
@@ -195,19 +200,15 @@ class LiveView:
             vertical_overflow="crop",
         )
 
-    def __enter__(self) -> LiveView:
+    def __enter__(self) -> View:
         """See ``View``."""
-        self._live.start()
+        self._shown.enter_context(keys_unseen(self._screen.console.file.fileno()))
+        self._shown.enter_context(self._live)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """See ``View``."""
-        self._live.stop()
+        self._shown.close()
 
     @property
     def is_left(self) -> bool:
@@ -225,7 +226,7 @@ class LiveView:
 
     def notice(self, text: str) -> None:
         """See ``View``: it stays, above what is written over."""
-        self._screen.line(plain(text, "yellow"))
+        self._screen.line(text, "yellow")
 
     async def keep_up(self) -> None:
         """See ``View``."""
@@ -238,14 +239,9 @@ class LiveView:
             await trio.sleep(_REDRAW_EVERY)
 
     def _draw(self) -> None:
-        size = self._screen.console.size
-        lines = layout(
-            list(self._plans.values()),
-            self._now(),
-            size.width,
-            size.height,
-            self._screen.signs,
-        )
-        if not self._plans:
-            lines = [plain(f"reading the plan {self._screen.signs.more}", "dim")]
+        size, signs = self._screen.console.size, self._screen.signs
+        plans = list(self._plans.values())
+        lines = layout(plans, utc_now(), size.width, size.height, signs)
+        if not plans:
+            lines = [plain(f"reading the plan {signs.more}", "dim")]
         self._live.update(Group(*lines), refresh=True)

@@ -1,7 +1,7 @@
 """What the screen shows of running plans: never more than fits on it.
 
 ``layout`` makes the lines from what is known, the time, and the screen's size, and does
-nothing else; who writes them, and how often, is ``_views``' business.
+nothing else; ``views`` decides who writes them, and how often.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from rich.cells import cell_len
 from rich.text import Text
 
-from .._plan.plan import Block, Checks
-from .._show.progress import Progress, RunningAction, Section
-from .._show.waiting import next_block
-from .._show.words import counts_words, gist, status_words, took
-from .._store.ids import short_id
-from .._values.display import shorten
-from .._values.state import Status
-from .draw.screen import STYLES, Signs, joined, plain
+from ..._plan.plan import Block, Checks
+from ..._show.progress import Progress, RunningAction, Section
+from ..._show.waiting import next_block
+from ..._show.words import counts_words, gist, status_words, took
+from ..._store.ids import short_id
+from ..._values.display import one_line, shorten
+from ..._values.state import Status
+from .screen import STYLES, Signs, joined, plain
 
 _BRIEF_CHECK = timedelta(seconds=2)
 """A continuous check is shown as running only when it takes longer than this."""
@@ -217,7 +217,7 @@ def _running_line(
     else:
         if running.done is not None:
             line.append("  " + _share(running.done, running.total))
-        line.append("  " + shorten(running.line), "dim")
+        line.append("  " + one_line(running.line), "dim")
     return line
 
 

@@ -1,0 +1,285 @@
+"""Stored plans for people: the page of one, the table of many, and how a run ended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from rich.text import Text
+
+from ..._plan.paths import SEPARATOR, display_path, paths
+from ..._plan.plan import Outcome, Plan
+from ..._plan.text import plan_text
+from ..._protocols.vault import PlanRow
+from ..._show.failures import Failure
+from ..._show.outline import Branch, outline
+from ..._show.overview import Overview
+from ..._show.words import outcome_words, status_words, took, why
+from ..._store.entries import PlanEntry
+from ..._store.ids import short_id
+from ..._values.clock import utc_now
+from ..._values.display import display_lines, one_line, shorten
+from ..._values.state import Status
+from ..options import Hints
+from .screen import STYLES, Screen, joined
+
+_SAME = 3
+"""So many objects with the same failure have a line of their own."""
+_NAMED = 6
+"""So many of those that are put together are named."""
+_FAILURES = 20
+_RUNNING = 20
+
+
+def _moment(time: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """The time here: ``2031-05-01 18:03:11``."""
+    return time.astimezone().strftime(form)
+
+
+def _style(shown: Plan | PlanRow, status: Status, *, crashed: bool = False) -> str:
+    """The colour of an outcome; green is for what needs no second look."""
+    if crashed:
+        return "bold red"
+    tolerated = shown.outcome is Outcome.COMPLETED_WITH_FAILURES
+    return "yellow" if tolerated else STYLES[status]
+
+
+# -- Many plans ------------------------------------------------------------------------
+
+
+def show_rows(screen: Screen, found: Sequence[PlanEntry]) -> None:
+    """Write a table of plans, a line for each."""
+    # Not rich's: it takes half a millisecond a row, and a store can hold 100,000 plans.
+    words = [
+        "crashed: resume it" if each.crashed else outcome_words(each.row)
+        for each in found
+    ]
+    width = max([len("STATUS"), *map(len, words)])
+    longest = max((len(shorten(each.row.name)) for each in found), default=0)
+    # A table that fits is worth more than the year; a pipe has room for everything.
+    has_room = not screen.is_live or width + longest + 43 < screen.console.width
+    form = "%Y-%m-%d %H:%M:%S" if has_room else "%m-%d %H:%M"
+    column = len(_moment(utc_now(), form))
+    heads = f"{'ID':9}  {'STATUS':{width}}  {'SUBMITTED':{column}}  {'TOOK':>7}  NAME"
+    screen.line(heads, "dim")
+    for entry, status in zip(found, words, strict=True):
+        row = entry.row
+        submitted = _moment(row.submitted, form) if row.submitted is not None else ""
+        time = ""
+        if row.started is not None and row.ended is not None:
+            time = took(row.ended - row.started)
+        screen.line(
+            joined(
+                short_id(row.id),
+                (f"  {status:{width}}", _style(row, row.status, crashed=entry.crashed)),
+                (f"  {submitted:{column}}  {time:>7}  ", "dim"),
+                shorten(row.name),
+            )
+        )
+
+
+# -- How a run ended -------------------------------------------------------------------
+
+
+def headline(screen: Screen, plan: Plan, *, crashed: bool = False) -> None:
+    """The plan's name and its outcome.
+
+    Args:
+        screen: Where to write.
+        plan: The plan, scrubbed.
+        crashed: Whether it is R and no process runs it.
+    """
+    status = plan.state.status
+    style = _style(plan, status, crashed=crashed)
+    duration = plan.state.duration
+    time = f" in {took(duration)}" if duration is not None else ""
+    sign = screen.signs.failed if crashed else screen.signs.of(status)
+    words = outcome_words(plan, crashed=crashed)
+    short = f"  {short_id(plan.id)}" if plan.id is not None else ""
+    name = (shorten(plan.name), "bold")
+    line = joined((f"{sign} ", style), name, ": ", (words, style), time, (short, "dim"))
+    screen.line(line)
+
+
+def show_failures(screen: Screen, shown: Overview, *, most: int, more: str) -> None:
+    """Each cause: where, how it failed, and what the action last said.
+
+    Args:
+        screen: Where to write.
+        shown: The plan.
+        most: How many failures to show.
+        more: What to type to see all of them; "" when nothing shows them.
+    """
+    told = 0
+    for cause in shown.causes:
+        if told >= most:
+            break
+        told += _show_cause(screen, shown, cause, most - told)
+    if len(shown.failures) > told:
+        hidden = f"{screen.signs.more} and {len(shown.failures) - told:,} more"
+        screen.line(f"{hidden}: {more}" if more else hidden, "dim", indent=2)
+
+
+def _show_cause(
+    screen: Screen, shown: Overview, cause: Sequence[Failure], most: int
+) -> int:
+    """Show failures that say the same; how many of them."""
+    named = cause[: most if len(cause) <= _SAME + 1 else min(most, _SAME)]
+    for failure in named:
+        screen.line(_where(screen, failure), indent=2)
+    others = cause[len(named) : most]
+    if others:
+        labels = ", ".join(display_path(_below(each.path)) for each in others)
+        line = f"{screen.signs.failed} {len(others):,} more say the same: "
+        screen.line(joined((line, "red"), shorten(labels, 400)), indent=2)
+    for text in why(cause[0].error):
+        screen.line(text, "red", indent=6)
+    error = str(cause[0].error)
+    for text in shown.said_by(cause[0].node):
+        if text.strip() not in error:  # else the error tells it already
+            output = (f"{screen.signs.output} ", "dim")
+            screen.line(joined(output, one_line(text, 400)), indent=6)
+    return len(named) + len(others)
+
+
+def _below(path: str) -> str:
+    """A path without the plan's name."""
+    return path.partition(SEPARATOR)[2] or path
+
+
+def _where(screen: Screen, failure: Failure) -> Text:
+    facts: list[str] = []
+    if failure.attempts > 1:
+        facts.append(f"{failure.attempts:,} attempts")
+    duration = failure.node.state.duration
+    if duration is not None and duration >= timedelta(seconds=1):
+        facts.append(f"in {took(duration)}")
+    if failure.tolerated:
+        facts.append("tolerated")
+    return joined(
+        (f"{screen.signs.failed} ", "red"),
+        (display_path(_below(failure.path)), "bold"),
+        (f"  ({', '.join(facts)})" if facts else "", "dim"),
+    )
+
+
+# -- One plan --------------------------------------------------------------------------
+
+
+def show_page(
+    screen: Screen, shown: Overview, *, hints: Hints, everything: bool
+) -> None:
+    """Print the page of ``workstream show``.
+
+    Args:
+        screen: Where to.
+        shown: The plan.
+        hints: Knows what to type next.
+        everything: Whether the tree is shown whole.
+    """
+    plan, crashed = shown.plan, shown.entry.crashed
+    assert plan.id is not None
+    headline(screen, plan, crashed=crashed)
+    for line in display_lines(plan.description, most=5):
+        screen.line(Text(line), indent=2)
+    for facts in _facts(shown):
+        screen.line(", ".join(facts), "dim", indent=2)
+    if crashed:
+        screen.hint("go on with it", hints.command("resume", plan.id), indent=2)
+    all_of_it = f"{hints.command('show', plan.id)} --all"
+    if shown.failures:
+        screen.heading("Failures")
+        most = sys.maxsize if everything else _FAILURES
+        show_failures(screen, shown, most=most, more=all_of_it)
+    if shown.running:
+        screen.heading("Was running when it crashed" if crashed else "Running now")
+        _show_some(screen, list(_running(screen, shown)))
+    waiting = list(_waiting(screen, shown))
+    if waiting:
+        screen.heading("Waiting")
+        _show_some(screen, waiting)
+    if everything:
+        screen.line()
+        for line in plan_text(plan, times=True).splitlines():
+            text = line.lstrip(" ")
+            screen.line(text, indent=len(line) - len(text))
+        return
+    screen.heading("Plan")
+    for branch in outline(plan):
+        screen.line(_branch(screen, branch), indent=2 * branch.depth)
+    screen.hint("all of it", all_of_it, indent=2)
+
+
+def _facts(shown: Overview) -> Iterator[list[str]]:
+    plan, owner, state = shown.plan, shown.entry.owner, shown.plan.state
+    yield [f"id {plan.id}", *([f"group {plan.group_id}"] if plan.group_id else [])]
+    times: list[str] = []
+    if state.started is not None:
+        times.append(f"started {_moment(state.started)}")
+    elif plan.submitted is not None:
+        times.append(f"submitted {_moment(plan.submitted)}")
+    if state.ended is not None:
+        times.append(f"ended {_moment(state.ended)}")
+    if state.status is Status.RUNNING and owner is not None:
+        times.append(f"run by process {owner}")
+    yield times
+
+
+def _show_some(screen: Screen, lines: Sequence[Text]) -> None:
+    for line in lines[:_RUNNING]:
+        screen.line(line, indent=2)
+    if len(lines) > _RUNNING:
+        more = f"{screen.signs.more} and {len(lines) - _RUNNING:,} more"
+        screen.line(more, "dim", indent=2)
+
+
+def _running(screen: Screen, shown: Overview) -> Iterator[Text]:
+    crashed = shown.entry.crashed
+    labels = {id(item.node): path for path, item in paths(shown.plan)}
+    for action in shown.running:
+        path = _below(labels[id(action)])
+        attempt = action.final_attempt
+        line = joined((f"{screen.signs.running} ", "cyan"), shorten(path, 300))
+        if attempt is not None and not crashed:
+            line.append(f"  {took(utc_now() - attempt.started)}", "cyan")
+        if len(action.attempts) > 1:
+            line.append(f"  attempt {len(action.attempts):,}", "yellow")
+        if attempt is not None and attempt.unresponsive:
+            line.append("  goes on although it was cancelled", "bold red")
+        for text in shown.said_by(action):
+            line.append(f"  {one_line(text)}", "dim")
+        yield line
+
+
+def _waiting(screen: Screen, shown: Overview) -> Iterator[Text]:
+    """What waits and why; what was asked, and not taken yet."""
+    sign = (f"{screen.signs.waiting} ", "yellow")
+    for wait in [] if shown.entry.crashed else shown.waits(utc_now()):
+        yield joined(sign, shorten(wait.label, 300), (f"  {wait.why}", "dim"))
+    for request in shown.requests:
+        because = f": {request.reason}" if request.reason else ""
+        words = f"{request.verb} was asked for by {request.by}{because}"
+        yield joined(sign, (one_line(words, 400), "yellow"))
+
+
+def _branch(screen: Screen, branch: Branch) -> Text:
+    style = STYLES[branch.status]
+    sign = (f"{screen.signs.of(branch.status)} ", style)
+    words = status_words(branch.status)
+    if branch.alike:
+        # To leave out a single one would save nothing.
+        labels = branch.alike
+        first = labels if len(labels) <= _NAMED + 2 else labels[:_NAMED]
+        named = ", ".join(shorten(label, 40) for label in first)
+        if len(labels) > len(first):
+            named += f" {screen.signs.more} {shorten(labels[-1], 40)}"
+        more = "more " if branch.more else ""
+        return joined(sign, (f"{len(labels):,} {more}{words}: ", style), (named, "dim"))
+    dim = "dim" if branch.status is Status.NOT_STARTED else ""
+    line = joined(sign, (shorten(branch.label), dim), (f"  {words}", style))
+    if branch.duration is not None:
+        line.append(f"  {took(branch.duration)}", "dim")
+    if branch.attempts > 1:
+        line.append(f"  {branch.attempts:,} attempts", "yellow")
+    return line.append(f"  {branch.done}" if branch.done else "", "dim")

@@ -1,0 +1,245 @@
+"""Plans are followed to their end, run here or elsewhere; then it is said how they ended."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
+from contextlib import aclosing, contextmanager
+from typing import Any
+from uuid import UUID
+
+import attrs
+import trio
+
+from .._codec.codec import Codec
+from .._engine.engine import Workstream
+from .._plan.clone import clone
+from .._show.data import overview_data
+from .._show.overview import Overview, overview
+from .._store.events import PlanSnapshot, WatchEvent
+from .._store.store import Store
+from .._values.display import shorten
+from .._values.errors import WorkstreamError
+from .draw.page import headline, show_failures
+from .draw.screen import Screen, joined
+from .draw.views import LineView, LiveView, View
+from .exit_codes import ExitCode, code_of
+from .interrupts import Interrupts
+from .options import Hints
+from .streams import breaking_off_untold
+
+_CATCH_UP = 5.0
+"""Seconds that a watcher may need to see what is durable already."""
+_MOST = 10
+"""How many failures are shown at the end of a run; ``show`` shows them all."""
+_LEFT = "left by a signal"
+
+
+# -- How it ended ----------------------------------------------------------------------
+
+
+@attrs.frozen
+class Result:
+    """How one plan ended.
+
+    Attributes:
+        shown: The plan as it is stored.
+        broken_off: Why its run broke off, if it did.
+    """
+
+    shown: Overview
+    broken_off: str | None = None
+
+    @property
+    def code(self) -> ExitCode:
+        """The exit status for it alone."""
+        if self.broken_off is not None:
+            return ExitCode.BROKEN_OFF
+        return code_of(self.shown.plan.outcome)
+
+    def data(self) -> dict[str, Any]:
+        """The result for ``--json``."""
+        return {
+            **overview_data(self.shown),
+            "owner": None,
+            "exit_status": int(self.code),
+            "broken_off": self.broken_off,
+        }
+
+
+def tell(screen: Screen, results: Sequence[Result], hints: Hints) -> None:
+    """Say how the plans ended, and what to type next."""
+    for result in results:
+        plan = result.shown.plan
+        assert plan.id is not None
+        show = hints.command("show", plan.id) if hints.lasts else ""
+        next_one = ("look closer", show)
+        if result.broken_off is None:
+            headline(screen, plan)
+        else:
+            words = f"broken off: {shorten(result.broken_off, 1_000)}"
+            sign = (f"{screen.signs.stopped} ", "yellow")
+            name = (shorten(plan.name), "bold")
+            screen.line(joined(sign, name, ": ", (words, "yellow")))
+            next_one = ("go on with it", hints.command("resume", plan.id))
+        show_failures(screen, result.shown, most=_MOST, more=show)
+        if hints.lasts:
+            screen.hint(*next_one, indent=2)
+
+
+# -- Run here --------------------------------------------------------------------------
+
+
+async def follow(
+    workstream: Workstream,
+    plan_ids: Collection[UUID],
+    view: View,
+    screen: Screen,
+    interrupts: Interrupts,
+) -> list[Result]:
+    """Show the runs of these plans until they have ended, or are left.
+
+    Args:
+        workstream: The engine that runs them.
+        plan_ids: The plans.
+        view: Shows them.
+        screen: Where the view shows them.
+        interrupts: The first stops the plans, the second leaves them.
+
+    Returns:
+        How each ended.
+    """
+    broken_off: dict[UUID, str] = dict.fromkeys(plan_ids, _LEFT)
+
+    async def watch(plan_id: UUID, seen: trio.Event) -> None:
+        try:
+            async for event in workstream.watch(plan_id):
+                view.see(plan_id, event)
+                if isinstance(event, PlanSnapshot):
+                    settle()  # nothing more is loaded
+        except WorkstreamError as error:
+            view.notice(f"the plan runs on, but cannot be shown: {error}")
+        seen.set()
+
+    async def one(plan_id: UUID) -> None:
+        async with trio.open_nursery() as nursery:
+            seen = trio.Event()
+            nursery.start_soon(watch, plan_id, seen)
+            try:
+                await workstream.wait(plan_id)
+                del broken_off[plan_id]
+                with trio.move_on_after(_CATCH_UP):
+                    await seen.wait()
+            except WorkstreamError as error:
+                broken_off[plan_id] = str(error)
+            nursery.cancel_scope.cancel()
+
+    async def obey(everything: trio.CancelScope) -> None:
+        await interrupts.come(1)
+        view.notice(
+            "Stopping: what runs now is finished, nothing new begins. "
+            "Ctrl-C again leaves at once; then the plan can be resumed."
+        )
+        for plan_id in plan_ids:
+            try:
+                await workstream.stop(plan_id)
+            except WorkstreamError as error:
+                view.notice(f"cannot be stopped: {error}")
+        await interrupts.come(2)
+        view.notice("Leaving at once.")
+        everything.cancel()
+
+    with view, breaking_off_untold(), _collector_spared() as settle:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(view.keep_up)
+            nursery.start_soon(obey, nursery.cancel_scope)
+            async with trio.open_nursery() as followers:
+                for plan_id in plan_ids:
+                    followers.start_soon(one, plan_id)
+            nursery.cancel_scope.cancel()
+    with screen.busy("reading how it ended"):
+        return [
+            Result(await overview(workstream, plan_id), broken_off.get(plan_id))
+            for plan_id in plan_ids
+        ]
+
+
+@contextmanager
+def _collector_spared() -> Generator[Callable[[], None]]:
+    """Yields a function that freezes the garbage collector's current objects.
+
+    A whole plan is in memory for as long as it runs. A look through a very large one (of
+    a hundred thousand actions) stops its run for some tenths of a second.
+    """
+    others = gc.get_freeze_count()  # somebody else's, to be left as they are
+    try:
+        yield lambda: None if others else gc.freeze()
+    finally:
+        if not others:
+            gc.unfreeze()
+
+
+# -- Run elsewhere ---------------------------------------------------------------------
+
+
+async def watch_elsewhere(
+    store: Store,
+    plan_id: UUID,
+    view: View,
+    after: int | None,
+    seen: Callable[[int], None],
+) -> str | None:
+    """Show a plan that any process runs, to its end, or until the view is left.
+
+    Args:
+        store: The store, open.
+        plan_id: The plan.
+        view: Shows it.
+        after: The position to go on after; None: the plan as it is comes first.
+        seen: Is told the position of each event once it is shown.
+
+    Returns:
+        Why the run broke off, if it did.
+
+    Raises:
+        NotFoundError: It was deleted meanwhile.
+        StorageError: It cannot be read.
+    """
+    broken_off = None
+
+    async def look_for_owner(everything: trio.CancelScope) -> None:
+        nonlocal broken_off
+        await store.until_crashed(plan_id)
+        broken_off = "no process runs it any more: it has crashed"
+        everything.cancel()
+
+    with view:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(view.keep_up)
+            nursery.start_soon(look_for_owner, nursery.cancel_scope)
+            async with aclosing(_events(store, plan_id, view, after)) as events:
+                async for event in events:
+                    view.see(plan_id, event)
+                    seen(event.position)
+                    if view.is_left:
+                        break
+            nursery.cancel_scope.cancel()
+    return broken_off
+
+
+async def _events(
+    store: Store, plan_id: UUID, view: View, after: int | None
+) -> AsyncGenerator[WatchEvent]:
+    """What there is to see, from the position on that was asked for."""
+    if after is not None and isinstance(view, LineView):
+        # What lines tell is counted from the plan's beginning.
+        stored = attrs.evolve(await store.vault.read(plan_id), records=())
+        unbegun = clone(Codec(None).load(stored), keep_state=True, scrub=True)
+        view.see(plan_id, PlanSnapshot(position=0, plan=unbegun))
+        if not (await store.vault.log(plan_id, 0, 1)).missed:
+            after = 0
+    elif isinstance(view, LiveView):
+        after = None
+    async with aclosing(store.watch(plan_id, after=after)) as events:
+        async for event in events:
+            yield event
