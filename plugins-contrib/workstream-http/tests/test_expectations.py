@@ -44,6 +44,8 @@ def test_json_pointers_find_values(pointer: str, value: JsonScalar) -> None:
         ("/a~1b/~0/-1", 1, "has nothing at '/a~1b/~0/-1', expected 1"),
         ("/a~1b/~0/00", True, "has nothing at '/a~1b/~0/00', expected true"),
         ("/n/x", None, "has nothing at '/n/x', expected null"),
+        ("/a~1b", 1, "has an object of 1 at '/a~1b', expected 1"),
+        ("/a~1b/~0", 1, "has a list of 4 at '/a~1b/~0', expected 1"),
     ],
 )
 def test_json_that_differs_is_named(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncGenerator
@@ -20,6 +21,11 @@ from workstream_http import HttpAction, HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     from conftest import Attempt, Received, Reply, Serve
+
+
+needs_openssl = pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="the program openssl is not installed"
+)
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +222,7 @@ async def test_a_server_that_asks_who_we_are(
             assert (await sent(context, request)).body == "safe"
 
 
+@needs_openssl
 @trio_test
 async def test_a_server_that_asks_in_vain(
     context: Attempt, authority: trustme.CA, ca_file: str, tmp_path: Path
@@ -267,6 +274,7 @@ def encrypted(authority: trustme.CA, folder: Path) -> tuple[str, str]:
     return str(certificate), str(key)
 
 
+@needs_openssl
 @trio_test
 async def test_an_encrypted_key(
     context: Attempt, authority: trustme.CA, tmp_path: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import attrs
@@ -249,3 +250,37 @@ async def test_copies_that_are_hidden_are_explained(
 
     assert "run the file by psql" in caught.value.message
     assert "copy()" not in caught.value.message
+
+
+def test_a_file_of_pg_dump_is_for_psql(shop: Shop) -> None:
+    """What the guide says loads a real dump, whole or not at all."""
+    programs = shop.server.programs
+    where = ["-h", str(shop.server.directory), "-p", str(shop.server.port)]
+    shop.sql("INSERT INTO items (name) VALUES ('a'), ('b')")
+    dump = subprocess.run(
+        [programs / "pg_dump", *where, "-U", "postgres", "-t", "items", shop.name],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    with pytest.raises(ValueError, match="run the file by psql"):
+        PostgresExecute().validate(Execute(shop.database, (dump,)))
+    load = [
+        *(
+            str(programs / "psql"),
+            "-X",
+            "--single-transaction",
+            "-v",
+            "ON_ERROR_STOP=1",
+        ),
+        *(*where, "-U", "postgres", "-d", shop.name, "-f", "-"),
+    ]
+
+    again = subprocess.run(
+        load, input=dump, check=False, capture_output=True, text=True
+    )
+    assert again.returncode
+    assert shop.names() == ["a", "b"]
+    shop.sql("DROP TABLE items")
+    subprocess.run(load, input=dump, check=True, capture_output=True, text=True)
+    assert shop.names() == ["a", "b"]

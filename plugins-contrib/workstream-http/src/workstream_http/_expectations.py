@@ -40,7 +40,7 @@ def unmet(request: AnyRequest, body: str, redactor: Redactor) -> Iterator[str]:
             if not _same(found, wanted):
                 shown = "another value"
                 if request.keep_body:
-                    shown = excerpt(redactor.redact(json.dumps(found)))
+                    shown = _shown(found, redactor)
                 yield f"has {shown} at {pointer!r}, expected {json.dumps(wanted)}"
 
 
@@ -48,6 +48,16 @@ def excerpt(body: str) -> str:
     """The begin of a body, on one line, for an error message."""
     line = " ".join(body.split())
     return line if len(line) <= _EXCERPT else line[:_EXCERPT] + "..."
+
+
+def _shown(found: JsonValue, redactor: Redactor) -> str:
+    """A value for a message; of a list or an object only how long it is."""
+    # Written out, they might be deeper than Python can write.
+    if isinstance(found, dict):
+        return f"an object of {len(found)}"
+    if isinstance(found, list):
+        return f"a list of {len(found)}"
+    return excerpt(redactor.redact(json.dumps(found)))
 
 
 def _at(document: JsonValue, pointer: str) -> JsonValue:
