@@ -128,6 +128,14 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw the documentation's pictures, and take those of a run; needs tmux."""
+    session.install(*_editable())
+    session.run("python", "docs/_site/pictures.py")
+    session.run("python", "docs/_site/run_picture.py")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure the engine between its floor and its ceiling; ``-- --quick`` for less."""
     # Installed as users have it: copied, not linked to this checkout, and compiled.
