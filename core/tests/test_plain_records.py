@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from workstream._codec.plain_records import plain_form_of
+from workstream._codec.value_types import plain_record
 from workstream._secrets.references import SECURE
 
 
@@ -33,10 +33,10 @@ class Mutable:
 
 def test_a_plain_value_becomes_a_dict_of_its_fields() -> None:
     """The form is the one that cattrs would make (STO-7)."""
-    form = plain_form_of(Plain)
+    form = plain_record(Plain)
 
     assert form is not None
-    assert form(Plain("a", 1, 0.5, True, b"b")) == {
+    assert form.write(Plain("a", 1, 0.5, True, b"b")) == {
         "text": "a",
         "number": 1,
         "share": 0.5,
@@ -69,10 +69,10 @@ class Below(Plain):
 )
 def test_a_value_of_other_types_than_declared_goes_the_long_way(value: object) -> None:
     """Also where the class is plain, as plugins may put anything into a field (STO-7)."""
-    form = plain_form_of(Plain)
+    form = plain_record(Plain)
 
     assert form is not None
-    assert form(value) is None
+    assert form.write(value) is None
 
 
 @attrs.frozen
@@ -179,12 +179,12 @@ class Undecorated(Plain):
 )  # fmt: skip
 def test_any_other_class_goes_the_long_way(wanted: Any) -> None:
     """Whatever could change a value on its way into the store and back is tried."""
-    assert plain_form_of(wanted) is None
+    assert plain_record(wanted) is None
 
 
 def test_a_class_need_not_be_frozen() -> None:
     """attrs makes no ``__setattr__`` where there is nothing to convert or validate."""
-    form = plain_form_of(Mutable)
+    form = plain_record(Mutable)
 
     assert form is not None
-    assert form(Mutable("a")) == {"text": "a"}
+    assert form.write(Mutable("a")) == {"text": "a"}

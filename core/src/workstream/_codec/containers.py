@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -39,91 +39,56 @@ _DICTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
 def register_containers(made: cattrs.Converter, form: Form) -> None:
-    def register(kinds: tuple[Any, ...], unstructure: Any, structure: Any) -> None:
-        def fits(wanted: Any) -> bool:
-            return (get_origin(wanted) or wanted) in kinds
+    """Make the converter treat collections by this module."""
 
-        made.register_unstructure_hook_factory(fits, partial(unstructure, made, form))
-        made.register_structure_hook_factory(fits, partial(structure, made, form))
+    def register(fits: Callable[[Any], bool], writer: Any, reader: Any) -> None:
+        made.register_unstructure_hook_factory(fits, partial(writer, made, form))
+        made.register_structure_hook_factory(fits, partial(reader, made, form))
 
-    register(_LISTS, _list_unstructure, _list_structure)
-    register(_SEQUENCES, _sequence_unstructure, _sequence_structure)
-    register(_SETS, _set_unstructure, _set_structure)
-    register(_DICTS, _dict_unstructure, _dict_structure)
-    made.register_unstructure_hook_factory(
-        _is_homogeneous_tuple, partial(_list_unstructure, made, form)
-    )
-    made.register_unstructure_hook_factory(
-        _is_named_tuple, partial(_named_tuple_unstructure, made)
-    )
-    made.register_structure_hook_factory(
-        _is_named_tuple, partial(_named_tuple_structure, made)
-    )
-    made.register_structure_hook_factory(
-        _is_homogeneous_tuple,
-        partial(_items_structure, made, form, build=tuple),
-    )
+    def one_of(kinds: tuple[Any, ...]) -> Callable[[Any], bool]:
+        return lambda wanted: (get_origin(wanted) or wanted) in kinds
+
+    register(one_of(_LISTS), _items_writer, partial(_items_reader, build=list))
+    register(one_of(_SEQUENCES), _sequence_writer, _sequence_reader)
+    register(one_of(_SETS), _set_writer, _set_reader)
+    register(one_of(_DICTS), _dict_writer, _dict_reader)
+    register(_is_named_tuple, _named_tuple_writer, _named_tuple_reader)
+    register(_is_even_tuple, _items_writer, partial(_items_reader, build=tuple))
 
 
-def _is_homogeneous_tuple(wanted: Any) -> bool:
-    if wanted is tuple:
-        return True
+def _is_even_tuple(wanted: Any) -> bool:
+    """Whether it is a tuple of any length, all of whose parts are of one type."""
     arguments = get_args(wanted)
-    return (
+    return wanted is tuple or (
         get_origin(wanted) is tuple and len(arguments) == 2 and arguments[1] is Ellipsis
     )
 
 
 def _is_named_tuple(wanted: Any) -> bool:
-    # Of a tuple itself this is all there is to see.
+    """Whether it is a named tuple; of a tuple itself its fields are all there is to see."""
     return hasattr(wanted, "_fields") and issubclass(wanted, tuple)
 
 
-def _named_tuple_unstructure(made: cattrs.Converter, wanted: Any) -> Hook:
-    hooks = [late_unstructure(made, part) for part in _named_types(wanted)]
-    return lambda value: [hook(part) for hook, part in zip(hooks, value, strict=True)]
-
-
-def _named_tuple_structure(made: cattrs.Converter, wanted: Any) -> StructureHook:
-    inner = _named_types(wanted)
-    hooks = [late_structure(made, part) for part in inner]
-
-    def structure(value: Any, cls: Any) -> Any:
-        if not is_array(value):
-            raise wrong(value, list)
-        parts = zip(hooks, value, inner, strict=True)
-        return cls(*[hook(part, kind) for hook, part, kind in parts])
-
-    return structure
-
-
-def _named_types(wanted: Any) -> list[Any]:
-    """The types of the parts; cattrs does not look up those that stand in quotes."""
-    hints = get_type_hints(wanted)
-    return [hints.get(name, Any) for name in wanted._fields]
-
-
 def _argument(wanted: Any, index: int = 0) -> Any:
+    """A type argument; Any where there is none."""
     arguments = get_args(wanted)
     return arguments[index] if arguments else Any
 
 
-def _list_unstructure(made: cattrs.Converter, form: Form, wanted: Any) -> Hook:
+def _items_writer(made: cattrs.Converter, _: Form, wanted: Any) -> Hook:
+    """What writes a list, or a tuple of parts of one type."""
     item = late_unstructure(made, _argument(wanted))
     return lambda value: [item(part) for part in value]
 
 
-def _list_structure(made: cattrs.Converter, form: Form, wanted: Any) -> StructureHook:
-    return _items_structure(made, form, wanted, list)
-
-
-def _items_structure(
-    made: cattrs.Converter, form: Form, wanted: Any, build: Callable[[Any], Any]
+def _items_reader(
+    made: cattrs.Converter, form: Form, wanted: Any, *, build: Callable[[Any], Any]
 ) -> StructureHook:
+    """What reads a list, and builds a collection of its parts."""
     inner = _argument(wanted)
     item = late_structure(made, inner)
 
-    def structure(value: Any, _: Any) -> Any:
+    def read(value: Any, _: Any) -> Any:
         if form is Form.JSON:
             value = opened(value, "tuple", "set", "frozenset")
         if not is_array(value):
@@ -132,90 +97,111 @@ def _items_structure(
             return build(each(enumerate(value), lambda part: item(part, inner), inner))
         return build([item(part, inner) for part in value])
 
-    return structure
+    return read
 
 
-def _sequence_unstructure(made: cattrs.Converter, form: Form, wanted: Any) -> Hook:
+def _sequence_writer(made: cattrs.Converter, form: Form, wanted: Any) -> Hook:
     """A list stays a list; a tuple, rarer here, is tagged."""
-    item = late_unstructure(made, _argument(wanted))
+    items = _items_writer(made, form, wanted)
+    return lambda value: (
+        {TAG: "tuple", VALUE: items(value)}
+        if isinstance(value, tuple)
+        else items(value)
+    )
 
-    def unstructure(value: Any) -> Any:
-        items = [item(part) for part in value]
-        return {TAG: "tuple", VALUE: items} if isinstance(value, tuple) else items
 
-    return unstructure
+def _sequence_reader(made: cattrs.Converter, form: Form, wanted: Any) -> StructureHook:
+    """What reads a list, or a tuple by its tag."""
+    items = _items_reader(made, form, wanted, build=list)
 
-
-def _sequence_structure(
-    made: cattrs.Converter, form: Form, wanted: Any
-) -> StructureHook:
-    items = _items_structure(made, form, wanted, list)
-
-    def structure(value: Any, cls: Any) -> Any:
-        if value.__class__ is dict and value.get(TAG) == "tuple":
+    def read(value: Any, cls: Any) -> Any:
+        if is_dict(value) and value.get(TAG) == "tuple":
             return tuple(items(value.get(VALUE), cls))
         return items(value, cls)
 
-    return structure
+    return read
 
 
-def _set_unstructure(made: cattrs.Converter, form: Form, wanted: Any) -> Hook:
-    item = late_unstructure(made, _argument(wanted))
+def _set_writer(made: cattrs.Converter, form: Form, wanted: Any) -> Hook:
+    """What writes a set, in one order."""
+    items = _items_writer(made, form, wanted)
 
-    def unstructure(value: Any) -> Any:
-        items = [item(part) for part in value]
+    def write(value: Any) -> Any:
+        parts = items(value)
         # Where a secret comes to lie depends on it, so the whole set is one.
-        if form is Form.MARKED and any(marks_in(part) for part in items):
+        if form is Form.MARKED and any(marks_in(part) for part in parts):
             return Mark()
-        return ordered(items)
+        return ordered(parts)
 
-    return unstructure
+    return write
 
 
-def _set_structure(made: cattrs.Converter, form: Form, wanted: Any) -> StructureHook:
+def _set_reader(made: cattrs.Converter, form: Form, wanted: Any) -> StructureHook:
+    """What reads a set; one that is not said to change is frozen."""
     mutable = (get_origin(wanted) or wanted) in (set, collections.abc.MutableSet)
-    return _items_structure(made, form, wanted, set if mutable else frozenset)
+    return _items_reader(made, form, wanted, build=set if mutable else frozenset)
 
 
-def _dict_unstructure(made: cattrs.Converter, form: Form, wanted: Any) -> Hook:
+def _named_types(wanted: Any) -> list[Any]:
+    """The types of the parts; cattrs does not look up those that stand in quotes."""
+    hints = get_type_hints(wanted)
+    return [hints.get(name, Any) for name in wanted._fields]
+
+
+def _named_tuple_writer(made: cattrs.Converter, _: Form, wanted: Any) -> Hook:
+    """What writes a named tuple, as a list."""
+    hooks = [late_unstructure(made, part) for part in _named_types(wanted)]
+    return lambda value: [hook(part) for hook, part in zip(hooks, value, strict=True)]
+
+
+def _named_tuple_reader(made: cattrs.Converter, _: Form, wanted: Any) -> StructureHook:
+    """What reads it."""
+    inner = _named_types(wanted)
+    hooks = [late_structure(made, part) for part in inner]
+
+    def read(value: Any, cls: Any) -> Any:
+        if not is_array(value):
+            raise wrong(value, list)
+        parts = zip(hooks, value, inner, strict=True)
+        return cls(*[hook(part, kind) for hook, part, kind in parts])
+
+    return read
+
+
+def _dict_writer(made: cattrs.Converter, form: Form, wanted: Any) -> Hook:
+    """What writes a dict; one with keys that are no texts, as a list of pairs."""
     key_type = _argument(wanted, 0)
-    key = late_unstructure(made, key_type)
+    key: Hook = late_unstructure(made, key_type)
     value = late_unstructure(made, _argument(wanted, 1))
     if not is_key(key_type):
         return lambda whole: [[key(k), value(v)] for k, v in whole.items()]
     if form is Form.JSON and key_type is int:
-        return lambda whole: {str(k): value(v) for k, v in whole.items()}
+        key = str
     return lambda whole: {key(k): value(v) for k, v in whole.items()}
 
 
-def _dict_structure(made: cattrs.Converter, form: Form, wanted: Any) -> StructureHook:
+def _dict_reader(made: cattrs.Converter, form: Form, wanted: Any) -> StructureHook:
+    """What reads either."""
     key_type, value_type = _argument(wanted, 0), _argument(wanted, 1)
     key, value = late_structure(made, key_type), late_structure(made, value_type)
     as_pairs = not is_key(key_type)
 
     def read_key(raw: Any) -> Any:
-        if form is Form.JSON and key_type is int:
-            raw = int(raw)
-        return key(raw, key_type)
+        return key(int(raw) if form is Form.JSON and key_type is int else raw, key_type)
 
-    def structure(whole: Any, _: Any) -> Any:
-        pairs: Iterable[tuple[Any, Any]]
+    def read(whole: Any, _: Any) -> Any:
         described = form is Form.JSON and is_dict(whole) and whole.get(TAG) == "dict"
         if described:
             whole = opened(whole, "dict")
-        if as_pairs or described:
-            if whole.__class__ is not list:
-                raise wrong(whole, list)
-            pairs = [(k, v) for k, v in whole]
-        else:
-            if whole.__class__ is not dict:
-                raise wrong(whole, dict)
-            pairs = whole.items()
+        kind = list if as_pairs or described else dict
+        if whole.__class__ is not kind:
+            raise wrong(whole, kind)
+        parts: Any = whole.items() if is_dict(whole) else whole
+        pairs: list[tuple[Any, Any]] = [(k, v) for k, v in parts]
         if form is not Form.JSON:
             return {key(k, key_type): value(v, value_type) for k, v in pairs}
-        pairs = list(pairs)
         keys = each(((k, k) for k, _ in pairs), read_key, key_type)
         values = each(pairs, lambda part: value(part, value_type), value_type)
         return dict(zip(keys, values, strict=True))
 
-    return structure
+    return read

@@ -2,22 +2,21 @@
 
 The stored form is None, or an array: the plain data, then, where there are SECURE
 fields, the paths of these. What the plain data looks like is told in ``_codec.converter``.
+
+cattrs is imported with the first request or response that has a type: listing plans
+never pays for it.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .._protocols.plugin import AnyPlugin
-from .._secrets.references import DataPath, StoredValue
-from .._secrets.scan import facts_of
-from .._values.sameness import changed_at
-from .._values.wire import pack, unpack
-from .plain_records import plain_form_of
+from .._secrets.references import StoredValue
 
-_TRIAL = b"\x00"
+if TYPE_CHECKING:
+    from .value_types import ValueType
 
 
 class MisfitError(TypeError):
@@ -44,8 +43,8 @@ class ValueCodec:
 
     def __init__(self, plugins: Plugins | None) -> None:
         self._plugins = plugins
-        self._requests: dict[str, _Type] = {}
-        self._responses: dict[str, _Type] = {}
+        self._requests: dict[str, ValueType] = {}
+        self._responses: dict[str, ValueType] = {}
 
     def encode(self, plugin: str, side: Side, value: object) -> Any:
         """The stored form of a value that ``checked`` has passed."""
@@ -53,7 +52,7 @@ class ValueCodec:
             return None
         if isinstance(value, StoredValue):
             return [value.data, value.secret] if value.secret else [value.data]
-        return self._type_of(plugin, side, value).encode(value)
+        return (self._type(plugin, side) or _type_of(value)).encode(value)
 
     def decode(self, plugin: str, side: Side, stored: Any) -> Any:
         """The value whose stored form this is.
@@ -66,13 +65,10 @@ class ValueCodec:
             return None
         data, *secret = stored
         wanted = self._type(plugin, side)
-        if wanted is None:
-            paths = secret[0] if secret else ()
-            return StoredValue(data, tuple(tuple(path) for path in paths))
-        try:
-            return wanted.read(data, wanted.wanted)
-        except Exception as error:
-            raise wanted.misfit(data, error) from error
+        if wanted is not None:
+            return wanted.decode(data)
+        paths = secret[0] if secret else ()
+        return StoredValue(data, tuple(tuple(path) for path in paths))
 
     def checked(self, plugin: str, side: Side, value: object) -> Any:
         """The stored form of a value, once it is sure that it can be read again.
@@ -83,41 +79,14 @@ class ValueCodec:
         if value is None or isinstance(value, StoredValue):
             return self.encode(plugin, side, value)
         try:
-            wanted = self._type(plugin, side) or _Type(type(value))
+            wanted = self._type(plugin, side) or _type_of(value)
         except Exception as error:
             message = f"the {side.value} cannot be stored: {error}"
             raise TypeError(message) from error
-        if wanted.plain_form is not None:
-            data = wanted.plain_form(value)
-            if data is not None:
-                return [data]
-        try:
-            form = wanted.encode(value)
-            packed = pack(_TRIAL, form)
-        except Exception as error:
-            raise _refused(side, value, wanted, error) from error
-        try:
-            back = wanted.read(unpack(_TRIAL, packed)[0], wanted.wanted)
-        except Exception as error:
-            message = (
-                f"the {side.value} cannot be stored, as it could not be read again: "
-                f"{error}"
-            )
-            raise TypeError(message) from error
-        place = changed_at(value, back, side.value)
-        if place is not None:
-            message = (
-                f"the {side.value} cannot be stored: {place} would come back as "
-                "something else. Declare the type that it really has, and let every "
-                "field that matters be an argument of its class"
-            )
-            raise TypeError(message)
-        return form
+        return wanted.checked(value, side)
 
-    def _type_of(self, plugin: str, side: Side, value: object) -> _Type:
-        return self._type(plugin, side) or _Type(type(value))
-
-    def _type(self, plugin: str, side: Side) -> _Type | None:
+    def _type(self, plugin: str, side: Side) -> ValueType | None:
+        """The type that the plugin has there; None where the plugin is not at hand."""
         types = self._requests if side is Side.REQUEST else self._responses
         known = types.get(plugin)
         if known is not None:
@@ -125,92 +94,18 @@ class ValueCodec:
         found = None if self._plugins is None else self._plugins.get(plugin)
         if found is None:
             return None
-        wanted = found.request_type if side is Side.REQUEST else found.response_type
-        made = types[plugin] = _Type(wanted, drops_fields=side is Side.RESPONSE)
+        from .value_types import ValueType
+
+        if side is Side.REQUEST:
+            made = ValueType(found.request_type)
+        else:
+            made = ValueType(found.response_type, drops_fields=True)
+        types[plugin] = made
         return made
 
 
-class _Type:
-    """A request or response type, with the hooks that write and read its values."""
+def _type_of(value: object) -> ValueType:
+    """The type of a value whose plugin is not at hand."""
+    from .value_types import ValueType
 
-    def __init__(self, wanted: Any, *, drops_fields: bool = False) -> None:
-        from .converter import converter
-        from .forms import Form
-
-        stored = converter(Form.STORED, drops_fields=drops_fields)
-        self.wanted = wanted
-        self._drops_fields = drops_fields
-        self.plain_form = plain_form_of(wanted)
-        self._write: Callable[[Any], Any] = stored.get_unstructure_hook(wanted)
-        self.read: Callable[[Any, Any], Any] = stored.get_structure_hook(wanted)
-
-    def encode(self, value: object) -> list[Any]:
-        data = self._write(value)
-        if facts_of(value).secrets:
-            secret = self._secret_paths(value)
-            if secret:
-                return [data, secret]
-        return [data]
-
-    def misfit(self, data: Any, error: Exception) -> Exception:
-        """All that is wrong with data that could not be read, in one error."""
-        from .converter import converter
-        from .forms import Form, faults_in
-
-        thorough = converter(
-            Form.STORED, finds_all=True, drops_fields=self._drops_fields
-        )
-        try:
-            thorough.structure(data, self.wanted)
-        except Exception as found:
-            faults = faults_in(found, "")
-            told = [f"{place.lstrip('.') or 'it'} {text}" for place, text in faults]
-            return MisfitError("; ".join(told))
-        return error
-
-    def _secret_paths(self, value: object) -> list[DataPath]:
-        from .converter import converter
-        from .forms import Form, marks_in
-
-        marked = converter(Form.MARKED)
-        return marks_in(marked.unstructure(value, unstructure_as=self.wanted))
-
-
-# -- What cannot be stored -------------------------------------------------------------
-
-
-def _refused(side: Side, value: object, wanted: _Type, error: Exception) -> TypeError:
-    from .forms import DataError
-
-    reason = str(error)
-    if not isinstance(error, DataError):
-        reason = f"it does not fit its declared type: {reason}"
-    if isinstance(error, RecursionError) or "recursion" in reason:
-        reason = "it refers to itself, or is nested too deeply"
-    else:
-        try:
-            data = wanted.encode(value)[0]
-        except Exception:
-            pass
-        else:
-            place = _foreign(data, side.value)
-            if place is not None:
-                reason = f"{place[0]} is of type {place[1]}, which is no plain data"
-    return TypeError(f"the {side.value} cannot be stored: {reason}")
-
-
-def _foreign(data: Any, path: str) -> tuple[str, str] | None:
-    """Where something sits in the data that is not plain, and what."""
-    if data is None or isinstance(data, bool | int | float | str | bytes):
-        return None
-    from .forms import is_array, is_dict
-
-    parts: Iterable[tuple[Any, Any]]
-    if is_dict(data):
-        parts = data.items()
-    elif is_array(data):
-        parts = enumerate(data)
-    else:
-        return path, type(data).__name__
-    found = (_foreign(part, f"{path}[{key!r}]") for key, part in parts)
-    return next(filter(None, found), None)
+    return ValueType(type(value))
