@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from workstream_ssh._checksums import Checksum
+from workstream_ssh._copying.checksums import Checksum
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
@@ -35,7 +35,7 @@ def cases(machine: Machine) -> list[tuple[ShellOn, str | None]]:
     (machine.home / "there").touch()
     (machine.home / "dangling").symlink_to("nowhere")
     count = ShellOn(machine.host, COUNT, cwd="~", env={"NAME": "there"})
-    changes: list[tuple[dict[str, object], str | None]] = [
+    changes: list[tuple[dict[str, Any], str | None]] = [
         ({"creates": "~/there"}, "creates: ~/there exists"),
         ({"creates": "~/dangling"}, "creates: ~/dangling exists"),
         ({"creates": "~/absent"}, None),

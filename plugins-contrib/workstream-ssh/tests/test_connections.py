@@ -23,9 +23,9 @@ from workstream_ssh import (
     RunOn,
     ShellOn,
     SshProblem,
-    _options,
 )
-from workstream_ssh._options import control
+from workstream_ssh._connecting import options
+from workstream_ssh._connecting.options import control
 
 if TYPE_CHECKING:
     from conftest import Client, Machine, MakeClient, MakeMachine, Recorder
@@ -149,7 +149,7 @@ async def test_a_connection_that_nobody_uses_ends_by_itself(
     client: Client, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So a killed engine leaves none behind for long."""
-    monkeypatch.setattr(_options, "IDLE", 1)
+    monkeypatch.setattr(options, "IDLE", 1)
     fd: int | None = None
     with trio.fail_after(60):
         while fd is None:
@@ -346,7 +346,7 @@ async def test_the_ssh_configuration_is_honoured(
 @trio_test
 async def test_without_a_file_the_users_configuration_counts() -> None:
     """ssh is told of no other."""
-    command = _options.connect(Host("web"), Path("/run/socket"), Path("/run/log"))
+    command = options.connect(Host("web"), Path("/run/socket"), Path("/run/log"))
 
     assert "-F" not in command
 

@@ -13,7 +13,8 @@ from trio.testing import trio_test
 
 from workstream import PluginError
 from workstream.plugins import NOT_DONE
-from workstream_ssh import Host, RunOn, RunResult, ShellOn, SshProblem, _jobs
+from workstream_ssh import Host, RunOn, RunResult, ShellOn, SshProblem
+from workstream_ssh._running import jobs
 
 if TYPE_CHECKING:
     from conftest import Client, Machine, MakeClient, Recorder
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Come back to a host that was lost at once."""
-    monkeypatch.setattr(_jobs, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(jobs, "FIRST_WAIT", 0.01)
 
 
 def counting(host: Host, *, detached: bool = True) -> ShellOn:

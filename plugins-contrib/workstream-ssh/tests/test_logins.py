@@ -12,7 +12,8 @@ import trio
 from trio.testing import MockClock, trio_test
 
 from workstream import PluginError
-from workstream_ssh import CopyTo, RunOn, SshProblem, _talk
+from workstream_ssh import CopyTo, RunOn, SshProblem
+from workstream_ssh._connecting import talk
 
 if TYPE_CHECKING:
     from conftest import Client, Login, MakeMachine
@@ -24,7 +25,7 @@ async def test_a_login_script_that_reads_the_input_is_found_out(
     client: Client, login: Login, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     """It would have had our program; nothing is begun, and the message names it."""
-    monkeypatch.setattr(_talk, "SILENCE", 1.0)
+    monkeypatch.setattr(talk, "SILENCE", 1.0)
     (login.machine.home / ".bashrc").write_text(f"{script}\n")
     host = login.machine.host
     source = login.machine.home / "source"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workstream_ssh import Host, SshProblem
-from workstream_ssh._problems import problem_of
+from workstream_ssh._connecting.problems import problem_of
 
 HOST = Host("web-1", known_hosts_file="/etc/known")
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from workstream import PluginError
-from workstream_ssh import _runtime_directory
-from workstream_ssh._runtime_directory import runtime_directory, sweep
+from workstream_ssh._connecting import runtime_directory as module
+from workstream_ssh._connecting.runtime_directory import runtime_directory, sweep
 
 
 @pytest.fixture
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's directory for what does not outlive a session."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(_runtime_directory, "LONGEST", 1000)
+    monkeypatch.setattr(module, "LONGEST", 1000)
     return tmp_path
 
 
@@ -45,7 +45,7 @@ def test_a_path_too_long_for_a_socket_is_not_used(
     runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The path of a socket has about a hundred characters at most."""
-    monkeypatch.setattr(_runtime_directory, "LONGEST", len(str(runtime)))
+    monkeypatch.setattr(module, "LONGEST", len(str(runtime)))
 
     assert str(runtime_directory()).startswith("/tmp/workstream-ssh-")
 

@@ -6,7 +6,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from workstream_ssh._trees import Tree, named, parse_listing
+from workstream_ssh._copying.trees import Tree, named, parse_listing
 
 
 def test_what_is_packed_is_a_tar_of_the_size_that_was_told(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workstream_ssh._wire import Data, Line, Parser
+from workstream_ssh._connecting.wire import Data, Line, Parser
 
 MARK = "5ca1ab1e" * 4
 

@@ -7,11 +7,11 @@
     SshCopy.action(CopyTo("web-1", "/srv/build/app", "/opt/app/v2"), name="Copy")
 """
 
-from ._become import Become, BecomeMethod
-from ._connections import Connections, Limits
-from ._hosts import Host, KnownHosts
+from ._connecting.become import Become, BecomeMethod
+from ._connecting.connections import Connections, Limits
+from ._connecting.hosts import Host, KnownHosts
+from ._connecting.problems import SshProblem
 from ._plugins import SshCheck, SshCopy, SshRun, ssh_plugins, workstream_plugins
-from ._problems import SshProblem
 from ._requests import CopyFrom, CopyResult, CopyTo, RunOn, RunResult, ShellOn
 
 __all__ = [

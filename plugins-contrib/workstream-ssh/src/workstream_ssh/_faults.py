@@ -11,8 +11,8 @@ from typing import cast
 from workstream import SecretRef
 from workstream.plugins import argument_faults, numbered
 
-from ._become import become_faults
-from ._hosts import host_faults, name_faults
+from ._connecting.become import become_faults
+from ._connecting.hosts import host_faults, name_faults
 from ._requests import MOST_KEPT, CopyFrom, CopyTo, Options, RunOn, ShellOn
 
 __all__ = ["command_faults", "copy_faults"]

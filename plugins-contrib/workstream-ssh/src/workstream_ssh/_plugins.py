@@ -13,11 +13,13 @@ from workstream import (
 )
 from workstream.plugins import AnyPlugin, NotDone, Preview, PreviewContext
 
-from . import _copies, _fetching, _jobs, _previewing
-from ._connections import Connections, Limits, missing_program
+from . import _previewing
+from ._connecting.connections import Connections, Limits, missing_program
+from ._connecting.runtime_directory import sweep
+from ._copying import copies, fetching
 from ._faults import command_faults, copy_faults
 from ._requests import CopyFrom, CopyResult, CopyTo, RunOn, RunResult, ShellOn
-from ._runtime_directory import sweep
+from ._running import jobs
 
 __all__ = ["SshCheck", "SshCopy", "SshRun", "ssh_plugins", "workstream_plugins"]
 
@@ -26,7 +28,7 @@ class SshRun(ActionPlugin[RunOn | ShellOn, RunResult]):
     """Run a command on a host, to its end or to the action's timeout.
 
     It succeeds if the exit code is an expected one. Its output is passed on line by
-    line. When it is cancelled, or has ended, its process group on the host is ended:
+    line. When it is cancelled, or has ended, its session on the host is ended:
     TERM, then KILL. So it is when the connection is lost, unless it is ``detached``:
     then it goes on, and is found again by its name.
 
@@ -54,13 +56,13 @@ class SshRun(ActionPlugin[RunOn | ShellOn, RunResult]):
 
     async def execute(self, context: Context, request: RunOn | ShellOn, /) -> RunResult:
         """Run the command once."""
-        return await _jobs.execute(self._connections, context, request)
+        return await jobs.execute(self._connections, context, request)
 
     async def reconcile(
         self, context: Context, request: RunOn | ShellOn, /
     ) -> RunResult | NotDone:
         """Ask the host what became of the command of an interrupted attempt (R-7)."""
-        return await _jobs.reconcile(self._connections, context, request)
+        return await jobs.reconcile(self._connections, context, request)
 
     async def preview(
         self, context: PreviewContext, request: RunOn | ShellOn, /
@@ -94,7 +96,7 @@ class SshCheck(CheckPlugin[RunOn | ShellOn, RunResult]):
 
     async def execute(self, context: Context, request: RunOn | ShellOn, /) -> RunResult:
         """Run the command once."""
-        return await _jobs.check(self._connections, context, request)
+        return await jobs.check(self._connections, context, request)
 
 
 class SshCopy(ActionPlugin[CopyTo | CopyFrom, CopyResult]):
@@ -125,8 +127,8 @@ class SshCopy(ActionPlugin[CopyTo | CopyFrom, CopyResult]):
     ) -> CopyResult:
         """Copy once."""
         if isinstance(request, CopyTo):
-            return await _copies.copy_to(self._connections, context, request)
-        return await _fetching.copy_from(self._connections, context, request)
+            return await copies.copy_to(self._connections, context, request)
+        return await fetching.copy_from(self._connections, context, request)
 
     async def preview(
         self, context: PreviewContext, request: CopyTo | CopyFrom, /

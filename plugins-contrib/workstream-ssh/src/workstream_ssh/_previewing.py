@@ -19,8 +19,11 @@ import trio
 from workstream import PluginError
 from workstream.plugins import LookingContext, Preview, PreviewContext
 
-from ._connections import Connections
-from ._copies import (
+from ._connecting.connections import Connections
+from ._connecting.hosts import Host, KnownHosts
+from ._connecting.problems import SshError, SshProblem
+from ._connecting.programs import new_mark, path_word, program, word
+from ._copying.copies import (
     Session,
     checksum_here,
     copying,
@@ -30,13 +33,10 @@ from ._copies import (
     tree_of,
     update_of,
 )
-from ._fetching import found_here, getting
-from ._hosts import Host, KnownHosts
-from ._jobs import foresee as foresee_job
-from ._problems import SshError, SshProblem
-from ._programs import new_mark, path_word, program, word
+from ._copying.fetching import found_here, getting
+from ._copying.trees import named
 from ._requests import CopyFrom, CopyTo, RunOn, ShellOn
-from ._trees import named
+from ._running.jobs import foresee as foresee_job
 
 __all__ = ["foresee", "foresee_command"]
 

@@ -13,8 +13,8 @@ import attrs
 
 from workstream import SecretRef
 
-from ._become import Become, as_become
-from ._hosts import Host, as_host
+from ._connecting.become import Become, as_become
+from ._connecting.hosts import Host, as_host
 
 __all__ = [
     "CopyFrom",

@@ -16,7 +16,7 @@ import trio
 
 from workstream import PluginError
 
-from ._checksums import Checksum
+from .checksums import Checksum
 
 __all__ = ["Tree", "Update", "checksum_of_file", "named", "parse_listing"]
 

@@ -6,7 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
-from ._hosts import Host, KnownHosts
+from .hosts import Host, KnownHosts
 
 __all__ = ["SSH", "connect", "control", "environment", "run_through"]
 

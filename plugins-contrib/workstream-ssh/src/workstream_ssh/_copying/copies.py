@@ -15,14 +15,14 @@ import trio
 from workstream import Context, PluginError
 from workstream.plugins import explained_timeout
 
-from ._checksums import Checksum
-from ._connections import Connections
-from ._hosts import Host
-from ._problems import cannot_write
-from ._programs import new_mark, path_word, program, word
-from ._requests import CopyFrom, CopyResult, CopyTo
-from ._talk import Sink, Talk, Waiting, discard, talk
-from ._trees import (
+from .._connecting.connections import Connections
+from .._connecting.hosts import Host
+from .._connecting.problems import cannot_write
+from .._connecting.programs import new_mark, path_word, program, word
+from .._connecting.talk import Sink, Talk, Waiting, discard, talk
+from .._requests import CopyFrom, CopyResult, CopyTo
+from .checksums import Checksum
+from .trees import (
     Tree,
     Update,
     checksum_of_file,

@@ -11,8 +11,8 @@ import attrs
 from workstream import PluginError
 from workstream.plugins import CapturedOutput
 
-from ._problems import SshError, SshProblem, cannot_write
-from ._requests import RunOn, RunResult, ShellOn
+from .._connecting.problems import SshError, SshProblem, cannot_write
+from .._requests import RunOn, RunResult, ShellOn
 
 __all__ = [
     "End",

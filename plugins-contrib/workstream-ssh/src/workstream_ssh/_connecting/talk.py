@@ -17,13 +17,13 @@ import trio
 from workstream import PluginError
 from workstream.plugins import leaves_of
 
-from ._become import Become, refusal
-from ._connections import Connections, Room
-from ._hosts import Host
-from ._options import SSH, environment, run_through
-from ._problems import SshError, SshProblem, problem_of
-from ._programs import bootstrap, new_mark, prompt_of
-from ._wire import Data, Line, Parser
+from .become import Become, refusal
+from .connections import Connections, Room
+from .hosts import Host
+from .options import SSH, environment, run_through
+from .problems import SshError, SshProblem, problem_of
+from .programs import bootstrap, new_mark, prompt_of
+from .wire import Data, Line, Parser
 
 __all__ = ["Sink", "Talk", "Waiting", "discard", "talk"]
 
@@ -75,7 +75,7 @@ async def talk(
     Args:
         connections: Where to find the connection.
         host: Where.
-        program: What to run, as ``_programs.program`` makes it.
+        program: What to run, as ``programs.program`` makes it.
         mark: What the program begins its lines with.
         become: The user that the login becomes for it.
         stdout: Gets what it passes on.

@@ -12,9 +12,12 @@ import trio
 from workstream import Context, PluginError
 from workstream.plugins import explained_timeout
 
-from ._checksums import Checksum
-from ._connections import Connections
-from ._copies import (
+from .._connecting.connections import Connections
+from .._connecting.programs import new_mark, path_word, program
+from .._connecting.talk import Waiting
+from .._requests import CopyFrom, CopyResult
+from .checksums import Checksum
+from .copies import (
     Progress,
     checksum_here,
     copied,
@@ -23,9 +26,6 @@ from ._copies import (
     mode_of_copy,
     was_changed,
 )
-from ._programs import new_mark, path_word, program
-from ._requests import CopyFrom, CopyResult
-from ._talk import Waiting
 
 __all__ = ["copy_from", "found_here", "getting"]
 

@@ -12,7 +12,7 @@ import secrets
 import shlex
 from pathlib import Path
 
-from ._become import Become
+from .become import Become
 
 __all__ = [
     "bootstrap",
@@ -24,7 +24,7 @@ __all__ = [
     "word",
 ]
 
-FOLDER = Path(__file__).with_name("remote")
+FOLDER = Path(__file__).parents[1] / "remote"
 
 
 def bootstrap(size: int, hello: str, become: Become | None) -> str:

@@ -15,7 +15,7 @@ import attrs
 
 from workstream import PluginError
 
-from ._hosts import Host
+from .hosts import Host
 
 __all__ = ["SshError", "SshProblem", "cannot_write", "problem_of"]
 

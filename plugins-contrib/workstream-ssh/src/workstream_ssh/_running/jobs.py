@@ -35,8 +35,12 @@ from workstream.plugins import (
     explained_timeout,
 )
 
-from ._connections import Connections
-from ._endings import (
+from .._connecting.connections import Connections
+from .._connecting.problems import SshError, SshProblem
+from .._connecting.programs import new_mark, path_word, program, remote_text, word
+from .._connecting.talk import Talk, Waiting, talk
+from .._requests import MOST_KEPT, RunOn, RunResult, ShellOn
+from .endings import (
     End,
     Ending,
     failure,
@@ -47,10 +51,6 @@ from ._endings import (
     shown,
     why_skipped,
 )
-from ._problems import SshError, SshProblem
-from ._programs import new_mark, path_word, program, remote_text, word
-from ._requests import MOST_KEPT, RunOn, RunResult, ShellOn
-from ._talk import Talk, Waiting, talk
 
 __all__ = ["check", "execute", "foresee", "reconcile"]
 

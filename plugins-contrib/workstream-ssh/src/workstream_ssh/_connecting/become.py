@@ -11,8 +11,8 @@ import attrs
 
 from workstream import PluginError, SecretRef
 
-from ._hosts import Host, name_faults
-from ._problems import SshError, SshProblem
+from .hosts import Host, name_faults
+from .problems import SshError, SshProblem
 
 __all__ = ["Become", "BecomeMethod", "as_become", "become_faults", "refusal"]
 

@@ -23,11 +23,11 @@ import trio
 
 from workstream import PluginError
 
-from ._hosts import Host
-from ._options import SSH, connect, control, environment
-from ._problems import problem_of
-from ._programs import new_mark
-from ._runtime_directory import runtime_directory
+from .hosts import Host
+from .options import SSH, connect, control, environment
+from .problems import problem_of
+from .programs import new_mark
+from .runtime_directory import runtime_directory
 
 __all__ = ["Connections", "Limits", "Room", "missing_program"]
 

@@ -1,0 +1,1 @@
+"""Copies of files and directories, to hosts and from them."""
