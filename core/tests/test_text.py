@@ -19,7 +19,7 @@ from workstream._plan.plan import (
     Plan,
     Sequence,
 )
-from workstream._plan.text import duration_text, plan_text, value_text
+from workstream._plan.text import plan_text, value_text
 from workstream._plan.walk import give_ids
 from workstream._secrets.references import SECURE, SecretRef, StoredValue
 from workstream._values.state import (
@@ -366,24 +366,3 @@ def test_values_are_compact(value: Any, text: str) -> None:
 def test_a_long_value_is_cut() -> None:
     """A value takes no more than its limit."""
     assert len(value_text("x" * 1_000_000, limit=60)) == 60
-
-
-@pytest.mark.parametrize(
-    ("duration", "text"),
-    [
-        (timedelta(), "0s"),
-        (timedelta(microseconds=400), "0s"),
-        (timedelta(microseconds=1500), "0.002s"),
-        (timedelta(seconds=1.5), "1.5s"),
-        (timedelta(seconds=59.9996), "1m"),
-        (timedelta(minutes=4), "4m"),
-        (timedelta(minutes=4, seconds=1.5), "4m 1.5s"),
-        (timedelta(hours=1, seconds=10), "1h 10s"),
-        (timedelta(days=2, hours=3), "2d 3h"),
-        (timedelta(days=1, milliseconds=1), "1d 0.001s"),
-        (timedelta(seconds=-5), "-5s"),
-    ],
-)
-def test_durations_are_for_people(duration: timedelta, text: str) -> None:
-    """The parts that are zero are left out; a millisecond is the smallest."""
-    assert text == duration_text(duration)

@@ -242,7 +242,7 @@ class TestPlantedFaults:
         for text in (
             "a crash changes how plan 'Set up' ends",
             "right before write",
-            "at 1 min",
+            "at 1m",
             "web-1 / Create, attempt 1: it had done its work",
             "done twice",
             "web-1 / Create (acme.create), after its work was done",

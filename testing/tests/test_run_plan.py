@@ -282,7 +282,7 @@ class TestUse:
         with pytest.raises(SimulationError) as caught:
             run_plan(plan, [Wait()], max_time=600)
 
-        assert "does not end within 10 min, so far:" in str(caught.value)
+        assert "does not end within 10m, so far:" in str(caught.value)
         assert "Sleep on: running" in str(caught.value)
 
     def test_inside_of_trio_it_says_what_to_use(self) -> None:

@@ -231,8 +231,8 @@ class TestTime:
             simulate(plan, [fake, FakePlugin(Look)], max_time=3600)
         story = str(caught.value)
         assert "beyond 3,600 seconds" in story
-        assert "web-1 / Restart: attempt 1 of acme.restart runs since 0 s" in story
-        assert "Rollout: running after 1 h" in story
+        assert "web-1 / Restart: attempt 1 of acme.restart runs since 0s" in story
+        assert "Rollout: running after 1h" in story
         assert ">  running" in story
         assert "cont_checks" in story
         assert "simulate(plan, plugins, seed=0)" in str(caught.value.__notes__)

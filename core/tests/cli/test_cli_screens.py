@@ -184,11 +184,11 @@ def test_the_screen_shows_what_matters(story: Story) -> None:
     lines = story.screen()
 
     assert lines[0].startswith("Deploy  ")
-    assert lines[0].endswith("running 5.0s, 1 failed")
+    assert lines[0].endswith("running 5s, 1 failed")
     page = text_of(lines)
     assert "▶ Tier" in page
     assert "2 of 3, 1 failed (1 may)" in page
-    assert "Tier / web-2 / copy    5.0s  3 of 4 (75%)  copied a.txt" in page
+    assert "Tier / web-2 / copy      5s  3 of 4 (75%)  copied a.txt" in page
     assert "✗ Tier / web-1 / copy (tolerated): no space left" in page
     assert "· deferred_actions" in page
 
@@ -257,7 +257,7 @@ def test_a_delay_is_told() -> None:
     story.see(plan.pre_checks, C)
     story.see(plan.blocks[0], C)
 
-    assert "waits its entrance_delay of 10m 00s" in text_of(story.screen())
+    assert "waits its entrance_delay of 10m" in text_of(story.screen())
 
 
 def test_a_retry_and_a_deaf_plugin_are_told() -> None:
@@ -315,7 +315,7 @@ def test_a_snapshot_sets_things_right() -> None:
     story.progress.see(PlanSnapshot(position=9, plan=plan, missed=True))
 
     page = text_of(story.screen())
-    assert "completed 3.0s" in page
+    assert "completed 3s" in page
     assert "3 of 3 sequences completed" in page
     assert "web-0 / copy" not in page
 
@@ -335,5 +335,5 @@ def test_what_there_is_no_room_for_is_the_beginning() -> None:
 
     page = text_of(story.screen(60))
 
-    assert "  …ry long name, number 3 / copy    5.0s" in page
+    assert "  …ry long name, number 3 / copy      5s" in page
     assert "✗ Tier / web-1 / copy: no space left" in page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -16,15 +15,13 @@ from click.shell_completion import CompletionItem
 from .._store.ids import LAST, short_id
 from .._store.places import STORE_VARIABLE
 from .._values.display import shorten
+from .._values.durations import duration_of
 from .._values.state import Status
 from .streams import stdout_for_data
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OFFERED = 50
-_DURATION = re.compile(
-    r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", re.ASCII
-)
 
 
 class Command(click.Command):
@@ -125,28 +122,10 @@ def statuses_of(wanted: Sequence[str]) -> list[Status]:
     return [Status[each.upper().replace("-", "_")] for each in wanted]
 
 
-def duration(text: str) -> timedelta:
-    """A length of time: ``90``, ``1.5s``, ``10m``, ``1h30m``, ``2w``.
-
-    Raises:
-        ValueError: It is none.
-    """
-    match = _DURATION.fullmatch(text.strip().lower())
-    if match is None or not any(match.groups()):
-        raise ValueError(text)
-    weeks, days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    try:
-        return timedelta(
-            weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds
-        )
-    except OverflowError as error:
-        raise ValueError(text) from error
-
-
 def age(text: str) -> timedelta:
     """A length of time with its unit: of a bare ``30`` nobody knows it."""
     try:
-        found = duration("" if text.strip()[-1:].isdecimal() else text)
+        found = duration_of("" if text.strip()[-1:].isdecimal() else text)
     except ValueError:
         message = f"'{shorten(text)}' is no age: write 30d, 12h, 2w, 90m or 1d12h"
         raise click.BadParameter(message) from None

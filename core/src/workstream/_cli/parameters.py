@@ -31,8 +31,8 @@ import click
 
 from .._values.annotations import members
 from .._values.display import display, shorten
+from .._values.durations import duration_of
 from .._values.leaves import LEAVES, leaf_from
-from .options import duration
 
 if TYPE_CHECKING:
     # Generic for type checkers alone: older versions of click know no arguments.
@@ -95,7 +95,7 @@ _SIMPLE: dict[Any, Kind] = {
     int: click.INT,
     float: click.FLOAT,
     timedelta: Told(
-        "DURATION", duration, "a length of time, such as 90, 1.5s, 10m or 1h30m"
+        "DURATION", duration_of, "a length of time, such as 90, 1.5s, 10m or 1h30m"
     ),
 }
 

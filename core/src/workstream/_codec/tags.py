@@ -13,12 +13,20 @@ import functools
 import math
 import types
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, cast, get_args, get_origin
+from typing import Any, cast, get_args
 
 import cattrs
 
 from .._secrets.references import SecretRef
-from .._values.annotations import is_union, members
+from .._values.annotations import (
+    NATIVE,
+    is_native,
+    is_union,
+    members,
+    tags_of,
+    type_text,
+    value_class,
+)
 from .._values.leaves import LEAVES_BY_NAME, leaf_from, leaf_name, leaf_of
 from .forms import (
     ANY,
@@ -44,9 +52,6 @@ from .forms import (
 from .single_values import json_bytes
 
 # -- Unions ------------------------------------------------------------------------------
-
-NATIVE: tuple[type, ...] = (types.NoneType, bool, int, float, str)
-"""What plain data tells apart without a tag, in JSON too."""
 
 
 def register_unions(made: cattrs.Converter, form: Form) -> None:
@@ -89,38 +94,16 @@ class _Union:
     """
 
     def __init__(self, union: Any) -> None:
-        self.text = str(union)
-        self.literals: list[Any] = []
-        self.tagged: dict[str, Any] = {}
+        self.text = type_text(union)
+        self.tagged = tags_of(union)
         found = members(union)
         self.native = tuple(member for member in found if member in NATIVE)
-        others: list[Any] = []
-        for member in found:
-            if member in NATIVE:
-                continue
-            if get_origin(member) is Literal and all(
-                isinstance(value, NATIVE) for value in get_args(member)
-            ):
-                self.literals += get_args(member)
-            else:
-                others.append(member)
-        names = [_name(member) for member in others]
-        for member, name in zip(others, names, strict=True):
-            tag = name
-            if names.count(name) > 1:
-                tag = f"{getattr(member, '__module__', '')}.{name}"
-            if tag in self.tagged:
-                message = f"the union {union} has two members called {tag}"
-                raise TypeError(message)
-            self.tagged[tag] = member
-        classes = [_class_of(member) for member in others]
-        for cls in classes:
-            if classes.count(cls) > 1:
-                message = (
-                    f"the union {union} has two members of type {cls.__name__}: a value "
-                    "does not tell which of them it is"
-                )
-                raise TypeError(message)
+        self.literals = [
+            value
+            for member in found
+            if member not in NATIVE and is_native(member)
+            for value in get_args(member)
+        ]
 
     def is_untagged(self, value: Any) -> bool:
         """Whether plain data tells what the value is."""
@@ -129,22 +112,10 @@ class _Union:
         )
 
 
-def _name(member: Any) -> str:
-    """The tag of a member, where no other has the same."""
-    return str(member) if get_args(member) else member.__name__
-
-
-def _class_of(member: Any) -> Any:
-    """The class of a member's values."""
-    if get_origin(member) is Literal:
-        return class_of(get_args(member)[0])
-    return get_origin(member) or member
-
-
 def _writer(made: cattrs.Converter, form: Form, union: _Union) -> Hook:
     """What writes the values of a union."""
     hooks = {tag: late_unstructure(made, each) for tag, each in union.tagged.items()}
-    classes = {tag: _class_of(member) for tag, member in union.tagged.items()}
+    classes = {tag: value_class(member) for tag, member in union.tagged.items()}
 
     @functools.cache
     def tag_of(cls: type) -> str | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -24,12 +24,11 @@ import attrs
 
 from .._secrets.references import StoredValue
 from .._values.display import display_lines, shorten
+from .._values.durations import duration_text
 from .._values.state import Attempt, State, Status
 from .clone import clone
 from .paths import SEPARATOR, paths
 from .plan import BaseAction, Node, Plan
-
-__all__ = ["duration_text", "plan_text", "value_text"]
 
 _INDENT = "  "
 
@@ -63,21 +62,6 @@ def plan_text(plan: Plan, *, ids: bool = False, times: bool = False) -> str:
         inner = _INDENT * (depth + 1)
         lines += [(inner + line).rstrip() for line in writer.details(item.node)]
     return "\n".join(lines) + "\n"
-
-
-def duration_text(duration: timedelta) -> str:
-    """A length of time for people, to the millisecond: ``4m 1.5s``."""
-    seconds = round(duration.total_seconds(), 3)
-    sign = "-" if seconds < 0 else ""
-    minutes, seconds = divmod(abs(seconds), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    days, hours = divmod(hours, 24)
-    parts = [f"{days}d"] if days else []
-    parts += [f"{hours}h"] if hours else []
-    parts += [f"{minutes}m"] if minutes else []
-    rest = f"{seconds:.3f}".rstrip("0").rstrip(".")
-    parts += [f"{rest}s"] if rest != "0" or not parts else []
-    return sign + " ".join(parts)
 
 
 def value_text(value: object, limit: int = 200) -> str:

@@ -9,9 +9,10 @@ import attrs
 from .._plan.plan import Block, DeferBatch
 from .._store.events import StateChange
 from .._values.display import one_line
+from .._values.durations import took
 from .._values.state import ObjectType, Status
 from .progress import Place, Progress, Section
-from .words import counts_words, parts_word, status_words, took
+from .words import counts_words, parts_word, status_words
 
 _ERROR = 500
 """Characters of an error; all of it is in an ``overview``."""

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 import attrs
 
 from .._plan.plan import Block
+from .._values.durations import took
 from .._values.state import Status
 from .progress import Progress, Section
-from .words import gist, took
+from .words import gist
 
 
 @attrs.frozen

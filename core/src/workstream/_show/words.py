@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 
 from .._plan.plan import Block, Checks, DeferredActions, Node, Outcome, Plan
 from .._plan.plan import Sequence as PlanSequence
@@ -90,18 +89,3 @@ def why(error: PluginError | None) -> list[str]:
 def gist(error: PluginError) -> str:
     """What one line has room for: of several the last, where programs say why."""
     return (display_lines(str(error)) or [""])[-1]
-
-
-def took(duration: timedelta) -> str:
-    """How long it took: ``0.4s``, ``14s``, ``4m 10s``, ``2h 05m``, ``3d 4h``."""
-    seconds = max(duration.total_seconds(), 0)
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    minutes, seconds = divmod(int(seconds), 60)
-    if not minutes:
-        return f"{seconds}s"
-    hours, minutes = divmod(minutes, 60)
-    if not hours:
-        return f"{minutes}m {seconds:02}s"
-    days, hours = divmod(hours, 24)
-    return f"{days}d {hours}h" if days else f"{hours}h {minutes:02}m"

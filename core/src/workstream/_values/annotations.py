@@ -140,7 +140,7 @@ def tags_of(union: Any) -> dict[str, Any]:
             message = f"the union {type_text(union)} has two members called {tag}"
             raise TypeError(message)
         tags[tag] = member
-    classes = [class_of(member) for member in tagged]
+    classes = [value_class(member) for member in tagged]
     for cls in classes:
         if classes.count(cls) > 1:
             message = (
@@ -158,7 +158,7 @@ def is_native(member: Any) -> bool:
     return member in NATIVE
 
 
-def class_of(member: Any) -> Any:
+def value_class(member: Any) -> Any:
     """The class that values of a member of a union have; of a Literal, the first one's."""
     if get_origin(member) is Literal:
         return get_args(member)[0].__class__

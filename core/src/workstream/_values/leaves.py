@@ -15,8 +15,6 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
 
-__all__ = ["LEAVES", "LEAVES_BY_NAME", "leaf_from", "leaf_name", "leaf_of"]
-
 _MICRO = timedelta(microseconds=1)
 _EXACT_IN_FLOATS = timedelta(microseconds=2**53)
 

@@ -10,15 +10,6 @@ import math
 import sys
 from typing import Any
 
-__all__ = [
-    "kind_of",
-    "kind_of_class",
-    "number_problem",
-    "text_problem",
-    "type_problem",
-    "whole_number_problem",
-]
-
 GREATEST = 2**53
 """Up to here every JSON reader keeps whole numbers exact."""
 

@@ -9,11 +9,11 @@ import attrs
 from workstream._plan.paths import paths
 from workstream._plan.plan import BaseAction, CheckAction, Checks, Plan
 from workstream._plan.walk import Item, position_of
+from workstream._values.durations import duration_text
 from workstream._values.state import Status
 
 from ..simulation.history import Call
 from ..simulation.simulation import Simulation
-from ..simulation.timeline import duration
 
 __all__ = ["CalledTwice", "called_twice", "differences", "story"]
 
@@ -131,7 +131,7 @@ def story(
         replay: The line that repeats it.
     """
     crashes = result.crashes
-    times = " and at ".join(duration(time) for time in crashes)
+    times = " and at ".join(duration_text(time) for time in crashes)
     lines = [title, "", f"the crash: {where}, at {times}"]
     if stored is not None:
         lines += _section("done by then, and stored", _done(stored))
@@ -182,7 +182,7 @@ def _hidden(result: Simulation) -> list[str]:
 
 def _fate(call: Call) -> str:
     if call.ended is None:
-        return f"it was running, since {duration(call.started)}"
+        return f"it was running, since {duration_text(call.started)}"
     if call.error is not None:
         return f"it had failed: {call.error}"
     return "it had done its work"

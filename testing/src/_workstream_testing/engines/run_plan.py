@@ -11,13 +11,13 @@ from workstream._plan.paths import paths
 from workstream._plan.plan import Plan
 from workstream._plan.text import plan_text
 from workstream._registry.registry import Registry
+from workstream._values.durations import duration_text
 from workstream._vaults.memory_vault import MemoryVault
 
 from ..problems import SimulationError, says_all
 from ..simulation.history import Report
 from ..simulation.simulation import check_scripts
 from ..simulation.simulator import HALF, MONTH, Plugins, check_given, check_times, given
-from ..simulation.timeline import duration
 from ..virtual.virtual_time import FakeClock
 
 __all__ = ["PlanRun", "run_plan"]
@@ -119,7 +119,7 @@ def run_plan(
             ended = await ws.plan(plan_id)
             if not ended.state.status.is_terminal:
                 message = (
-                    f"plan {plan.name!r} does not end within {duration(max_time)}, so "
+                    f"plan {plan.name!r} does not end within {duration_text(max_time)}, so "
                     f"far:\n\n{plan_text(ended)}"
                 )
                 raise SimulationError(message)

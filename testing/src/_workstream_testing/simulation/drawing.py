@@ -2,8 +2,8 @@
 
 ::
 
-    Deploy: completed with failures after 4 min
-                       0 s                            2 min                           4 min
+    Deploy: completed with failures after 4m
+                       0s                             2m                              4m
     pre_checks         |                                                    completed
     Web tier
       web-1            ===============                                      completed
@@ -24,10 +24,10 @@ from workstream._plan.paths import SEPARATOR
 from workstream._plan.plan import BaseAction, Block, DeferredActions, Plan
 from workstream._plan.walk import position_of, walk
 from workstream._values.display import display
+from workstream._values.durations import duration_text
 from workstream._values.state import Status
 
 from .history import History
-from .timeline import duration
 
 __all__ = ["draw"]
 
@@ -185,14 +185,14 @@ def _title(history: History, end: float) -> str:
     plan = history.plan if last is None else last[1]
     is_over = isinstance(plan, Plan) and plan.state.status.is_terminal
     outcome = plan.outcome.value if isinstance(plan, Plan) and is_over else "running"
-    return f"{display(history.plan.name)}: {outcome} after {duration(end)}"
+    return f"{display(history.plan.name)}: {outcome} after {duration_text(end)}"
 
 
 def _scale(indent: int, cells: int, end: float) -> str:
     row = [" "] * (cells + 12)
     parts = (0, 0.5, 1) if cells >= 40 else (0, 1)
     for part in parts if end else (0,):
-        mark = duration(end * part)
+        mark = duration_text(end * part)
         at = min(int(part * (cells - 1)), cells + 12 - len(mark))
         row[at : at + len(mark)] = mark
     return " " * indent + "".join(row)

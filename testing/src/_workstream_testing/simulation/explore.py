@@ -17,6 +17,7 @@ from workstream._plan.clone import clone
 from workstream._plan.plan import Plan
 from workstream._plan.walk import give_ids
 from workstream._registry.registry import Registry
+from workstream._values.durations import duration_text
 
 from ..fakes.fakes import FakePlugin
 from ..problems import OrderError, ScriptError, SimulationError, says_all
@@ -30,7 +31,7 @@ from .simulator import (
     fresh,
     given,
 )
-from .timeline import Event, duration
+from .timeline import Event
 
 __all__ = ["Exploration", "explore"]
 
@@ -321,7 +322,7 @@ def _compared(usual: tuple[Event, ...], failing: tuple[Event, ...]) -> list[str]
     if at is None:
         return ["what happens is the same as in the usual order"]
     time = failing[at].time if at < len(failing) else usual[at].time
-    lines = [f"from {duration(time)} on it goes another way than usual"]
+    lines = [f"from {duration_text(time)} on it goes another way than usual"]
     for title, events in (("usually", usual), ("here", failing)):
         lines.append(f"  {title}:")
         lines += [f"    {event}" for event in events[at : at + SHOWN]]

@@ -22,6 +22,7 @@ from workstream._protocols.vault import STOP, Change, Vault, Write
 from workstream._registry.registry import Registry
 from workstream._store.asking import asked
 from workstream._validation.validation import check_resumable, prepared
+from workstream._values.durations import duration_text
 from workstream._values.errors import ValidationError
 from workstream._values.state import State, Status
 
@@ -32,7 +33,7 @@ from ..virtual.loop_errors import Abandon, EndlessError, ForeignAwait
 from ..virtual.virtual_time import START
 from .history import History
 from .simulated_runtime import SimulatedRuntime, SimulationSettings, Storable, Store
-from .timeline import Timeline, duration
+from .timeline import Timeline
 
 __all__ = [
     "HALF",
@@ -234,7 +235,7 @@ class Simulator:
         lines = [f"plan {self.plan.name!r} does not end: {error}"]
         lines += (
             f"  {call.path}: attempt {call.attempt} of {call.plugin} runs since "
-            f"{duration(call.started)}"
+            f"{duration_text(call.started)}"
             for call in running[:SHOWN]
         )
         return "\n".join([*lines, "", str(Timeline(self.history))])

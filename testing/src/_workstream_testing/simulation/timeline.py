@@ -12,7 +12,7 @@ from workstream._values.state import Attempt, Status
 
 from .history import Entry, History, Life
 
-__all__ = ["Event", "Timeline", "duration"]
+__all__ = ["Event", "Timeline"]
 
 _WORDS = {
     Status.RUNNING: "begins",
@@ -82,19 +82,6 @@ class Timeline:
 
     def __len__(self) -> int:
         return len(self.events)
-
-
-def duration(seconds: float) -> str:
-    """So many seconds as people say it: ``90`` is ``1 min 30 s``."""
-    if seconds < 60:
-        return f"{seconds:.6g} s"
-    parts: list[str] = []
-    left = round(seconds)
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2])
 
 
 def _events(history: History) -> Iterator[Event]:

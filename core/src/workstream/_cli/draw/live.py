@@ -15,9 +15,10 @@ from rich.text import Text
 from ..._plan.plan import Block, Checks
 from ..._show.progress import Progress, RunningAction, Section
 from ..._show.waiting import next_block
-from ..._show.words import counts_words, gist, status_words, took
+from ..._show.words import counts_words, gist, status_words
 from ..._store.ids import short_id
 from ..._values.display import one_line, shorten
+from ..._values.durations import took
 from ..._values.state import Status
 from .screen import STYLES, Signs, joined, plain
 

@@ -15,11 +15,12 @@ from ..._protocols.vault import PlanRow
 from ..._show.failures import Failure
 from ..._show.outline import Branch, outline
 from ..._show.overview import Overview
-from ..._show.words import outcome_words, status_words, took, why
+from ..._show.words import outcome_words, status_words, why
 from ..._store.entries import PlanEntry
 from ..._store.ids import short_id
 from ..._values.clock import utc_now
 from ..._values.display import display_lines, one_line, shorten
+from ..._values.durations import took
 from ..._values.state import Status
 from ..options import Hints
 from .screen import STYLES, Screen, joined
