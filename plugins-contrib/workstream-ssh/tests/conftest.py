@@ -483,9 +483,12 @@ def doas(login: Login) -> Iterator[Login]:
             file.truncate()
             file.write(text.replace(before, "") + after)
 
+    was_there = path.exists()
     change(rule, rule)
     yield login
     change(rule, "")
+    if not was_there and not path.read_text():
+        path.unlink()  # without rules it says no more than if it were not there
 
 
 @pytest.fixture
