@@ -94,9 +94,16 @@ NEW_FIELDS = (
 """Of each class: after which line of it the new fields are declared."""
 
 PROGRAM = """
-from workstream import *
-from workstream import Registry
 from workstream._codec.codec import Codec
+from workstream._codec.json_text import from_json, to_json
+from workstream._plan.clone import clone
+from workstream._plan.difference import difference
+from workstream._plan.paths import find, paths
+from workstream._plan.plan import (
+    Action, Block, CheckAction, Checks, DeferBatch, DeferredActions, Plan, Sequence,
+)
+from workstream._plan.text import plan_text
+from workstream._values.state import WhenDeferred
 from workstream._plan.structure import structure
 from workstream._plan.walk import give_ids, new_plan_id, walk
 from workstream._protocols.vault import StoredPlan

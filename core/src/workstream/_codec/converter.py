@@ -35,16 +35,15 @@ What they do beyond cattrs:
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from functools import partial
 from typing import Any, cast, get_origin, is_typeddict
 
-import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from .._secrets.references import MARK, SECURE
+from .._values.annotations import fields_of
 from .containers import register_containers
 from .forms import (
     TAG,
@@ -93,6 +92,7 @@ def new_converter(
 
 
 def _register_records(made: cattrs.Converter, form: Form, drops_fields: bool) -> None:
+    """Make the converter treat classes with fields by this module."""
     made.register_unstructure_hook_factory(
         is_record, partial(_record_unstructure, made, form)
     )
@@ -102,14 +102,12 @@ def _register_records(made: cattrs.Converter, form: Form, drops_fields: bool) ->
 
 
 def _record_unstructure(made: cattrs.Converter, form: Form, cls: Any) -> Hook:
-    plain = get_origin(cls) or cls
-    if attrs.has(plain):
-        attrs.resolve_types(plain)
+    """What writes the values of a class with fields."""
     marks: dict[str, Any] = {}
     if form is Form.MARKED:
         marks = {
             field.name: override(unstruct_hook=_mark)
-            for field in _fields_of(plain)
+            for field in fields_of(cls)
             if field.metadata.get(MARK) == SECURE[MARK]
         }
     return make_dict_unstructure_fn(
@@ -124,16 +122,15 @@ def _record_unstructure(made: cattrs.Converter, form: Form, cls: Any) -> Hook:
 def _record_structure(
     made: cattrs.Converter, drops_fields: bool, cls: Any
 ) -> StructureHook:
+    """What reads them."""
     plain = get_origin(cls) or cls
-    if attrs.has(plain):
-        attrs.resolve_types(plain)
     build = make_dict_structure_fn(
         cls,
         made,
         _cattrs_forbid_extra_keys=made.detailed_validation and not drops_fields,
         _cattrs_use_linecache=False,
     )
-    names = frozenset(field.name for field in _fields_of(plain) if field.init)
+    names = frozenset(field.name for field in fields_of(plain) if field.init)
 
     def structure(value: Any, wanted: Any) -> Any:
         # A class whose fields all have defaults would otherwise be made of anything.
@@ -154,6 +151,7 @@ def _record_structure(
 
 
 def _typed_dict_structure(made: cattrs.Converter, cls: Any) -> StructureHook:
+    """What reads a typed dict."""
     build = cast("StructureHook", made.gen_structure_typeddict(cls))  # pyright: ignore[reportUnknownMemberType]
 
     def structure(value: Any, wanted: Any) -> Any:
@@ -164,9 +162,6 @@ def _typed_dict_structure(made: cattrs.Converter, cls: Any) -> StructureHook:
     return structure
 
 
-def _fields_of(cls: Any) -> tuple[Any, ...]:
-    return attrs.fields(cls) if attrs.has(cls) else dataclasses.fields(cls)
-
-
 def _mark(_: object) -> Mark:
+    """What stands in place of a SECURE field."""
     return Mark()

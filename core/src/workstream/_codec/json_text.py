@@ -122,6 +122,7 @@ def from_json(text: str, plugins: Plugins | None, *, keep_state: bool = False) -
 
 
 def _parsed(text: str) -> Any:
+    """The dicts and lists of a JSON text."""
     try:
         return json.loads(
             text.removeprefix("\ufeff"),
@@ -140,6 +141,7 @@ def _parsed(text: str) -> Any:
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; a name that stands in it twice is an error."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -150,6 +152,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> None:
+    """The error for what Python, but no other reader, takes for JSON."""
     text = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}[name]
     message = f'{name} is not JSON: write "{text}", in quotes'
     raise ValueError(message)

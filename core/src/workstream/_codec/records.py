@@ -2,7 +2,7 @@
 
 Each is an array of the fields listed here, in this order, behind one byte: the version
 of the form. A change that an older engine would misread is a new version: give it the
-next byte, keep a table of the old fields to read the old form by, and add a golden
+next byte, keep the list of the old fields to read the old form by, and add a golden
 store (``core/tests/test_golden_stores.py`` says how).
 """
 
@@ -44,34 +44,39 @@ class Line:
     total: float | None = None
 
 
-Step = tuple[Callable[[Any], Any], Callable[[Any], Any]]
-"""What makes a field's value plain, and what makes it of the plain form."""
-
-
-def _same(value: Any) -> Any:
-    """The value: it is plain already."""
-    return value
-
-
-_AS_IT_IS: Step = (_same, _same)
-_TIME: Step = (to_micros, from_micros)
-_MOMENT: Step = (to_micros, moment)
-
 STATUSES: dict[str, Status] = {status.word: status for status in Status}
 
+_STEPS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "status": (lambda status: status.word, STATUSES.__getitem__),
+    "reasons": (
+        lambda reasons: [reason.name for reason in reasons],
+        lambda names: tuple(FailureReason[name] for name in names),
+    ),
+    "group_id": (
+        lambda group_id: None if group_id is None else group_id.bytes,
+        lambda data: None if data is None else UUID(bytes=data),
+    ),
+    **dict.fromkeys(
+        ("submitted", "started", "ended", "runtime_update"), (to_micros, from_micros)
+    ),
+    **dict.fromkeys(("at", "time"), (to_micros, moment)),
+}
+"""Of the fields whose values are no plain data: what makes them so, and what reads them."""
 
-@attrs.frozen
+
 class _Form(Generic[T]):
-    """How the objects of one class are stored."""
+    """How the objects of one class are stored: these fields, in this order."""
 
-    version: bytes
-    cls: Callable[..., T]
-    fields: dict[str, Step]
+    def __init__(self, version: bytes, cls: Callable[..., T], *fields: str) -> None:
+        self.version = version
+        self.fields = fields
+        self._cls = cls
+        self._steps = [(name, *_STEPS.get(name, (_same, _same))) for name in fields]
 
     def encode(self, value: T) -> bytes:
         """The object as bytes."""
-        parts = self.fields.items()
-        return pack(self.version, [write(getattr(value, n)) for n, (write, _) in parts])
+        data = [write(getattr(value, name)) for name, write, _ in self._steps]
+        return pack(self.version, data)
 
     def decode(self, data: bytes, **known: Any) -> T:
         """The object of these bytes; ``known`` are its fields that are not stored.
@@ -79,60 +84,23 @@ class _Form(Generic[T]):
         Raises:
             ValueError, KeyError: They are no such object.
         """
-        parts = zip(self.fields.items(), unpack(self.version, data), strict=True)
-        return self.cls(
-            **known, **{name: read(part) for (name, (_, read)), part in parts}
-        )
+        parts = zip(self._steps, unpack(self.version, data), strict=True)
+        read = {name: read(part) for (name, _, read), part in parts}
+        return self._cls(**known, **read)
 
 
+def _same(value: Any) -> Any:
+    """The value: it is plain already."""
+    return value
+
+
+# The status comes first: see ``row_prefix``.
 _ROW = _Form(
-    b"\x01",
-    PlanRow,
-    {
-        # The status comes first: see ``row_prefix``.
-        "status": (lambda status: status.word, STATUSES.__getitem__),
-        "name": _AS_IT_IS,
-        "description": _AS_IT_IS,
-        "group_id": (
-            lambda group_id: None if group_id is None else group_id.bytes,
-            lambda data: None if data is None else UUID(bytes=data),
-        ),
-        "submitted": _TIME,
-        "started": _TIME,
-        "ended": _TIME,
-        "reasons": (
-            lambda reasons: [reason.name for reason in reasons],
-            lambda names: tuple(FailureReason[name] for name in names),
-        ),
-        "stopping": _AS_IT_IS,
-        "runtime_update": _TIME,
-        "with_failures": _AS_IT_IS,
-    },
-)
-_REQUEST = _Form(
-    b"\x01",
-    PlanRequest,
-    {
-        "verb": _AS_IT_IS,
-        "path": _AS_IT_IS,
-        "by": _AS_IT_IS,
-        "at": _MOMENT,
-        "reason": _AS_IT_IS,
-        "data": _AS_IT_IS,
-    },
-)
-_LINE = _Form(
-    b"\x01",
-    Line,
-    {
-        "number": _AS_IT_IS,
-        "time": _MOMENT,
-        "attempt": _AS_IT_IS,
-        "text": _AS_IT_IS,
-        "done": _AS_IT_IS,
-        "total": _AS_IT_IS,
-    },
-)
+    b"\x01", PlanRow, "status", "name", "description", "group_id", "submitted",
+    "started", "ended", "reasons", "stopping", "runtime_update", "with_failures",
+)  # fmt: skip
+_REQUEST = _Form(b"\x01", PlanRequest, "verb", "path", "by", "at", "reason", "data")
+_LINE = _Form(b"\x01", Line, "number", "time", "attempt", "text", "done", "total")
 
 
 def encode_line(line: Line) -> bytes:

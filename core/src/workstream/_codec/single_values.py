@@ -16,6 +16,7 @@ from .forms import DataError, Form, StructureHook, kind_name, opened, shown, wro
 
 
 def register_single_values(made: cattrs.Converter, form: Form) -> None:
+    """Make the converter treat single values by this module."""
     for exact in (bool, int, str):
         made.register_structure_hook(exact, _exactly(exact))
     made.register_structure_hook(float, _float_structure(form))
@@ -57,10 +58,13 @@ def json_bytes(value: bytes) -> str:
 
 
 def _described_leaf(value: Any, cls: Any) -> Any:
+    """A leaf, be it tagged or not."""
     return leaf_from(opened(value, *LEAVES_BY_NAME), cls)
 
 
 def _exactly(wanted: type) -> StructureHook:
+    """What reads values of exactly this class."""
+
     def structure(value: Any, cls: Any) -> Any:
         if value.__class__ is not wanted and not (
             wanted is int and value.__class__ is bool
@@ -102,11 +106,13 @@ def _structure_bytes(value: Any, cls: Any) -> Any:
 
 
 def _structure_none(value: Any, _: Any) -> None:
+    """None, and nothing else."""
     if value is not None:
         raise wrong(value, types.NoneType)
 
 
 def _structure_reference(value: Any, _: Any) -> SecretRef:
+    """A reference, of its text."""
     value = opened(value, "SecretRef")
     if not isinstance(value, str):
         # Not ``wrong``, which shows the value.
@@ -116,6 +122,7 @@ def _structure_reference(value: Any, _: Any) -> SecretRef:
 
 
 def _is_plain_enum(cls: Any) -> bool:
+    """Whether its members go by name, or are flags."""
     return (
         isinstance(cls, type)
         and issubclass(cls, enum.Enum)
@@ -124,15 +131,18 @@ def _is_plain_enum(cls: Any) -> bool:
 
 
 def _is_flag(cls: type) -> bool:
+    """Whether its members can be combined."""
     return issubclass(cls, enum.Flag)
 
 
 def _enum_data(member: enum.Enum) -> Any:
+    """The name of a member, or its value where that is plain data."""
     by_value = isinstance(member, str | int | float | bytes | enum.Flag)
     return member.value if by_value else member.name
 
 
 def _structure_enum(value: Any, cls: Any) -> Any:
+    """The member of this name or value."""
     if not _is_plain_enum(cls) or _is_flag(cls):
         return cls(value)
     members = cls.__members__

@@ -205,12 +205,14 @@ def plain_json(value: Any) -> Any:
 
 
 def _plain_marked(value: Any) -> Any:
+    """The same with marks in it."""
     if isinstance(value, Mark):
         return value
     return _plain(value, _plain_marked)
 
 
 def _plain(value: Any, inner: Callable[[Any], Any]) -> Any:
+    """The value as plain data; ``inner`` does the same for its parts."""
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return value
     cls = class_of(value)
@@ -239,6 +241,7 @@ def _plain(value: Any, inner: Callable[[Any], Any]) -> Any:
 
 
 def _tagged(name: str, value: Any) -> dict[str, Any]:
+    """Data that says what it is."""
     return {TAG: name, VALUE: value}
 
 
@@ -259,6 +262,7 @@ def unplain(data: Any) -> Any:
 
 
 def _untagged(name: Any, value: Any) -> Any:
+    """The value that was tagged."""
     if name in ("tuple", "set", "frozenset", "dict"):
         items = unplain(value)
         if items.__class__ is not list:

@@ -39,6 +39,7 @@ from .plan import (
     DeferBatch,
     DeferredActions,
     Node,
+    NodeT,
     Plan,
     Sequence,
 )
@@ -199,16 +200,8 @@ class PlanBuilder:
             description: What a new block is for.
             settings: Other fields of a new block.
         """
-        plan = self._at("add_block", Plan)
-        if isinstance(block, str):
-            new = Block(name=block, description=description, sequences=[], **settings)
-        else:
-            _refuse_settings("add_block", description, settings)
-            new = copy.copy(_expect("add_block", block, Block))
-        _require_name("add_block", new)
-        new.sequences = _without_holes("add_block", new.sequences)
-        plan.blocks.append(new)
-        self._chain.append(new)
+        blocks = self._at("add_block", Plan).blocks
+        self._add("add_block", blocks, Block, block, description, settings)
 
     @overload
     def add_sequence(self, sequence: Sequence, /) -> PlanBuilder: ...
@@ -227,18 +220,8 @@ class PlanBuilder:
             description: What a new sequence is for.
             settings: Other fields of a new sequence.
         """
-        block = self._at("add_sequence", Block)
-        if isinstance(sequence, str):
-            new = Sequence(
-                name=sequence, description=description, actions=[], **settings
-            )
-        else:
-            _refuse_settings("add_sequence", description, settings)
-            new = copy.copy(_expect("add_sequence", sequence, Sequence))
-        _require_name("add_sequence", new)
-        new.actions = _without_holes("add_sequence", new.actions)
-        block.sequences.append(new)
-        self._chain.append(new)
+        sequences = self._at("add_sequence", Block).sequences
+        self._add("add_sequence", sequences, Sequence, sequence, description, settings)
 
     @_step
     def add_action(self, action: Action | CheckAction) -> None:
@@ -290,9 +273,32 @@ class PlanBuilder:
                 f"add_defer_batch: the batch '{shorten(given.name)}' must say when it "
                 f"runs: ON_SUCCESS, ON_FAILURE or ALWAYS"
             )
-        new = copy.copy(given)
-        new.actions = _without_holes("add_defer_batch", given.actions)
-        owner.batches.append(new)
+        self._add("add_defer_batch", owner.batches, DeferBatch, given, "", {})
+
+    def _add(
+        self,
+        method: str,
+        held: list[NodeT],
+        cls: type[NodeT],
+        given: NodeT | str,
+        description: str,
+        settings: dict[str, Any],
+    ) -> None:
+        """Add a copy of an object, or a new one of this name, and move into it."""
+        lists = [field.name for field in SHAPES[cls].held if field.many]
+        if isinstance(given, str):
+            settings |= {"name": given, "description": description}
+            new = cls(**settings, **{name: [] for name in lists})
+        else:
+            if description or settings:
+                _refuse(
+                    f"{method}: settings go with a name: set them on the object itself"
+                )
+            new = copy.copy(_expect(method, given, cls))
+        _require_name(method, new)
+        for name in lists:
+            setattr(new, name, _without_holes(method, getattr(new, name)))
+        held.append(new)
         self._chain.append(new)
 
     @overload
@@ -308,12 +314,14 @@ class PlanBuilder:
         return here
 
     def _place(self) -> str:
+        """Where the builder is, for messages."""
         *ancestors, here = self._chain
         path = display_path(path_of(Item(here, tuple(ancestors))))
         return f"the builder is at '{path}', {_KINDS[type(here)]}"
 
 
 def _refuse(message: str) -> NoReturn:
+    """Raise the error."""
     raise BuilderError(message)
 
 
@@ -331,25 +339,21 @@ _KINDS: dict[type, str] = {
 
 
 def _is_blank(name: object) -> bool:
+    """Whether it is no name."""
     return not isinstance(name, str) or not name.strip()
 
 
 def _expect(method: str, given: object, wanted: type[T]) -> T:
+    """What was given, if it is of the wanted class."""
     if not isinstance(given, wanted):
         got = "None" if given is None else f"an object of type {type(given).__name__}"
         _refuse(f"{method}: it takes {_KINDS[wanted]}, and was given {got}")
     return given
 
 
-def _refuse_settings(method: str, description: str, settings: dict[str, Any]) -> None:
-    if description or settings:
-        _refuse(f"{method}: settings go with a name: set them on the object itself")
-
-
-def _require_name(
-    method: str, node: Block | Sequence | DeferBatch | BaseAction
-) -> None:
-    if _is_blank(node.name):
+def _require_name(method: str, node: Node) -> None:
+    """Refuse an object without a name."""
+    if _is_blank(getattr(node, "name", None)):
         kind = "an action" if isinstance(node, BaseAction) else _KINDS[type(node)]
         _refuse(f"{method}: {kind} needs a name that is not blank")
 
@@ -362,6 +366,7 @@ def _without_holes(method: str, nodes: list[T]) -> list[T]:
 
 
 def _wrong_kind(action: BaseAction, place: str, wanted: str) -> str:
+    """The message for an action where the other kind belongs."""
     return (
         f"add_action: '{shorten(action.name)}' is of type {type(action).__name__}, and "
         f"this place is for {place}: make it with the action() of {wanted} (V-20)"

@@ -18,8 +18,6 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-__all__ = ["deep_copy"]
-
 T = TypeVar("T")
 
 # Exactly these: a subclass may hold more.
@@ -49,6 +47,7 @@ def deep_copy(value: T) -> T:
 
 
 def _is_constant(value: Any) -> bool:
+    """Whether nobody can change the value."""
     cls = cast("Any", type(value))
     if cls in _CONSTANT:
         return True
@@ -88,6 +87,7 @@ def _frozen_fields(cls: Any) -> tuple[str, ...] | None:
 
 
 def _is_frozen_dataclass(cls: Any) -> bool:
+    """Whether a dataclass is frozen."""
     return bool(cls.__dataclass_params__.frozen)
 
 

@@ -91,6 +91,7 @@ class _Comparison:
             yield f"{place}: order: {_listed(order)} -> {_listed(new_order)}"
 
     def _fields(self, name: str, before: Pair, after: Pair) -> Iterator[str]:
+        """The differences of what two records hold; ``name`` leads to them."""
         owner: object = before[0]
         # What an object holds is compared by its path.
         held = SHAPES[type(owner)].held if isinstance(owner, Node) else ()
@@ -106,12 +107,14 @@ class _Comparison:
             )
 
     def _is_ignored(self, owner: object, field: str) -> bool:
+        """Whether the field was not asked for."""
         if field == "id" and isinstance(owner, Node):
             return not self.ids
         engines_own = isinstance(owner, Node | State | Attempt)
         return field in _TIMES and engines_own and not self.times
 
     def _values(self, name: str, before: Pair, after: Pair) -> Iterator[str]:
+        """The differences of two values of one name."""
         if before[0] == after[0]:
             return
         if _is_record(before) and _is_record(after) and _same_type(before, after):
@@ -129,6 +132,7 @@ class _Comparison:
         yield _leaf(name, before[1], after[1])
 
     def _lists(self, name: str, before: Pair, after: Pair) -> Iterator[str]:
+        """The differences of two lists, place by place."""
         old = list(zip(*before, strict=True))
         new = list(zip(*after, strict=True))
         for index, (one, other) in enumerate(zip(old, new, strict=False)):
@@ -139,6 +143,7 @@ class _Comparison:
             yield f"{name}[{index}]: added {value_text(new[index][1])}"
 
     def _dicts(self, name: str, before: Pair, after: Pair) -> Iterator[str]:
+        """The differences of two dicts, key by key."""
         for key, value in before[0].items():
             inner = f"{name}[{value_text(key)}]"
             if key not in after[0]:
@@ -164,15 +169,18 @@ def _children(pair: Pair) -> dict[str, Pair]:
 
 
 def _is_record(pair: Pair) -> bool:
+    """Whether it can be compared field by field."""
     value: object = pair[0]
     return attrs.has(type(value)) and _keeps_shape(pair)
 
 
 def _is_list(pair: Pair) -> bool:
+    """Whether it can be compared place by place."""
     return isinstance(pair[0], list | tuple) and _keeps_shape(pair)
 
 
 def _is_dict(pair: Pair) -> bool:
+    """Whether it can be compared key by key."""
     return isinstance(pair[0], dict) and _keeps_shape(pair)
 
 
@@ -192,14 +200,17 @@ def _keeps_shape(pair: Pair) -> bool:
 
 
 def _same_type(before: Pair, after: Pair) -> bool:
+    """Whether two values are of one class."""
     return type(before[0]) is type(after[0])
 
 
 def _leaf(name: str, before: object, after: object) -> str:
+    """The line for two values that are not gone into."""
     old, new = value_text(before), value_text(after)
     unseen = " (they differ, but not in what is shown)" if old == new else ""
     return f"{name}: {old} -> {new}{unseen}"
 
 
 def _listed(labels: list[str]) -> str:
+    """Labels for a message."""
     return shorten(", ".join(labels))

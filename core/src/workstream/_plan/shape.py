@@ -50,6 +50,7 @@ class Shape:
         held: Those that hold other objects, in walk order.
         settings: All others that the plan's author writes.
         written: Those that the engine writes (OM-2).
+        setting_names: The names of the settings.
     """
 
     held: tuple[Held, ...]
@@ -58,6 +59,7 @@ class Shape:
     setting_names: tuple[str, ...] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        """Keep the names of the settings, as every copy asks for them."""
         names = tuple(field.name for field in self.settings)
         object.__setattr__(self, "setting_names", names)
 

@@ -81,6 +81,7 @@ def value_text(value: object, limit: int = 200) -> str:
 
 
 def _compact(value: object) -> str:
+    """The value on one line, however long."""
     kind = type(value)
     if isinstance(value, StoredValue):
         return _compact(value.data)
@@ -108,6 +109,7 @@ def _compact(value: object) -> str:
 
 
 def _fields_text(record: object) -> Iterator[str]:
+    """The fields of a record that have not their default."""
     for field in attrs.fields(cast("type[attrs.AttrsInstance]", type(record))):
         entry: object = getattr(record, field.name)
         if field.repr is False or entry == _default(field, record):
@@ -117,6 +119,7 @@ def _fields_text(record: object) -> Iterator[str]:
 
 
 def _default(field: attrs.Attribute[Any], record: object) -> object:
+    """The default of a field."""
     default: Any = field.default
     # Type checkers are told that Factory is a function.
     if not isinstance(default, cast("type[Any]", attrs.Factory)):
@@ -133,6 +136,7 @@ class _Writer:
     states: bool
 
     def headline(self, label: str, node: Node) -> str:
+        """The first line of an object."""
         state = [
             *([_status_text(node)] if self.states else []),
             *self._times(node.state),
@@ -144,6 +148,7 @@ class _Writer:
         return f"{shorten(label)}{after}{listed}"
 
     def details(self, node: Node) -> Iterator[str]:
+        """The lines below it."""
         yield from display_lines(str(getattr(node, "description", "")))
         if isinstance(node, BaseAction):
             yield f"{shorten(node.plugin)} {value_text(node.request)}"
@@ -151,6 +156,7 @@ class _Writer:
                 yield from self._attempt(number, attempt)
 
     def _attempt(self, number: int, attempt: Attempt) -> Iterator[str]:
+        """The lines of one attempt."""
         facts = list(self._times(attempt))
         facts += ["interrupted"] if attempt.interrupted else []
         facts += ["unresponsive"] if attempt.unresponsive else []
@@ -171,6 +177,7 @@ class _Writer:
             yield f"{_INDENT}noted {shorten(name)}={value_text(note)}"
 
     def _times(self, span: State | Attempt) -> Iterator[str]:
+        """When it began and ended, and how long it took."""
         if self.times and span.started is not None:
             yield f"started {_time_text(span.started)}"
         if self.times and span.ended is not None:
@@ -180,6 +187,7 @@ class _Writer:
 
 
 def _status_text(node: Node) -> str:
+    """How far the object has come."""
     if not isinstance(node, Plan):
         return node.state.status.name.lower().replace("_", " ")
     reasons = ", ".join(reason.name for reason in node.reasons)
@@ -203,5 +211,6 @@ def _settings(node: Node) -> Iterator[str]:
 
 
 def _time_text(time: datetime) -> str:
+    """A time, in UTC."""
     in_utc = time.astimezone(UTC) if time.tzinfo is not None else time
     return in_utc.isoformat(sep=" ").replace("+00:00", "Z")
