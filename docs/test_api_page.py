@@ -11,6 +11,8 @@ import pytest
 REFERENCE = Path(__file__).parent / "reference"
 PAGE = (REFERENCE / "api.md").read_text(encoding="utf-8")
 FACES = ("errors", "plugins", "results", "vaults")
+"""Those whose names ``workstream`` finds at run time, too."""
+ALL_FACES = (*FACES, "show")
 
 
 def exported(module: str) -> set[str]:
@@ -30,7 +32,7 @@ def test_the_page_names_all_that_is_exported() -> None:
     assert sorted(named("workstream")) == sorted(exported("workstream"))
 
 
-@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("face", ALL_FACES)
 def test_the_page_names_what_the_other_faces_export(face: str) -> None:
     """Each stands below its module; those of the errors that all need, at the top."""
     names = named(f"workstream.{face}")
@@ -49,7 +51,7 @@ def test_the_page_names_what_the_other_faces_export(face: str) -> None:
 def test_no_name_is_in_two_faces() -> None:
     """But for the errors that everybody catches, each name has one module."""
     shared = {"PluginError", "ValidationError", "WorkstreamError"}
-    modules = ["workstream", *(f"workstream.{face}" for face in FACES)]
+    modules = ["workstream", *(f"workstream.{face}" for face in ALL_FACES)]
     names = [name for module in modules for name in exported(module)]
 
     assert {name for name in names if names.count(name) > 1} == shared

@@ -49,6 +49,7 @@ FACES = (
     "errors",
     "plugins",
     "results",
+    "show",
     "vaults",
     "testing",
     "testing.__init__",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+import attrs
 import trio
 
 from .._attempts.verbs import on_interrupt_by
@@ -42,74 +43,64 @@ from .service import Service
 log = logging.getLogger("workstream")
 
 
+@attrs.frozen
 class Launcher:
-    """Starts and recovers plans of one store."""
+    """Starts and recovers plans of one store.
 
-    def __init__(
-        self,
-        vault: Vault,
-        registry: Registry,
-        codec: Codec,
-        service: Service,
-        *,
-        max_submit: float,
-        now: Callable[[], datetime],
-    ) -> None:
-        """Make a launcher.
+    Attributes:
+        vault: The store.
+        registry: The plugins.
+        codec: Reads plans, and encodes what changes.
+        service: Runs them.
+        max_submit: Seconds after its submission in which a plan may be started.
+        now: Tells the time that is recorded.
+    """
 
-        Args:
-            vault: The store.
-            registry: The plugins.
-            codec: Reads plans, and encodes what changes.
-            service: Runs them.
-            max_submit: Seconds after its submission in which a plan may be started.
-            now: Tells the time that is recorded.
-        """
-        self._vault = vault
-        self._registry = registry
-        self._codec = codec
-        self._service = service
-        self._max_submit = max_submit
-        self._now = now
+    vault: Vault
+    registry: Registry
+    codec: Codec
+    service: Service
+    max_submit: float
+    now: Callable[[], datetime]
 
     async def start(self, plan_id: UUID) -> None:
         """Start a plan if nobody runs it and it was never started (ST-1 to ST-5)."""
-        self._service.require_open()
-        if not await self._vault.claim(plan_id):
-            await self._vault.row(plan_id)  # it must exist all the same
+        self.service.require_open()
+        if not await self.vault.claim(plan_id):
+            await self.vault.row(plan_id)  # it must exist all the same
             return
-        async with self._service.begins(plan_id):
+        async with self.service.begins(plan_id):
             await self._start_claimed(plan_id)
 
     async def _start_claimed(self, plan_id: UUID) -> None:
-        row = await self._vault.row(plan_id)
+        row = await self.vault.row(plan_id)
         if row.status is not Status.NOT_STARTED:
             return
-        now = self._now()
+        now = self.now()
         if (
             row.submitted is None
-            or (now - row.submitted).total_seconds() > self._max_submit
+            or (now - row.submitted).total_seconds() > self.max_submit
         ):
             message = (
-                f"plan {row.name!r} was submitted more than {self._max_submit:g} seconds "
+                f"plan {row.name!r} was submitted more than {self.max_submit:g} seconds "
                 "ago: look whether it still fits, and submit it again"
             )
             raise PlanStaleError(message, plan_id)
-        stored = await self._vault.read(plan_id)
-        plan = self._codec.load(stored)
+        stored = await self.vault.read(plan_id)
+        plan = self.codec.load(stored)
         self._refuse_unfit(plan, plan_id, fresh=True)
         plan.state = State(Status.RUNNING, now)
         write = Write(
             plan_id=plan_id,
             first=stored.position + 1,
-            changes=(self._codec.row_of(plan),),
+            changes=(self.codec.row_of(plan),),
             expect=Status.NOT_STARTED,
         )
         try:
-            await self._service.write(write)
+            await self.service.write(write)
         except ConflictError:
             return  # a stop came first (SP-1)
-        self._service.launch(plan, stored, stored.position + 1)
+        self.service.launch(plan, stored, stored.position + 1)
 
     async def recover_all(
         self, max_last_update: float | None
@@ -121,7 +112,7 @@ class Launcher:
             from it (R-4).
         """
         errors: dict[UUID, WorkstreamError] = {}
-        for row in await self._vault.search(statuses=[Status.RUNNING]):
+        for row in await self.vault.search(statuses=[Status.RUNNING]):
             with trio.CancelScope(shield=True):
                 try:
                     await self.recover(row.id, max_last_update=max_last_update)
@@ -139,19 +130,19 @@ class Launcher:
 
     async def recover(self, plan_id: UUID, *, max_last_update: float | None) -> bool:
         """Recover a plan unless somebody runs it or it is not R; whether it did (R-1)."""
-        self._service.require_open()
-        if not await self._vault.claim(plan_id):
+        self.service.require_open()
+        if not await self.vault.claim(plan_id):
             return False
-        async with self._service.begins(plan_id):
+        async with self.service.begins(plan_id):
             return await self._recover_claimed(plan_id, max_last_update)
 
     async def _recover_claimed(
         self, plan_id: UUID, max_last_update: float | None
     ) -> bool:
-        stored = await self._vault.read(plan_id)
+        stored = await self.vault.read(plan_id)
         if stored.row.status is not Status.RUNNING:
             return False
-        plan = self._codec.load(stored)
+        plan = self.codec.load(stored)
         clock = self._clock_of(plan)
         now = clock()
         aged_out = recovery.is_too_old(plan, now, max_last_update)
@@ -161,17 +152,17 @@ class Launcher:
             self._refuse_unfit(plan, plan_id, fresh=False)
             changed = recovery.put_in_order(
                 plan,
-                on_interrupt_by(self._registry),
+                on_interrupt_by(self.registry),
                 now,
                 stop_requested=any(each.verb == STOP for each in stored.requests),
             )
         changes: list[Change] = [
-            self._codec.row_of(plan) if node is plan else self._codec.record_of(node)
+            self.codec.row_of(plan) if node is plan else self.codec.record_of(node)
             for node in changed
         ]
         if changes:
             first = stored.position + 1
-            await self._service.write(
+            await self.service.write(
                 Write(
                     plan_id=plan_id,
                     first=first,
@@ -188,19 +179,19 @@ class Launcher:
             )
             return False
         log.info("plan %r (%s) is resumed", plan.name, plan_id)
-        self._service.launch(plan, stored, stored.position + len(changes), now=clock)
+        self.service.launch(plan, stored, stored.position + len(changes), now=clock)
         return True
 
     def _clock_of(self, plan: Plan) -> Callable[[], datetime]:
         """A clock that is not behind what is stored of the plan."""
         latest = recovery.last_update(plan)
-        if latest is None or latest <= self._now():
-            return self._now
-        return Clock(self._now, elapsed=trio.current_time, not_before=latest)
+        if latest is None or latest <= self.now():
+            return self.now
+        return Clock(self.now, elapsed=trio.current_time, not_before=latest)
 
     def _refuse_unfit(self, plan: Plan, plan_id: UUID, *, fresh: bool) -> None:
         check = check_startable if fresh else check_resumable
-        faults = check(plan, self._registry)
+        faults = check(plan, self.registry)
         if faults:
             lines = "\n".join(f"  {fault}" for fault in faults)
             verb = "started" if fresh else "resumed"

@@ -56,7 +56,9 @@ async def open_store(
             for entry in await store.entries():
                 print(entry.row.name, entry.row.outcome.value, entry.crashed)
 
-    No plugin package is imported: requests and responses are plain data (STO-8).
+    No plugin package is imported: requests and responses are plain data (STO-8). A
+    vault that is not ``shared``, in memory for example, tells nothing of what an engine
+    does in it: there, use the engine, which is a ``Store`` itself.
 
     Args:
         store: A directory; a vault, which is opened and closed here; ``scheme:location``
@@ -292,6 +294,7 @@ class Store:
         self, plan_id: UUID, verb: str, reason: str, by: str | None
     ) -> Status:
         """Ask until the plan is as it was when its effect was made up (CT-2)."""
+        found = Status.NOT_STARTED  # until it is known
         with trio.CancelScope(shield=True):
             while True:
                 row = await self.vault.row(plan_id)

@@ -1,0 +1,55 @@
+"""What is shown of plans, for whoever draws them: a page, a report, a bot.
+
+::
+
+    from workstream import open_store
+    from workstream.show import overview
+
+    async with open_store() as store:
+        shown = await overview(store, plan_id)
+
+Secrets are removed. Texts of strangers come as they are: make them safe for where you
+draw them.
+"""
+
+from ._show.data import entry_data, event_data, overview_data
+from ._show.narration import Narrator, Told
+from ._show.outline import Branch, outline
+from ._show.overview import Overview, overview
+from ._show.progress import FailedAction, Place, Progress, RunningAction, Section
+from ._show.waiting import Wait, waits
+from ._show.words import (
+    counts_words,
+    gist,
+    outcome_words,
+    status_words,
+    took,
+    why,
+)
+from ._store.ids import short_id
+
+__all__ = [
+    "Branch",
+    "FailedAction",
+    "Narrator",
+    "Overview",
+    "Place",
+    "Progress",
+    "RunningAction",
+    "Section",
+    "Told",
+    "Wait",
+    "counts_words",
+    "entry_data",
+    "event_data",
+    "gist",
+    "outcome_words",
+    "outline",
+    "overview",
+    "overview_data",
+    "short_id",
+    "status_words",
+    "took",
+    "waits",
+    "why",
+]
