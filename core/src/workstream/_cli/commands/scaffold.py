@@ -17,7 +17,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from ..._registry.host import GROUP
+from ..._registry.packages import GROUP
 
 TEMPLATE = files(__package__.rpartition(".")[0]) / "new_plugin"
 SUFFIX = ".template"
