@@ -23,10 +23,10 @@ from ._show.words import (
     gist,
     outcome_words,
     status_words,
-    took,
     why,
 )
 from ._store.ids import short_id
+from ._values.durations import took
 
 __all__ = [
     "Branch",
