@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,14 +57,13 @@ html_static_path = ["_site/static"]
 html_css_files = ["workstream.css"]
 html_theme_options = {"navigation_with_keys": True}
 
-KINDS = {
-    "breaking": "Breaking changes",
-    "removal": "Deprecations and removals",
-    "deprecation": "Deprecations and removals",
-    "feature": "New",
-    "bugfix": "Mended",
-    "doc": "Documentation",
+PYPROJECT = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+KINDS: dict[str, str] = {
+    kind["directory"]: kind["name"]
+    for kind in PYPROJECT["tool"]["towncrier"]["type"]
+    if kind["showcontent"]
 }
+"""The kinds of news fragments, and their headings."""
 
 
 def contents(readme: str) -> str:
