@@ -33,7 +33,7 @@ from workstream._protocols.plugin import (
     Context,
     NotDone,
 )
-from workstream._protocols.runtime import Outcome
+from workstream._protocols.runtime import AttemptOutcome
 from workstream._values.state import Attempt, OnInterrupt, PluginError, WhenDeferred
 from workstream.retries import RetryPolicy
 
@@ -137,16 +137,16 @@ class ToyRuntime:
     def wake(self) -> None:
         pass  # the driver asks every condition at every step
 
-    async def execute(self, action: BaseAction, attempt: Attempt) -> Outcome:
+    async def execute(self, action: BaseAction, attempt: Attempt) -> AttemptOutcome:
         plugin = self._plugins[action.plugin]
         try:
-            return Outcome(
+            return AttemptOutcome(
                 await plugin.execute(cast("Any", self.driver), action.request)
             )
         except PluginError as error:
-            return Outcome(error=error)
+            return AttemptOutcome(error=error)
 
-    async def reconcile(self, action: BaseAction) -> Outcome | NotDone:
+    async def reconcile(self, action: BaseAction) -> AttemptOutcome | NotDone:
         raise NotImplementedError
 
     @asynccontextmanager

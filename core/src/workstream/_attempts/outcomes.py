@@ -16,7 +16,7 @@ from .._authoring.errors import leaves_of
 from .._interpreter import judgement
 from .._plan.plan import BaseAction
 from .._protocols.plugin import AnyPlugin
-from .._protocols.runtime import Outcome
+from .._protocols.runtime import AttemptOutcome
 from .._secrets.scrubbing import hide_in_error, hide_within
 from .._values.annotations import fits, type_text
 from .._values.state import Link, PluginError, chained
@@ -38,27 +38,27 @@ class StorableCheck(Protocol):
         ...
 
 
-def timed_out(wrapped: PluginError | None = None) -> Outcome:
+def timed_out(wrapped: PluginError | None = None) -> AttemptOutcome:
     """The outcome of an attempt that exceeded its timeout (A-4)."""
-    return Outcome(error=PluginError(TIMED_OUT, wrapped=wrapped))
+    return AttemptOutcome(error=PluginError(TIMED_OUT, wrapped=wrapped))
 
 
-def stray_cancellation() -> Outcome:
+def stray_cancellation() -> AttemptOutcome:
     """The outcome of an attempt that raised a cancellation that nobody asked for (A-8)."""
     message = (
         "a cancellation that nobody asked for came out of the plugin: a connection or "
         "task that it shares between calls may have kept one"
     )
-    return Outcome(error=PluginError(message))
+    return AttemptOutcome(error=PluginError(message))
 
 
-def not_installed(action: BaseAction) -> Outcome:
+def not_installed(action: BaseAction) -> AttemptOutcome:
     """The outcome of an attempt whose plugin is not there (A-12)."""
     message = f"plugin {action.plugin!r} is not installed here"
-    return Outcome(error=PluginError(message, permanent=True))
+    return AttemptOutcome(error=PluginError(message, permanent=True))
 
 
-def outcome_of_exception(error: BaseException) -> Outcome:
+def outcome_of_exception(error: BaseException) -> AttemptOutcome:
     """The outcome of an attempt whose plugin raised (A-8).
 
     A plugin that uses a nursery raises groups of exceptions; what counts is what is
@@ -68,13 +68,13 @@ def outcome_of_exception(error: BaseException) -> Outcome:
     if len(found) == 1:
         error = found[0]
         if isinstance(error, PluginError):
-            return Outcome(error.response, _as_data(error))
-        return Outcome(error=PluginError(_text(error)))
+            return AttemptOutcome(error.response, _as_data(error))
+        return AttemptOutcome(error=PluginError(_text(error)))
     permanent = any(isinstance(e, PluginError) and e.permanent for e in found)
     message = "; ".join(
         str(e) if isinstance(e, PluginError) else _text(e) for e in found
     )
-    return Outcome(error=PluginError(message, permanent=permanent))
+    return AttemptOutcome(error=PluginError(message, permanent=permanent))
 
 
 def is_any(error: BaseException, *kinds: type[BaseException]) -> bool:
@@ -102,14 +102,14 @@ def _text(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def outcome_of_response(response: object) -> Outcome:
+def outcome_of_response(response: object) -> AttemptOutcome:
     """The outcome of an attempt whose plugin returned (A-3).
 
     Returning a ``PluginError`` equals raising it (A-8).
     """
     if isinstance(response, PluginError):
-        return Outcome(response.response, _as_data(response))
-    return Outcome(response)
+        return AttemptOutcome(response.response, _as_data(response))
+    return AttemptOutcome(response)
 
 
 def _as_data(error: PluginError) -> PluginError:
@@ -142,8 +142,11 @@ def _link(error: PluginError) -> Link:
 
 
 def check_outcome(
-    outcome: Outcome, action: BaseAction, plugin: AnyPlugin, storable: StorableCheck
-) -> Outcome:
+    outcome: AttemptOutcome,
+    action: BaseAction,
+    plugin: AnyPlugin,
+    storable: StorableCheck,
+) -> AttemptOutcome:
     """The outcome, unless its response is of the wrong type or cannot be stored.
 
     Then it is a permanent error that keeps the plugin's own as ``wrapped`` (A-6, A-7).
@@ -156,7 +159,7 @@ def check_outcome(
             f"plugin {action.plugin!r} returned {type_text(type(response))}, "
             f"but its response type is {type_text(plugin.response_type)}"
         )
-        return Outcome(error=PluginError(message, permanent=True, wrapped=error))
+        return AttemptOutcome(error=PluginError(message, permanent=True, wrapped=error))
     try:
         storable.check_storable(action, response)
     except Exception as reason:
@@ -164,11 +167,11 @@ def check_outcome(
             f"plugin {action.plugin!r} returned a {type_text(type(response))} that "
             f"cannot be stored: {_text(reason)}"
         )
-        return Outcome(error=PluginError(message, permanent=True, wrapped=error))
+        return AttemptOutcome(error=PluginError(message, permanent=True, wrapped=error))
     return outcome
 
 
-def hide_secrets(outcome: Outcome, secrets: frozenset[str]) -> Outcome:
+def hide_secrets(outcome: AttemptOutcome, secrets: frozenset[str]) -> AttemptOutcome:
     """The outcome with the values of secrets removed from all its texts (CL-8)."""
     if not secrets:
         return outcome

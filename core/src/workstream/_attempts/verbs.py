@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from .._plan.plan import Action, BaseAction
 from .._protocols.plugin import ActionPlugin, AnyPlugin, NotDone
-from .._protocols.runtime import Outcome
+from .._protocols.runtime import AttemptOutcome
 from .._values.state import Attempt, OnInterrupt
 from ..retries import FAST, RetryPolicy
 from .outcomes import StorableCheck, check_outcome, not_installed, time_left
@@ -62,7 +62,7 @@ class PluginVerbs(ABC):
         plugin = self._plugin(action.plugin)
         return FAST if plugin is None else plugin.retry
 
-    async def execute(self, action: BaseAction, attempt: Attempt) -> Outcome:
+    async def execute(self, action: BaseAction, attempt: Attempt) -> AttemptOutcome:
         """One attempt: secrets resolved, timeout kept, outcome returned (A-3)."""
         plugin = self._plugin(action.plugin)
         if plugin is None:
@@ -73,7 +73,7 @@ class PluginVerbs(ABC):
         outcome = await self._call(plugin.execute, action, attempt, seconds)
         return check_outcome(outcome, action, plugin, self._storable)
 
-    async def reconcile(self, action: BaseAction) -> Outcome | NotDone:
+    async def reconcile(self, action: BaseAction) -> AttemptOutcome | NotDone:
         """Ask what became of the interrupted attempt: within the timeout (R-7)."""
         plugin = self._plugin(action.plugin)
         if not isinstance(plugin, ActionPlugin):
@@ -97,5 +97,5 @@ class PluginVerbs(ABC):
         action: BaseAction,
         attempt: Attempt,
         seconds: float,
-    ) -> Outcome:
+    ) -> AttemptOutcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""

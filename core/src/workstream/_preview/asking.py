@@ -20,7 +20,7 @@ from .._codec.codec import Codec
 from .._plan.plan import BaseAction, CheckAction, Node, Plan
 from .._protocols.plugin import ActionPlugin, AnyPlugin
 from .._protocols.preview import Preview
-from .._protocols.runtime import Outcome
+from .._protocols.runtime import AttemptOutcome
 from .._registry.registry import Registry
 from .._runtime.lookups import Lookups
 from .._runtime.trio_calls import TrioCalls
@@ -133,7 +133,7 @@ class Asking(TrioCalls):
         function: Callable[[Any, Any], Awaitable[object]],
         action: BaseAction,
         attempt: Attempt,
-    ) -> Outcome:
+    ) -> AttemptOutcome:
         """Call a plugin when there is room; its time begins then."""
         async with self._room:
             seconds = action.timeout

@@ -69,7 +69,7 @@ from .._protocols.plugin import (
     CheckPlugin,
     can_preview,
 )
-from .._protocols.runtime import Outcome
+from .._protocols.runtime import AttemptOutcome
 from .._registry.registry import Registry
 from .._runtime.plugin_init import init_plugins
 from .._validation.validation import prepared
@@ -195,7 +195,7 @@ class PreviewRuntime(Asking):
 
     # --- the verbs that ask ---------------------------------------------------------
 
-    async def execute(self, action: BaseAction, attempt: Attempt) -> Outcome:
+    async def execute(self, action: BaseAction, attempt: Attempt) -> AttemptOutcome:
         """Ask what the action would do; then it counts as done.
 
         Only a bypass check that did not pass counts as failed, as it fails nothing.
@@ -206,8 +206,8 @@ class PreviewRuntime(Asking):
             found = await self._preview(action, attempt)
         self._found[position_of(action)] = found
         if self._is_bypass(action) and found.forecast is not Forecast.PASSED:
-            return Outcome(error=PluginError(found.summary, permanent=True))
-        return Outcome()
+            return AttemptOutcome(error=PluginError(found.summary, permanent=True))
+        return AttemptOutcome()
 
     async def _check(self, action: CheckAction, attempt: Attempt) -> PreviewItem:
         """Run a check, as far as its answer says anything about the run (PV-3)."""

@@ -10,7 +10,7 @@ them:
 1. ``record`` returns at once, and the records of one plan become durable in the order
    in which they were made (STO-10). As the interpreter changes memory and records it
    with no ``await`` between, every crash leaves a prefix of one history.
-2. A plugin's failure is an ``Outcome``, never an exception (T-5). What a verb does
+2. A plugin's failure is an ``AttemptOutcome``, never an exception (T-5). What a verb does
    raise breaks the whole run off, as a crash would: nothing catches it on the way.
 3. Cancellation belongs to the runtime. The interpreter never cancels; it gives its
    waits a condition that ends them.
@@ -32,7 +32,7 @@ from .plugin import NotDone
 
 
 @attrs.define
-class Outcome:
+class AttemptOutcome:
     """How an attempt ended: a response, an error, or both (A-3)."""
 
     response: object = None
@@ -87,11 +87,11 @@ class Runtime(Protocol):
         """Say that the ``until`` of a wait may have come true."""
         ...
 
-    async def execute(self, action: BaseAction, attempt: Attempt) -> Outcome:
+    async def execute(self, action: BaseAction, attempt: Attempt) -> AttemptOutcome:
         """Make one call of the action's plugin, its timeout kept (section 10)."""
         ...
 
-    async def reconcile(self, action: BaseAction) -> Outcome | NotDone:
+    async def reconcile(self, action: BaseAction) -> AttemptOutcome | NotDone:
         """Ask the action's plugin what became of the interrupted attempt (R-7)."""
         ...
 

@@ -16,7 +16,7 @@ from .._attempts.outcomes import (
     timed_out,
 )
 from .._authoring.errors import leaves_of
-from .._protocols.runtime import Outcome
+from .._protocols.runtime import AttemptOutcome
 from .._values.errors import SecretError
 from .._values.state import PluginError
 from .lookups import Lookups, LookupTimeoutError
@@ -25,7 +25,7 @@ from .lookups import Lookups, LookupTimeoutError
 class NoSecretsError(Exception):
     """The secrets of a request are not to be had; ``outcome`` is the attempt's."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: AttemptOutcome) -> None:
         """Take the outcome."""
         super().__init__(outcome)
         self.outcome = outcome
@@ -47,7 +47,7 @@ async def with_secrets(
     try:
         return await lookups.resolved(request, seconds)
     except SecretError as error:
-        raise NoSecretsError(Outcome(error=PluginError(str(error)))) from None
+        raise NoSecretsError(AttemptOutcome(error=PluginError(str(error)))) from None
     except LookupTimeoutError as error:
         raise NoSecretsError(timed_out(PluginError(str(error)))) from None
 
@@ -57,7 +57,7 @@ async def outcome_of_call(
     context: object,
     request: object,
     scope: trio.CancelScope,
-) -> Outcome:
+) -> AttemptOutcome:
     """Call a plugin's method; what it did is returned and never raised.
 
     Args:

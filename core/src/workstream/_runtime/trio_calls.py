@@ -16,7 +16,7 @@ from .._interpreter import judgement
 from .._plan.paths import paths
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import position_of
-from .._protocols.runtime import Outcome
+from .._protocols.runtime import AttemptOutcome
 from .._values.state import Attempt
 from .calls import NoSecretsError, outcome_of_call, with_secrets
 from .lookups import Lookups
@@ -57,7 +57,7 @@ class TrioCalls(TrioLoop, PluginVerbs):
         action: BaseAction,
         attempt: Attempt,
         seconds: float,
-    ) -> Outcome:
+    ) -> AttemptOutcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
         ends = trio.current_time() + seconds
         try:

@@ -37,7 +37,7 @@ from workstream._codec.records import row_of
 from workstream._interpreter import judgement
 from workstream._interpreter.interpreter import Interpreter
 from workstream._plan.plan import BaseAction, Node, Plan
-from workstream._protocols.runtime import Outcome
+from workstream._protocols.runtime import AttemptOutcome
 from workstream._protocols.vault import Change, Vault, Write
 from workstream._secrets.filling import resolve
 from workstream._values.state import Attempt
@@ -203,7 +203,7 @@ class SimulatedRuntime(PluginVerbs):
 
     # --- the verbs that call a plugin ---------------------------------------------
 
-    async def execute(self, action: BaseAction, attempt: Attempt) -> Outcome:
+    async def execute(self, action: BaseAction, attempt: Attempt) -> AttemptOutcome:
         """One attempt: secrets made up, timeout kept, outcome returned (A-3)."""
         self._history.called(action, attempt, self._loop.time)
         return await super().execute(action, attempt)
@@ -214,7 +214,7 @@ class SimulatedRuntime(PluginVerbs):
         action: BaseAction,
         attempt: Attempt,
         seconds: float,
-    ) -> Outcome:
+    ) -> AttemptOutcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
         loop = self._loop
         request, secrets = resolve(action.request, _MADE_UP)
@@ -239,7 +239,7 @@ class SimulatedRuntime(PluginVerbs):
 
     def _outcome_of(
         self, error: BaseException, action: BaseAction, scope: CallScope
-    ) -> Outcome:
+    ) -> AttemptOutcome:
         """What an exception out of a plugin means; one that is nobody's goes on."""
         if isinstance(error, ForeignAwait):
             raise Abandon(self._foreign(action, error.library)) from None
