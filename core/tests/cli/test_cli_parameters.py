@@ -105,6 +105,7 @@ def test_texts_become_values(annotation: Any, texts: list[str], value: Any) -> N
         (timedelta, ["9" * 30 + "d"], "is not a length of time, such as 90, 1.5s"),
         (date, ["May"], "'May' is not a date, such as 2031-05-01"),
         (UUID, ["x"], "'x' is not a UUID"),
+        (Path, ["~no-such-user-here/x"], "'~no-such-user-here/x' is not a Path"),
         (str, ["a", "b"], "it takes one value, not 2"),
         (int, ["\x1b[2J"], "'\\x1b[2J' is not a valid integer"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -112,3 +113,66 @@ def test_data_has_standard_output_for_itself(
     assert ended.stderr.count("noise") >= 2
     assert "noise" not in ended.stdout
     assert words[-1] != "--json" or json.loads(ended.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["list"], 0),
+        (["run", "PLAN"], 0),
+        (["validate", "PLAN"], 0),
+        (["doctor"], 0),
+        (["run", "plan.py"], 2),
+        (["backup", "copy"], 2),
+        (["restore", "copy", "--store", "new"], 2),
+        (["export", "-o", "plan.json"], 2),
+        (["new-plugin", "acmex"], 2),
+        (["show", "--store", "relative"], 2),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else str(words),
+)
+def test_a_directory_that_is_gone_is_no_bug(
+    call: Call, write_plan: WritePlan, tmp_path: Path, words: list[str], status: int
+) -> None:
+    """Nothing that the command needs is there: it says so, and what needs nothing works."""
+    plan = str(write_plan(GOOD))
+    call("run", plan)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    given = [plan if word == "PLAN" else word for word in words]
+
+    ended = subprocess.run(
+        ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(gone), *COMMAND, *given],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == status, ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["list"], ["run", "PLAN", "-p", "x=1"], ["doctor"], ["plugins"]],
+    ids=" ".join,
+)
+def test_an_empty_environment_will_do(
+    call: Call, write_plan: WritePlan, tmp_path: Path, words: list[str]
+) -> None:
+    """Without PATH, HOME and a locale; only the place of the packages is told."""
+    plan = write_plan(GOOD)
+    call("run", plan)
+    keep = ("PYTHONPATH", "TOY_IMPORTS", "WORKSTREAM_PLUGINS", "WORKSTREAM_STORE")
+    given = [str(plan) if word == "PLAN" else word for word in words]
+
+    ended = subprocess.run(
+        [*COMMAND, *given],
+        env={name: os.environ[name] for name in keep},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == (2 if "PLAN" in words else 0), ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -85,7 +85,7 @@ class Told(Kind):
         """See click."""
         try:
             return self._read(value)
-        except ValueError:
+        except (ValueError, RuntimeError):  # of ~user, where there is no such home
             self.fail(f"{shorten(value)!r} is not {self._wanted}.", param, ctx)
 
 

@@ -92,13 +92,16 @@ class Service:
         gone.set()
 
     async def _close(self, gone: trio.Event) -> None:
+        began = list(self.runs.values())
         self._nursery.cancel_scope.cancel()
         with trio.move_on_after(LEAVE_AFTER):
             await gone.wait()
         if gone.is_set():
             await self._vault.close()
             return
-        names = ", ".join(repr(run.name) for run in self.runs.values())
+        # A run may be out of the table, and its plugin not yet out of its call.
+        left = list(self.runs.values()) or began
+        names = ", ".join(repr(run.name) for run in left)
         log.error(
             "plugins of %s ignore their cancellation; the engine is left without waiting "
             "for them, and their plans stay claimed until this process ends",

@@ -91,9 +91,9 @@ def _write_file(path: Path, text: str, *, private: bool) -> None:
     Raises:
         Refusal: It cannot be written; then what was there is still there.
     """
-    # Through links; and what is no file, such as /dev/stdout, must not become one.
-    path = Path(os.path.realpath(path))
     try:
+        # Through links; and what is no file, such as /dev/stdout, must not become one.
+        path = Path(os.path.realpath(path))
         if path.exists() and not path.is_file():
             path.write_text(text, encoding="utf-8")
             return
@@ -130,6 +130,12 @@ def backup(destination: Path, store: str | None, as_json: bool) -> int:
     renamed when it is whole and on the disk. It holds the secrets that plans hold, and
     only its owner can open it. `workstream restore` makes a store of it.
     """
+
+    try:
+        destination = destination.absolute()
+    except OSError as error:
+        message = f"{destination}: the current directory is gone: {error.strerror}"
+        raise Refusal(message) from error
 
     async def back_up() -> StoreCopy:
         async with opened(store) as plans:
