@@ -132,7 +132,7 @@ def backup(destination: Path, store: str | None, as_json: bool) -> int:
     """
 
     try:
-        destination = destination.absolute()
+        destination.absolute()
     except OSError as error:
         message = f"{destination}: the current directory is gone: {error.strerror}"
         raise Refusal(message) from error
