@@ -57,7 +57,7 @@ def put_in_order(
             it takes effect unless it came too late (SP-8, SP-9).
 
     Returns:
-        The objects that were changed, in walk order.
+        The objects that were changed; a container after its actions (STO-10).
     """
     changed: list[Node] = []
     if stop_requested and judgement.can_stop(plan):
@@ -120,7 +120,7 @@ def settle(
     if decided:
         container.state.status = outcome
         container.state.ended = _latest_end(container, now)
-        changed.insert(0, container)
+        changed.append(container)  # after what it follows from (STO-10)
     return changed
 
 
