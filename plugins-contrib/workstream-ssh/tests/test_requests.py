@@ -140,7 +140,7 @@ def test_all_faults_of_a_command_are_told_at_once() -> None:
             "unless[0] is 'ls -l': write each word",
         ),
         (RunOn("w", ("x",), creates="x"), "creates must be an absolute path or begin"),
-        (RunOn("w", ("x",), removes=""), "removes must be an absolute path or begin"),
+        (RunOn("w", ("x",), removes=""), "removes is empty"),
         (RunOn("w", ("x",), become="a b"), "become.user is 'a b': it holds characters"),
         (RunOn("w", ("x",), become=wrong(True)), "become must be a Become or a user's"),
         (

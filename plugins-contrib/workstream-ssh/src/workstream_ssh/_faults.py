@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import re
 from collections.abc import Iterator
 from typing import cast
 
 from workstream import SecretRef
-from workstream.plugins import argument_faults, numbered
+from workstream.plugins import (
+    argument_faults,
+    flag_faults,
+    number_faults,
+    numbered,
+    path_faults,
+    text_faults,
+    words_faults,
+)
 
 from ._connecting.become import become_faults
 from ._connecting.hosts import host_faults, name_faults
@@ -26,11 +33,11 @@ def command_faults(request: RunOn | ShellOn, *, is_check: bool = False) -> list[
     if isinstance(request, RunOn):
         found += _argv_faults("argv", request.argv)
     else:
-        found += _text_faults("script", request.script)
+        found += text_faults("script", request.script, empty=True)
         if not found and not request.script.strip():
             found.append("script is blank")
         found += _argv_faults("interpreter", request.interpreter)
-        found += _words_faults("args", request.args)
+        found += words_faults("args", request.args)
     if request.cwd is not None:
         found += _remote_path_faults("cwd", request.cwd)
     found += _remote_path_faults("directory", request.directory)
@@ -39,9 +46,8 @@ def command_faults(request: RunOn | ShellOn, *, is_check: bool = False) -> list[
     found += _length_faults(request)
     found += _input_faults(request)
     found += _number_faults(request)
-    if not isinstance(cast("object", request.detached), bool):
-        found.append(f"detached must be True or False, not {request.detached!r}")
-    elif request.detached and is_check:
+    found += flag_faults(request, "detached")
+    if request.detached is True and is_check:
         found.append("a check is run again as often as need be, and cannot be detached")
     for field in ("creates", "removes", "unless"):
         if is_check and getattr(request, field) is not None:
@@ -55,7 +61,7 @@ def copy_faults(request: CopyTo | CopyFrom) -> list[str]:
     local, remote = ("source", "target")
     if isinstance(request, CopyFrom):
         local, remote = remote, local
-    found += _local_path_faults(local, getattr(request, local))
+    found += path_faults(local, getattr(request, local))
     found += _remote_path_faults(remote, getattr(request, remote))
     found += become_faults(request.become)
     target = cast("object", request.target)
@@ -76,38 +82,12 @@ def copy_faults(request: CopyTo | CopyFrom) -> list[str]:
     mode = cast("object", request.mode)
     if mode is not None and (type(mode) is not int or not 0 <= mode <= 0o777):
         found.append(f"mode must be a number such as 0o644, not {mode!r}")
-    if not isinstance(cast("object", request.make_parents), bool):
-        found.append(
-            f"make_parents must be True or False, not {request.make_parents!r}"
-        )
+    found += flag_faults(request, "make_parents")
     return found
 
 
-def _text_faults(what: str, text: object) -> Iterator[str]:
-    if not isinstance(text, str):
-        yield f"{what} must be text, not {type(text).__name__}"
-    elif "\0" in text:
-        yield f"{what} holds a NUL character, which no command can be given"
-    else:
-        try:
-            text.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:
-            yield f"{what} holds characters that cannot be encoded"
-
-
-def _words_faults(field: str, words: object) -> Iterator[str]:
-    if not isinstance(words, tuple):
-        hint = ""
-        if isinstance(words, str):
-            hint = f" ({field}=({words!r},) is one word; for a whole line use ShellOn)"
-        yield f"{field} must be a tuple of words, not {type(words).__name__}{hint}"
-        return
-    for index, word in enumerate(cast("tuple[object, ...]", words)):
-        yield from _text_faults(f"{field}[{index}]", word)
-
-
 def _argv_faults(field: str, words: object) -> Iterator[str]:
-    wrong = list(_words_faults(field, words))
+    wrong = list(words_faults(field, words))
     if wrong:
         yield from wrong
         return
@@ -124,7 +104,7 @@ def _argv_faults(field: str, words: object) -> Iterator[str]:
 
 
 def _pattern_faults(patterns: object) -> Iterator[str]:
-    wrong = list(_words_faults("exclude", patterns))
+    wrong = list(words_faults("exclude", patterns))
     if wrong:
         yield from wrong
         return
@@ -136,21 +116,12 @@ def _pattern_faults(patterns: object) -> Iterator[str]:
 
 
 def _remote_path_faults(field: str, path: object) -> Iterator[str]:
-    wrong = list(_text_faults(field, path))
+    """Find faults in a path on the host, which may begin with ``~/``."""
+    wrong = list(path_faults(field, path, home=True))
     if wrong:
         yield from wrong
-    elif not str(path).startswith(("/", "~/")) and path != "~":
-        yield f"{field} must be an absolute path or begin with ~/, not {path!r}"
     elif "\n" in str(path):
         yield f"{field} holds a line break: {path!r}"
-
-
-def _local_path_faults(field: str, path: object) -> Iterator[str]:
-    wrong = list(_text_faults(field, path))
-    if wrong:
-        yield from wrong
-    elif not str(path).startswith("/"):
-        yield f"{field} must be an absolute path, not {path!r} (~ is not expanded here)"
 
 
 def _length_faults(request: RunOn | ShellOn) -> Iterator[str]:
@@ -178,7 +149,7 @@ def _condition_faults(request: Options) -> Iterator[str]:
             yield from _remote_path_faults(field, path)
     unless = cast("object", request.unless)
     if isinstance(unless, str):
-        yield from _text_faults("unless", unless)
+        yield from text_faults("unless", unless, empty=True)
         if not unless.strip():
             yield "unless is blank"
     elif unless is not None:
@@ -197,7 +168,7 @@ def _input_faults(request: Options) -> Iterator[str]:
                     "underscores only, and begin with no digit"
                 )
             if not isinstance(value, SecretRef):
-                yield from _text_faults(f"env[{name!r}]", value)
+                yield from text_faults(f"env[{name!r}]", value, empty=True)
     stdin = cast("object", request.stdin)
     if not isinstance(stdin, (str, SecretRef, type(None))):
         yield f"stdin must be text or a SecretRef, not {type(stdin).__name__}"
@@ -216,13 +187,5 @@ def _number_faults(request: Options) -> Iterator[str]:
         for code in cast("tuple[object, ...]", codes):
             if type(code) is not int or not 0 <= code <= 255:
                 yield f"{code!r} in expected_exit_codes must be a number from 0 to 255"
-    keep = cast("object", request.keep)
-    if type(keep) is not int or not 0 <= keep <= MOST_KEPT:
-        yield f"keep must be a whole number from 0 to {MOST_KEPT:,}, not {keep!r}"
-    grace = cast("object", request.grace)
-    if (
-        not isinstance(grace, (int, float))
-        or isinstance(grace, bool)
-        or not (math.isfinite(grace) and grace >= 0)
-    ):
-        yield f"grace must be a number of seconds, 0 or more, not {grace!r}"
+    yield from number_faults("keep", request.keep, most=MOST_KEPT, whole=True, unit="")
+    yield from number_faults("grace", request.grace)
