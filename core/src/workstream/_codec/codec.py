@@ -35,7 +35,7 @@ from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import Item, give_ids, position_of
 from .._protocols.vault import NodeRecord, StoredPlan
 from .._values.errors import Fault, PlanCorruptError, ValidationError
-from .._values.state import Attempt, PluginError, State
+from .._values.state import Attempt, State, chained, links_of
 from .._values.wire import from_micros, moment, pack, to_micros, unpack
 from . import records
 from .value_codec import MisfitError, Plugins, Side, ValueCodec
@@ -43,8 +43,6 @@ from .value_codec import MisfitError, Plugins, Side, ValueCodec
 _DEFINITION = b"\x01"
 _RECORD = b"\x01"
 _NOTHING = (None, None, None)
-_LONGEST_CHAIN = 1_000
-"""How many wrapped errors are kept; one that wraps itself would never end."""
 
 
 class Codec:
@@ -170,7 +168,7 @@ class Codec:
             started if same_start else to_micros(attempt.started),
             ended if same_end else to_micros(attempt.ended),
             None if attempt.response is None else self._form_of(node, attempt),
-            None if attempt.error is None else _chain_of(attempt.error),
+            None if attempt.error is None else links_of(attempt.error),
             attempt.interrupted | attempt.unresponsive << 1,
             attempt.notes or None,
         )
@@ -218,7 +216,7 @@ class Codec:
             started=moment(started),
             ended=from_micros(ended),
             response=self._values.decode(node.plugin, Side.RESPONSE, response),
-            error=None if error is None else _error_of(error),
+            error=None if error is None else chained(error),
             interrupted=bool(flags & 1),
             unresponsive=bool(flags & 2),
             notes=notes or {},
@@ -279,24 +277,3 @@ def _collector_paused() -> Generator[None]:
             gc.unfreeze()
         if was_enabled:
             gc.enable()
-
-
-def _chain_of(error: PluginError) -> list[tuple[str, int, bool]]:
-    """The error and those behind it, outermost first."""
-    chain: list[tuple[str, int, bool]] = []
-    link: PluginError | None = error
-    while link is not None and len(chain) < _LONGEST_CHAIN:
-        chain.append((str(link.message), int(link.code), bool(link.permanent)))
-        link = link.wrapped
-    return chain
-
-
-def _error_of(chain: list[list[Any]]) -> PluginError:
-    """The error whose chain is given."""
-    error: PluginError | None = None
-    for message, code, permanent in reversed(chain):
-        error = PluginError(message, code=code, permanent=permanent, wrapped=error)
-    if error is None:
-        text = "an error without a message"
-        raise ValueError(text)
-    return error

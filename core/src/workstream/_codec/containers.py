@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import cattrs
 
+from .._values.annotations import LISTS, SEQUENCES, SETS
 from .forms import (
     TAG,
     VALUE,
@@ -28,13 +29,6 @@ from .forms import (
 )
 from .single_values import is_key
 
-_LISTS = (list, collections.abc.MutableSequence)
-_SEQUENCES = (
-    collections.abc.Sequence,
-    collections.abc.Collection,
-    collections.abc.Iterable,
-)
-_SETS = (set, collections.abc.Set, collections.abc.MutableSet, frozenset)
 _DICTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
@@ -48,9 +42,9 @@ def register_containers(made: cattrs.Converter, form: Form) -> None:
     def one_of(kinds: tuple[Any, ...]) -> Callable[[Any], bool]:
         return lambda wanted: (get_origin(wanted) or wanted) in kinds
 
-    register(one_of(_LISTS), _items_writer, partial(_items_reader, build=list))
-    register(one_of(_SEQUENCES), _sequence_writer, _sequence_reader)
-    register(one_of(_SETS), _set_writer, _set_reader)
+    register(one_of(LISTS), _items_writer, partial(_items_reader, build=list))
+    register(one_of(SEQUENCES), _sequence_writer, _sequence_reader)
+    register(one_of(SETS), _set_writer, _set_reader)
     register(one_of(_DICTS), _dict_writer, _dict_reader)
     register(_is_named_tuple, _named_tuple_writer, _named_tuple_reader)
     register(_is_even_tuple, _items_writer, partial(_items_reader, build=tuple))

@@ -24,7 +24,7 @@ from .._plan.walk import walk
 from .._secrets.references import StoredValue
 from .._values.annotations import is_record
 from .._values.errors import Fault
-from .._values.state import Attempt, PluginError, State
+from .._values.state import Attempt, Link, PluginError, State, chained, links_of
 from .converter import converter, new_converter
 from .forms import (
     TAG,
@@ -230,26 +230,22 @@ def _json() -> cattrs.Converter:
 
 def _error_data(error: PluginError) -> Any:
     """The dict of an error, and of those behind it."""
-    names = [field.name for field in attrs.fields(_PluginError)]
-    fields = {name: getattr(error, name) for name in names}
-    wrapped = fields.pop("wrapped")
-    data = {name: value for name, value in fields.items() if value or name == "message"}
-    return data if wrapped is None else {**data, "wrapped": _error_data(wrapped)}
+    data: Any = None
+    for link in reversed(links_of(error)):
+        fields = zip(("message", "code", "permanent"), link, strict=True)
+        found = {name: value for name, value in fields if value or name == "message"}
+        data = found if data is None else {**found, "wrapped": data}
+    return data
 
 
 def _error_of(data: Any) -> PluginError:
     """The error of such a dict."""
-    return _plugin_error(_json().structure(data, _PluginError))
-
-
-def _plugin_error(read: _PluginError) -> PluginError:
-    """The error with these fields."""
-    return PluginError(
-        read.message,
-        code=read.code,
-        permanent=read.permanent,
-        wrapped=None if read.wrapped is None else _plugin_error(read.wrapped),
-    )
+    read: _PluginError | None = _json().structure(data, _PluginError)
+    links: list[Link] = []
+    while read is not None:
+        links.append((read.message, read.code, read.permanent))
+        read = read.wrapped
+    return chained(links)
 
 
 def _structure_count(value: Any, _: Any) -> Any:
