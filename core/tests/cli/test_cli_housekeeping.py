@@ -527,7 +527,7 @@ def test_the_doctor_finds_what_is_wrong_with_plugins(
     assert "sick.act cannot be used: its init failed: OSError: the licence" in told
     assert "no_such_module_here" in told
     assert "pip uninstall broken" in told
-    assert "no installed package has an entry point of this name" in told
+    assert "names it, but no installed package of this name has plugins" in told
     assert findings(result, "problem")["programs"] == (
         "there is no program no-such-program, which sick.act and sick.other start",
         "install it, or put its directory into PATH",
