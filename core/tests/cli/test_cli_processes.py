@@ -360,11 +360,15 @@ def test_a_reader_that_leaves_early_harms_nothing(
 
 
 def run_on_terminal(
-    *arguments: object, until: bytes = b"", then: Path | None = None, **more: str
+    *arguments: object,
+    until: bytes = b"",
+    then: Path | None = None,
+    keys: bytes = b"",
+    **more: str,
 ) -> tuple[int, str]:
     """Run the command line on a terminal of 60 columns; its status and all it wrote.
 
-    As soon as it has written ``until``, the file ``then`` is made.
+    As soon as it has written ``until``, the keys are typed and the file ``then`` is made.
     """
     import fcntl
     import struct
@@ -390,6 +394,8 @@ def run_on_terminal(
             break
         written += piece
         if then is not None and until in written:
+            os.write(ours, keys)
+            keys = b""
             then.touch()
     os.close(ours)
     return child.wait(), written.decode()
@@ -419,6 +425,43 @@ def test_a_terminal_shows_live_progress_and_then_the_outcome(
     assert "failed (block)" in end
     assert "no space left" in end
     assert "workstream show" in end
+
+
+def test_typed_keys_leave_no_line_on_the_screen(
+    write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """The terminal does not show them while the screen is written over."""
+    plan = f"""
+    tier(Sequence(name="slow", actions=[act("do", hold={str(tmp_path / "go")!r})]))
+    """
+    status, written = run_on_terminal(
+        "run",
+        write_plan(plan),
+        until=b"slow / do",
+        then=tmp_path / "go",
+        keys=b"dead\n",
+    )
+
+    assert status == 0
+    assert "look closer" in written
+    assert "dead" not in written
+
+
+def test_tolerated_failures_are_not_green(
+    call: Callable[..., Any], write_plan: WritePlan
+) -> None:
+    """Green is for what needs no second look."""
+    bad = 'Sequence(name="one", actions=[act("do", fail="no space left")])'
+    call("run", write_plan(f"tier({bad}, tolerated_failures=1)"))
+
+    for words in (["list"], ["show"]):
+        status, written = run_on_terminal(*words)
+        assert status == 0
+        [line] = [
+            line for line in written.splitlines() if "completed with failures" in line
+        ]
+        assert "\x1b[33m" in line
+        assert "\x1b[32m" not in line
 
 
 def test_no_color_is_heeded(write_plan: WritePlan) -> None:

@@ -337,3 +337,16 @@ def test_what_there_is_no_room_for_is_the_beginning() -> None:
 
     assert "  …ry long name, number 3 / copy      5s" in page
     assert "✗ Tier / web-1 / copy: no space left" in page
+
+
+def test_an_error_of_several_lines_is_one_line_of_a_log() -> None:
+    """Its line breaks are spaces, not backslashes."""
+    plan = plan_of()
+    action = plan.blocks[0].sequences[0].actions[0]
+    story = Story(plan)
+    story.fail(action, "exited with code 1; the end of its stderr:\nno space\n\nleft")
+
+    assert story.told == [
+        "✗ Tier / web-0 / copy: failed: exited with code 1; the end of its stderr: no"
+        " space left"
+    ]
