@@ -12,9 +12,21 @@ import attrs
 import pytest
 from attrs.validators import matches_re
 
-from workstream._secrets.filling import resolve
+from workstream._secrets.filling import (
+    filled,
+    references,
+    resolve,
+    secret_references,
+    texts_to_hide,
+)
 from workstream._secrets.forms import hide
-from workstream._secrets.references import HIDDEN, SECURE, SecretRef, StoredValue
+from workstream._secrets.references import (
+    HIDDEN,
+    SECURE,
+    Reference,
+    SecretRef,
+    StoredValue,
+)
 from workstream._secrets.scrubbing import (
     hide_within,
     scrub_value,
@@ -369,3 +381,44 @@ def test_what_a_plugin_gave_is_hidden_in_all_of_its_texts() -> None:
 def test_what_has_no_secret_is_left_as_it_is(given: object) -> None:
     """Nothing is copied where nothing is hidden."""
     assert hide_within(given, {"hunter2"}) is given
+
+
+# -- References of any kind ------------------------------------------------------------
+
+
+@attrs.frozen
+class Elsewhere(Reference):
+    """Stands for a value that something else knows."""
+
+    name: str
+
+    def resolved(self, value: Any) -> Any:
+        """The value itself."""
+        return value
+
+
+@attrs.frozen
+class Mixed:
+    anything: Any
+    several: list[Any]
+    by_name: dict[str, Any]
+    plain: tuple[int, ...] = (1, 2)
+    token: SecretRef | None = None
+
+
+def test_references_of_any_kind_are_found_and_filled_in() -> None:
+    """Each is met once, in order; what stands in its place, it says itself."""
+    host, port, token = Elsewhere("host"), Elsewhere("port"), SecretRef("env:TOKEN")
+    request = Mixed(host, [port, (host,)], {"a": port, "b": 3}, token=token)
+
+    found = references(request)
+    made = filled(request, {host: "web-1", port: [80, 81], token: "s3cr3t"})
+
+    assert found == (host, port, token)
+    assert secret_references(request) == (token,)
+    assert (made.anything, made.several) == ("web-1", [[80, 81], ("web-1",)])
+    assert made.by_name == {"a": [80, 81], "b": 3}
+    assert made.token.reveal() == "s3cr3t"
+    assert made.plain is request.plain
+    assert request == Mixed(host, [port, (host,)], {"a": port, "b": 3}, token=token)
+    assert "s3cr3t" in texts_to_hide(made)
