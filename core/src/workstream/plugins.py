@@ -1,4 +1,4 @@
-"""For plugin authors: what plugins are told and answer, and what several of them need.
+"""For plugin authors: types of questions and answers, and helpers for plugins.
 
 ::
 

@@ -36,7 +36,7 @@ class RetryPolicy:
     max_interval: float = 60.0
 
     def faults(self) -> tuple[str, ...]:
-        """What makes the policy invalid, by RP-2; empty when it is valid."""
+        """The faults of the policy by RP-2; empty when it is valid."""
         found: list[str] = []
         values = (
             self.initial_interval,

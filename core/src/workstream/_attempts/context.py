@@ -1,4 +1,4 @@
-"""What a plugin is handed for one attempt: the ``Context``, on whatever runtime."""
+"""The ``Context`` that a plugin gets for one attempt, on every runtime."""
 
 from __future__ import annotations
 

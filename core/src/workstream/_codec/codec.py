@@ -265,7 +265,7 @@ def _collector_paused() -> Generator[None]:
     """Loading makes many objects and no garbage: looking for some doubles its time.
 
     What was loaded is then put among the old objects at once, which costs nothing: the
-    collector would look through all of it twice more before it let it be old.
+    collector would scan all of it twice more before it counted as old.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -56,7 +56,7 @@ NOT_DONE = NotDone.NOT_DONE
 
 
 class Context(Protocol):
-    """What a plugin is told about the attempt it carries out (REG-1, REG-11)."""
+    """The attempt that a plugin carries out, and its calls (REG-1, REG-11)."""
 
     @property
     def plan_id(self) -> UUID:

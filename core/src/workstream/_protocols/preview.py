@@ -1,4 +1,4 @@
-"""What an action plugin is asked before anything is changed, and what it answers (PV-5).
+"""The preview of an action: its question and its answer (PV-5).
 
 ::
 
@@ -73,7 +73,7 @@ class Preview:
 
 
 class PreviewContext(Protocol):
-    """What a plugin is told when it is asked for a preview (PV-5).
+    """The information for a preview (PV-5).
 
     There is nothing to remember and nobody to report to: a preview leaves nothing
     behind. Every ``Context`` has all of this.

@@ -28,7 +28,7 @@ from .._values.errors import StorageError
 
 
 class _Batch:
-    """What becomes durable together; ``done`` is set when its outcome is known."""
+    """Changes that become durable together; ``done`` is set when its outcome is known."""
 
     def __init__(self) -> None:
         self.journals: dict[UUID, Journal] = {}
@@ -54,9 +54,9 @@ class Committer:
         try:
             while True:
                 if not self._open.journals:
-                    # Whom the last commit has let go is about to run. Where they all
-                    # run before this task, their records need not wait for its turn
-                    # after the next.
+                    # Tasks that waited for the last commit run before this one does.
+                    # So their next records are part of the next commit, and need not
+                    # wait for the one after it.
                     await trio.lowlevel.checkpoint()
                 if not self._open.journals:
                     await self._work.wait()

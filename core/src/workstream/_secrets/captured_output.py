@@ -77,7 +77,7 @@ class CapturedOutput:
 
     @property
     def text(self) -> str:
-        """What is kept, with a line between head and tail that tells what is not."""
+        """The kept text; a line between head and tail tells how much is missing."""
         return self._kept.text()
 
     @property

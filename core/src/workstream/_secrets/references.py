@@ -114,7 +114,7 @@ class SecretRef(_Sealed):
 
     @property
     def rest(self) -> str:
-        """What stands behind the first colon: what the resolver is given."""
+        """The text after the first colon, which the resolver gets."""
         return self.reference.partition(":")[2]
 
     def reveal(self) -> str:

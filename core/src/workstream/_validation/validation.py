@@ -194,7 +194,7 @@ _LOOKS = {cls: _looks_of(cls) for cls in SHAPES}
 
 
 def check(plan: object, plugins: Plugins) -> tuple[list[Fault], list[Fault]]:
-    """Everything that is wrong with a plan, and what is merely not recommended.
+    """Find all faults of a plan, and all warnings about it.
 
     Args:
         plan: What is to be submitted; it is not changed.

@@ -72,8 +72,8 @@ class FakePlugin(BasePlugin[Request, Response]):
     ``otherwise`` says.
 
     Attributes:
-        told_truth: Whether ``reconcile`` was asked, of which nothing was said, so that
-            the fake found what a plugin finds that can always tell.
+        told_truth: Whether the engine called ``reconcile`` without a script for it. The
+            fake then answered as a plugin that can always tell.
     """
 
     is_check: ClassVar[bool] = False
