@@ -220,7 +220,8 @@ def shown(value: object) -> str:
     """A name for a parameter: the same in every process, so sets are sorted."""
     if isinstance(value, set | frozenset):
         members: list[str] = sorted(map(str, cast("set[object]", value)))
-        return f"{type(value).__name__} of {', '.join(members)}"
+        name = "set" if isinstance(value, set) else "frozenset"
+        return f"{name} of {', '.join(members)}"
     return str(value)
 
 

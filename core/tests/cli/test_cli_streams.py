@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import Result
@@ -115,6 +115,13 @@ def test_data_has_standard_output_for_itself(
     assert words[-1] != "--json" or json.loads(ended.stdout)
 
 
+def _id(value: object) -> str:
+    """A name for a parameter: the words of a command as they are typed."""
+    if isinstance(value, list):
+        return " ".join(map(str, cast("list[object]", value)))
+    return str(value)
+
+
 @pytest.mark.parametrize(
     ("words", "status"),
     [
@@ -129,7 +136,7 @@ def test_data_has_standard_output_for_itself(
         (["new-plugin", "acmex"], 2),
         (["show", "--store", "relative"], 2),
     ],
-    ids=lambda words: " ".join(words) if isinstance(words, list) else str(words),
+    ids=_id,
 )
 def test_a_directory_that_is_gone_is_no_bug(
     call: Call, write_plan: WritePlan, tmp_path: Path, words: list[str], status: int

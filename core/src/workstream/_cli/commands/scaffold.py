@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ..._registry.packages import GROUP
 
-TEMPLATE = files(__package__.rpartition(".")[0]) / "new_plugin"
+TEMPLATE = files("workstream._cli") / "new_plugin"
 SUFFIX = ".template"
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LONGEST = 30
