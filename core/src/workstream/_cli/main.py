@@ -18,7 +18,7 @@ from .streams import complain, flush_all, log_to_stderr, lost_output, open_missi
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run.run", "Run a plan, and follow it to its end."),
     "validate": ("run.validate", "Check a plan without running anything."),
-    "resume": ("run.resume", "Go on with what a crash left behind."),
+    "resume": ("run.resume", "Continue the plans that a crash left behind."),
     "list": ("look.list_plans", "List the plans of the store, newest first."),
     "show": ("look.show", "Show one plan: what failed where, and why."),
     "watch": ("look.watch", "Follow a plan that any process runs."),

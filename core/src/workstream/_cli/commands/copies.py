@@ -38,7 +38,7 @@ from ..streams import Refusal, complain, data_stream, print_json
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file to write, whole or not at all; by default, standard output.",
+    help="The file to write, completely or not at all; by default, standard output.",
 )
 @store_option
 def export(
@@ -46,13 +46,13 @@ def export(
 ) -> int:
     """Write a plan as JSON: to keep it, to look into it, or to run it again.
 
-    All that was recorded of it is there too; `workstream run FILE.json` leaves that
-    aside, and runs the plan from its beginning. Secrets are hidden, and a plan of which
-    one was hidden is not run; references to secrets are no secrets and stay. A file
-    with secrets can be read by you alone. PLAN is an id as `workstream list` shows it,
-    its first digits, or `last`, the default.
+    The file has everything recorded about the plan too. `workstream run FILE.json`
+    ignores that, and runs the plan from its beginning. The command hides secrets, and
+    `workstream run` refuses a plan with a hidden secret. References to secrets are no
+    secrets and stay. Only you can read a file with secrets. PLAN is an id as
+    `workstream list` shows it, its first digits, or `last`, the default.
 
-    No plugin package is imported for this.
+    It imports no plugin package.
     """
 
     async def read() -> Plan:
@@ -126,9 +126,9 @@ def _write_file(path: Path, text: str, *, private: bool) -> None:
 def backup(destination: Path, store: str | None, as_json: bool) -> int:
     """Copy the store, as it is at one moment, whatever runs meanwhile.
 
-    DEST is a directory that is not there yet. It is written under another name and
-    renamed when it is whole and on the disk. It holds the secrets that plans hold, and
-    only its owner can open it. `workstream restore` makes a store of it.
+    DEST is a directory that does not exist yet. The command writes it under another
+    name, and renames it when it is complete and on the disk. It holds the secrets that
+    plans hold, and only its owner can open it. `workstream restore` makes a store of it.
     """
 
     try:
@@ -167,11 +167,11 @@ def restore(
 ) -> int:
     """Make a store of a backup.
 
-    The store's directory must not be there, or be empty: nothing is ever overwritten.
-    The backup stays as it is. It is opened and every plan in it read before it becomes
-    the store. Plans that were running as the backup was made have crashed, as far as
-    the new store knows: `workstream resume` goes on with them, and does again what was
-    done after the backup.
+    The store's directory must not exist, or be empty: the command never overwrites
+    anything. The backup stays as it is. The command opens the copy and reads every plan
+    in it before it becomes the store. The new store shows plans that were running
+    during the backup as crashed: `workstream resume` continues them, and repeats what
+    was done after the backup.
     """
 
     async def make() -> tuple[StoreCopy, list[PlanRow]]:

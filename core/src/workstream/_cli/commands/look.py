@@ -45,7 +45,7 @@ _NOT_STORED = {"crashed": "running"}
     metavar="N",
     type=click.IntRange(min=0),
     default=0,
-    help="At most so many plans; 0, the default, is all.",
+    help="At most this many plans; 0, the default, means all.",
 )
 @click.option(
     "--group", "group_id", metavar="ID", type=click.UUID, help="Only this group."
@@ -102,11 +102,11 @@ def list_plans(
 def show(plan: str, everything: bool, store: str | None, as_json: bool) -> int:
     """Show one plan: what failed where, and why.
 
-    Its outcome, each failure with its error and what the action last said, what runs
-    now, and the plan as a tree, in which what went well is cut short. PLAN is an id as
-    `workstream list` shows it, its first digits, or `last`, the default.
+    It prints the outcome, each failure with its error and the action's last lines, what
+    runs now, and the plan as a tree in which successful parts are shortened. PLAN is an
+    id as `workstream list` shows it, its first digits, or `last`, the default.
 
-    No plugin package is imported for this, and no secret is shown.
+    It imports no plugin package, and shows no secret.
     """
 
     async def read() -> Overview:
@@ -139,15 +139,15 @@ def show(plan: str, everything: bool, store: str | None, as_json: bool) -> int:
 def watch(plan: str, after: int | None, store: str | None, as_json: bool) -> int:
     """Follow a plan that any process runs, to its end.
 
-    It shows what `workstream run` shows. A plan that is not started yet is waited for;
-    one that has ended already is told of at once. Ctrl-C ends the watching alone: the
-    plan goes on. PLAN is an id as `workstream list` shows it, its first digits, or
-    `last`, the default.
+    It shows the same as `workstream run`. It waits for a plan that has not started yet;
+    for a plan that has ended, it tells the end at once. Ctrl-C ends only the watching:
+    the plan continues. PLAN is an id as `workstream list` shows it, its first digits,
+    or `last`, the default.
 
-    The exit status is the plan's, as of `workstream run`: 0 completed, 3 completed with
-    tolerated failures, 1 failed, 4 stopped, 5 no process runs it any more.
+    The exit status is the plan's, as for `workstream run`: 0 completed, 3 completed
+    with tolerated failures, 1 failed, 4 stopped, 5 no process runs it any more.
 
-    No plugin package is imported for this, and no secret is shown.
+    It imports no plugin package, and shows no secret.
     """
     hints, screen = Hints(store), Screen()
     view = watch_view_on(screen, after, as_json=as_json)

@@ -64,7 +64,7 @@ file_argument = click.argument(
     "--dry-run",
     "is_dry",
     is_flag=True,
-    help="Only say what would change; nothing is run or stored.",
+    help="Only say what would change; run and store nothing.",
 )
 @store_option
 @json_option
@@ -83,12 +83,12 @@ def run(
     it is a plan in JSON, its name ending in .json. Either may do all that you may do:
     run only files that you trust.
 
-    Only this plan is run. Ctrl-C stops it: what runs is finished, nothing new begins.
-    A second Ctrl-C leaves at once, as a crash would; `workstream resume` then goes on.
+    It runs this plan alone. Ctrl-C stops it: running actions finish, no new one begins.
+    A second Ctrl-C leaves at once, as a crash would; `workstream resume` continues.
 
     Exit status: 0 completed, 3 completed with tolerated failures, 1 failed, 4 stopped,
-    5 broken off and resumable, 2 nothing was run. With --dry-run: 0 nothing stands
-    against the plan, 1 a check or a preview failed, 2 it is not valid.
+    5 broken off and resumable, 2 nothing was run. With --dry-run: 0 no obstacle was
+    found, 1 a check or a preview failed, 2 the plan is not valid.
     """
     registry = functools.cache(Registry.installed)
     plan = read_plan_file(file, registry).plan(settings)
@@ -168,9 +168,9 @@ def validate(
 ) -> int:
     """Check a plan without running anything.
 
-    FILE is what `workstream run` takes. All that is wrong is listed, each with its
-    path in the plan; a plan that can be run is printed. No store is touched, and no
-    plugin is called but for its opinion of the requests.
+    FILE is as for `workstream run`. The command lists all faults, each with its path in
+    the plan, and prints a valid plan. It touches no store, and asks the plugins only
+    whether they accept the requests.
 
     Exit status: 0 valid, 2 not.
     """
@@ -243,15 +243,15 @@ def _show_parameters(plan_file: PlanFile, *, as_json: bool) -> None:
 @store_option
 @json_option
 def resume(plan: str | None, store: str | None, as_json: bool) -> int:
-    """Go on with what a crash left behind, however long ago.
+    """Continue the plans that a crash left behind, however long ago.
 
-    Without PLAN, with every plan that is running by the store and that no process
-    runs; plans that other processes run are left alone. What is recorded as done is
-    not done again. PLAN is an id as `workstream list` shows it, its first digits, or
-    `last`.
+    Without PLAN it continues every crashed plan: the store says that the plan runs, but
+    no process runs it. It leaves plans alone that other processes run, and it repeats
+    nothing that is recorded as done. PLAN is an id as `workstream list` shows it, its
+    first digits, or `last`.
 
-    The exit status is that of `workstream run`; of several plans, the one that matters
-    most: 5, then 2 (it cannot be resumed here), 1, 4, 3, 0.
+    The exit status is that of `workstream run`. For several plans, the most important
+    one counts: 5, then 2 (it cannot be resumed here), 1, 4, 3, 0.
     """
     hints, screen, interrupts = Hints(store), Screen(), Interrupts()
     refused: dict[UUID, WorkstreamError] = {}
