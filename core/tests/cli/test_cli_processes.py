@@ -107,7 +107,9 @@ def test_a_terminal_that_is_gone_ends_no_run(
     written = b""
     while b"one / hold" not in written:
         written += os.read(terminal, 65536)
+    watcher = start("watch", "--json")
     os.close(terminal)
+    watcher.wait_for('"stopping": true')
     (tmp_path / "go").touch()
 
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 4
