@@ -49,11 +49,10 @@ from ..streams import Refusal, complain, print_json
 def stop(plan: str, reason: str, by: str | None, store: str | None) -> int:
     """Ask a running plan to stop.
 
-    Attempts in flight end by themselves, nothing new begins, deferred actions and
-    checks run. The request is durable when the command returns, which is at once; the
-    process that runs the plan sees it within a second. A plan that was never started is
-    stopped for good. PLAN is an id as `workstream list` shows it, its first digits, or
-    `last`.
+    Running attempts end by themselves, nothing new begins, deferred actions and checks
+    run. The command returns at once, and the request is durable then. The process that
+    runs the plan sees it within a second. A plan that never started is stopped for
+    good. PLAN is an id as `workstream list` shows it, its first digits, or `last`.
     """
 
     async def request() -> tuple[PlanEntry, Status]:
@@ -85,10 +84,10 @@ def stop(plan: str, reason: str, by: str | None, store: str | None) -> int:
 @store_option
 @json_option
 def delete(plans: tuple[str, ...], store: str | None, as_json: bool) -> int:
-    """Remove plans from the store, with all that was recorded of them.
+    """Remove plans from the store, with everything recorded about them.
 
-    A plan that is running is not removed, nor is one that crashed: stop or resume it
-    first. When one of the plans cannot be removed, none is. PLAN is an id as
+    The command does not remove a plan that is running or has crashed: stop or resume it
+    first. If it cannot remove one of the plans, it removes none. PLAN is an id as
     `workstream list` shows it, its first digits, or `last`.
     """
     gone: list[PlanRow] = []
@@ -149,9 +148,7 @@ async def _deletable(
     help="Only plans with this status; again for another. By default those that ended "
     "in whichever way; plans that were never started must be asked for.",
 )
-@click.option(
-    "--dry-run", is_flag=True, help="Remove nothing, only show what would be."
-)
+@click.option("--dry-run", is_flag=True, help="Remove nothing, only show the plans.")
 @store_option
 @json_option
 def prune(
@@ -163,9 +160,9 @@ def prune(
 ) -> int:
     """Remove the plans that ended long ago.
 
-    The age of a plan that was never started counts from its submission. A plan that is
-    running or has crashed is never removed. What is removed is shown. The plans that
-    run meanwhile are not held up; the room on the disk is used for later plans.
+    The age of a plan that never started counts from its submission. The command never
+    removes a plan that is running or has crashed. It shows the removed plans. It does
+    not delay running plans, and later plans use the freed space on the disk.
     """
     statuses = statuses_of(wanted) or ENDED
     found: list[PlanRow] = []

@@ -57,11 +57,11 @@ _FORGOTTEN = timedelta(days=1)
 def doctor(store: str | None, as_json: bool) -> int:
     """Look for what is wrong, and say what to do.
 
-    The store: whether it opens, how large it is and may become, the room on its disk,
-    who can open it; what dead readers left there is cleared. The plans: whether each
-    can be read, what runs where, what has crashed. The plugins: what was left out, and
-    which cannot be used, as each is made ready for use (`init`). The programs that they
-    start. Nothing is run, and no plan is changed.
+    The store: whether it opens, how large it is and may become, the space on its disk,
+    who can open it. The plans: whether each can be read, what runs where, what has
+    crashed. The plugins: which were left out, and which cannot be made ready for use
+    (`init`). The programs that they start. The command clears what dead readers left in
+    the store. It runs and changes no plan.
 
     Exit status: 0 all is well, 1 there is something to do.
     """

@@ -35,12 +35,13 @@ def plugins(check: bool, as_markdown: bool, as_json: bool) -> int:
 
     Packages with their versions and hooks, their plugins with the fields of their
     requests, stores, secret resolvers and commands; then what cannot be used, and why.
-    With --markdown, a page with what each plugin does, takes and gives, as its author
-    has written it in docstrings.
-    WORKSTREAM_PLUGINS, where it is set, names the distributions that are let in,
+    With --markdown, a page that tells what each plugin does, takes and gives, from its
+    author's docstrings.
+    If WORKSTREAM_PLUGINS is set, only the distributions that it names are loaded,
     separated by commas, such as workstream-http.
 
-    With --check, the exit status is 1 when something is left out and nobody said so.
+    With --check, the exit status is 1 if anything is left out that WORKSTREAM_PLUGINS
+    does not exclude.
     """
     if as_markdown and (check or as_json):
         message = "--markdown goes with no other option: leave one of them out"
@@ -70,9 +71,9 @@ def plugins(check: bool, as_markdown: bool, as_json: bool) -> int:
 def new_plugin(name: str, directory: Path | None) -> int:
     """Begin a plugin package of your own.
 
-    NAME is what the names of its plugins begin with, such as `acme` of `acme.copy`. A
-    whole distribution is written, workstream-NAME: an action, a check, their tests,
-    and the settings for building, testing and type checking. Nothing is written over.
+    The names of its plugins begin with NAME, such as `acme` in `acme.copy`. The command
+    writes a whole distribution, workstream-NAME: an action, a check, their tests, and
+    the settings for building, testing and type checking. It overwrites nothing.
     """
     faults = name_faults(name)
     target = directory or Path(distribution_name(name) if not faults else ".")
