@@ -273,6 +273,7 @@ def test_pytest_does_not_load_the_engine() -> None:
     assert not {"workstream", "trio", "lmdb"} & set(loaded.split())
 
 
+@pytest.mark.slow
 def test_only_the_testing_face_knows_the_harness() -> None:
     """The harness is reached through ``workstream.testing``, by all but its own tests."""
     face = ENGINE / "testing"

@@ -438,6 +438,7 @@ except StorageError as error:
 
 
 @pytest.mark.parametrize("target", ["new", "copies"])
+@pytest.mark.slow
 def test_of_many_that_restore_at_once_one_does(
     backup: Path, store: Path, tmp_path: Path, target: str
 ) -> None:

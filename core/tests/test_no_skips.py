@@ -167,6 +167,7 @@ def test_what_a_session_deselects_is_written_down(
     assert missed.stdout.splitlines()[1:] == ["  test_0.py::test_there"]
 
 
+@pytest.mark.slow
 def test_several_processes_share_the_ledger(
     run: Run, ledger: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

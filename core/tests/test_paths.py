@@ -258,6 +258,7 @@ def test_every_combination_of_awkward_names_is_unambiguous() -> None:
         assert_round_trip(plan)
 
 
+@pytest.mark.slow
 def test_all_short_names_over_the_characters_of_the_syntax_are_unambiguous() -> None:
     """All names of up to three characters that mean something in a path, side by
     side.

@@ -247,6 +247,7 @@ def on_a_terminal(*arguments: object) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_the_command_line_tells_no_secret(
     directory: Path, write: Callable[[bool], Path]
 ) -> None:

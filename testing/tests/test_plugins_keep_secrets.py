@@ -429,6 +429,7 @@ def shown(text: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_secret_is_found_nowhere(plan_file: Path, tmp_path: Path) -> None:
     """Not in what is printed, drawn or exported, not in the log, not in the store."""
     told = {
@@ -457,6 +458,7 @@ def test_a_secret_is_found_nowhere(plan_file: Path, tmp_path: Path) -> None:
     assert not found, json.dumps({where: p[:3] for where, p in found.items()}, indent=1)
 
 
+@pytest.mark.slow
 def test_the_plan_did_what_it_was_made_for(plan_file: Path) -> None:
     """Each plugin was really handed the secret, and something repeated it."""
     said("run", plan_file)

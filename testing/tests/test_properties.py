@@ -490,6 +490,7 @@ def test_a_stop_ends_every_plan_in_order(text: str, seed: int, stop_at: float) -
     lives=st.lists(MOMENTS, min_size=1, max_size=3),
     stop_in=st.none() | st.integers(0, 2),
 )
+@pytest.mark.slow
 def test_whatever_dies_goes_on(
     text: str, seed: int, lives: list[float], stop_in: int | None
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("hypothesis", reason="an optional extra")
 
-from hypothesis import HealthCheck, find, given, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
@@ -85,6 +85,7 @@ def test_every_plan_can_be_run(plan: Plan) -> None:
 
 @FEW
 @given(st.data())
+@pytest.mark.slow
 def test_every_fate_comes_to_an_end(data: st.DataObject) -> None:
     """Whatever calls do, the plan ends, and nothing is left running (F-1)."""
     plan = data.draw(any_plan)
@@ -103,7 +104,9 @@ def small(retries: int = 0) -> Plan:
 
 def test_plans_shrink_to_the_smallest() -> None:
     """One block of one sequence of one action; each part can be had."""
-    quick = settings(max_examples=60, derandomize=True)
+    # Not to explain what was found: that draws many times more.
+    phases = (Phase.generate, Phase.shrink)
+    quick = settings(max_examples=60, derandomize=True, phases=phases)
     few = plans(copies, looks, max_blocks=1, max_sequences=2, max_actions=2)
     smallest = find(few, lambda plan: True, settings=quick)
     assert len(list(walk(smallest))) == 4
