@@ -260,7 +260,7 @@ def processes(page: str) -> int:
 
 
 FOLLOWED = [
-    pytest.param(page, marks=pytest.mark.slow) if processes(page) > 3 else page
+    pytest.param(page, marks=pytest.mark.slow) if processes(page) > 1 else page
     for page in PAGES
     if processes(page)
 ]

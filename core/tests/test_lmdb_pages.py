@@ -217,6 +217,7 @@ def test_any_page_may_be_spoilt(path: Path, tmp_path: Path, kind: str) -> None:
     assert unseen == 20 * 2 * 2
 
 
+@pytest.mark.slow
 def test_a_bit_that_was_flipped_kills_nobody(path: Path, tmp_path: Path) -> None:
     """Where it is not found, what LMDB reads may differ: no signal ends who reads it."""
     whole = whole_copy(path, tmp_path / "copy")

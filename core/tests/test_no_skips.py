@@ -88,6 +88,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_a_skip_is_told_with_what_is_missing(run: Run) -> None:
     """On a user's machine the run goes on, and the summary names the program."""
     done = run(*SKIPS.values(), "def test_other(): pass")
@@ -115,6 +116,7 @@ def test_a_skip_is_a_failure_where_all_must_run(
     assert (ledger / "ran").read_text() == f"test_{len(SKIPS)}.py::test_other\n"
 
 
+@pytest.mark.slow
 def test_an_expected_failure_is_no_skip(
     run: Run, ledger: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +155,7 @@ def test_what_another_session_runs_is_left_out_and_written_down(
     assert every_test_has_run(ledger).returncode == 0
 
 
+@pytest.mark.slow
 def test_what_a_session_deselects_is_written_down(
     run: Run, ledger: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

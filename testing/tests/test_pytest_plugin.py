@@ -85,6 +85,7 @@ def test_nothing_is_imported_until_a_fixture_is_used(run: Run, tmp_path: Path) -
     assert "1 passed" in printed, printed
 
 
+@pytest.mark.slow
 class TestSimulation:
     """The fixture ``simulation``."""
 

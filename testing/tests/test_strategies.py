@@ -102,6 +102,7 @@ def small(retries: int = 0) -> Plan:
     return Plan(name="Plan", blocks=[Block(name="Block", sequences=[sequence])])
 
 
+@pytest.mark.slow
 def test_plans_shrink_to_the_smallest() -> None:
     """One block of one sequence of one action; each part can be had."""
     # Not to explain what was found: that draws many times more.

@@ -63,6 +63,7 @@ def test_a_plan_is_followed_to_its_end(
     assert told == [line[8:] for line in lines if not line.startswith("called")]
 
 
+@pytest.mark.slow
 def test_each_event_is_a_json_line(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:

@@ -17,6 +17,8 @@ import pytest
 
 from workstream_command._session import members, process_of
 
+pytestmark = pytest.mark.slow
+
 ENGINE = Path(__file__).with_name("engine_process.py")
 PATIENCE = 60_000
 """Milliseconds after which a hang is taken for a failure."""

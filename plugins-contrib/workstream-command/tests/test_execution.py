@@ -352,6 +352,7 @@ def test_long_output_is_kept_head_and_tail() -> None:
     assert result.stderr_left_out == 0
 
 
+@pytest.mark.slow
 def test_a_hundred_megabytes_take_no_memory() -> None:
     """Memory is bounded whatever a command writes, in lines or in one line."""
     half = "50000000"

@@ -162,6 +162,7 @@ def test_templates_can_do_no_harm(
     ],
     ids=["loops", "number"],
 )
+@pytest.mark.slow
 def test_a_template_without_end_is_killed_at_its_timeout(
     template: str, folder: Path
 ) -> None:

@@ -16,6 +16,8 @@ import pytest
 
 from workstream_git import CheckoutRequest, CloneRequest, GitCheckout, GitClone
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from conftest import DeafServer, Perform, Repo
 

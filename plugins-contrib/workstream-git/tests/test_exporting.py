@@ -16,6 +16,8 @@ from workstream import PluginError
 from workstream.plugins import Preview
 from workstream_git import ExportRequest, ExportResult, GitExport
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from conftest import Attempt, DeafServer, Perform, Repo
 

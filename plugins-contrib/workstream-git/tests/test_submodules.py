@@ -22,6 +22,8 @@ from workstream_git import (
     GitClone,
 )
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from conftest import Attempt, Perform, Repo
 

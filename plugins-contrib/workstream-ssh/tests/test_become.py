@@ -23,6 +23,8 @@ from workstream_ssh import (
     SshProblem,
 )
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from conftest import Client, Login, MakeClient, Recorder
 

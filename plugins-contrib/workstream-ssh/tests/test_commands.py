@@ -265,6 +265,7 @@ async def test_what_is_no_text_is_shown_as_such(client: Client, host: Host) -> N
 
 @AS_DETACHED
 @trio_test
+@pytest.mark.slow
 async def test_much_output_takes_little_room(
     client: Client, host: Host, machine: Machine, context: Recorder, detached: bool
 ) -> None:

@@ -27,6 +27,8 @@ from workstream_ssh import (
 from workstream_ssh._connecting import options
 from workstream_ssh._connecting.options import control
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from conftest import Client, Machine, MakeClient, MakeMachine, Recorder
 

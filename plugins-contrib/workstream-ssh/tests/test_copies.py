@@ -16,6 +16,8 @@ from trio.testing import MockClock, trio_test
 from workstream import PluginError
 from workstream_ssh import CopyFrom, CopyTo, Host, RunOn, SshProblem
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from conftest import Client, Login, Machine, MakeMachine, Recorder
 

@@ -21,6 +21,8 @@ PLAN = '''
 from workstream import Block, OnInterrupt, Plan, Sequence
 from workstream_ssh import Host, ShellOn, SshRun
 
+pytestmark = pytest.mark.slow
+
 def plan(
     port: int, identity: str, known: str, detached: bool, rerun: bool = False,
     user: str | None = None, become: bool = False, home: str = "~",

@@ -16,6 +16,8 @@ from workstream.plugins import NOT_DONE
 from workstream_ssh import Host, RunOn, RunResult, ShellOn, SshProblem
 from workstream_ssh._running import jobs
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from conftest import Client, Machine, MakeClient, Recorder
 

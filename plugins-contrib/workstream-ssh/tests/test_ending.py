@@ -12,6 +12,8 @@ from trio.testing import MockClock, trio_test
 from workstream import PluginError
 from workstream_ssh import Host, RunOn, ShellOn, SshProblem
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from conftest import Client, Machine, Recorder
 
