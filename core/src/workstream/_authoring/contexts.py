@@ -94,8 +94,8 @@ class LookingContext:
             context: The preview's.
         """
         self._context = context
-        self.plan_id = uuid4()
-        self.action_id = uuid4()
+        self.plan_id: UUID = uuid4()
+        self.action_id: UUID = uuid4()
         self.attempt = 1
         self.notes: Mapping[str, NoteValue] = MappingProxyType({})
 

@@ -27,13 +27,13 @@ from __future__ import annotations
 import gc
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from .._plan.paths import path_of, paths
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import Item, give_ids, position_of
-from .._protocols.vault import NodeRecord, StoredPlan
+from .._protocols.vault import NodeRecord, PlanRow, StoredPlan
 from .._values.errors import Fault, PlanCorruptError, ValidationError
 from .._values.state import Attempt, State, chained, links_of
 from .._values.wire import from_micros, moment, pack, to_micros, unpack
@@ -48,12 +48,22 @@ _NOTHING = (None, None, None)
 class Codec:
     """Makes bytes of plans and their changes, and plans of bytes."""
 
-    row_of = staticmethod(records.row_of)
-    apply_row = staticmethod(records.apply_row)
-    encode_row = staticmethod(records.encode_row)
-    decode_row = staticmethod(records.decode_row)
-    encode_line = staticmethod(records.encode_line)
-    decode_line = staticmethod(records.decode_line)
+    row_of: ClassVar[staticmethod[[Plan], PlanRow]] = staticmethod(records.row_of)
+    apply_row: ClassVar[staticmethod[[Plan, PlanRow], None]] = staticmethod(
+        records.apply_row
+    )
+    encode_row: ClassVar[staticmethod[[PlanRow], bytes]] = staticmethod(
+        records.encode_row
+    )
+    decode_row: ClassVar[staticmethod[[UUID, bytes], PlanRow]] = staticmethod(
+        records.decode_row
+    )
+    encode_line: ClassVar[staticmethod[[records.Line], bytes]] = staticmethod(
+        records.encode_line
+    )
+    decode_line: ClassVar[staticmethod[[bytes], records.Line]] = staticmethod(
+        records.decode_line
+    )
 
     def __init__(self, plugins: Plugins | None) -> None:
         """Make a codec.

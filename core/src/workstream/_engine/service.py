@@ -48,7 +48,7 @@ class Service:
     def __init__(self, vault: Vault, settings: RunSettings) -> None:
         """Make a service; ``opened`` brings it to life."""
         self.runs: dict[UUID, Run] = {}
-        self.news = News(vault, self.runs)
+        self.news: News = News(vault, self.runs)
         self._vault = vault
         self._settings = settings
         self._committer = Committer(vault)

@@ -44,7 +44,7 @@ class Host:
     ) -> None:
         self._sources = list(sources)
         self._items = list(items)
-        self.left_out = tuple(left_out)
+        self.left_out: tuple[LeftOut, ...] = tuple(left_out)
         """What cannot be used, and why; what the allow-list keeps out included."""
         self.unusable: Mapping[str, str] = MappingProxyType(
             {

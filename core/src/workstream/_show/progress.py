@@ -155,9 +155,9 @@ class Progress:
         """Begin with a plan as a watcher first sees it."""
         assert snapshot.plan.id is not None
         self.plan_id: UUID = snapshot.plan.id
-        self.name = snapshot.plan.name
-        self.status = Status.NOT_STARTED
-        self.stopping = False
+        self.name: str = snapshot.plan.name
+        self.status: Status = Status.NOT_STARTED
+        self.stopping: bool = False
         self.started: datetime | None = None
         self.ended: datetime | None = None
         self.reasons: tuple[FailureReason, ...] = ()
