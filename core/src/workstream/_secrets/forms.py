@@ -12,6 +12,7 @@ import base64
 import html
 import json
 import re
+import string
 from collections.abc import Collection, Iterator
 from urllib.parse import (
     parse_qsl,
@@ -40,6 +41,9 @@ _NEVER_ESCAPED = re.compile(r"[A-Za-z0-9_-]*")
 
 _URL_SAFE = ("", "/", "!$&'()*+,;=", "/?:@!$&'()*+,;=", "/?:@!$&'()*+,;=[]#%")
 """What the parts of a URL leave as it is, and so what programs differ in."""
+
+_BASE64 = frozenset(string.ascii_letters + string.digits + "+/-_")
+_ENCODED_AFTER = re.compile(r"[A-Za-z0-9+/_-]*=*")
 
 _LINE_BREAK = re.compile(r"[\r\n]")
 
@@ -118,15 +122,25 @@ def _escaped(text: str) -> Iterator[str]:
     yield html.escape(text).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
 
 
-def _in_base64(data: bytes) -> Iterator[str]:
+class Encoded(str):
+    """What a secret's base64 has in common with the base64 of all that holds it.
+
+    The characters around it hold the secret's first and last bits too, so the whole word
+    is hidden: of a login header nothing is left.
+    """
+
+    __slots__ = ()
+
+
+def _in_base64(data: bytes) -> Iterator[Encoded]:
     """What is the same in the base64 of every text that this is a part of."""
     if len(data) < SHORTEST_ENCODED:
         return
     for shift in range(3):
         encoded = base64.b64encode(b"\0" * shift + data).decode().rstrip("=")
         inner = encoded[(0, 2, 3)[shift] : -1]
-        yield inner
-        yield inner.replace("+", "-").replace("/", "_")
+        yield Encoded(inner)
+        yield Encoded(inner.replace("+", "-").replace("/", "_"))
 
 
 def hide(text: str, values: Collection[str]) -> str:
@@ -143,7 +157,9 @@ def hide(text: str, values: Collection[str]) -> str:
         if len(value) >= SHORTEST:
             size = max(SHORTEST_PIECE, (len(value) + 2) // 3)
             if value in text:
-                stretches += _whole(text, value)
+                around = isinstance(value, Encoded)
+                found = _whole(text, value)
+                stretches += (_word(text, *one) for one in found) if around else found
             if len(value) > size and (value[:size] in text or value[-size:] in text):
                 stretches += _pieces(text, value, size)
     return _replaced(text, stretches) if stretches else text
@@ -171,6 +187,14 @@ def hide_bytes(data: bytes, values: Collection[str]) -> bytes:
 
 def _whole(text: str, value: str) -> Iterator[tuple[int, int]]:
     return ((place, place + len(value)) for place in _places(text, value))
+
+
+def _word(text: str, start: int, end: int) -> tuple[int, int]:
+    """The word of base64 that holds a stretch."""
+    while start and text[start - 1] in _BASE64:
+        start -= 1
+    after = _ENCODED_AFTER.match(text, end)
+    return start, end if after is None else after.end()
 
 
 def _places(text: str, value: str) -> Iterator[int]:
