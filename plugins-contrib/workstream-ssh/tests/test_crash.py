@@ -17,11 +17,12 @@ from workstream_ssh import Host
 if TYPE_CHECKING:
     from conftest import Login, Machine
 
+pytestmark = pytest.mark.slow
+
 PLAN = '''
 from workstream import Block, OnInterrupt, Plan, Sequence
 from workstream_ssh import Host, ShellOn, SshRun
 
-pytestmark = pytest.mark.slow
 
 def plan(
     port: int, identity: str, known: str, detached: bool, rerun: bool = False,
