@@ -29,7 +29,7 @@ def texts() -> str:
         text
         for folder in SOURCES
         for path in folder.rglob("*.py")
-        if "tests" not in path.parts
+        if "tests" not in path.relative_to(folder).parts
         for text in _texts_of(ast.parse(path.read_text(encoding="utf-8")))
     )
 
