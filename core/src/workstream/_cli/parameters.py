@@ -182,6 +182,7 @@ class Setting(click.Option):
         usage: How it is given: ``-p hosts=INTEGER``.
         default_text: The default for people; nothing where it must be given.
         description: What the function's docstring says of it.
+        must_be_given: Whether it has no default.
     """
 
     def __init__(self, name: str, annotation: Any, default: Any, text: str) -> None:
@@ -201,13 +202,14 @@ class Setting(click.Option):
         self.usage = f"-p {name}={'|'.join(names)}"
         self.default_text = "" if default is _EMPTY else _default_text(default)
         self.description = text
+        # Not click's own word: its older versions take a text that means None for none.
+        self.must_be_given = default is _EMPTY
         fact = "required" if default is _EMPTY else f"default: {self.default_text}"
         again = "" if many is None else "; again for another"
         super().__init__(
             [name, f"-p {name}"],
             type=click.STRING if is_mixed or not kinds else kinds[0],
             multiple=many is not None,
-            required=default is _EMPTY,
             callback=self._finish,
             help=f"{text}  [{fact}{again}]".lstrip(),
         )
@@ -308,17 +310,16 @@ class PlanCommand(click.Command):
             texts = given.get(name, [])
             if len(texts) > 1 and not option.multiple:
                 faults.append(f"-p {name}: it takes one value, not {len(texts)}")
-            elif not any(f"-p {name}:" in fault for fault in faults) and (
-                texts or option.required
-            ):
-                value = (texts if option.multiple else texts[0]) if texts else None
-                options = {name: value} if texts else {}
+            elif any(f"-p {name}:" in fault for fault in faults):
+                continue
+            elif texts:
+                value = texts if option.multiple else texts[0]
                 try:
-                    option.handle_parse_result(context, options, [])
-                except click.MissingParameter:
-                    faults.append(f"-p {name} is missing: give {option.usage}")
+                    option.handle_parse_result(context, {name: value}, [])
                 except click.BadParameter as error:
                     faults.append(f"-p {name}: {error.message.rstrip('.')}")
+            elif option.must_be_given:
+                faults.append(f"-p {name} is missing: give {option.usage}")
         return {
             name: context.params[name] for name in given if name in context.params
         }, faults

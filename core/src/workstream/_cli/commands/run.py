@@ -224,8 +224,8 @@ def _show_parameters(plan_file: PlanFile, *, as_json: bool) -> None:
                 {
                     "name": each.name,
                     "usage": each.usage,
-                    "required": each.required,
-                    "default": None if each.required else each.default_text,
+                    "required": each.must_be_given,
+                    "default": None if each.must_be_given else each.default_text,
                     "description": each.description,
                 }
                 for each in plan_file.command.params
