@@ -158,7 +158,7 @@ def test_templates_can_do_no_harm(
     [
         "{% for a in r %}{% for b in r %}{% for c in r %}{% endfor %}{% endfor %}"
         "{% endfor %}",
-        "{{ 10 ** 10 ** 10 }}",
+        "{{ 10 ** (10 ** 10) }}",
     ],
     ids=["loops", "number"],
 )
