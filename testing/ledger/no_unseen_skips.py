@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
@@ -43,7 +44,13 @@ MARK = "needs_package"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
+    """Make the mark known, and let the processes that tests start hear Ctrl-C.
+
+    A shell's script lets what it starts with ``&`` ignore Ctrl-C, and so do all of
+    their children. Tests that send one would see it ignored.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(
         "markers",
         f"{MARK}(*modules): left to the nox sessions in which these are installed",
