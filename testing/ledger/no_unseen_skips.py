@@ -44,13 +44,16 @@ MARK = "needs_package"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known, and let the processes that tests start hear Ctrl-C.
+    """Make the mark known, and let the processes that tests start hear signals.
 
-    A shell's script lets what it starts with ``&`` ignore Ctrl-C, and so do all of
-    their children. Tests that send one would see it ignored.
+    A script's shell lets what it starts with ``&`` ignore Ctrl-C, and nohup lets its
+    program ignore a closed terminal; their children inherit both. Tests that send these
+    signals would see them ignored.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.addinivalue_line(
         "markers",
         f"{MARK}(*modules): left to the nox sessions in which these are installed",
