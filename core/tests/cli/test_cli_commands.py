@@ -435,6 +435,25 @@ def workstream_commands():
     assert "no command 'lisst'. Did you mean list?" in unknown.stderr
 
 
+@pytest.mark.parametrize("name", ["pause", "remove", "reset", "undone", "rune", "drop"])
+def test_no_guess_is_a_command_that_removes(call: Call, name: str) -> None:
+    """Who types the name of another deed is not led to delete plans."""
+    unknown = call(name)
+
+    assert unknown.exit_code == 2
+    assert not {"delete", "prune"} & set(unknown.stderr.partition("`")[0].split())
+
+
+def test_an_empty_id_means_no_plan(call: Call, write_plan: WritePlan) -> None:
+    """A variable of a script that is empty by mistake does not mean the newest plan."""
+    assert call("run", write_plan(GOOD)).exit_code == 0
+
+    for words in (["show", ""], ["stop", ""], ["delete", ""], ["export", " "]):
+        result = call(*words)
+        assert result.exit_code == 2, words
+        assert "is no plan: give an id" in result.stderr, words
+
+
 def test_an_option_before_the_command_is_told_its_place(call: Call) -> None:
     """``workstream --store DIR list`` is what many type first."""
     early = call("--store", "somewhere", "list")

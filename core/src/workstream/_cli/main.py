@@ -35,6 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Where each subcommand is (module and name), and its line in the help."""
 _ALIKE = 0.7
 """From this similarity on, a command is offered for a mistyped one."""
+_REMOVING = {"delete", "prune"}
+"""They are offered only where no other command is like the mistyped one."""
 
 
 class LazyCommand(click.Command):
@@ -117,6 +119,7 @@ class CommandLine(click.Group):
         command = self.get_command(ctx, name)
         if command is None:
             near = difflib.get_close_matches(name, COMMANDS, cutoff=_ALIKE)
+            near = [each for each in near if each not in _REMOVING] or near
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             message = (
                 f"no command '{shorten(name)}'.{hint} `workstream --help` lists the commands; "

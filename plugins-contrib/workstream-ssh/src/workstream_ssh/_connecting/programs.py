@@ -8,23 +8,11 @@ login shell, whichever it may be, has to make sense of it.
 from __future__ import annotations
 
 import functools
+import pkgutil
 import secrets
 import shlex
-from pathlib import Path
 
 from .become import Become
-
-__all__ = [
-    "bootstrap",
-    "new_mark",
-    "path_word",
-    "program",
-    "prompt_of",
-    "remote_text",
-    "word",
-]
-
-FOLDER = Path(__file__).parents[1] / "remote"
 
 
 def bootstrap(size: int, hello: str, become: Become | None) -> str:
@@ -99,5 +87,8 @@ def program(*parts: str, become: Become | None, **values: str) -> bytes:
 @functools.cache
 def remote_text(part: str) -> str:
     """One of the texts, without its comments: it is sent with every command."""
-    lines = (FOLDER / f"{part}.sh").read_text(encoding="utf-8").splitlines()
+    # Not by ``__file__``: the package may be in a zip file.
+    data = pkgutil.get_data("workstream_ssh", f"remote/{part}.sh")
+    assert data is not None
+    lines = data.decode().splitlines()
     return "".join(f"{line}\n" for line in lines if not line.lstrip().startswith("#"))

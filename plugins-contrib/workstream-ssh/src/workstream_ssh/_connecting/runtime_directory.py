@@ -54,7 +54,18 @@ def sweep() -> None:
     long_ago = time.time() - LEFT_FOR
     for path in runtime_directory().iterdir():
         number = path.name.partition("-")[0]
-        if number.isdecimal() and not Path("/proc", number).exists():
+        if number.isdecimal() and not _is_running(int(number)):
             with contextlib.suppress(FileNotFoundError):
                 if path.lstat().st_mtime < long_ago:
                     path.unlink()
+
+
+def _is_running(process: int) -> bool:
+    # Not by /proc, which a machine may lack or hide.
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
