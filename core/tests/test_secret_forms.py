@@ -16,7 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workstream._secrets.forms import StreamRedactor, forms, hide, hide_bytes
+from workstream._secrets.forms import (
+    LONGEST_WORD,
+    Encoded,
+    StreamRedactor,
+    forms,
+    hide,
+    hide_bytes,
+)
 from workstream._secrets.references import HIDDEN
 
 ASKED = os.environ.get("WORKSTREAM_EXAMPLES")
@@ -243,6 +250,50 @@ def test_secrets_are_hidden_however_the_text_is_cut(
             assert redacted(secrets, *pieces) == shown
 
 
+@pytest.mark.parametrize("login", ["u:hunter22", "robot:hunter22", "robot:hunter22!!"])
+def test_a_word_that_holds_a_secret_is_hidden_however_it_is_cut(login: str) -> None:
+    """Of a login header's base64 nothing is shown, its padding neither."""
+    word = base64.b64encode(login.encode()).decode()
+    text = f"Basic {word}, a=b {word}\n"
+    secrets = set(forms("hunter22"))
+    whole = f"Basic {HIDDEN}, a=b {HIDDEN}\n"
+    assert hide(text, secrets) == whole
+
+    for first in range(len(text) + 1):
+        for second in range(first, len(text) + 1):
+            pieces = (text[:first], text[first:second], text[second:])
+            assert redacted(secrets, *pieces) == whole
+    assert redacted(secrets, *text) == whole
+
+
+@pytest.mark.parametrize("after", [10, LONGEST_WORD, 3 * LONGEST_WORD])
+@pytest.mark.parametrize("size", [1000, LONGEST_WORD + 1])
+def test_of_a_word_without_an_end_not_all_is_hoarded(after: int, size: int) -> None:
+    """What waited is hidden with the secret, and so is all of the word behind it."""
+    secret = base64.b64encode(b"1234hunter22").decode()
+    redactor = StreamRedactor(set(forms("hunter22")))
+    text = "x" * (2 * LONGEST_WORD) + secret + "y" * after + "= and more"
+    shown = ""
+    for start in range(0, len(text), size):
+        shown += redactor.feed(text[start : start + size])
+        assert start + size - len(shown) < 4 * LONGEST_WORD + size or HIDDEN in shown
+    shown += redactor.feed("", final=True)
+
+    begin, hidden, end = shown.partition(HIDDEN)
+    assert (set(begin), hidden, end) == ({"x"}, HIDDEN, " and more")
+    assert LONGEST_WORD / 2 < len(begin) < 2 * LONGEST_WORD
+
+
+@pytest.mark.parametrize("cut", range(1, 13))
+def test_a_secret_at_the_end_of_a_hidden_word_is_hidden(cut: int) -> None:
+    """Whatever of both has been shown before."""
+    values = {"yz tail", Encoded("aaaabbbb")}
+    text = "aaaabbbbyz tail, next"
+
+    assert redacted(values, text[:cut], text[cut:]) == f"{HIDDEN}, next"
+    assert redacted(values, *text) == f"{HIDDEN}, next"
+
+
 def test_what_cannot_become_a_secret_is_shown_at_once() -> None:
     """Only the beginning of a secret is held back, so that output stays live."""
     redactor = StreamRedactor({"secret"})
@@ -279,3 +330,16 @@ def test_no_piece_of_the_stream_shows_a_secret(
     shown = redacted(values, *pieces)
 
     assert not any(value in part for value in values for part in shown.split(HIDDEN))
+
+
+@examples
+@given(values_in_text("abc =,"), st.lists(st.integers(1, 9), min_size=1, max_size=20))
+def test_words_are_hidden_in_a_stream_as_in_a_whole_text(
+    drawn: tuple[set[str], str], sizes: list[int]
+) -> None:
+    """Pieces make no difference to what base64 is hidden."""
+    values, text = {Encoded(value) for value in drawn[0]}, drawn[1]
+    ends = [0, *itertools.accumulate(itertools.islice(itertools.cycle(sizes), 200))]
+    pieces = [text[start:end] for start, end in itertools.pairwise(ends)]
+
+    assert redacted(values, *pieces) == redacted(values, text) == hide(text, values)

@@ -270,7 +270,7 @@ def test_plans_do_not_disturb_each_other() -> None:
     world.clock.run(scenario)
 
 
-def test_deaf_plugin_is_shown_and_left() -> None:
+def test_deaf_plugin_is_shown_and_left(caplog: pytest.LogCaptureFixture) -> None:
     """A deaf attempt is marked while it goes on, and leaving does not wait for it (A-16)."""
     world = World()
 
@@ -290,6 +290,10 @@ def test_deaf_plugin_is_shown_and_left() -> None:
         assert await world.vault.owner(plan_id) is not None
 
     world.clock.run(scenario)
+    told = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+    assert [each.partition(";")[0] for each in told] == [
+        "plugins of 'plan' ignore their cancellation"
+    ]
 
 
 def test_plan_refused_at_start() -> None:

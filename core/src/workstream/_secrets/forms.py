@@ -42,7 +42,10 @@ _NEVER_ESCAPED = re.compile(r"[A-Za-z0-9_-]*")
 _URL_SAFE = ("", "/", "!$&'()*+,;=", "/?:@!$&'()*+,;=", "/?:@!$&'()*+,;=[]#%")
 """What the parts of a URL leave as it is, and so what programs differ in."""
 
-_BASE64 = frozenset(string.ascii_letters + string.digits + "+/-_")
+LONGEST_WORD = 8 * 1024
+"""Characters of a word of base64 that wait for its end; what comes before is shown."""
+
+_BASE64 = string.ascii_letters + string.digits + "+/-_"
 _ENCODED_AFTER = re.compile(r"[A-Za-z0-9+/_-]*=*")
 
 _LINE_BREAK = re.compile(r"[\r\n]")
@@ -191,10 +194,8 @@ def _whole(text: str, value: str) -> Iterator[tuple[int, int]]:
 
 def _word(text: str, start: int, end: int) -> tuple[int, int]:
     """The word of base64 that holds a stretch."""
-    while start and text[start - 1] in _BASE64:
-        start -= 1
     after = _ENCODED_AFTER.match(text, end)
-    return start, end if after is None else after.end()
+    return len(text[:start].rstrip(_BASE64)), end if after is None else after.end()
 
 
 def _places(text: str, value: str) -> Iterator[int]:
@@ -252,31 +253,50 @@ class StreamRedactor:
     """Takes secrets out of a text that comes in pieces.
 
     The end of a piece that may be the beginning of a secret is held back until more of
-    the text is seen, so that no way of cutting it shows a part.
+    the text is seen, so that no way of cutting it shows a part. So is a word of base64
+    without an end, as its end may show that it holds a secret.
     """
 
     def __init__(self, values: Collection[str]) -> None:
         """Make one; ``values`` are what to take out, in all of their forms."""
-        self._values = [value for value in values if len(value) >= SHORTEST]
+        found = [value for value in values if len(value) >= SHORTEST]
+        self._values = [value for value in found if not isinstance(value, Encoded)]
+        self._encoded = [value for value in found if isinstance(value, Encoded)]
         self._most_held = 2 * max(map(len, self._values), default=0)
         self._held = ""
+        # Whether the word that is held was begun before, and hidden.
+        self._in_hidden_word = False
 
     def feed(self, text: str, *, final: bool = False) -> str:
         """Give the next piece; get what can be shown now."""
-        if not self._values:
+        if not self._values and not self._encoded:
             return text
         text = self._held + text
-        stretches = sorted(
-            stretch for value in self._values for stretch in _whole(text, value)
-        )
+        stretches = [one for value in self._values for one in _whole(text, value)]
+        words = {
+            _word(text, *one) for value in self._encoded for one in _whole(text, value)
+        }
+        begun = _ENCODED_AFTER.match(text) if self._in_hidden_word else None
+        goes_on = begun is not None and begun.end() > 0
+        if begun is not None and goes_on:
+            words.add((0, begun.end()))
         safe = len(text) if final else self._safe(text, stretches)
         self._held = text[safe:]
-        whole = [stretch for stretch in stretches if stretch[1] <= safe]
-        return _replaced(text[:safe], whole) if whole else text[:safe]
+        # A word may be torn: the rest of it is hidden when it is shown.
+        self._in_hidden_word = any(start < safe < end for start, end in words) or (
+            self._in_hidden_word and not safe
+        )
+        hidden = [*stretches, *words]
+        hidden = [(start, min(end, safe)) for start, end in hidden if start < safe]
+        shown = _replaced(text[:safe], hidden) if hidden else text[:safe]
+        return shown.removeprefix(HIDDEN) if goes_on else shown
 
     def _safe(self, text: str, stretches: list[tuple[int, int]]) -> int:
         """Up to where the text cannot be part of a secret still to be completed."""
         safe = len(text)
+        if self._encoded:
+            word = len(text.rstrip("=").rstrip(_BASE64))
+            safe = max(word, len(text) - LONGEST_WORD)
         for value in self._values:
             place = max(0, len(text) - len(value) + 1)
             while 0 <= (place := text.find(value[0], place)) < safe:
