@@ -271,7 +271,11 @@ def test_plans_do_not_disturb_each_other() -> None:
 
 
 def test_deaf_plugin_is_shown_and_left(caplog: pytest.LogCaptureFixture) -> None:
-    """A deaf attempt is marked while it goes on, and leaving does not wait for it (A-16)."""
+    """A deaf attempt is marked while it goes on, and leaving does not wait for it (A-16).
+
+    The log names its plan.
+    """
+    caplog.set_level("ERROR", "workstream")
     world = World()
 
     async def scenario() -> None:

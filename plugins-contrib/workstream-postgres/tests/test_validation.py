@@ -65,7 +65,10 @@ def test_good_requests_pass(request_: Execute | Query) -> None:
     [
         (Execute(DB, ()), "statements: there is none"),
         (execute(" ; -- nothing"), "statements: it is empty"),
-        (execute("SELECT '\0'"), "statements: it holds a zero character"),
+        (
+            execute("SELECT '\0'"),
+            "statements holds a NUL character, which no server can be",
+        ),
         (execute("BEGIN"), "statements: BEGIN is not for a statement: all of them are"),
         (execute(" start  TRANSACTION"), "statements: START TRANSACTION is not for"),
         (execute("/* x */ commit;"), "statements: COMMIT is not for a statement"),
@@ -77,18 +80,24 @@ def test_good_requests_pass(request_: Execute | Query) -> None:
         ),
         (
             Execute(DB, (Statement("SELECT %s", ("a\0",)),)),
-            "statements: a value holds a zero character, which PostgreSQL cannot",
+            "statements: a value holds a NUL character, which no server",
         ),
         (
             Execute(DB, (Statement("x", affects=-1),)),
-            "statements: affects must be from 0 on, not -1",
+            "statements: affects must be a whole number of rows, 0 or more, not -1",
         ),
         (execute("x", isolation="dirty"), "isolation: 'dirty' is no level: '', 'read"),
-        (execute("x", lock_timeout=-1), "lock_timeout: it must be a finite number of"),
-        (execute("x", lock_timeout=1e-9), "lock_timeout: it must be 0, or from a"),
+        (
+            execute("x", lock_timeout=-1),
+            "lock_timeout must be a number of seconds from 0.001",
+        ),
+        (
+            execute("x", lock_timeout=1e-9),
+            "lock_timeout must be a number of seconds from 0.001",
+        ),
         (
             execute("x", keep_rows=1001),
-            "keep_rows: it must be from 0 to 1000, not 1001",
+            "keep_rows must be a whole number from 0 to 1,000, not 1001",
         ),
         (execute("x", once_table="a b"), "once_table: 'a b' is no name of a table"),
         (Query(DB, ""), "sql: it is empty"),
@@ -98,12 +107,18 @@ def test_good_requests_pass(request_: Execute | Query) -> None:
             "compare: True has no order: use == or !=",
         ),
         (database(host="a,,b"), "database.host: a name is missing beside a comma"),
-        (database(host="a\0"), "database.host: it holds a zero character"),
+        (database(host="a\0"), "database.host holds a NUL character"),
         (database(name="postgresql://u:hidden@h/db"), "database.name: it is a whole"),
         (database(name="dbname=x password=hidden"), "database.name: it is a whole"),
-        (database(port=0), "database.port: it must be from 1 to 65535, not 0"),
+        (
+            database(port=0),
+            "database.port must be a whole number from 1 to 65,535, not 0",
+        ),
         (database(sslmode="on"), "database.sslmode: 'on' is no mode: '', 'disable'"),
-        (database(connect_timeout=0), "database.connect_timeout: it must be a finite"),
+        (
+            database(connect_timeout=0),
+            "database.connect_timeout must be a number of seconds",
+        ),
         (
             database(settings={"password": "hidden"}),
             "database.settings: 'password' is not set here: use password=SecretRef(...)",
@@ -138,7 +153,7 @@ def test_all_faults_are_named_at_once() -> None:
 
     with pytest.raises(
         ValueError,
-        match=r"^database\.port: .*; statements\[0\]: .*; statements\[1\]: .*; "
-        r"keep_rows: .*; once_table: ",
+        match=r"^database\.port must .*; statements\[0\]: .*; statements\[1\]: .*; "
+        r"keep_rows must .*; once_table: ",
     ):
         validate(request)

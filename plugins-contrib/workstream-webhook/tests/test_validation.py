@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -68,7 +69,7 @@ def test_good_requests_pass() -> None:
         (message(headers={"Webhook-Id": "x"}), "headers: 'Webhook-Id' is set from the"),
         (message(headers={"content-type": "x"}), "headers: 'content-type' is set from"),
         (message(headers={"Cookie": "hidden"}), "headers: 'Cookie' is a secret"),
-        (message(connect_timeout=0), "connect_timeout: it must be a finite number"),
+        (message(connect_timeout=0), "connect_timeout must be a number of seconds"),
         (notification(services=()), "services: name at least one"),
         (notification(services=(REF, REF)), "services: 'env:SECRET' is named twice"),
         (notification(body=" "), "body: it is empty"),
@@ -93,7 +94,7 @@ def test_all_faults_are_named_at_once() -> None:
         url="", headers={"webhook-signature": "x"}, json={1, 2}, connect_timeout=-1
     )
 
-    assert [part.partition(":")[0] for part in refused(request).split("; ")] == [
+    assert [re.split(r":| must", part)[0] for part in refused(request).split("; ")] == [
         "url",
         "connect_timeout",
         "headers",

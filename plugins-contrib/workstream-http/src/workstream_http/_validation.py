@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import httpx2
 
 from workstream import SecretRef
-from workstream.plugins import Pattern, path_faults
+from workstream.plugins import Pattern, number_faults, path_faults, refuse
 
 from ._requests import AnyRequest, HttpCheckRequest, HttpRequest
 from ._route import backend
@@ -18,6 +18,9 @@ from ._statuses import parse
 
 BODY_LIMIT_MAX = 16 * 1024 * 1024
 """The most bytes of a body that may be read: a response is stored with its plan."""
+
+SHORTEST_TIMEOUT = 0.001
+"""Seconds."""
 
 SOCKET_NAME_MAX = 107
 """The most bytes in the name of a Unix socket on Linux."""
@@ -36,16 +39,16 @@ def check(request: AnyRequest) -> None:
     Raises:
         ValueError: It has faults.
     """
-    faults = [
-        *_address(request),
-        *_headers(request),
-        *_login(request),
-        *_expectations(request),
-        *_limits(request),
-        *(_sent(request) if isinstance(request, HttpRequest) else _safe(request)),
-    ]
-    if faults:
-        raise ValueError("; ".join(faults))
+    refuse(
+        [
+            *_address(request),
+            *_headers(request),
+            *_login(request),
+            *_expectations(request),
+            *_limits(request),
+            *(_sent(request) if isinstance(request, HttpRequest) else _safe(request)),
+        ]
+    )
 
 
 def url_fault(url: str) -> str | None:
@@ -157,16 +160,12 @@ def _expectations(request: AnyRequest) -> Iterator[str]:
 
 
 def _limits(request: AnyRequest) -> Iterator[str]:
-    if not (request.connect_timeout > 0 and math.isfinite(request.connect_timeout)):
-        yield (
-            "connect_timeout: it must be a finite number of seconds greater than 0, "
-            f"not {request.connect_timeout}"
-        )
-    if not 0 <= request.body_limit <= BODY_LIMIT_MAX:
-        yield (
-            f"body_limit: it must be from 0 to {BODY_LIMIT_MAX} bytes, "
-            f"not {request.body_limit}"
-        )
+    yield from number_faults(
+        "connect_timeout", request.connect_timeout, least=SHORTEST_TIMEOUT
+    )
+    yield from number_faults(
+        "body_limit", request.body_limit, most=BODY_LIMIT_MAX, whole=True, unit="bytes"
+    )
     if request.ca_file and not request.verify:
         yield "ca_file: it has no meaning with verify=False: choose one"
     yield from _way(request)

@@ -7,9 +7,12 @@ import math
 import re
 from collections.abc import Iterator
 
-from workstream.plugins import Pattern
+from workstream.plugins import Pattern, number_faults, refuse
 
 from ._requests import AnyRequest, Dns, Ping, Tcp, Tls
+
+SHORTEST = 0.001
+"""Seconds that a wait or a pause has at least."""
 
 MAX_COUNT = 1000
 """The most echo requests of one look."""
@@ -21,9 +24,7 @@ def check(request: AnyRequest) -> None:
     Raises:
         ValueError: It has faults; each is named with its field.
     """
-    faults = [*_own_faults(request), *_times(request)]
-    if faults:
-        raise ValueError("; ".join(faults))
+    refuse([*_own_faults(request), *_times(request)])
 
 
 def _own_faults(request: AnyRequest) -> Iterator[str]:
@@ -52,9 +53,7 @@ def _tcp(request: Tcp) -> Iterator[str]:
 def _tls(request: Tls) -> Iterator[str]:
     yield from _host("host", request.host)
     yield from _port(request.port)
-    days = request.min_days
-    if not (math.isfinite(days) and days >= 0):
-        yield f"min_days: it must be a finite number of days from 0 on, not {days}"
+    yield from number_faults("min_days", request.min_days, unit="days")
     if request.starttls not in ("", "smtp", "postgres"):
         yield f"starttls: it must be 'smtp' or 'postgres', not {request.starttls!r}"
     elif request.starttls and request.port == 443:
@@ -88,21 +87,17 @@ def _dns(request: Dns) -> Iterator[str]:
 
 def _ping(request: Ping) -> Iterator[str]:
     yield from _host("host", request.host)
-    if not 1 <= request.count <= MAX_COUNT:
-        yield f"count: it must be from 1 to {MAX_COUNT}, not {request.count}"
+    yield from number_faults(
+        "count", request.count, least=1, most=MAX_COUNT, whole=True, unit=""
+    )
     interval, within = request.interval, request.within
-    if not (math.isfinite(interval) and interval > 0):
-        yield f"interval: it must be a finite number of seconds above 0, not {interval}"
+    yield from number_faults("interval", interval, least=SHORTEST)
     if not 0 <= request.max_loss < 100:
         yield (
             f"max_loss: it must be per cent, from 0 to less than 100, "
             f"not {request.max_loss}"
         )
-    if not 1 <= request.reply_within <= 3600:
-        yield (
-            "reply_within: it must be from 1 to 3600 seconds, "
-            f"not {request.reply_within}"
-        )
+    yield from number_faults("reply_within", request.reply_within, least=1, most=3600)
     needed = (request.count - 1) * interval + request.reply_within
     if math.isfinite(needed) and needed > within > 0:
         yield (
@@ -126,13 +121,9 @@ def _host(field: str, host: str) -> Iterator[str]:
 
 
 def _port(port: int) -> Iterator[str]:
-    if not 1 <= port <= 65535:
-        yield f"port: it must be from 1 to 65535, not {port}"
+    yield from number_faults("port", port, least=1, most=65535, whole=True, unit="")
 
 
 def _times(request: AnyRequest) -> Iterator[str]:
     for field, seconds in (("within", request.within), ("every", request.every)):
-        if not (math.isfinite(seconds) and seconds > 0):
-            yield (
-                f"{field}: it must be a finite number of seconds above 0, not {seconds}"
-            )
+        yield from number_faults(field, seconds, least=SHORTEST)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from psycopg import pq
 
+from workstream.plugins import number_faults, refuse, text_faults
+
 from ._check import COMPARISONS
 from ._requests import (
     AnyRequest,
@@ -21,6 +23,14 @@ from ._sql import bare, placeholder_faults, psql_faults, without_comments
 
 MAX_ROWS = 1000
 """The most rows that may be kept: a response is stored with its plan."""
+
+SHORTEST_TIMEOUT = 0.001
+"""Seconds: PostgreSQL counts milliseconds."""
+
+LONGEST_WAIT = 2_000_000
+"""Seconds; PostgreSQL takes a little more."""
+
+SERVER = "no server"
 
 _OURS = {
     "application_name": "it is how the action is found after a crash",
@@ -55,9 +65,7 @@ def check(request: AnyRequest) -> None:
         ValueError: It has faults; each is named with its field.
     """
     own = _execute(request) if isinstance(request, Execute) else _query(request)
-    faults = [*_database(request.database), *own]
-    if faults:
-        raise ValueError("; ".join(faults))
+    refuse([*_database(request.database), *own])
 
 
 def _database(database: Database) -> Iterator[str]:
@@ -69,8 +77,7 @@ def _database(database: Database) -> Iterator[str]:
         **{f"settings[{name!r}]": value for name, value in database.settings.items()},
     }
     for field, text in texts.items():
-        if "\0" in text:
-            yield f"database.{field}: it holds a zero character"
+        yield from text_faults(f"database.{field}", text, empty=True, purpose=SERVER)
     if database.host and not all(part.strip() for part in database.host.split(",")):
         yield "database.host: a name is missing beside a comma"
     if "=" in database.name or "://" in database.name:
@@ -78,16 +85,15 @@ def _database(database: Database) -> Iterator[str]:
             "database.name: it is a whole connection string: give its parts, the "
             "password as password=SecretRef(...)"
         )
-    if database.port is not None and not 1 <= database.port <= 65535:
-        yield f"database.port: it must be from 1 to 65535, not {database.port}"
+    if database.port is not None:
+        yield from number_faults(
+            "database.port", database.port, least=1, most=65535, whole=True, unit=""
+        )
     if database.sslmode not in _SSL_MODES:
         yield f"database.sslmode: {database.sslmode!r} is no mode: {_listed(_SSL_MODES)}"
-    timeout = database.connect_timeout
-    if not (math.isfinite(timeout) and timeout > 0):
-        yield (
-            "database.connect_timeout: it must be a finite number of seconds above 0, "
-            f"not {timeout}"
-        )
+    yield from number_faults(
+        "database.connect_timeout", database.connect_timeout, least=SHORTEST_TIMEOUT
+    )
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
     for name in database.settings:
         if name in _OURS:
@@ -105,18 +111,14 @@ def _execute(request: Execute) -> Iterator[str]:
         yield from _statement(where, statement)
     if request.isolation not in _LEVELS:
         yield f"isolation: {request.isolation!r} is no level: {_listed(_LEVELS)}"
-    if not (math.isfinite(request.lock_timeout) and request.lock_timeout >= 0):
-        yield (
-            "lock_timeout: it must be a finite number of seconds from 0 on, "
-            f"not {request.lock_timeout}"
-        )
-    elif 0 < request.lock_timeout < 0.001 or request.lock_timeout > 2_000_000:
-        yield (
-            "lock_timeout: it must be 0, or from a thousandth of a second to 2000000 "
-            f"seconds, not {request.lock_timeout}"
-        )
-    if not 0 <= request.keep_rows <= MAX_ROWS:
-        yield f"keep_rows: it must be from 0 to {MAX_ROWS}, not {request.keep_rows}"
+    if request.lock_timeout != 0:
+        least, most = SHORTEST_TIMEOUT, LONGEST_WAIT
+        wait = request.lock_timeout
+        for fault in number_faults("lock_timeout", wait, least=least, most=most):
+            yield f"{fault} (0: wait as long as it takes)"
+    yield from number_faults(
+        "keep_rows", request.keep_rows, most=MAX_ROWS, whole=True, unit=""
+    )
     if not request.transaction:
         if request.once:
             yield "once: it needs the transaction that transaction=False leaves out"
@@ -138,10 +140,13 @@ def _statement(where: str, statement: Statement) -> Iterator[str]:
             f"{where}: {' '.join(control[0].upper().split())} is not for a statement: "
             "all of them are one transaction, which is begun and committed for them"
         )
-    if "\0" in statement.unless:
-        yield f"{where}: unless holds a zero character"
-    if statement.affects is not None and statement.affects < 0:
-        yield f"{where}: affects must be from 0 on, not {statement.affects}"
+    yield from text_faults(
+        f"{where}: unless", statement.unless, empty=True, purpose=SERVER
+    )
+    if statement.affects is not None:
+        yield from number_faults(
+            f"{where}: affects", statement.affects, whole=True, unit="rows"
+        )
 
 
 def _query(query: Query) -> Iterator[str]:
@@ -157,8 +162,7 @@ def _query(query: Query) -> Iterator[str]:
 def _sql(where: str, asked: Statement | Query) -> Iterator[str]:
     if not without_comments(asked.sql).strip(_EMPTY):
         yield f"{where}: it is empty"
-    if "\0" in asked.sql:
-        yield f"{where}: it holds a zero character"
+    yield from text_faults(where, asked.sql, empty=True, purpose=SERVER)
     if asked.params and asked.named:
         yield f"{where}: params and named: give one of them"
     else:
@@ -166,8 +170,11 @@ def _sql(where: str, asked: Statement | Query) -> Iterator[str]:
         for fault in placeholder_faults(asked.sql, asked.params, names):
             yield f"{where}: {fault}"
     values = [*asked.params, *asked.named.values()]
-    if any(isinstance(value, str) and "\0" in value for value in values):
-        yield f"{where}: a value holds a zero character, which PostgreSQL cannot store"
+    for value in values:
+        if isinstance(value, str):
+            yield from text_faults(
+                f"{where}: a value", value, empty=True, purpose=SERVER
+            )
 
 
 def _listed(names: object) -> str:

@@ -11,7 +11,7 @@ from workstream import (
     hookimpl,
     retries,
 )
-from workstream.plugins import AnyPlugin, NotDone, Preview, PreviewContext
+from workstream.plugins import AnyPlugin, NotDone, Preview, PreviewContext, refuse
 
 from . import _previewing
 from ._connecting.connections import Connections, Limits, missing_program
@@ -48,7 +48,7 @@ class SshRun(ActionPlugin[RunOn | ShellOn, RunResult]):
 
     def validate(self, request: RunOn | ShellOn, /) -> None:
         """Refuse what can never be started, with all that is wrong with it (V-19)."""
-        _refuse(command_faults(request))
+        refuse(command_faults(request))
 
     async def init(self) -> None:
         """See that there is an ssh to call (REG-6)."""
@@ -88,7 +88,7 @@ class SshCheck(CheckPlugin[RunOn | ShellOn, RunResult]):
 
     def validate(self, request: RunOn | ShellOn, /) -> None:
         """Refuse what can never be started, with all that is wrong with it (V-19)."""
-        _refuse(command_faults(request, is_check=True))
+        refuse(command_faults(request, is_check=True))
 
     async def init(self) -> None:
         """See that there is an ssh to call (REG-6)."""
@@ -116,7 +116,7 @@ class SshCopy(ActionPlugin[CopyTo | CopyFrom, CopyResult]):
 
     def validate(self, request: CopyTo | CopyFrom, /) -> None:
         """Refuse what can never be copied, with all that is wrong with it (V-19)."""
-        _refuse(copy_faults(request))
+        refuse(copy_faults(request))
 
     async def init(self) -> None:
         """See that there is an ssh to call (REG-6)."""
@@ -151,11 +151,6 @@ def ssh_plugins(limits: Limits | None = None) -> list[AnyPlugin]:
 def workstream_plugins() -> list[AnyPlugin]:
     """Offer ``ssh.run``, ``ssh.check`` and ``ssh.copy``."""
     return ssh_plugins()
-
-
-def _refuse(faults: list[str]) -> None:
-    if faults:
-        raise ValueError("; ".join(faults))
 
 
 def _check_machine() -> None:

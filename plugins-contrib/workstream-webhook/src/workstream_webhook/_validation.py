@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from workstream.plugins import refuse
 from workstream_http import HttpAction, HttpRequest
 
 from ._requests import Notification, WebhookMessage
@@ -35,9 +36,7 @@ def check_message(message: WebhookMessage) -> None:
     Raises:
         ValueError: It has faults; each is named with its field.
     """
-    faults = list(_message_faults(message))
-    if faults:
-        raise ValueError("; ".join(faults))
+    refuse(_message_faults(message))
 
 
 def _message_faults(message: WebhookMessage) -> Iterator[str]:
@@ -76,9 +75,7 @@ def check_notification(notification: Notification) -> None:
     Raises:
         ValueError: It has faults; each is named with its field.
     """
-    faults = list(_notification_faults(notification))
-    if faults:
-        raise ValueError("; ".join(faults))
+    refuse(_notification_faults(notification))
 
 
 def _notification_faults(notification: Notification) -> Iterator[str]:
