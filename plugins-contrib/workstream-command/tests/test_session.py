@@ -11,8 +11,10 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+import trio.testing
 
 from workstream import PluginError
+from workstream_command import _session
 from workstream_command._session import (
     Identity,
     Process,
@@ -83,6 +85,54 @@ def test_many_processes_are_ended() -> None:
     assert child.returncode == -signal.SIGTERM
 
 
+TIDIES_UP = """
+exec 3<>gate
+trap '(trap "echo told" TERM; echo tidying; read line <&3; echo tidied) & exit' TERM
+echo ready
+read line <&3
+"""
+
+
+def test_who_tidies_up_is_not_told_to_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A process that begins after TERM has the whole grace."""
+    looks: list[list[Process]] = []
+
+    def look(session: int) -> list[Process]:
+        looks.append(members(session))
+        return looks[-1]
+
+    monkeypatch.setattr(_session, "members", look)
+    os.mkfifo(tmp_path / "gate")
+    with subprocess.Popen(
+        ("sh", "-c", TIDIES_UP),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+
+        async def end() -> _session.Ended:
+            async with trio.open_nursery() as nursery:
+
+                async def let_it_end() -> None:
+                    while len(looks) < 2:
+                        await trio.lowlevel.checkpoint()
+                    await trio.testing.wait_all_tasks_blocked()
+                    (tmp_path / "gate").write_text("\n")
+
+                nursery.start_soon(let_it_end)
+                return await end_session(child.pid, grace=30)
+
+        ended = trio.run(end)
+
+        assert child.stdout.read() == "tidying\ntidied\n"
+    assert list(ended.signalled) == [child.pid]
+
+
 def test_a_session_without_members_is_ended_already() -> None:
     """There is nothing to do, and nothing to tell."""
     with subprocess.Popen(("true",), start_new_session=True) as child:
@@ -93,7 +143,7 @@ def test_a_session_without_members_is_ended_already() -> None:
 
 def test_a_list_of_processes_is_short() -> None:
     """A message names a few and counts the others."""
-    processes = [Process(i, "x", "S", 1, 1) for i in range(10)]
+    processes = [Process(i, "x", "S", 1, 1, 1) for i in range(10)]
 
     assert listed(processes[:2]) == "0 (x), 1 (x)"
     assert listed(processes).endswith("7 (x) and 2 more")

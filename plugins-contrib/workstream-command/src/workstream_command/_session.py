@@ -57,6 +57,7 @@ class Process:
         pid: Its number.
         name: What it is called, at most 15 characters.
         state: One letter; Z: it has ended and was not reaped.
+        group: The number of its process group.
         session: The number of its session.
         start_time: When it started, in clock ticks since the boot.
     """
@@ -64,6 +65,7 @@ class Process:
     pid: int
     name: str
     state: str
+    group: int
     session: int
     start_time: int
 
@@ -136,6 +138,7 @@ def process_of(pid: int) -> Process | None:
         pid=pid,
         name=before.partition(b"(")[2].decode(errors="replace"),
         state=fields[0].decode(),
+        group=int(fields[2]),
         session=int(fields[3]),
         start_time=int(fields[19]),
     )
@@ -165,6 +168,9 @@ class Ended:
 async def end_session(session: int, *, grace: float, linger: float = 0.0) -> Ended:
     """End all processes of a session, and return when they have ended.
 
+    TERM goes once to those that are there. What they start then, to tidy up, has the
+    whole grace for it.
+
     Args:
         session: Its number, which must be known to be the right session's.
         grace: Seconds between TERM and KILL; 0: KILL at once.
@@ -174,6 +180,7 @@ async def end_session(session: int, *, grace: float, linger: float = 0.0) -> End
         What there was to end, and what could not be ended.
     """
     result = Ended()
+    told = False
     lingers_until = trio.current_time() + linger
     kill_at = lingers_until + grace
     while True:
@@ -186,7 +193,8 @@ async def end_session(session: int, *, grace: float, linger: float = 0.0) -> End
         if now < lingers_until:
             number, until = 0, lingers_until
         elif now < kill_at:
-            number, until = signal.SIGTERM, kill_at
+            number, until = 0 if told else signal.SIGTERM, kill_at
+            told = True
         else:
             number, until = signal.SIGKILL, math.inf
         await _signal_and_wait(found, number, until, result)
@@ -195,14 +203,21 @@ async def end_session(session: int, *, grace: float, linger: float = 0.0) -> End
 async def _signal_and_wait(
     found: list[Process], number: int, until: float, result: Ended
 ) -> None:
+    group = found[0].session
+    if number == signal.SIGTERM and process_of(group) is not None:
+        # All at once, so that none is begun between a look at them and the signal.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, number)
+    else:
+        group = 0
     with contextlib.ExitStack() as stack:
         watched: list[int] = []
         for process in found:
             fd = _open(process)
             if fd is None:
                 continue
-            told = number == signal.SIGTERM and process.pid in result.signalled
-            if number and not told and not _signal(process, fd, number, result):
+            sent = 0 if process.group == group else number
+            if number and not _signal(process, fd, sent, result):
                 os.close(fd)
             elif len(watched) == WATCHED_AT_ONCE:
                 os.close(fd)  # its turn to be waited for comes when these have ended
@@ -215,10 +230,10 @@ async def _signal_and_wait(
 
 
 def _signal(process: Process, fd: int, number: int, result: Ended) -> bool:
-    """Send a signal; whether there is an end to wait for."""
+    """Send a signal, or 0 if it has it already; whether there is an end to wait for."""
     try:
         signal.pidfd_send_signal(fd, number)
-        if number == signal.SIGTERM:
+        if number != signal.SIGKILL:
             # A stopped process would not see it before it goes on.
             signal.pidfd_send_signal(fd, signal.SIGCONT)
     except ProcessLookupError:
