@@ -353,6 +353,44 @@ def test_secrets_are_found_where_they_lie() -> None:
         assert inner[last] == "hunter2"
 
 
+@attrs.frozen
+class Defaults:
+    """Values that ``==`` takes for others."""
+
+    number: float = 0.0
+    any: bool | int | float = 1
+    price: Decimal = Decimal("1.0")
+    at: datetime = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    several: tuple[float, ...] = attrs.field(factory=lambda: (0.0,))
+    inner: dict[str, bool | int] = attrs.field(factory=lambda: {"a": 1})
+    same_as_number: float = attrs.Factory(lambda self: self.number, takes_self=True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"number": -0.0, "same_as_number": 0.0},
+        {"number": -0.0},
+        {"any": True},
+        {"any": 1.0},
+        {"price": Decimal("1.00")},
+        {"at": datetime(2024, 1, 1, 13, tzinfo=timezone(timedelta(hours=1)))},
+        {"several": (-0.0,)},
+        {"inner": {"a": True}},
+    ],
+    ids=lambda changes: " ".join(changes) or "none",
+)
+def test_json_leaves_out_only_what_the_default_gives(changes: dict[str, Any]) -> None:
+    """A value that equals its default, but is another, is written."""
+    value = Defaults(**changes)
+
+    data = converter(Form.JSON).unstructure(value)
+
+    assert data.keys() == changes.keys()
+    assert repr(converter(Form.JSON).structure(data, Defaults)) == repr(value)
+
+
 def test_json_leaves_out_defaults_and_storage_does_not() -> None:
     """A default that changes in a later version changes no stored plan."""
     assert converter(Form.JSON).unstructure(Host("a")) == {"name": "a"}

@@ -39,11 +39,14 @@ import functools
 from functools import partial
 from typing import Any, cast, get_origin, is_typeddict
 
+import attrs
 import cattrs
+from attrs import NOTHING
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from .._secrets.references import MARK, SECURE
 from .._values.annotations import fields_of
+from .._values.sameness import identical
 from .containers import register_containers
 from .forms import (
     TAG,
@@ -58,6 +61,9 @@ from .forms import (
 )
 from .single_values import register_single_values
 from .tags import register_any, register_unions
+
+# Type checkers are told that it is a function.
+_FACTORY: Any = attrs.Factory
 
 
 @functools.cache
@@ -110,13 +116,22 @@ def _record_unstructure(made: cattrs.Converter, form: Form, cls: Any) -> Hook:
             for field in fields_of(cls)
             if field.metadata.get(MARK) == SECURE[MARK]
         }
-    return make_dict_unstructure_fn(
-        cls,
-        made,
-        _cattrs_omit_if_default=form is Form.JSON,
-        _cattrs_use_linecache=False,
-        **marks,
-    )
+    write = make_dict_unstructure_fn(cls, made, _cattrs_use_linecache=False, **marks)
+    defaults = [(f.name, f.default) for f in fields_of(cls) if f.default is not NOTHING]
+    if form is not Form.JSON or not defaults:
+        return write
+
+    def without_defaults(value: Any) -> Any:
+        data = write(value)
+        for name, default in defaults:
+            if isinstance(default, _FACTORY):
+                default = default.factory(*([value] if default.takes_self else ()))
+            # By ``==`` -0.0 would be left out where the default is 0.0.
+            if identical(getattr(value, name), default):
+                data.pop(name, None)
+        return data
+
+    return without_defaults
 
 
 def _record_structure(

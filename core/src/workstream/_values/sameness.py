@@ -13,7 +13,7 @@ import enum
 import math
 from collections.abc import Iterator
 from collections.abc import Set as AnySet
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -44,6 +44,29 @@ def changed_at(
         return None if equal else path
     found = (changed_at(old, new, path + at, equal=equal) for at, old, new in inner)
     return next(filter(None, found), None if equal or inner else path)
+
+
+def identical(one: Any, other: Any) -> bool:
+    """Whether two values are the same in all that ``==`` overlooks, too.
+
+    ``==`` takes True for 1, 1 for 1.0, -0.0 for 0.0, ``Decimal("1.0")`` for
+    ``Decimal("1.00")``, and a time for the same moment in another zone.
+    """
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, (list, tuple)):
+        both = zip(one, other, strict=False)
+        return len(one) == len(other) and all(identical(*each) for each in both)
+    if isinstance(one, dict):
+        return identical(list(one.items()), list(other.items()))
+    if isinstance(one, AnySet):
+        return sorted(map(repr, one)) == sorted(map(repr, other))
+    if isinstance(one, (float, Decimal, datetime, time)):
+        return repr(one) == repr(other)
+    if is_record(type(one)):
+        names = [field.name for field in fields_of(type(one))]
+        return all(identical(getattr(one, n), getattr(other, n)) for n in names)
+    return bool(one == other)
 
 
 def _equal(before: Any, after: Any) -> bool:
