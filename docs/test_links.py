@@ -73,3 +73,15 @@ def test_each_page_is_linked() -> None:
     ]
 
     assert not lost, f"link from docs/README.md: {', '.join(lost)}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_that_says_how_to_install_links_to_the_one_way(name: str) -> None:
+    """Until the distributions are published, `pip install` of a name finds nothing."""
+    page = ROOT / name
+    asks = re.search(
+        r"^(\$ )?pip install '?workstream-", page.read_text(), re.MULTILINE
+    )
+
+    linked = {file for _, file, _ in targets(page)}
+    assert asks is None or DOCS / "how-to" / "install.md" in linked

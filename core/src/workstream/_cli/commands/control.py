@@ -89,6 +89,8 @@ def delete(plans: tuple[str, ...], store: str | None, as_json: bool) -> int:
     The command does not remove a plan that is running or has crashed: stop or resume it
     first. If it cannot remove one of the plans, it removes none. PLAN is an id as
     `workstream list` shows it, its first digits, or `last`.
+
+    Exit status: 0 all are removed, 1 the store failed when some were, 2 none is.
     """
     gone: list[PlanRow] = []
 
@@ -163,6 +165,8 @@ def prune(
     The age of a plan that never started counts from its submission. The command never
     removes a plan that is running or has crashed. It shows the removed plans. It does
     not delay running plans, and later plans use the freed space on the disk.
+
+    Exit status: 0 all are removed, 1 the store failed when some were, 2 none is.
     """
     statuses = statuses_of(wanted) or ENDED
     found: list[PlanRow] = []
