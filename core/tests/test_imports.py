@@ -33,6 +33,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "vaults": ("_vaults",),
     "store": ("_store",),
     "show": ("_show",),
+    "report": ("_report",),
     "runtime": ("_runtime",),
     "preview": ("_preview",),
     "engine": ("_engine",),

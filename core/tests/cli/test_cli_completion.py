@@ -37,7 +37,7 @@ def values(*words: str) -> list[str]:
 
 def test_commands_and_options_are_offered() -> None:
     """Those of the core, and the choices of an option."""
-    assert values("re") == ["resume", "restore"]
+    assert values("re") == ["resume", "report", "restore"]
     assert "--parameter" in values("run", "--p")
     assert values("list", "--status", "c") == ["crashed", "completed"]
     assert [item.type for item in offered("run", "dep")] == ["file"]

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("look.watch", "Follow a plan that any process runs."),
     "stop": ("control.stop", "Ask a running plan to stop."),
     "export": ("copies.export", "Write a plan as JSON."),
+    "report": ("copies.report", "Write all that happened into one file."),
     "delete": ("control.delete", "Remove plans from the store."),
     "prune": ("control.prune", "Remove the plans that ended long ago."),
     "backup": ("copies.backup", "Copy the store, whatever runs meanwhile."),

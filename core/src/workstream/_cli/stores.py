@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import trio
 
 from .._protocols.vault import Vault
 from .._store.places import vault_at
 from .._store.store import Store, open_store
+from .._values.clock import utc_now
+from .._values.errors import ValidationError
 from .._vaults.lmdb.vault import LmdbVault
 from .streams import Refusal
+
+if TYPE_CHECKING:
+    from .._report.document import Report
 
 T = TypeVar("T")
 
@@ -72,6 +77,40 @@ def directory_of(vault: Vault) -> LmdbVault:
         )
         raise Refusal(message)
     return vault
+
+
+def report_in(plan: str) -> Report | None:
+    """The report, where a command that takes a plan was given the file of one.
+
+    Raises:
+        Refusal: The file cannot be read, or is no report.
+    """
+    from .._report.document import read_report
+
+    path = Path(plan)
+    if path.suffix not in (".html", ".json"):
+        return None
+    try:
+        return read_report(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{plan}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise Refusal(message) from error
+    except ValidationError as error:
+        message = f"{plan}: {error}"
+        raise Refusal(message) from error
+
+
+async def report_from(plan: str, store: str | None) -> Report:
+    """The report of a plan of the store.
+
+    Raises:
+        Refusal: There is no store.
+        NotFoundError: It has no such plan.
+    """
+    from .._report.document import report_of
+
+    async with opened(store) as plans:
+        return await report_of(plans, (await plans.find(plan)).row.id, utc_now())
 
 
 def run_async(function: Callable[[], Awaitable[T]]) -> T:

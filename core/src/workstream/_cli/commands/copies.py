@@ -22,7 +22,7 @@ from ..draw.page import show_rows
 from ..draw.screen import Screen, counted, size
 from ..exit_codes import ExitCode
 from ..options import Command, Hints, json_option, last_plan_argument, store_option
-from ..stores import directory_of, opened, run_async
+from ..stores import directory_of, opened, report_from, report_in, run_async
 from ..streams import Refusal, complain, data_stream, print_json
 
 
@@ -117,6 +117,51 @@ def _write_file(path: Path, text: str, *, private: bool) -> None:
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror or error}"
         raise Refusal(message) from error
+
+
+@click.command("report", cls=Command)
+@last_plan_argument
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "markdown", "json", "perfetto", "junit"]),
+    default="html",
+    help="html, the default, is a page that needs no network; markdown is for a ticket; "
+    "json is all of it as data; perfetto is a trace for ui.perfetto.dev; junit is for CI.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write, completely or not at all; by default, standard output.",
+)
+@store_option
+def report(plan: str, form: str, output: Path | None, store: str | None) -> int:
+    """Write all that happened to a plan into one file, to hand over.
+
+    The page opens from a mail: it has the outcome, the failures by their causes, a
+    timeline of every attempt, and each request and response, secrets removed. The file
+    is data as well: `workstream report FILE.html --format json` and `workstream show
+    FILE.html` read it, and need no store. PLAN is an id as `workstream list` shows it,
+    its first digits, `last`, the default, or such a file.
+
+    It imports no plugin package.
+    """
+    from ..._report.written import written
+
+    to_terminal = output is None and form == "html" and data_stream().isatty()
+    if to_terminal:
+        message = "the page is no text to read here: write it to a file, with -o FILE"
+        raise Refusal(message)
+    text = written(report_in(plan) or run_async(lambda: report_from(plan, store)), form)
+    if output is None or str(output) == "-":
+        stream = data_stream()
+        stream.write(text)
+        stream.flush()
+    else:
+        _write_file(output, text, private=False)
+    return ExitCode.COMPLETED
 
 
 @click.command("backup", cls=Command)

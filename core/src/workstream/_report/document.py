@@ -1,0 +1,136 @@
+"""A report: one plan with all that happened, as a file holds it.
+
+The file *is* the data: whoever has the file, and no store, can look at the plan, compare
+it, or make the plan that does the rest. Secrets are removed before it is written.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import zlib
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from .._codec.json_text import from_json, to_json
+from .._codec.records import row_of
+from .._plan.plan import Plan
+from .._show.data import overview_data
+from .._show.failures import failures
+from .._show.overview import Overview, overview
+from .._store.entries import PlanEntry
+from .._store.store import Store
+from .._values.errors import Fault, ValidationError
+from .columns import packed, unpacked
+
+FORMAT = 1
+"""The version of the file's data. A change that a reader would misread is a new one."""
+DATA = "workstream-report"
+"""The id of the element of a page that holds the data."""
+_BLOCK = re.compile(rf'<script [^>]*id="{DATA}"[^>]*>([^<]*)</script>')
+_BIGGEST = 1 << 30
+"""So many bytes a report may unpack to; more is no report of a plan."""
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """One plan, and what is told of it.
+
+    Attributes:
+        shown: What a page shows first.
+        plan: The plan as ``workstream export`` writes it, its secrets removed.
+        made: When the report was made.
+    """
+
+    shown: Overview
+    plan: Plan
+    made: datetime
+
+
+async def report_of(store: Store, plan_id: UUID, made: datetime) -> Report:
+    """Look at a plan of the store.
+
+    Raises:
+        NotFoundError: No such plan.
+        StorageError: It cannot be read.
+    """
+    shown = await overview(store, plan_id)
+    plan = shown.plan
+    # The other copy says that it is scrubbed only where a secret is gone.
+    if plan.scrubbed:
+        plan = await store.export(plan_id)
+    return Report(shown=shown, plan=plan, made=made)
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as plain data, complete: what ``workstream show`` tells, and the plan."""
+    said = report.shown.said
+    return {
+        "format": FORMAT,
+        "made": report.made.isoformat(),
+        "summary": overview_data(report.shown),
+        "said": {str(position): list(lines) for position, lines in said.items()},
+        "plan": json.loads(to_json(report.plan, with_secrets=True, indent=None)),
+    }
+
+
+def deflated(report: Report) -> str:
+    """The report as columns, deflated, in base64: the data block of a page."""
+    columns = json.dumps(packed(document(report)), separators=(",", ":"))
+    return base64.b64encode(zlib.compress(columns.encode(), 9)).decode()
+
+
+def read_report(text: str) -> Report:
+    """The report that a file holds: a page, or its data as JSON.
+
+    Raises:
+        ValidationError: It is no report, or one of a later version.
+    """
+    try:
+        data = _data(text)
+        if data["format"] != FORMAT:
+            _refuse(f"its format is {data['format']!r}; this version reads {FORMAT}")
+        made = datetime.fromisoformat(data["made"])
+        said = {int(position): lines for position, lines in data["said"].items()}
+        plan = from_json(json.dumps(data["plan"]), None, keep_state=True)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        if isinstance(error, ValidationError):
+            raise
+        _refuse(f"its data cannot be read: {error!r}")
+    if plan.id is None:
+        _refuse("its plan has no id")
+    shown = Overview(
+        entry=PlanEntry(row_of(plan)),
+        plan=plan,
+        failures=tuple(failures(plan)),
+        running=(),
+        requests=(),
+        said=said,
+    )
+    return Report(shown=shown, plan=plan, made=made)
+
+
+def _data(text: str) -> dict[str, Any]:
+    block = _BLOCK.search(text)
+    if block is None:
+        return dict(json.loads(text))
+    try:
+        inflate = zlib.decompressobj()
+        columns = inflate.decompress(base64.b64decode(block[1]), _BIGGEST)
+        if inflate.unconsumed_tail or not inflate.eof:
+            _refuse("its data is cut off, or larger than any plan")
+    except (zlib.error, binascii.Error) as error:
+        _refuse(f"its data is damaged: {error}")
+    return dict(unpacked(json.loads(columns)))
+
+
+def _refuse(why: str) -> Any:
+    message = "this is no report of a plan"
+    raise ValidationError(
+        message, [Fault(path="the report", field="", rule="UI-3", message=why)]
+    )
