@@ -276,7 +276,7 @@ def test_each_kind_of_checks_goes_into_its_field_once(
         # BU-6
         (lambda: in_block().add_deferred_actions(),
          "add_deferred_actions: the builder is at 'Deploy / tier', a block: "
-         "this is for a plan"),
+         "this is for a plan or a sequence"),
         (lambda: in_deferred().up().add_deferred_actions(),
          "add_deferred_actions: the builder is at 'Deploy', a plan, which has them "
          "already: add all batches to the same ones"),

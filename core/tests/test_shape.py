@@ -34,7 +34,7 @@ def test_the_table_is_the_walk_order() -> None:
         ],
         "Block": [*checks, "sequences", *after],
         "Checks": ["actions"],
-        "Sequence": ["actions"],
+        "Sequence": ["actions", "deferred_actions"],
         "DeferredActions": ["batches"],
         "DeferBatch": ["actions"],
         "Action": [],
@@ -78,7 +78,7 @@ NEW_FIELDS = (
     (
         "class Sequence(Node):",
         "    actions: list[Action]\n",
-        "    deferred_actions: DeferredActions | None = None\n    owner: str = 'nobody'\n",
+        "    rescue: DeferredActions | None = None\n    owner: str = 'nobody'\n",
     ),
     (
         "class Block(Node):",
@@ -116,7 +116,7 @@ def made(size):
     sequence = Sequence(
         name="s",
         actions=[Action(name="a", plugin="t.act")],
-        deferred_actions=deferred,
+        rescue=deferred,
         owner="ana",
     )
     checks = Checks(actions=[CheckAction(name="c", plugin="t.chk")])
@@ -136,14 +136,14 @@ assert walked == [
     "p / b",
     "p / b / s",
     "p / b / s / a",
-    "p / b / s / deferred_actions",
-    "p / b / s / deferred_actions / back",
-    "p / b / s / deferred_actions / back / undo",
+    "p / b / s / rescue",
+    "p / b / s / rescue / back",
+    "p / b / s / rescue / back / undo",
     "p / b / batch_checks",
     "p / b / batch_checks / c",
 ], walked
 assert [found.path for found in structure(plan)] == walked
-assert find(plan, walked[6]) is plan.blocks[0].sequences[0].deferred_actions.batches[0].actions[0]
+assert find(plan, walked[6]) is plan.blocks[0].sequences[0].rescue.batches[0].actions[0]
 
 codec = Codec(None)
 stored = StoredPlan(
@@ -166,9 +166,9 @@ assert difference(plan, other) == (
 ), difference(plan, other)
 wrong = made(7)
 wrong.blocks[0].batch_checks = 3
-wrong.blocks[0].sequences[0].deferred_actions.batches = None
+wrong.blocks[0].sequences[0].rescue.batches = None
 assert [str(each) for each in structure(wrong) if not hasattr(each, "node")] == [
-    "p / b / s / deferred_actions: batches: must be a list, not None [V-3]",
+    "p / b / s / rescue: batches: must be a list, not None [V-3]",
     "p / b / batch_checks: must be a Checks, not an int [V-3]",
 ]
 print("one file")

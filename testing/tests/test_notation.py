@@ -141,7 +141,7 @@ def test_what_is_under_a_completed_object() -> None:
         ("B1: s1[ok ok]", "expected ']'"),
         ("B1: pre pre", "there is a 'pre' already"),
         ("s1 B1", "expected a check group, 'da' once, or a block"),
-        ("da[r] B1", "batch r is always, on_success or on_failure"),
+        ("da[r] B1", "batch r is always, on_success, on_failure or on_undo"),
         ("pre(d=1) B1", "only continuous checks have a delay"),
         ("B1: s1..t4", "is no range"),
         ("B1: s1[a(reconcile=maybe)]", "reconcile=maybe is none of done"),

@@ -130,6 +130,27 @@ def groups(draw: st.DrawFn, names: Names) -> list[str]:
 
 
 @st.composite
+def batches(draw: st.DrawFn, names: Names, kinds: st.SearchStrategy[str]) -> str:
+    """Batches of deferred actions; as a rule, none."""
+    return " ".join(
+        f"{names('r')}({when}){draw(container(names, ACTION_OPTIONS, 2))}"
+        for when in draw(st.lists(kinds, max_size=2))
+    )
+
+
+PLAN_KINDS = st.sampled_from(["always", "on_success", "on_failure", "always fe"])
+OWN_KINDS = st.sampled_from(["always", "on_success", "on_failure", "on_failure fe"])
+
+
+@st.composite
+def sequence(draw: st.DrawFn, names: Names) -> str:
+    """A sequence, perhaps with deferred work of its own."""
+    actions = names("s") + draw(container(names, ACTION_OPTIONS, 3))
+    then = draw(batches(names, OWN_KINDS))
+    return f"{actions} then[{then}]" if then else actions
+
+
+@st.composite
 def blocks(draw: st.DrawFn, names: Names, number: int) -> str:
     """A block."""
     sequences = draw(st.integers(1, 4))
@@ -141,9 +162,7 @@ def blocks(draw: st.DrawFn, names: Names, number: int) -> str:
         draw(st.sampled_from(["", "halt=sequence"])),
     ]
     parts = draw(groups(names))
-    parts += [
-        names("s") + draw(container(names, ACTION_OPTIONS, 3)) for _ in range(sequences)
-    ]
+    parts += [draw(sequence(names)) for _ in range(sequences)]
     return f"B{number}({' '.join(filter(None, options))}): {' '.join(parts)}"
 
 
@@ -152,13 +171,9 @@ def plans(draw: st.DrawFn) -> str:
     """A plan."""
     names = Names()
     parts = draw(groups(names))
-    kinds = st.sampled_from(["always", "on_success", "on_failure", "always fe"])
-    batches = [
-        f"{names('r')}({when}){draw(container(names, ACTION_OPTIONS, 2))}"
-        for when in draw(st.lists(kinds, max_size=2))
-    ]
-    if batches:
-        parts.append(f"da[{' '.join(batches)}]")
+    deferred = draw(batches(names, PLAN_KINDS))
+    if deferred:
+        parts.append(f"da[{deferred}]")
     count = draw(st.integers(1, 2))
     parts += [draw(blocks(names, number)) for number in range(1, count + 1)]
     return " ".join(parts)

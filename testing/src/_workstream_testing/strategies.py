@@ -211,7 +211,7 @@ def _plan(draw: st.DrawFn, shape: _Shape) -> Plan:
     return Plan(
         name="Plan",
         blocks=[draw(_block(shape, number)) for number in range(1, count + 1)],
-        deferred_actions=draw(st.none() | _deferred(shape)),
+        deferred_actions=draw(st.none() | _deferred(shape, Plan)),
         **draw(_groups(shape, Plan)),
     )
 
@@ -230,7 +230,11 @@ def _block(draw: st.DrawFn, shape: _Shape, number: int) -> Block:
     return Block(
         name=f"Block {number}",
         sequences=[
-            Sequence(name=f"Sequence {each}", actions=draw(shape.some_actions()))
+            Sequence(
+                name=f"Sequence {each}",
+                actions=draw(shape.some_actions()),
+                deferred_actions=draw(st.none() | _deferred(shape, Sequence)),
+            )
             for each in range(1, count + 1)
         ],
         concurrency=draw(st.integers(1, count)),
@@ -243,8 +247,10 @@ def _block(draw: st.DrawFn, shape: _Shape, number: int) -> Block:
 
 
 @st.composite
-def _deferred(draw: st.DrawFn, shape: _Shape) -> DeferredActions:
+def _deferred(draw: st.DrawFn, shape: _Shape, owner: type[Node]) -> DeferredActions:
+    """The deferred work of a plan or sequence; a sequence has little of it."""
     known = [when for when in WhenDeferred if when is not WhenDeferred.UNKNOWN]
+    most = shape.sequences if owner is Plan else 2
     return DeferredActions(
         batches=[
             DeferBatch(
@@ -253,6 +259,6 @@ def _deferred(draw: st.DrawFn, shape: _Shape) -> DeferredActions:
                 when=draw(st.sampled_from(known)),
                 fail_element=draw(st.booleans()),
             )
-            for number in range(1, draw(st.integers(1, shape.sequences)) + 1)
+            for number in range(1, draw(st.integers(1, most)) + 1)
         ]
     )

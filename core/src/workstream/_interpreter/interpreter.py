@@ -89,6 +89,10 @@ N, R, C, F, S = (
 )
 
 
+def _nothing() -> None:
+    """Nobody wants to be told."""
+
+
 class Interpreter:
     """Runs one plan, from wherever it stands, to its end."""
 
@@ -108,7 +112,8 @@ class Interpreter:
             async with self._continuous_loop(plan):  # P3, P5
                 await self._blocks()  # P4
             await self._post_checks(plan, judgement.main_failure(plan))  # P6
-            await self._deferred_actions()  # P7
+            failed = plan.stopping or judgement.main_failure(plan)
+            await self._deferred_actions(plan, failed)  # P7
             await self._deferred_checks(plan)  # P8
         plan.reasons = judgement.reasons(plan)  # P9
         self._finish(plan, judgement.plan_status(plan.reasons))
@@ -183,25 +188,38 @@ class Interpreter:
     async def _worker(self, source: Iterator[Sequence], pacing: Pacing) -> None:
         """One of the block's slots."""
         for sequence in pacing.draw(source):
-            await self._sequence(sequence, pacing.may_go_on, main=True)
+            await self._sequence(sequence, pacing)
 
-    async def _sequence(
+    async def _sequence(self, sequence: Sequence, pacing: Pacing) -> None:
+        """Run its actions, then the deferred work that these make due (SD-2)."""
+        if sequence.state.status is N:
+            self._begin(sequence)
+        if not judgement.actions_over(sequence):
+            await self._in_order(sequence, pacing.may_go_on, main=True)
+        if sequence.deferred_actions is not None and judgement.actions_begun(sequence):
+            pacing.count(sequence)
+            failed = judgement.settled(sequence) is not C
+            await self._deferred_actions(
+                sequence, failed, lambda: pacing.count(sequence)
+            )
+        self._finish(sequence, judgement.sequence_status(sequence))
+        pacing.count(sequence)
+
+    async def _in_order(
         self,
-        sequence: Sequence | DeferBatch,
+        container: Sequence | DeferBatch,
         may_go_on: Callable[[], bool],
         *,
         main: bool,
     ) -> None:
-        if sequence.state.status is N:
-            self._begin(sequence)
-        for action in sequence.actions:
+        """Run the actions one after the other, as long as all is well (Q-7)."""
+        for action in container.actions:
             if action.state.status is N and not may_go_on():
                 break
             if not action.state.status.is_terminal:
                 await self._action(action, main)
             if action.state.status is not C:
                 break
-        self._finish(sequence, judgement.settled(sequence))
 
     # --- checks (sections 8 and 9) ----------------------------------------------
 
@@ -400,21 +418,35 @@ class Interpreter:
         action.state.ended = now
         self._runtime.record(action)
 
-    # --- deferred actions (section 12) ------------------------------------------
+    # --- deferred actions (section 12, SD) ---------------------------------------
 
-    async def _deferred_actions(self) -> None:
-        deferred = self._plan.deferred_actions
+    async def _deferred_actions(
+        self,
+        owner: Plan | Sequence,
+        failed: bool,
+        on_end: Callable[[], None] = _nothing,
+    ) -> None:
+        """Run the batches that the outcome makes due; ``on_end`` is told of each."""
+        deferred = owner.deferred_actions
         if deferred is None or deferred.state.status.is_terminal:
             return
-        failed = self._plan.stopping or judgement.main_failure(self._plan)
         if deferred.state.status is N:
             self._begin(deferred)
         wanted = WhenDeferred.ON_FAILURE if failed else WhenDeferred.ON_SUCCESS
         for batch in deferred.batches:
-            due = batch.when in (WhenDeferred.ALWAYS, wanted)
-            if due and not batch.state.status.is_terminal:
-                await self._sequence(batch, _always, main=False)
+            if batch.when in (WhenDeferred.ALWAYS, wanted):
+                await self._batch(batch)
+                on_end()
         self._finish(deferred, F if judgement.deferred_failed(deferred) else C)
+
+    async def _batch(self, batch: DeferBatch) -> None:
+        """Bring a batch that is due to its end."""
+        if batch.state.status.is_terminal:
+            return
+        if batch.state.status is N:
+            self._begin(batch)
+        await self._in_order(batch, _always, main=False)
+        self._finish(batch, judgement.settled(batch))
 
     # --- the two changes that every object goes through --------------------------
 

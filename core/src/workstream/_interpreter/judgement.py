@@ -121,6 +121,33 @@ def settled(container: Checks | Sequence | DeferBatch) -> Status:
     return C if completed else S
 
 
+# --- sequences and their deferred work (SD) --------------------------------------
+
+
+def actions_begun(sequence: Sequence) -> bool:
+    """Whether any of its own actions has begun: only then is there work to follow."""
+    return any(action.state.status is not N for action in sequence.actions)
+
+
+def actions_over(sequence: Sequence) -> bool:
+    """Whether its deferred work has begun, so that its actions are over (SD-3)."""
+    return _begun(sequence.deferred_actions)
+
+
+def sequence_status(sequence: Sequence) -> Status:
+    """How a sequence ends, of which nothing runs any more (SD-2)."""
+    deferred = sequence.deferred_actions
+    if deferred is not None and deferred_failed(deferred):
+        return F
+    return settled(sequence)
+
+
+def counts_as_failed(sequence: Sequence) -> bool:
+    """Whether it counts as failed, though its deferred work may go on (SD-4)."""
+    status = sequence.state.status
+    return status is F or (status is R and sequence_status(sequence) is F)
+
+
 # --- check groups -------------------------------------------------------------
 
 
@@ -158,7 +185,7 @@ def exceeds_tolerance(block: Block, failed: int) -> bool:
 
 def failed_sequences(block: Block) -> int:
     """How many of the block's sequences failed, those before a crash included (Q-3)."""
-    return sum(sequence.state.status is F for sequence in block.sequences)
+    return sum(counts_as_failed(sequence) for sequence in block.sequences)
 
 
 def halting_groups(block: Block, plan: Plan) -> list[Checks]:
@@ -168,8 +195,8 @@ def halting_groups(block: Block, plan: Plan) -> list[Checks]:
 
 
 def _cut_short(block: Block) -> bool:
-    """Whether a sequence was not run to its own end."""
-    return any(sequence.state.status in (S, N) for sequence in block.sequences)
+    """Whether a sequence was not run to its own end, whatever its status (SD-4)."""
+    return any(settled(sequence) is S for sequence in block.sequences)
 
 
 def block_failed(block: Block, plan: Plan) -> bool:
@@ -242,7 +269,9 @@ def can_stop(plan: Plan) -> bool:
 
 def deferred_failed(deferred: DeferredActions) -> bool:
     """Whether a failed batch makes the deferred actions fail (DA-6)."""
-    return any(b.fail_element and b.state.status is F for b in deferred.batches)
+    return any(
+        batch.fail_element and batch.state.status is F for batch in deferred.batches
+    )
 
 
 def reasons(plan: Plan) -> tuple[FailureReason, ...]:

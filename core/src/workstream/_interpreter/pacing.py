@@ -1,8 +1,8 @@
 """What may begin among the sequences of a block (Q-2, Q-4, R-10, R-11).
 
 The answers are read off the tree, so a run and a resumed run pace a block alike. Only one
-thing is kept beside it: the number of failed sequences, which would otherwise be counted
-before every action. It begins with the tree's own count and grows as sequences end.
+thing is kept beside it: which sequences failed, as they would otherwise be counted before
+every action. It begins with the tree's own count and grows as sequences fail.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ class Pacing:
         self._plan = plan
         self._halting = judgement.halting_groups(block, plan)
         self._halts_actions = block.halt_after is HaltAfter.ACTION
-        self._failed = judgement.failed_sequences(block)
+        self._failed = set[int]()  # the id() of each: it counts once (SD-4)
+        for sequence in block.sequences:
+            self.count(sequence)
 
     def waiting(self) -> list[Sequence]:
         """The sequences that take the slots, those that are RUNNING first (R-10)."""
@@ -39,7 +41,11 @@ class Pacing:
             if sequence.state.status is Status.NOT_STARTED and not self.may_begin():
                 return
             yield sequence
-            self._failed += sequence.state.status is Status.FAILED
+
+    def count(self, sequence: Sequence) -> None:
+        """Count a sequence that failed, as soon as it counts as failed (SD-4)."""
+        if judgement.counts_as_failed(sequence):
+            self._failed.add(id(sequence))
 
     def may_begin(self) -> bool:
         """Whether one more sequence may begin."""
@@ -57,4 +63,4 @@ class Pacing:
         for group in self._halting:
             if group.state.status is Status.FAILED:
                 return True
-        return judgement.exceeds_tolerance(self._block, self._failed)
+        return judgement.exceeds_tolerance(self._block, len(self._failed))

@@ -7,7 +7,8 @@ too long. Both change the tree in memory and return what they changed, to be sto
 one write before anything runs, so that a crash during recovery repeats it (R-19).
 
 What they leave R is what must be brought to its end: a check group that is R is run
-anew, a sequence that is R resumes at its first action that is not C.
+anew, a sequence that is R resumes at its first action that is not C, or does its
+deferred work (SD-3).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from .._plan.plan import BaseAction, Block, Checks, DeferBatch, Node, Plan, Sequence
-from .._plan.walk import groups, walk
+from .._plan.walk import walk
 from .._values.state import (
     Attempt,
     FailureReason,
@@ -63,27 +64,19 @@ def put_in_order(
     if stop_requested and judgement.can_stop(plan):
         plan.stopping = True
         changed.append(plan)
-    deferred = _deferred_work(plan)
-    main = True
     for item in walk(plan):
         node = item.node
-        # A container comes before its actions (W-1), so it says whose they are.
         if isinstance(node, (Checks, Sequence, DeferBatch)):
-            main = id(node) not in deferred
-            cut = main and plan.stopping
+            cut = plan.stopping and not _is_deferred(node, item.ancestors[-1])
             changed += settle(node, on_interrupt, now, stopping=cut)
     return changed
 
 
-def _deferred_work(plan: Plan) -> set[int]:
-    """The containers that a stop does not cut (SP-2)."""
-    parts: list[Node] = []
-    if plan.deferred_actions is not None:
-        parts += plan.deferred_actions.batches
-    owners: list[Plan | Block] = [plan, *plan.blocks]
-    for owner in owners:
-        parts += [g for kind, g in groups(owner) if kind == "deferred_checks"]
-    return {id(part) for part in parts}
+def _is_deferred(container: Checks | Sequence | DeferBatch, owner: Node) -> bool:
+    """Whether it is deferred work, which a stop does not cut (SP-2, SD-2)."""
+    return isinstance(container, DeferBatch) or (
+        isinstance(owner, Plan | Block) and container is owner.deferred_checks
+    )
 
 
 def settle(
@@ -117,9 +110,11 @@ def settle(
         decided = decided or stopping
         if outcome is F and not stopping:
             _reset_undecided(container)
+    elif isinstance(container, Sequence) and container.deferred_actions is not None:
+        decided = False  # what it still has to do is the interpreter's (SD-3)
     if decided:
         container.state.status = outcome
-        container.state.ended = _latest_end(container, now)
+        container.state.ended = _end_of(container, now)
         changed.append(container)  # after what it follows from (STO-10)
     return changed
 
@@ -160,7 +155,10 @@ def _reset_undecided(group: Checks) -> None:
             action.attempts = []
 
 
-def _latest_end(container: Checks | Sequence | DeferBatch, now: datetime) -> datetime:
+def _end_of(container: Checks | Sequence | DeferBatch, now: datetime) -> datetime:
+    """When it ended: when its last action did; a sequence now, by SD-3."""
+    if isinstance(container, Sequence):
+        return now
     ends = [a.state.ended for a in container.actions if a.state.ended is not None]
     return max(ends, default=now)
 

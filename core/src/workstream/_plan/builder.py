@@ -48,6 +48,7 @@ from .walk import Item
 
 P = ParamSpec("P")
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 def _step(
@@ -246,15 +247,15 @@ class PlanBuilder:
 
     @_step
     def add_deferred_actions(self) -> None:
-        """Give the plan its deferred actions, once, and move into them (BU-6)."""
-        plan = self._at("add_deferred_actions", Plan)
-        if plan.deferred_actions is not None:
+        """Give the plan or sequence its deferred actions, once, and move in (BU-6)."""
+        owner = self._at("add_deferred_actions", Plan, Sequence)
+        if owner.deferred_actions is not None:
             _refuse(
                 f"add_deferred_actions: {self._place()}, which has them already: "
                 f"add all batches to the same ones"
             )
-        plan.deferred_actions = DeferredActions(batches=[])
-        self._chain.append(plan.deferred_actions)
+        owner.deferred_actions = DeferredActions(batches=[])
+        self._chain.append(owner.deferred_actions)
 
     @_step
     def add_defer_batch(self, batch: DeferBatch) -> None:
@@ -303,6 +304,8 @@ class PlanBuilder:
 
     @overload
     def _at(self, method: str, wanted: type[T], /) -> T: ...
+    @overload
+    def _at(self, method: str, wanted: type[T], other: type[U], /) -> T | U: ...
     @overload
     def _at(self, method: str, /, *wanted: type[Node]) -> Node: ...
     def _at(self, method: str, /, *wanted: type) -> object:

@@ -176,22 +176,12 @@ class Checks(Node):
 
 
 @attrs.define(kw_only=True)
-class Sequence(Node):
-    """Actions that run one after the other (OM-7, section 7)."""
-
-    name: str
-    description: str = ""
-    key: str | None = None
-    actions: list[Action]
-
-
-@attrs.define(kw_only=True)
 class DeferBatch(Node):
-    """Actions that run one after the other when the plan's main work is over (OM-8).
+    """Actions that run one after the other when other work is over (OM-8).
 
     Attributes:
-        when: On which outcome it runs (DA-2).
-        fail_element: Whether its failure makes the plan fail (DA-6).
+        when: On which outcome of the plan or sequence it runs (DA-2, SD-2).
+        fail_element: Whether its failure makes the plan or sequence fail (DA-6, SD-2).
     """
 
     name: str
@@ -204,9 +194,29 @@ class DeferBatch(Node):
 
 @attrs.define(kw_only=True)
 class DeferredActions(Node):
-    """Batches that run, in list order, when the plan's main work is over (OM-8)."""
+    """Batches that run, in list order, when other work is over (OM-8).
+
+    Those of a plan run after its main work (section 12), those of a sequence after the
+    sequence's own actions, whatever became of the rest of the plan (SD-1).
+    """
 
     batches: list[DeferBatch]
+
+
+@attrs.define(kw_only=True)
+class Sequence(Node):
+    """Actions that run one after the other (OM-7, section 7).
+
+    Attributes:
+        deferred_actions: What is done when its actions have ended, by what they came
+            to: it cleans up after one host that failed (SD-1).
+    """
+
+    name: str
+    description: str = ""
+    key: str | None = None
+    actions: list[Action]
+    deferred_actions: DeferredActions | None = None
 
 
 @attrs.define(kw_only=True)
@@ -286,10 +296,13 @@ class Plan(Node):
 
     def _tolerant(self) -> Iterator[Sequence | DeferBatch]:
         """The objects whose failure a completed plan may hold."""
+        owners: list[Plan | Sequence] = [self]
         for block in self.blocks:
+            owners += block.sequences
             yield from block.sequences
-        if self.deferred_actions is not None:
-            yield from self.deferred_actions.batches
+        for owner in owners:
+            if owner.deferred_actions is not None:
+                yield from owner.deferred_actions.batches
 
 
 _OBJECT_TYPES: dict[type[Node], ObjectType] = {

@@ -180,7 +180,12 @@ class PreviewRuntime(Asking):
             return found
         owners = (node for node in item.ancestors if isinstance(node, Plan | Block))
         bypassed = any(judgement.is_bypassed(owner) for owner in owners)
-        why = "bypassed" if bypassed else "it is for a plan that failed"
+        of = (
+            "sequence"
+            if any(isinstance(n, Sequence) for n in item.ancestors)
+            else "plan"
+        )
+        why = "bypassed" if bypassed else f"it is for a {of} that failed"
         return self.item(item.node, Forecast.SKIPPED, why)
 
     def _stops(self, item: Item) -> bool:
@@ -275,7 +280,12 @@ def _places(plan: Plan) -> Iterator[tuple[int, tuple[int, Container]]]:
     block: Node | None = None
     for item in walk(plan):
         node = item.node
-        if isinstance(node, Checks | Sequence | DeferBatch):
+        sequence = item.ancestors[-2] if len(item.ancestors) > 1 else None
+        if isinstance(node, DeferBatch) and isinstance(sequence, Sequence):
+            # It follows the sequence's actions, beside the other sequences.
+            for each in node.actions:
+                yield position_of(each), (stage, sequence)
+        elif isinstance(node, Checks | Sequence | DeferBatch):
             owner = item.ancestors[-1]
             alongside = isinstance(node, Sequence) and owner is block
             if not (alongside and isinstance(owner, Block) and owner.concurrency > 1):

@@ -125,13 +125,14 @@ def _is_bypass(plan: Plan, item: Item) -> bool:
 def _is_tolerated(plan: Plan, item: Item, tolerant: Set[int]) -> bool:
     if _aged_out(plan, item.node):
         return False
-    chain = (*item.ancestors, item.node)
-    for owner, node in pairwise(chain):
+    bears = False
+    for owner, node in pairwise((*item.ancestors, item.node)):
         if isinstance(node, DeferBatch):
-            return not node.fail_element
+            # One that may fail its sequence is borne as the sequence is (SD-2).
+            return bears or not node.fail_element
         if isinstance(node, PlanSequence) and isinstance(owner, Block):
-            return id(owner) in tolerant
-    return False
+            bears = id(owner) in tolerant
+    return bears
 
 
 def _tolerates(block: Block) -> bool:

@@ -65,11 +65,14 @@ class Narrator:
         section = place.section
         assert section is not None
         if change.object_type in (ObjectType.BLOCK, ObjectType.DEFERRED_ACTIONS):
+            if place.node is not section.node:
+                return None  # a sequence's own deferred work: its batches tell
             if status is Status.RUNNING:
                 return Told(f": begins, {_size(section)}", status, place.label)
             after = counts_words(section.node, section.counts, section.total)
         else:
-            after = f"({section.done:,} of {section.total:,})"
+            counts = f"({section.done:,} of {section.total:,})"
+            after = counts if place.is_part else ""
             if status is Status.FAILED:
                 after += _bearing(place, section)
         if not status.is_terminal:
@@ -77,7 +80,8 @@ class Narrator:
         duration = change.state.duration
         time = f" in {took(duration)}" if duration is not None else ""
         separator = " " if place.is_part else ", "
-        text = f": {status_words(status)}{time}{separator}{after}"
+        after = after.removeprefix(", ")
+        text = f": {status_words(status)}{time}{separator if after else ''}{after}"
         return Told(text, status, place.label)
 
     def _plan(self, change: StateChange) -> Told | None:

@@ -71,7 +71,7 @@ def outline(plan: Plan) -> Iterator[Branch]:
 def _block(block: Block) -> Iterator[Branch]:
     """What is in a block; nothing where its own line says it all."""
     children = [(label, node) for label, node in labelled(block) if node is not None]
-    telling = sum(_is_telling(node.state.status) for _, node in children)
+    telling = sum(_tells(node) for _, node in children)
     if not telling:
         return
     alike: dict[Status, list[str]] = {}
@@ -80,7 +80,7 @@ def _block(block: Block) -> Iterator[Branch]:
         status = node.state.status
         if isinstance(node, PlanSequence):
             opened[status] += 1
-            if not _is_telling(status) or opened[status] > _OPENED:
+            if not _tells(node) or opened[status] > _OPENED:
                 alike.setdefault(status, []).append(label)
                 continue
         yield from _opened(label, node, 2, brief=telling > _IN_FULL)
@@ -100,10 +100,30 @@ def _opened(
         yield _branch(label, node, depth, done_words(node))
         return
     yield _branch(label, node, depth)
-    if _is_telling(status) and isinstance(node, Checks | PlanSequence | DeferBatch):
-        for inner, action in labelled(node):
-            if action is not None:
-                yield _branch(inner, action, depth + 1)
+    if _tells(node) and isinstance(node, Checks | PlanSequence | DeferBatch):
+        for inner, child in labelled(node):
+            if isinstance(child, DeferredActions):
+                yield from _deferred(inner, child, depth + 1)
+            elif child is not None:
+                yield _branch(inner, child, depth + 1)
+
+
+def _deferred(label: str, deferred: DeferredActions, depth: int) -> Iterator[Branch]:
+    """A sequence's deferred work, where any of it was done."""
+    if deferred.state.status is not Status.NOT_STARTED:
+        yield _branch(label, deferred, depth)
+        for inner, batch in labelled(deferred):
+            if batch is not None and batch.state.status is not Status.NOT_STARTED:
+                yield from _opened(inner, batch, depth + 1)
+
+
+def _tells(node: Node) -> bool:
+    """Whether one wants to see what is in the object."""
+    deferred = node.deferred_actions if isinstance(node, PlanSequence) else None
+    return _is_telling(node.state.status) or (
+        deferred is not None
+        and any(_is_telling(batch.state.status) for batch in deferred.batches)
+    )
 
 
 def _is_telling(status: Status) -> bool:

@@ -20,7 +20,6 @@ from .._plan.plan import (
     CheckAction,
     CheckKind,
     DeferBatch,
-    DeferredActions,
     Node,
     Plan,
     Sequence,
@@ -80,6 +79,7 @@ class Place:
         is_part: Whether it is one of the things its section counts.
         checks: In which kind of check group it is, or which it is.
         in_block: Whether it is in a sequence of a block, whose failure may be tolerated.
+        batch: The batch that holds the action, if one does.
     """
 
     label: str
@@ -88,6 +88,7 @@ class Place:
     is_part: bool
     checks: CheckKind | None
     in_block: bool
+    batch: DeferBatch | None = None
 
 
 @attrs.define
@@ -212,8 +213,8 @@ class Progress:
     def _placed(self, item: Item, label: str, kinds: dict[int, CheckKind]) -> Place:
         node = item.node
         parent = item.ancestors[-1] if item.ancestors else None
-        is_part = isinstance(node, Sequence | DeferBatch) or (
-            isinstance(node, CheckAction) and len(item.ancestors) == 2
+        is_part = isinstance(node, Sequence) or (
+            isinstance(node, CheckAction | DeferBatch) and len(item.ancestors) == 2
         )
         place = Place(
             label=label,
@@ -223,6 +224,7 @@ class Progress:
             checks=kinds.get(id(node)) or kinds.get(id(parent)),
             in_block=isinstance(node, Sequence | Action)
             and any(isinstance(each, Block) for each in item.ancestors),
+            batch=parent if isinstance(parent, DeferBatch) else None,
         )
         if is_part and place.section is not None:
             place.section.total += 1
@@ -299,9 +301,6 @@ def _tolerates(place: Place) -> bool:
     section = place.section
     if section is None or place.checks is not None:
         return False
-    if place.in_block:
-        return section.tolerates
-    return isinstance(section.node, DeferredActions) and not any(
-        batch.fail_element and any(action is place.node for action in batch.actions)
-        for batch in section.node.batches
-    )
+    if place.batch is not None and not place.batch.fail_element:
+        return True
+    return place.in_block and section.tolerates

@@ -10,6 +10,7 @@ from __future__ import annotations
 from .case import Case
 from .own_cases import OWN_CASES
 from .own_recovery_cases import OWN_RECOVERY
+from .sequence_cases import SEQUENCE_CASES, SEQUENCE_RECOVERY
 
 __all__ = ["CASES", "RECOVERY"]
 
@@ -426,7 +427,7 @@ SPECIFIED_RECOVERY = (
     ),
 )
 
-RECOVERY: tuple[Case, ...] = (*SPECIFIED_RECOVERY, *OWN_RECOVERY)
+RECOVERY: tuple[Case, ...] = (*SPECIFIED_RECOVERY, *OWN_RECOVERY, *SEQUENCE_RECOVERY)
 """The cases that begin with what a crash left."""
 
 CASES: tuple[Case, ...] = (
@@ -439,4 +440,5 @@ CASES: tuple[Case, ...] = (
     *STOP,
     *SPECIFIED_RECOVERY,
     *OWN_CASES,
+    *SEQUENCE_CASES,
 )

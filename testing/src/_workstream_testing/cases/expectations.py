@@ -273,7 +273,10 @@ def _container_problems(
         return  # given up as it was
     found = [action.state.status for action in container.actions]
     status = container.state.status
-    if Status.FAILED in found:
+    deferred = container.deferred_actions if isinstance(container, Sequence) else None
+    if Status.FAILED in found or (
+        deferred is not None and deferred.state.status is Status.FAILED
+    ):
         expected = Status.FAILED
     elif all(one is Status.COMPLETED for one in found):
         expected = Status.COMPLETED

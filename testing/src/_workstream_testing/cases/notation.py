@@ -13,7 +13,8 @@ separate; ``?`` optional, ``*`` any number)::
     block    = "B"number state? opts? (":" item*)?
     item     = group | "da" state? opts? "[" batch* "]" | sequence
     group    = ("byp" | "pre" | "cont" | "post" | "def") state? opts? actions?
-    sequence = name state? opts? actions?        a batch is written the same way
+    sequence = name state? opts? actions? then?  a batch is written the same way
+    then     = "then" state? opts? "[" batch* "]"    its deferred work
     actions  = "[" action (";" action)* "]" | script
     action   = name? state? opts? script?
     script   = entry ("," entry)*
@@ -24,11 +25,12 @@ separate; ``?`` optional, ``*`` any number)::
 Items before the first block are the plan's own. What is left out is the usual: a block
 has one sequence, a container one action, a script is ``ok``. An action without a name is
 called as its container; groups of a block carry its name (``B1.post``), and so do the
-sequence and the action of a bare block (``B1.s``, ``B1.a``).
+sequence and the action of a bare block (``B1.s``, ``B1.a``), and a sequence's deferred
+work (``s1.then``).
 
 Options. Plan: ``stop``. Block: ``conc tol in out halt``. Continuous checks: ``d``. Action:
-``retries timeout deadline on_interrupt reconcile``. Batch: ``always``, ``on_success`` or
-``on_failure``; ``fe``. States and the option ``ended`` are for plans that are stored as a
+``retries timeout deadline on_interrupt reconcile``. Batch: ``always``, ``on_success``,
+``on_failure`` or ``on_undo``; ``fe``. States and the option ``ended`` are for plans that are stored as a
 crash left them (``stored``): an object that has begun did so 10 s ago, one that has ended
 did so 5 s ago, unless ``ended=-4``; attempts (``open ok err perm int``) began 9, 8 ... s
 ago and ended half a second later.
@@ -161,17 +163,20 @@ class _Parser:
         if self._tokens.peek() != "da" or plan.deferred_actions is not None:
             self._tokens.fail("expected a check group, 'da' once, or a block")
         self._tokens.take()
-        head = self._head("da", {"ended"})
-        batches: list[DeferBatch] = []
-        plan.deferred_actions = DeferredActions(batches=batches)
-        self._note(plan.deferred_actions, head)
+        plan.deferred_actions = self._deferred("da")
+
+    def _deferred(self, name: str) -> DeferredActions:
+        head = self._head(name, {"ended"})
+        deferred = DeferredActions(batches=[])
+        self._note(deferred, head)
         self._tokens.expect("[")
         before = self._enter(head.mark)
         self._separators()
         while not self._tokens.accept("]"):
-            batches += self._batches()
+            deferred.batches += self._batches()
             self._separators()
         self._inherited = before
+        return deferred
 
     def _block(self) -> Block:
         name = self._tokens.take()
@@ -219,13 +224,18 @@ class _Parser:
             sequence = Sequence(name=name, actions=actions)
             self._note(sequence, attrs.evolve(head, name=name))
             block.sequences.append(sequence)
+        if self._tokens.accept("then"):
+            last = block.sequences[-1]
+            last.deferred_actions = self._deferred(f"{last.name}.then")
 
     def _batches(self) -> list[DeferBatch]:
         batches: list[DeferBatch] = []
         for name, head, actions in self._alike({*WHEN, "fe", "ended"}):
             when = [WHEN[option] for option in head.options if option in WHEN]
             if len(when) != 1:
-                self._tokens.fail(f"batch {name} is always, on_success or on_failure")
+                self._tokens.fail(
+                    f"batch {name} is always, on_success, on_failure or on_undo"
+                )
             batch = DeferBatch(
                 name=name,
                 actions=actions,
