@@ -49,6 +49,7 @@ from workstream import (
     open_workstream,
 )
 from workstream._codec.codec import Codec
+from workstream._codec.labels import labels_of
 from workstream._codec.records import Line
 from workstream._plan.plan import BaseAction
 from workstream._plan.walk import give_ids, position_of
@@ -289,7 +290,8 @@ async def make(path: Path) -> None:
     for plan in all_plans(path):
         row = codec.row_of(plan)
         fresh_row = attrs.evolve(row, status=N, with_failures=False)
-        await vault.create(fresh_row, codec.encode_definition(plan))
+        definition = codec.encode_definition(plan)
+        await vault.create(fresh_row, definition, labels_of(plan))
         changes: list[Change] = [row]
         for item in walk(plan):
             node = item.node
@@ -339,8 +341,8 @@ async def opened(path: Path) -> AsyncGenerator[LmdbVault]:
 
 def test_there_is_a_store_of_each_format() -> None:
     """From the first one to the one that this engine writes."""
-    assert FORMATS == ["format-1"]
-    assert VERSION == 1
+    assert FORMATS == ["format-1", "format-2"]
+    assert VERSION == 2
 
 
 def test_every_plan_is_as_it_was(store: Path) -> None:
@@ -385,7 +387,7 @@ def test_this_engine_writes_the_newest_format(tmp_path: Path) -> None:
     golden = entries(GOLDEN / FORMATS[-1])
     assert entries(path) == golden
     kinds = {key[:1] for key in golden}
-    assert kinds == {b"d", b"s", b"l", b"o", b"q", b"r"}
+    assert kinds == {b"d", b"s", b"l", b"o", b"q", b"r", b"w", b"i"}
 
 
 def test_it_is_read_without_its_plugins(store: Path) -> None:

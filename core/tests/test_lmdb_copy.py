@@ -505,7 +505,7 @@ def test_what_is_no_backup_is_refused(
     if spoil != "missing":
         source.mkdir()
     if spoil in ("newer", "no data", "no head"):
-        version = 2 if spoil == "newer" else 1
+        version = 3 if spoil == "newer" else 1
         (source / "workstream").write_text(f"workstream store, version {version}\n")
     if spoil == "foreign":
         (source / "photos").mkdir()
@@ -576,7 +576,7 @@ def test_health_tells_how_the_store_is(store: Path) -> None:
         health = await vault.health()
         rows = await vault.search()
         assert set(health.plans) == {row.id for row in rows}
-        assert (health.path, health.version, health.readers_cleared) == (store, 1, 1)
+        assert (health.path, health.version, health.readers_cleared) == (store, 2, 1)
         assert 0 < health.used < 2**20 < health.map_size
         assert 0 < health.size < 2**20
         assert health.disk_free > 0

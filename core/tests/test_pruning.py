@@ -23,7 +23,7 @@ from workstream import (
     open_workstream,
 )
 from workstream._store.pruning import ENDED, pruned
-from workstream.vaults import MemoryVault, PlanRow, Vault
+from workstream.vaults import ANY_PLAN, MemoryVault, PlanRow, Vault, Where
 
 BEGIN = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -156,11 +156,16 @@ class Meddling(MemoryVault):
         ids: Collection[UUID] | None = None,
         group_ids: Collection[UUID] | None = None,
         statuses: Collection[Status] | None = None,
+        where: Where = ANY_PLAN,
         limit: int = 0,
     ) -> list[PlanRow]:
         """Search, then let it happen."""
         rows = await super().search(
-            ids=ids, group_ids=group_ids, statuses=statuses, limit=limit
+            ids=ids,
+            group_ids=group_ids,
+            statuses=statuses,
+            where=where,
+            limit=limit,
         )
         if self.meddle is not None:
             meddle, self.meddle = self.meddle, None

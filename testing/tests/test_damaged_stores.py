@@ -30,6 +30,7 @@ from workstream._values.errors import (
     WorkstreamError,
 )
 from workstream._values.state import Status
+from workstream._vaults.lmdb.index.keys import STATE
 from workstream._vaults.lmdb.layout import PURPOSES
 from workstream._vaults.lmdb.vault import LmdbVault
 
@@ -120,6 +121,7 @@ def replace(path: Path, plan_id: UUID, entries: dict[bytes, bytes]) -> None:
             transaction.delete(key)
         for key, value in entries.items():
             transaction.put(key, value)
+        transaction.delete(STATE)  # the index is built anew: it is not what is damaged
 
 
 async def crashed_with_output(world: World) -> UUID:

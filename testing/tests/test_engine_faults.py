@@ -119,7 +119,7 @@ async def drive(ws: Workstream, plan_id: UUID) -> None:
 
 METHODS = {name for name, member in vars(Vault).items() if iscoroutinefunction(member)}
 """All that can be asked of a vault."""
-NOT_ASKED = {"exists", "lines"}
+NOT_ASKED = {"counts", "exists", "lines"}
 """What no engine asks: the command line does, or nobody (``core/tests/cli``)."""
 OF_NO_PLAN = ("open", "search", "requests", "close")
 """What is asked of a vault for all plans at once."""

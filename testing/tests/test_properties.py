@@ -40,6 +40,7 @@ from workstream._engine.engine import Workstream, open_workstream
 from workstream._plan.clone import clone
 from workstream._plan.plan import Plan
 from workstream._plan.walk import actions, position_of, walk
+from workstream._protocols.searching import ANY_PLAN, Where
 from workstream._protocols.vault import PlanRequest, PlanRow, StoredPlan, Write
 from workstream._registry.registry import Registry
 from workstream._values.errors import NotFoundError, StorageError
@@ -203,10 +204,12 @@ class BothVaults(MemoryVault):
         await self._disk.close()
         await super().close()
 
-    async def create(self, row: PlanRow, definition: bytes) -> None:
+    async def create(
+        self, row: PlanRow, definition: bytes, labels: Collection[str] = ()
+    ) -> None:
         """Ask both."""
-        await self._disk.create(row, definition)
-        await super().create(row, definition)
+        await self._disk.create(row, definition, labels)
+        await super().create(row, definition, labels)
 
     async def read(self, plan_id: UUID) -> StoredPlan:
         """Ask both."""
@@ -240,14 +243,23 @@ class BothVaults(MemoryVault):
         ids: Collection[UUID] | None = None,
         group_ids: Collection[UUID] | None = None,
         statuses: Collection[Status] | None = None,
+        where: Where = ANY_PLAN,
         limit: int = 0,
     ) -> list[PlanRow]:
         """Ask both."""
         mine = await super().search(
-            ids=ids, group_ids=group_ids, statuses=statuses, limit=limit
+            ids=ids,
+            group_ids=group_ids,
+            statuses=statuses,
+            where=where,
+            limit=limit,
         )
         theirs = await self._disk.search(
-            ids=ids, group_ids=group_ids, statuses=statuses, limit=limit
+            ids=ids,
+            group_ids=group_ids,
+            statuses=statuses,
+            where=where,
+            limit=limit,
         )
         assert theirs == mine
         return mine

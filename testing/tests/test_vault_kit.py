@@ -5,14 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 import attrs
 import pytest
 import trio
 
-from _workstream_testing.kits import vault_kit
+from _workstream_testing.kits import vault_kit, vault_plans
 from _workstream_testing.kits.vault_kit import CHECKS, check_vault
+from workstream._plan.plan import Outcome
+from workstream._protocols.searching import ANY_PLAN, Where
 from workstream._protocols.vault import (
     LineRecord,
     LogSlice,
@@ -39,9 +42,11 @@ class Forgetful(MemoryVault):
 class Overwriting(MemoryVault):
     """Takes a second plan of one id."""
 
-    async def create(self, row: PlanRow, definition: bytes) -> None:
+    async def create(
+        self, row: PlanRow, definition: bytes, labels: Collection[str] = ()
+    ) -> None:
         self._plans.pop(row.id, None)
-        await super().create(row, definition)
+        await super().create(row, definition, labels)
 
 
 class Careless(MemoryVault):
@@ -67,10 +72,12 @@ class AllOrNone(MemoryVault):
 class Rounding(MemoryVault):
     """Keeps times to the second."""
 
-    async def create(self, row: PlanRow, definition: bytes) -> None:
+    async def create(
+        self, row: PlanRow, definition: bytes, labels: Collection[str] = ()
+    ) -> None:
         if row.submitted is not None:
             row = attrs.evolve(row, submitted=row.submitted.replace(microsecond=0))
-        await super().create(row, definition)
+        await super().create(row, definition, labels)
 
 
 class Unordered(MemoryVault):
@@ -82,12 +89,43 @@ class Unordered(MemoryVault):
         ids: Collection[UUID] | None = None,
         group_ids: Collection[UUID] | None = None,
         statuses: Collection[Status] | None = None,
+        where: Where = ANY_PLAN,
         limit: int = 0,
     ) -> list[PlanRow]:
         found = await super().search(
-            ids=ids, group_ids=group_ids, statuses=statuses, limit=limit
+            ids=ids,
+            group_ids=group_ids,
+            statuses=statuses,
+            where=where,
+            limit=limit,
         )
         return found[::-1]
+
+
+class Literal(MemoryVault):
+    """Tells capitals from small letters."""
+
+    async def search(self, *, where: Where = ANY_PLAN, **others: Any) -> list[PlanRow]:
+        found = await super().search(where=where, **others)
+        return [row for row in found if where.name in row.name]
+
+
+class Coarse(MemoryVault):
+    """Counts by status."""
+
+    async def counts(self) -> dict[Outcome, int]:
+        found = await super().counts()
+        tolerated = found.pop(Outcome.COMPLETED_WITH_FAILURES, 0)
+        return {**found, Outcome.COMPLETED: found[Outcome.COMPLETED] + tolerated}
+
+
+class Unlabelled(MemoryVault):
+    """Keeps no labels."""
+
+    async def create(
+        self, row: PlanRow, definition: bytes, labels: Collection[str] = ()
+    ) -> None:
+        await super().create(row, definition)
 
 
 class Keeping(MemoryVault):
@@ -170,6 +208,9 @@ BROKEN: dict[Callable[[], MemoryVault], str] = {
     AllOrNone: "keeps writes of different plans apart",
     Rounding: "keeps what was created",
     Unordered: "finds plans",
+    Literal: "finds a name",
+    Coarse: "finds outcomes and times",
+    Unlabelled: "finds labels and ids",
     Keeping: "resets an action",
     Murderous: "deletes all of a plan",
     Deaf: "is durable",
@@ -202,7 +243,8 @@ def test_every_demand_is_made() -> None:
     """A demand that is written is also in the list, and says what it comes from."""
     written = [
         function
-        for name, function in inspect.getmembers(vault_kit, inspect.iscoroutinefunction)
+        for module in (vault_kit, vault_plans)
+        for name, function in inspect.getmembers(module, inspect.iscoroutinefunction)
         if name.startswith("_")
         and list(inspect.signature(function).parameters) == ["vault"]
     ]

@@ -7,6 +7,7 @@
 ``workstream.testing.check_vault`` tests a vault.
 """
 
+from ._protocols.searching import ANY_PLAN, Where
 from ._protocols.vault import (
     Change,
     LineRecord,
@@ -26,6 +27,7 @@ from ._vaults.memory_vault import MemoryVault
 from ._vaults.null_vault import NullVault
 
 __all__ = [
+    "ANY_PLAN",
     "Change",
     "LineRecord",
     "LmdbVault",
@@ -39,6 +41,7 @@ __all__ = [
     "StoreHealth",
     "StoredPlan",
     "Vault",
+    "Where",
     "Write",
     "restore_store",
 ]

@@ -39,7 +39,11 @@ def test_commands_and_options_are_offered() -> None:
     """Those of the core, and the choices of an option."""
     assert values("re") == ["resume", "report", "restore"]
     assert "--parameter" in values("run", "--p")
-    assert values("list", "--status", "c") == ["crashed", "completed"]
+    assert values("list", "--status", "c") == [
+        "crashed",
+        "completed",
+        "completed-with-failures",
+    ]
     assert [item.type for item in offered("run", "dep")] == ["file"]
     assert [item.type for item in offered("list", "--store", "/v")] == ["dir"]
 

@@ -391,7 +391,7 @@ def test_the_doctor_finds_a_healthy_store_healthy(
     assert ok["plugins"] == ("4 ready for use, of toy", "")
     assert f"is run by process {running.process.pid}" in result.stdout
     store = json.loads(result.stdout)["store"]
-    assert (store["plans"], store["version"]) == (2, 1)
+    assert (store["plans"], store["version"]) == (2, 2)
     plain = call("doctor")
     assert plain.exit_code == 0
     assert "✓ only its owner can open it" in plain.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 
 from .._store.ids import LAST, short_id
 from .._store.places import STORE_VARIABLE
+from .._values.clock import utc_now
 from .._values.display import shorten
 from .._values.durations import duration_of
 from .._values.state import Status
@@ -130,6 +131,27 @@ def age(text: str) -> timedelta:
         message = f"'{shorten(text)}' is no age: write 30d, 12h, 2w, 90m or 1d12h"
         raise click.BadParameter(message) from None
     return found
+
+
+def moment_of(text: str) -> datetime:
+    """A moment: a date, a date and a time, or how long ago it was.
+
+    Without a zone it is meant here. Raises click.BadParameter.
+    """
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        pass
+    else:
+        return found.astimezone()
+    try:
+        return utc_now() - age(text)
+    except (click.BadParameter, OverflowError):
+        message = (
+            f"'{shorten(text)}' is no time: write 2026-01-31, 2026-01-31T18:00, or how "
+            "long ago it was: 12h, 30d, 2w"
+        )
+        raise click.BadParameter(message) from None
 
 
 # -- What to type next -----------------------------------------------------------------

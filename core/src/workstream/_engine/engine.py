@@ -20,6 +20,7 @@ from uuid import UUID
 import trio
 
 from .._codec.codec import Codec
+from .._codec.labels import labels_of
 from .._plan.plan import Plan
 from .._plan.walk import give_ids, new_plan_id
 from .._preview.dry_run import dry_run
@@ -166,7 +167,9 @@ class Workstream(Store):
         copy.submitted = self._now()
         definition = self._codec.encode_definition(copy)
         with trio.CancelScope(shield=True):
-            await self.vault.create(self._codec.row_of(copy), definition)
+            await self.vault.create(
+                self._codec.row_of(copy), definition, labels_of(copy)
+            )
         return plan_id
 
     async def preview(self, plan: Plan) -> PlanPreview:

@@ -46,9 +46,8 @@ atomic: it happens wholly or not at all, also under cancellation and crash.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
@@ -57,6 +56,7 @@ import attrs
 from .._plan.plan import Outcome, outcome_of
 from .._values.errors import ConflictError, NotFoundError, StorageError
 from .._values.state import FailureReason, Status
+from .searching import ANY_PLAN, Where
 
 STOP = "stop"
 """The verb that ends a plan in good order (section 14)."""
@@ -220,27 +220,6 @@ class LogSlice:
     status: Status
 
 
-def newest_first(rows: Iterable[PlanRow], limit: int) -> list[PlanRow]:
-    """The rows in the order of a list, at most ``limit`` of them (STO-4).
-
-    Raises:
-        ValueError: The limit is negative.
-    """
-    if limit < 0:
-        message = f"limit must be 0 (all) or more, not {limit}"
-        raise ValueError(message)
-    if limit:
-        return heapq.nlargest(limit, rows, key=_age)
-    return sorted(rows, key=_age, reverse=True)
-
-
-def _age(row: PlanRow) -> tuple[datetime, UUID]:
-    return (row.submitted or _BEFORE_ALL, row.id)
-
-
-_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
-
-
 def not_found(plan_id: UUID) -> NotFoundError:
     """The answer of a read, or of a delete, of a plan that is not stored (STO-2)."""
     return NotFoundError(f"the store holds no plan {plan_id}", plan_id)
@@ -306,8 +285,17 @@ class Vault(Protocol):
         """Let go of everything, claims included. Closing twice is fine."""
         ...
 
-    async def create(self, row: PlanRow, definition: bytes) -> None:
-        """Store a new plan. Raises PlanExistsError (STO-2)."""
+    async def create(
+        self, row: PlanRow, definition: bytes, labels: Collection[str] = ()
+    ) -> None:
+        """Store a new plan. Raises PlanExistsError (STO-2).
+
+        Args:
+            row: Its own state.
+            definition: What the user wrote.
+            labels: Texts that a search can find it by (``Where.labels``). They stay as
+                they are, and nothing gives them back.
+        """
         ...
 
     async def read(self, plan_id: UUID) -> StoredPlan:
@@ -341,16 +329,24 @@ class Vault(Protocol):
         ids: Collection[UUID] | None = None,
         group_ids: Collection[UUID] | None = None,
         statuses: Collection[Status] | None = None,
+        where: Where = ANY_PLAN,
         limit: int = 0,
     ) -> list[PlanRow]:
         """Rows that fit every given kind, newest first, ties by id (STO-3, STO-4).
+
+        What it costs grows with what is found, not with what is stored (STO-15).
 
         Args:
             ids: None: any; otherwise one of these. The others likewise.
             group_ids: See ``ids``.
             statuses: See ``ids``.
+            where: What else they must fit.
             limit: How many at most; 0: all.
         """
+        ...
+
+    async def counts(self) -> Mapping[Outcome, int]:
+        """How many plans are stored of each outcome that there is (STO-15)."""
         ...
 
     async def delete(self, plan_id: UUID) -> None:

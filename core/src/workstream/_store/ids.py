@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
+from .._protocols.searching import Where, short_form
 from .._protocols.vault import PlanRow, Vault
 from .._values.display import shorten
 from .._values.errors import ValidationError
@@ -22,7 +23,7 @@ _SHOWN = 10
 
 def short_id(plan_id: UUID) -> str:
     """The part of the id that tells plans apart: eight digits."""
-    digits = plan_id.hex[16:24]
+    digits = short_form(plan_id)
     return f"{digits[:4]}-{digits[4:]}"
 
 
@@ -50,7 +51,7 @@ async def find_row(vault: Vault, text: str) -> PlanRow:
             f"or its first digits (at least four), or {LAST!r} for the newest"
         )
         raise ValidationError(message)
-    found = [row for row in await vault.search() if _means(digits, row.id)]
+    found = await vault.search(where=Where(id_starts=digits), limit=_SHOWN + 1)
     if len(found) == 1:
         return found[0]
     if not found:
@@ -62,13 +63,11 @@ async def find_row(vault: Vault, text: str) -> PlanRow:
     raise ValidationError(_several(text, found))
 
 
-def _means(digits: str, plan_id: UUID) -> bool:
-    return plan_id.hex.startswith(digits) or plan_id.hex[16:24].startswith(digits)
-
-
 def _several(text: str, found: list[PlanRow]) -> str:
-    lines = [f"'{shorten(text)}' may be any of {len(found):,} plans: type more of it"]
-    lines += [f"  {short_id(row.id)}  {shorten(row.name)}" for row in found[:_SHOWN]]
+    shown = found[:_SHOWN]
+    several = f"{len(found)}" if len(shown) == len(found) else f"more than {_SHOWN}"
+    lines = [f"'{shorten(text)}' may be any of {several} plans: type more of it"]
+    lines += [f"  {short_id(row.id)}  {shorten(row.name)}" for row in shown]
     if len(found) > _SHOWN:
-        lines.append(f"  … and {len(found) - _SHOWN:,} more")
+        lines.append("  … and more")
     return "\n".join(lines)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import trio
 
+from .._protocols.searching import Where
 from .._protocols.vault import PlanRow, Vault
 from .._values.errors import NotFoundError
 from .._values.state import Status
@@ -31,7 +32,9 @@ async def prunable(
     if Status.RUNNING in statuses:
         message = "a RUNNING plan is never pruned: stop it, or resume what crashed"
         raise ValueError(message)
-    found = await vault.search(statuses=statuses)
+    # What ended before was submitted before. A clock may have been set back between:
+    # such a plan waits until its submission is as old.
+    found = await vault.search(statuses=statuses, where=Where(until=before))
     return [row for row in reversed(found) if _is_due(row, before, statuses)]
 
 

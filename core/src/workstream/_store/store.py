@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,8 +15,9 @@ import trio
 from .._codec.codec import Codec
 from .._codec.records import Line
 from .._plan.clone import clone
-from .._plan.plan import Plan
+from .._plan.plan import Outcome, Plan
 from .._plan.walk import actions
+from .._protocols.searching import ANY_PLAN, Where
 from .._protocols.vault import (
     STOP,
     PlanRequest,
@@ -114,25 +115,38 @@ class Store:
         ids: Collection[UUID] | None = None,
         group_ids: Collection[UUID] | None = None,
         statuses: Collection[Status] | None = None,
+        where: Where | None = None,
         limit: int = 0,
     ) -> builtins.list[PlanRow]:
-        """The stored plans that fit every given kind, newest first (STO-3).
+        """The stored plans that fit every given kind, newest first (STO-3, STO-15).
 
         Args:
             ids: Any of these ids.
             group_ids: In any of these groups.
             statuses: With any of these statuses.
+            where: What else they must fit: a part of the name, the time of submission,
+                labels.
             limit: How many at most; 0: all.
 
         Raises:
             ValidationError: Nothing was asked for.
         """
-        if ids is None and group_ids is None and statuses is None:
-            message = "search needs ids, group_ids or statuses; list() gives all plans"
+        if ids is None and group_ids is None and statuses is None and where is None:
+            message = (
+                "search needs ids, group_ids, statuses or where; list() gives all plans"
+            )
             raise ValidationError(message)
         return await self.vault.search(
-            ids=ids, group_ids=group_ids, statuses=statuses, limit=_checked(limit)
+            ids=ids,
+            group_ids=group_ids,
+            statuses=statuses,
+            where=where or ANY_PLAN,
+            limit=_checked(limit),
         )
+
+    async def counts(self) -> Mapping[Outcome, int]:
+        """How many plans are stored of each outcome that there is (STO-15)."""
+        return await self.vault.counts()
 
     async def entries(
         self,
@@ -140,6 +154,7 @@ class Store:
         group_ids: Collection[UUID] | None = None,
         statuses: Collection[Status] | None = None,
         crashed: bool | None = None,
+        where: Where | None = None,
         limit: int = 0,
     ) -> builtins.list[PlanEntry]:
         """The plans with who runs them, newest first.
@@ -149,12 +164,14 @@ class Store:
             statuses: With any of these statuses; None: any.
             crashed: Of those that are RUNNING, only those that have crashed, or only
                 those that have not; None: all.
+            where: What else they must fit; None: anything.
             limit: How many at most; 0: all.
         """
         found: builtins.list[PlanEntry] = []
         rows = await self.vault.search(
             group_ids=group_ids,
             statuses=statuses,
+            where=where or ANY_PLAN,
             limit=_checked(limit) if crashed is None else 0,
         )
         for row in rows:

@@ -7,11 +7,14 @@ coroutines, one without an event loop included, and a run repeats exactly.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import attrs
 
+from .._plan.plan import Outcome
+from .._protocols.searching import ANY_PLAN, Where, newest_first
 from .._protocols.vault import (
     LOG_KEPT,
     Change,
@@ -22,7 +25,6 @@ from .._protocols.vault import (
     PlanRow,
     StoredPlan,
     Write,
-    newest_first,
     next_number,
     not_found,
     refusal,
@@ -38,6 +40,7 @@ class _Stored:
 
     row: PlanRow
     definition: bytes
+    labels: frozenset[str] = frozenset()
     position: int = 0
     requests: tuple[PlanRequest, ...] = ()
     records: dict[int, dict[int, NodeRecord]] = attrs.Factory(
@@ -142,12 +145,14 @@ class MemoryVault:
         if not self._open:
             self.forget_claims()
 
-    async def create(self, row: PlanRow, definition: bytes) -> None:
+    async def create(
+        self, row: PlanRow, definition: bytes, labels: Collection[str] = ()
+    ) -> None:
         """See ``Vault.create``."""
         if row.id in self._plans:
             message = f"plan {row.id} is stored already"
             raise PlanExistsError(message)
-        self._plans[row.id] = _Stored(row, definition)
+        self._plans[row.id] = _Stored(row, definition, frozenset(labels))
 
     async def read(self, plan_id: UUID) -> StoredPlan:
         """See ``Vault.read``."""
@@ -187,6 +192,7 @@ class MemoryVault:
         ids: Collection[UUID] | None = None,
         group_ids: Collection[UUID] | None = None,
         statuses: Collection[Status] | None = None,
+        where: Where = ANY_PLAN,
         limit: int = 0,
     ) -> list[PlanRow]:
         """See ``Vault.search``."""
@@ -197,9 +203,15 @@ class MemoryVault:
                 if (ids is None or plan_id in ids)
                 and (group_ids is None or stored.row.group_id in group_ids)
                 and (statuses is None or stored.row.status in statuses)
+                and where.fits(stored.row)
+                and stored.labels.issuperset(where.labels)
             ),
             limit,
         )
+
+    async def counts(self) -> dict[Outcome, int]:
+        """See ``Vault.counts``."""
+        return dict(Counter(stored.row.outcome for stored in self._plans.values()))
 
     async def delete(self, plan_id: UUID) -> None:
         """See ``Vault.delete``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -17,7 +17,9 @@ class NullVault(MemoryVault):
     Claims are kept, within the object.
     """
 
-    async def create(self, row: PlanRow, definition: bytes) -> None:
+    async def create(
+        self, row: PlanRow, definition: bytes, labels: Collection[str] = ()
+    ) -> None:
         """Accept the plan and drop it."""
 
     async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
@@ -32,6 +34,10 @@ class NullVault(MemoryVault):
         self._stored(plan_id)
 
     async def search(self, **kinds: Any) -> NoReturn:
+        """Always raises StorageError."""
+        self._stored(None)
+
+    async def counts(self) -> NoReturn:
         """Always raises StorageError."""
         self._stored(None)
 

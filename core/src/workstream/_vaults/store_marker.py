@@ -20,8 +20,11 @@ from pathlib import Path
 
 from .._values.errors import StorageError, StoreFormatError
 
-VERSION = 1
-"""The version of the store's layout that this engine reads and writes."""
+VERSION = 2
+"""The version of the store's layout that this engine writes; it reads all up to it.
+
+1 had no index (``_vaults.lmdb.index.keys``): an engine that knows no other would not keep it.
+"""
 
 MARKER = "workstream"
 """The file that says so."""
@@ -160,6 +163,12 @@ def check_marker(path: Path, *, create: bool = False) -> int:
         )
         raise StoreFormatError(message)
     return version
+
+
+def raise_version(path: Path) -> None:
+    """Let a store of an earlier version say that it is of this one. Raises OSError."""
+    if check_marker(path) < VERSION:
+        _write_marker(path)
 
 
 def foreign_entries(path: Path) -> list[str]:

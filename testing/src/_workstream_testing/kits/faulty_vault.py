@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import attrs
 
+from workstream._plan.plan import Outcome
+from workstream._protocols.searching import ANY_PLAN, Where
 from workstream._protocols.vault import (
     LineRecord,
     LogSlice,
@@ -34,6 +36,7 @@ VaultCall: TypeAlias = Literal[
     "exists",
     "write",
     "search",
+    "counts",
     "delete",
     "log",
     "lines",
@@ -155,9 +158,13 @@ class FaultyVault:
         if self._fault(call, None) is not None:
             raise _failure(call)
 
-    async def create(self, row: PlanRow, definition: bytes) -> None:
+    async def create(
+        self, row: PlanRow, definition: bytes, labels: Collection[str] = ()
+    ) -> None:
         """See ``Vault.create``."""
-        await self._pass("create", row.id, lambda: self._vault.create(row, definition))
+        await self._pass(
+            "create", row.id, lambda: self._vault.create(row, definition, labels)
+        )
 
     async def read(self, plan_id: UUID) -> StoredPlan:
         """See ``Vault.read``."""
@@ -196,6 +203,7 @@ class FaultyVault:
         ids: Collection[UUID] | None = None,
         group_ids: Collection[UUID] | None = None,
         statuses: Collection[Status] | None = None,
+        where: Where = ANY_PLAN,
         limit: int = 0,
     ) -> list[PlanRow]:
         """See ``Vault.search``."""
@@ -203,9 +211,17 @@ class FaultyVault:
             "search",
             None,
             lambda: self._vault.search(
-                ids=ids, group_ids=group_ids, statuses=statuses, limit=limit
+                ids=ids,
+                group_ids=group_ids,
+                statuses=statuses,
+                where=where,
+                limit=limit,
             ),
         )
+
+    async def counts(self) -> Mapping[Outcome, int]:
+        """See ``Vault.counts``."""
+        return await self._pass("counts", None, self._vault.counts)
 
     async def delete(self, plan_id: UUID) -> None:
         """See ``Vault.delete``."""

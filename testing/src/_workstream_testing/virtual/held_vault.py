@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
+from workstream._plan.plan import Outcome
+from workstream._protocols.searching import ANY_PLAN, Where
 from workstream._protocols.vault import (
     LineRecord,
     LogSlice,
@@ -52,10 +54,12 @@ class HeldVault:
         with self._clock.held():
             await self._vault.close()
 
-    async def create(self, row: PlanRow, definition: bytes) -> None:
+    async def create(
+        self, row: PlanRow, definition: bytes, labels: Collection[str] = ()
+    ) -> None:
         """See ``Vault.create``."""
         with self._clock.held():
-            await self._vault.create(row, definition)
+            await self._vault.create(row, definition, labels)
 
     async def read(self, plan_id: UUID) -> StoredPlan:
         """See ``Vault.read``."""
@@ -83,13 +87,23 @@ class HeldVault:
         ids: Collection[UUID] | None = None,
         group_ids: Collection[UUID] | None = None,
         statuses: Collection[Status] | None = None,
+        where: Where = ANY_PLAN,
         limit: int = 0,
     ) -> list[PlanRow]:
         """See ``Vault.search``."""
         with self._clock.held():
             return await self._vault.search(
-                ids=ids, group_ids=group_ids, statuses=statuses, limit=limit
+                ids=ids,
+                group_ids=group_ids,
+                statuses=statuses,
+                where=where,
+                limit=limit,
             )
+
+    async def counts(self) -> Mapping[Outcome, int]:
+        """See ``Vault.counts``."""
+        with self._clock.held():
+            return await self._vault.counts()
 
     async def delete(self, plan_id: UUID) -> None:
         """See ``Vault.delete``."""

@@ -217,12 +217,22 @@ class Checkup:
                 return  # whoever reads on may come to harm
             health = await vault.health()
             self._directory(health)
+            await self._index(vault)
             ids: Collection[UUID] = health.plans
         else:
             ids = [row.id for row in await vault.search()]
             self._ok(f"it opens, and holds {len(ids):,} plans")
         self._area = "plans"
         await self._plans(vault, ids, registry)
+
+    async def _index(self, vault: LmdbVault) -> None:
+        wrong = await vault.wrong_index()
+        if not wrong:
+            self._ok("its index is in order")
+            return
+        await vault.build_index()
+        what = f"its index was wrong ({counted(wrong, 'key')}): it is built anew"
+        self._note(what, "nothing: it is done; lists may have left plans out before")
 
     def _directory(self, health: StoreHealth) -> None:
         path = health.path

@@ -14,6 +14,8 @@ record   ``s`` plan, position (4 bytes), attempt (4)     log position (8), the d
 log      ``l`` plan, log position (8)                    changes, as below
 line     ``o`` plan, position (4), number (8)            the line's data
 request  ``q`` plan, number (8)                          the request, by ``_codec.records``
+card     ``w`` plan                                      digests of its labels
+index    ``i``, as ``_vaults.lmdb.index.keys`` tells     mostly nothing
 =======  ==============================================  =============================
 
 A **record** is put and never looked at again by who writes. That it removes those of
@@ -59,7 +61,10 @@ RECORD = b"s"
 LOG = b"l"
 LINE = b"o"
 REQUEST = b"q"
-PURPOSES = (ROW, DEFINITION, RECORD, LOG, LINE, REQUEST)
+CARD = b"w"
+INDEX = b"i"
+PURPOSES = (ROW, DEFINITION, RECORD, LOG, LINE, REQUEST, CARD)
+"""What a plan has keys for; those of the index begin with no plan's id."""
 
 LOG_ENTRY = 256
 """How many changes an entry of the log holds at most."""
@@ -145,17 +150,19 @@ def _change_in(plan_id: UUID, value: bytes) -> Change:
     raise ValueError(message)
 
 
-@attrs.frozen
+@attrs.define
 class Steps:
     """What a ``Write`` does to the tree.
 
     Attributes:
         puts: Keys, and the values they get.
         gone: A first key, and a last one: after that, all from one to the other goes.
+        row: The row that the plan has then; None: the one that it had.
     """
 
     puts: list[tuple[bytes, bytes]]
     gone: dict[bytes, bytes]
+    row: PlanRow | None = None
 
 
 def steps_of(write: Write) -> Steps:
@@ -192,6 +199,7 @@ def steps_of(write: Write) -> Steps:
 def _put_row(steps: Steps, plan: bytes, row: PlanRow) -> bytes:
     data = encode_row(row)
     steps.puts.append((ROW + plan, data))
+    steps.row = row
     if row.status.is_terminal:
         steps.gone[REQUEST + plan] = REQUEST + plan + b"\xff" * 8
     return _ROW_HEAD.pack(1 + len(data), b"R") + data

@@ -15,7 +15,15 @@ from typing import Any
 from uuid import UUID
 
 from ..._codec.records import decode_row
-from ..._protocols.vault import PlanRequest, PlanRow, not_found
+from ..._protocols.vault import (
+    Change,
+    LineRecord,
+    LogSlice,
+    PlanRequest,
+    PlanRow,
+    StoredPlan,
+    not_found,
+)
 from ..._values.errors import PlanCorruptError, StorageError, StoreFormatError
 from . import layout
 
@@ -38,11 +46,11 @@ class Reader:
     """What the vault asks of one transaction."""
 
     def __init__(self, transaction: Any) -> None:
-        self._transaction = transaction
+        self.transaction = transaction
 
     def get(self, purpose: bytes, plan_id: UUID) -> bytes | None:
         """What there is of the plan for a purpose that has one key a plan."""
-        value: bytes | None = self._transaction.get(purpose + plan_id.bytes)
+        value: bytes | None = self.transaction.get(purpose + plan_id.bytes)
         return value
 
     def row(self, plan_id: UUID) -> PlanRow:
@@ -51,6 +59,52 @@ class Reader:
         if data is None:
             raise not_found(plan_id)
         return row_in(plan_id, data)
+
+    def stored(self, plan_id: UUID) -> StoredPlan:
+        """See ``Vault.read``."""
+        row = self.row(plan_id)
+        with keys_of(plan_id):
+            return StoredPlan(
+                row=row,
+                definition=self.get(layout.DEFINITION, plan_id) or b"",
+                records=tuple(layout.records_in(self.all_of(layout.RECORD, plan_id))),
+                position=self.log_position(plan_id),
+                lines=self.line_counts(plan_id),
+                requests=self.requests(plan_id),
+            )
+
+    def log(self, plan_id: UUID, after: int, limit: int) -> LogSlice:
+        """See ``Vault.log``."""
+        status = self.row(plan_id).status
+        changes: list[tuple[int, Change]] = []
+        start = layout.log_key(plan_id, after + 1)
+        with keys_of(plan_id):
+            for key, entry in self.all_of(layout.LOG, plan_id, start=start):
+                found = layout.changes_in(plan_id, entry)
+                first = layout.number_in(key) - len(found) + 1
+                if not changes and first > after + 1:
+                    return LogSlice(missed=True, changes=(), status=status)
+                changes += (
+                    (position, change)
+                    for position, change in enumerate(found, first)
+                    if position > after
+                )
+                if len(changes) >= limit:
+                    break
+        return LogSlice(missed=False, changes=tuple(changes[:limit]), status=status)
+
+    def lines(self, plan_id: UUID, position: int) -> list[LineRecord]:
+        """See ``Vault.lines``."""
+        self.row(plan_id)
+        start = layout.line_key(plan_id, position, 0)
+        found: list[LineRecord] = []
+        with keys_of(plan_id):
+            for key, data in self.all_of(layout.LINE, plan_id, start=start):
+                place, number = layout.line_place(key)
+                if place != position:
+                    break
+                found.append(LineRecord(position, number, data))
+        return found
 
     def rows_of(self, ids: Collection[UUID]) -> Iterator[tuple[bytes, bytes]]:
         """The keys and values of those plans' rows that there are."""
@@ -64,7 +118,7 @@ class Reader:
     ) -> Iterator[tuple[bytes, bytes]]:
         """The keys and values of one purpose, of one plan or all, in order."""
         prefix = purpose if plan_id is None else purpose + plan_id.bytes
-        cursor = self._transaction.cursor()
+        cursor = self.transaction.cursor()
         if cursor.set_range(start or prefix):
             for key, value in cursor:
                 if not key.startswith(prefix):
@@ -89,7 +143,7 @@ class Reader:
     def line_counts(self, plan_id: UUID) -> dict[int, int]:
         """The number of the last line of each action that has reported any."""
         counts: dict[int, int] = {}
-        cursor = self._transaction.cursor()
+        cursor = self.transaction.cursor()
         prefix = layout.LINE + plan_id.bytes
         found = cursor.set_range(prefix)
         while found and cursor.key().startswith(prefix):
@@ -103,7 +157,7 @@ class Reader:
 
     def _last_before(self, end: bytes, shared: int) -> bytes | None:
         """The last key before this one that shares so many bytes with it."""
-        cursor = self._transaction.cursor()
+        cursor = self.transaction.cursor()
         found = cursor.prev() if cursor.set_range(end) else cursor.last()
         key: bytes = cursor.key()
         return key if found and key[:shared] == end[:shared] else None

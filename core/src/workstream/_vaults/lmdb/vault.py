@@ -44,33 +44,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import UUID
 
-from ..._codec.records import encode_request, encode_row, row_prefix, status_in
+from ..._codec.records import encode_row
+from ..._plan.plan import Outcome
+from ..._protocols.searching import ANY_PLAN, Where
 from ..._protocols.vault import (
-    Change,
     LineRecord,
     LogSlice,
     PlanRequest,
     PlanRow,
     StoredPlan,
     Write,
-    newest_first,
-    next_number,
-    refusal,
     refuse_delete,
 )
-from ..._values.errors import PlanCorruptError, PlanExistsError, StorageError
+from ..._values.errors import PlanCorruptError, StorageError
 from ..._values.state import Status
-from ..store_marker import check_directory
-from . import layout
+from ..store_marker import check_directory, raise_version
+from . import changes, layout
 from .environment import OPEN_HERE, Environment, damage_error, is_open_here
+from .index.keys import card_of, is_ready, wrong_keys
+from .index.lookup import counted, found
 from .reader import (
     OutgrownError,
     Reader,
     StoreFullError,
-    damaged,
-    keys_of,
     request_at,
-    row_at,
     storage_errors,
 )
 
@@ -164,6 +161,7 @@ class LmdbVault:
             with storage_errors(self._path):
                 owners = Owners(self._path / OWNERS)
                 env.keep_in_place(OWNERS)
+            _make_ready(self._path, env)
         except BaseException:
             env.close()
             raise
@@ -223,18 +221,7 @@ class LmdbVault:
     async def read(self, plan_id: UUID) -> StoredPlan:
         """See ``Vault.read``."""
         with await self._reading() as reader:
-            row = reader.row(plan_id)
-            with keys_of(plan_id):
-                return StoredPlan(
-                    row=row,
-                    definition=reader.get(layout.DEFINITION, plan_id) or b"",
-                    records=tuple(
-                        layout.records_in(reader.all_of(layout.RECORD, plan_id))
-                    ),
-                    position=reader.log_position(plan_id),
-                    lines=reader.line_counts(plan_id),
-                    requests=reader.requests(plan_id),
-                )
+            return reader.stored(plan_id)
 
     async def row(self, plan_id: UUID) -> PlanRow:
         """See ``Vault.row``."""
@@ -252,57 +239,34 @@ class LmdbVault:
         ids: Collection[UUID] | None = None,
         group_ids: Collection[UUID] | None = None,
         statuses: Collection[Status] | None = None,
+        where: Where = ANY_PLAN,
         limit: int = 0,
     ) -> list[PlanRow]:
         """See ``Vault.search``."""
-        # Of most rows it is enough to look at the first bytes.
-        starts: tuple[bytes, ...] = (b"",)
-        if statuses is not None:
-            starts = tuple(map(row_prefix, statuses))
         with await self._reading() as reader:
-            found = reader.all_of(layout.ROW) if ids is None else reader.rows_of(ids)
-            rows = (row_at(key, data) for key, data in found if data.startswith(starts))
-            fit = (
-                row
-                for row in rows
-                if row is not None and (group_ids is None or row.group_id in group_ids)
+            return found(
+                reader,
+                ids=ids,
+                group_ids=group_ids,
+                statuses=statuses,
+                where=where,
+                limit=limit,
             )
-            return newest_first(fit, limit)
+
+    async def counts(self) -> dict[Outcome, int]:
+        """See ``Vault.counts``."""
+        with await self._reading() as reader:
+            return counted(reader)
 
     async def log(self, plan_id: UUID, after: int, limit: int = 1000) -> LogSlice:
         """See ``Vault.log``."""
         with await self._reading() as reader:
-            status = reader.row(plan_id).status
-            changes: list[tuple[int, Change]] = []
-            start = layout.log_key(plan_id, after + 1)
-            with keys_of(plan_id):
-                for key, entry in reader.all_of(layout.LOG, plan_id, start=start):
-                    found = layout.changes_in(plan_id, entry)
-                    first = layout.number_in(key) - len(found) + 1
-                    if not changes and first > after + 1:
-                        return LogSlice(missed=True, changes=(), status=status)
-                    changes += (
-                        (position, change)
-                        for position, change in enumerate(found, first)
-                        if position > after
-                    )
-                    if len(changes) >= limit:
-                        break
-            return LogSlice(missed=False, changes=tuple(changes[:limit]), status=status)
+            return reader.log(plan_id, after, limit)
 
     async def lines(self, plan_id: UUID, position: int) -> list[LineRecord]:
         """See ``Vault.lines``."""
         with await self._reading() as reader:
-            reader.row(plan_id)
-            start = layout.line_key(plan_id, position, 0)
-            found: list[LineRecord] = []
-            with keys_of(plan_id):
-                for key, data in reader.all_of(layout.LINE, plan_id, start=start):
-                    place, number = layout.line_place(key)
-                    if place != position:
-                        break
-                    found.append(LineRecord(position, number, data))
-            return found
+            return reader.lines(plan_id, position)
 
     async def requests(self) -> list[PlanRequest]:
         """See ``Vault.requests``."""
@@ -338,18 +302,14 @@ class LmdbVault:
         env = await self._healthy()
         return await call_in_thread(lambda: env.write(function), self._one_at_a_time)
 
-    async def create(self, row: PlanRow, definition: bytes) -> None:
+    async def create(
+        self, row: PlanRow, definition: bytes, labels: Collection[str] = ()
+    ) -> None:
         """See ``Vault.create``."""
-        data = encode_row(row)
-
-        def create(transaction: Any) -> None:
-            plan = row.id.bytes
-            if not transaction.put(layout.ROW + plan, data, overwrite=False):
-                message = f"plan {row.id} is stored already"
-                raise PlanExistsError(message)
-            transaction.put(layout.DEFINITION + plan, definition)
-
-        await self._writing(create)
+        data, card = encode_row(row), card_of(labels)
+        await self._writing(
+            lambda transaction: changes.create(transaction, row, data, definition, card)
+        )
 
     async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
         """See ``Vault.write``."""
@@ -380,7 +340,7 @@ class LmdbVault:
 
     async def _commit(self, ready: Sequence[_Ready]) -> list[StorageError | None]:
         return await self._writing(
-            lambda transaction: [_take(transaction, *one) for one in ready]
+            lambda transaction: [changes.take(transaction, *one) for one in ready]
         )
 
     async def delete(self, plan_id: UUID) -> None:
@@ -388,10 +348,7 @@ class LmdbVault:
 
         def delete(transaction: Any) -> None:
             self._refuse_delete(transaction, plan_id)
-            cursor = transaction.cursor()
-            for purpose in layout.PURPOSES:
-                prefix = purpose + plan_id.bytes
-                _sweep(cursor, prefix, prefix + b"\xff" * 16)
+            changes.delete(transaction, plan_id)
 
         # Deleting is what makes room, and it needs some.
         await self._writing(delete, must_fit=True)
@@ -408,24 +365,13 @@ class LmdbVault:
 
     async def ask(self, request: PlanRequest, if_not_started: Write) -> Status:
         """See ``Vault.ask``."""
-        plan_id = request.plan_id
         steps = layout.steps_of(if_not_started)
-
-        def ask(transaction: Any) -> Status:
-            reader = Reader(transaction)
-            found = reader.row(plan_id).status
-            if found is Status.NOT_STARTED:
-                error = _take(transaction, if_not_started, steps)
-                if error is not None:
-                    raise error
-            elif found is Status.RUNNING:
-                position = reader.log_position(plan_id)
-                number = next_number(position, reader.last_request(plan_id))
-                key = layout.request_key(plan_id, number)
-                transaction.put(key, encode_request(request))
-            return found
-
-        return await self._writing(ask, must_fit=True)
+        return await self._writing(
+            lambda transaction: changes.ask(
+                transaction, request, if_not_started, steps
+            ),
+            must_fit=True,
+        )
 
     # -- Housekeeping ------------------------------------------------------------------
 
@@ -452,6 +398,23 @@ class LmdbVault:
                 look = self._environment().damage
                 found = await trio.to_thread.run_sync(look)
         return None if found is None else str(damage_error(self._path, found))
+
+    async def wrong_index(self) -> int:
+        """How many keys of the index do not say what the plans do; 0: it is in order.
+
+        It looks at every row: a second for a hundred thousand plans. A store that has
+        no index, as there was no room for it, has 1.
+        """
+        with await self._reading() as reader:
+            return wrong_keys(reader.transaction)
+
+    async def build_index(self) -> None:
+        """Make the index anew from the plans, in one transaction.
+
+        Raises:
+            StorageError: There is no room for it.
+        """
+        await self._writing(changes.build_index)
 
     async def backup(self, path: str | os.PathLike[str]) -> StoreCopy:
         """Copy the store as it is at one moment; runs go on meanwhile.
@@ -500,27 +463,17 @@ class LmdbVault:
         return self._owners
 
 
-def _take(transaction: Any, write: Write, steps: layout.Steps) -> StorageError | None:
-    """Do one ``Write`` in a transaction, or say why not."""
-    row = transaction.get(layout.ROW + write.plan_id.bytes)
+def _make_ready(path: Path, env: Environment) -> None:
+    """Build the index of a store that has none: of a new one, or one from before.
+
+    Where there is no room for it, the store is read without.
+    """
+    with env.reading() as reader:
+        if is_ready(reader.transaction):
+            return
     try:
-        found = None if row is None else status_in(row)
-    except Exception as fault:
-        return damaged(write.plan_id, "its row", fault)
-    expects = write.expect is not None
-    position = Reader(transaction).log_position(write.plan_id) if expects else 0
-    error = refusal(write, found, position)
-    if error is None:
-        cursor = transaction.cursor()
-        cursor.putmulti(steps.puts)
-        for first, last in steps.gone.items():
-            _sweep(cursor, first, last)
-    return error
-
-
-def _sweep(cursor: Any, first: bytes, last: bytes) -> None:
-    """Delete all from the first key to the last, both included."""
-    if cursor.set_range(first):
-        # A cursor that has run off the end stands at the empty key.
-        while b"" < cursor.key() <= last:
-            cursor.delete()
+        # First, or an engine that knows no index could write beside it.
+        raise_version(path)
+        env.write(changes.build_index)
+    except (OSError, StorageError) as error:
+        log.warning("lists and searches read every plan: %s", error)

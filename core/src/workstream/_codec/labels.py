@@ -1,0 +1,55 @@
+"""The labels of a plan: texts by which a vault finds it (STO-15).
+
+A vault keeps them beside the plan and knows nothing of what they mean. Each begins with
+what it is: ``has:`` the name of an object in the plan, in no capitals, for example of
+the sequence of a host.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from .._plan.plan import Plan
+from .._plan.walk import walk
+from .._values.wire import unpack
+
+_DEFINITION = b"\x01"
+_HELD = (
+    *("bypass_checks", "pre_checks", "cont_checks", "post_checks", "deferred_checks"),
+    *("blocks", "sequences", "deferred_actions", "batches", "actions"),
+)
+"""The fields of an object's dict in a definition that hold objects."""
+
+
+def named(name: str) -> str:
+    """The label of the plans that hold an object of this name."""
+    return f"has:{name.casefold()}"
+
+
+def labels_of(plan: Plan) -> set[str]:
+    """All labels of a plan that is submitted."""
+    names = {
+        getattr(item.node, "name", "") for item in walk(plan) if item.node is not plan
+    }
+    return {named(name) for name in names if name}
+
+
+def labels_in(definition: bytes) -> set[str]:
+    """Those that can be read off a definition. Raises ValueError for anything else."""
+    names: set[str] = set()
+    plan = unpack(_DEFINITION, definition)
+    if not isinstance(plan, dict):
+        message = "it is no definition"
+        raise ValueError(message)
+    left: list[dict[str, Any]] = [_below(cast("dict[str, Any]", plan))]
+    while left:
+        for held in left.pop().values():
+            for child in held if isinstance(held, list) else (held,):
+                names.add(child.get("name", ""))
+                left.append(_below(child))
+    return {named(name) for name in names if name}
+
+
+def _below(data: dict[str, Any]) -> dict[str, Any]:
+    """What an object holds, by field."""
+    return {name: data[name] for name in _HELD if data.get(name) is not None}

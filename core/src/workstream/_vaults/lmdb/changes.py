@@ -1,0 +1,89 @@
+"""What the vault writes, each within one transaction, with the index that follows it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from ..._codec.records import encode_request, status_in
+from ..._protocols.vault import PlanRequest, PlanRow, Write, next_number, refusal
+from ..._values.errors import PlanExistsError, StorageError
+from ..._values.state import Status
+from . import layout
+from .index.keys import Index
+from .reader import Reader, damaged
+
+
+def create(
+    transaction: Any, row: PlanRow, data: bytes, definition: bytes, card: bytes
+) -> None:
+    """Store a new plan. Raises PlanExistsError."""
+    plan = row.id.bytes
+    if not transaction.put(layout.ROW + plan, data, overwrite=False):
+        message = f"plan {row.id} is stored already"
+        raise PlanExistsError(message)
+    transaction.put(layout.DEFINITION + plan, definition)
+    Index(transaction).add(row, card)
+
+
+def take(transaction: Any, write: Write, steps: layout.Steps) -> StorageError | None:
+    """Do one ``Write``, or say why not."""
+    row = transaction.get(layout.ROW + write.plan_id.bytes)
+    try:
+        found = None if row is None else status_in(row)
+    except Exception as fault:
+        return damaged(write.plan_id, "its row", fault)
+    expects = write.expect is not None
+    position = Reader(transaction).log_position(write.plan_id) if expects else 0
+    error = refusal(write, found, position)
+    if error is None:
+        cursor = transaction.cursor()
+        cursor.putmulti(steps.puts)
+        for first, last in steps.gone.items():
+            _sweep(cursor, first, last)
+        if row is not None and steps.row is not None:
+            Index(transaction).move(write.plan_id, row, steps.row)
+    return error
+
+
+def delete(transaction: Any, plan_id: UUID) -> None:
+    """Remove all that is stored of a plan."""
+    before = transaction.get(layout.ROW + plan_id.bytes)
+    if before is not None:
+        Index(transaction).remove(plan_id, before)
+    cursor = transaction.cursor()
+    for purpose in layout.PURPOSES:
+        prefix = purpose + plan_id.bytes
+        _sweep(cursor, prefix, prefix + b"\xff" * 16)
+
+
+def ask(
+    transaction: Any, request: PlanRequest, if_not_started: Write, steps: layout.Steps
+) -> Status:
+    """Keep a request, or write what is written instead; the status that was found."""
+    reader = Reader(transaction)
+    plan_id = request.plan_id
+    found = reader.row(plan_id).status
+    if found is Status.NOT_STARTED:
+        error = take(transaction, if_not_started, steps)
+        if error is not None:
+            raise error
+    elif found is Status.RUNNING:
+        position = reader.log_position(plan_id)
+        number = next_number(position, reader.last_request(plan_id))
+        key = layout.request_key(plan_id, number)
+        transaction.put(key, encode_request(request))
+    return found
+
+
+def build_index(transaction: Any) -> None:
+    """Make the index anew."""
+    Index(transaction).build()
+
+
+def _sweep(cursor: Any, first: bytes, last: bytes) -> None:
+    """Delete all from the first key to the last, both included."""
+    if cursor.set_range(first):
+        # A cursor that has run off the end stands at the empty key.
+        while b"" < cursor.key() <= last:
+            cursor.delete()

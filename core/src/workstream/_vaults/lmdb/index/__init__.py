@@ -1,0 +1,1 @@
+"""The index of an LMDB store: finding plans without reading all of them."""
