@@ -205,3 +205,51 @@ def test_a_session_without_its_leader_is_known_by_its_mark(key: str) -> None:
                 trio.run(lambda: end_leftover(identity, key, grace=0))
             assert [process.pid for process in members(leader.pid)] == [member]
             os.kill(member, signal.SIGKILL)
+
+
+HIDDEN = """
+import os, subprocess, trio
+from workstream import PluginError
+from workstream_command._session import Identity, end_leftover, members
+
+begun = "sleep 1000 >/dev/null & echo $!; read line"
+leader = subprocess.Popen(
+    ["sh", "-c", begun], stdin=-1, stdout=-1, start_new_session=True
+)
+left = int(leader.stdout.readline())
+identity = Identity.of(leader.pid)
+leader.communicate(b"")
+print([process.pid == left for process in members(identity.pid)])
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+print(members(identity.pid))
+try:
+    trio.run(lambda: end_leftover(identity, "key", grace=0))
+except PluginError as error:
+    print(str(error).replace(str(identity.pid), "N"))
+"""
+
+
+def test_what_is_hidden_is_not_taken_for_ended() -> None:
+    """Where /proc shows nobody the processes of others, nothing begins beside them."""
+    script = 'mount -o remount,hidepid=2 /proc; exec "$@"'
+    words = ["unshare", "--mount", "--pid", "--fork", "--mount-proc"]
+    try:
+        done = subprocess.run(
+            [*words, "sh", "-ec", script, "sh", sys.executable, "-c", HIDDEN],
+            capture_output=True,
+            text=True,
+        )
+    except FileNotFoundError:
+        pytest.skip("there is no unshare here (Debian has it in util-linux)")
+    if "ermi" in done.stderr:  # permission denied, or operation not permitted
+        pytest.skip("this user may mount nothing")
+
+    assert done.stdout.splitlines() == [
+        "[True]",
+        "[]",
+        "process group N, the interrupted attempt's, belongs to another user now, and "
+        "this machine hides whose processes are in it (hidepid). Whether the attempt "
+        "started them cannot be told; end them, or wait for them, and try again",
+    ], done.stderr

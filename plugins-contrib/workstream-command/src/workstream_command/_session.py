@@ -280,6 +280,7 @@ async def end_leftover(identity: Identity, key: str, *, grace: float) -> Ended:
         return Ended()  # the number was free again: nothing of the session is left
     found = await trio.to_thread.run_sync(members, identity.pid)
     if not found:
+        _refuse_hidden(identity.pid)
         return Ended()
     # A session number is one session's at a time: one known member speaks for all.
     if leader is None and not any(_has_mark(process, key) for process in found):
@@ -297,6 +298,22 @@ async def end_leftover(identity: Identity, key: str, *, grace: float) -> Ended:
         )
         raise PluginError(message)
     return ended
+
+
+def _refuse_hidden(group: int) -> None:
+    """Raise if others run what was begun: /proc may hide it (``hidepid``), ``kill`` not."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        message = (
+            f"process group {group}, the interrupted attempt's, belongs to another user "
+            "now, and this machine hides whose processes are in it (hidepid). Whether "
+            "the attempt started them cannot be told; end them, or wait for them, and "
+            "try again"
+        )
+        raise PluginError(message) from None
 
 
 def _has_mark(process: Process, key: str) -> bool:
