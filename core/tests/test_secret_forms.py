@@ -338,7 +338,8 @@ def test_words_are_hidden_in_a_stream_as_in_a_whole_text(
     drawn: tuple[set[str], str], sizes: list[int]
 ) -> None:
     """Pieces make no difference to what base64 is hidden."""
-    values, text = {Encoded(value) for value in drawn[0]}, drawn[1]
+    values: set[str] = {Encoded(value) for value in drawn[0]}
+    text = drawn[1]
     ends = [0, *itertools.accumulate(itertools.islice(itertools.cycle(sizes), 200))]
     pieces = [text[start:end] for start, end in itertools.pairwise(ends)]
 

@@ -12,12 +12,6 @@ from .hookspecs import VaultFactory, hookimpl
 if TYPE_CHECKING:
     import click
 
-__all__ = [
-    "workstream_commands",
-    "workstream_secret_resolvers",
-    "workstream_vaults",
-]
-
 
 @hookimpl
 def workstream_vaults() -> Mapping[str, VaultFactory]:

@@ -11,8 +11,6 @@ from .._protocols.plugin import Context
 from .._protocols.preview import PreviewContext
 from .._values.state import NoteValue
 
-__all__ = ["FilteredContext", "LookingContext"]
-
 
 class FilteredContext:
     """A context whose lines for watchers go through a function first.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-__all__ = ["leaves_of"]
-
 
 def leaves_of(error: BaseException) -> Iterator[BaseException]:
     """The exceptions within groups of groups; an exception that is none is its own leaf.

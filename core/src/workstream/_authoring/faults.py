@@ -13,18 +13,6 @@ from typing import cast
 
 from .._secrets.references import SecretRef
 
-__all__ = [
-    "argument_faults",
-    "environment_faults",
-    "flag_faults",
-    "number_faults",
-    "numbered",
-    "path_faults",
-    "refuse",
-    "text_faults",
-    "words_faults",
-]
-
 LONGEST_NAME = 255
 LONGEST_PATH = 4095
 LONGEST_ARGUMENT = 32 * 4096

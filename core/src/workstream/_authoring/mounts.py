@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["is_mount"]
-
 
 def is_mount(path: str, *, dir_fd: int | None = None) -> bool:
     """Whether a file or directory is the root of a mount, so that no rename replaces it.

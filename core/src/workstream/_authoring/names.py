@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 
-__all__ = ["is_temporary_name", "temporary_name"]
-
 PATTERN = re.compile(r"\.workstream-[0-9a-f]{24}\.tmp")
 
 

@@ -12,8 +12,6 @@ import functools
 import importlib
 from typing import Any
 
-__all__ = ["Pattern"]
-
 SYNTAX = "https://github.com/google/re2/wiki/Syntax"
 
 _ADVICE = (

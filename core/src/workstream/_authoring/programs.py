@@ -9,8 +9,6 @@ import sysconfig
 
 from .._values.state import PluginError
 
-__all__ = ["python_interpreter"]
-
 KNOWN = re.compile(r"(python|pypy|graalpy)[\d.]*[a-z]*(\.exe)?", re.IGNORECASE)
 
 

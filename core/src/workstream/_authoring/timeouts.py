@@ -10,8 +10,6 @@ import trio
 from .._values.state import PluginError
 from .errors import leaves_of
 
-__all__ = ["explained_timeout"]
-
 
 @contextlib.asynccontextmanager
 async def explained_timeout(explain: Callable[[], str]) -> AsyncGenerator[None]:

@@ -24,8 +24,6 @@ from workstream.plugins import python_interpreter
 from ._launcher import HEADER, STARTING
 from ._session import Ended, Identity, end_session
 
-__all__ = ["Child", "Start"]
-
 LAUNCHER = Path(__file__).with_name("_launcher.py")
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126

@@ -39,8 +39,6 @@ from ._output import Output
 from ._requests import CommandResult, Options, Run, Shell
 from ._session import MARK, Ended, Identity, end_leftover, listed
 
-__all__ = ["LOOKING", "carry_out", "foresee", "settle"]
-
 LINGER = 0.5
 """Seconds in which what a command has started may end by itself once the command has:
 ``exec > >(tee log)`` leaves a ``tee`` behind that still has something to write."""

@@ -16,8 +16,6 @@ from workstream import PluginError
 
 from ._requests import Options, Run, Shell
 
-__all__ = ["has_guard", "look_run", "reason_to_skip", "shown", "shown_words"]
-
 COMMAND_SHOWN = 120
 
 

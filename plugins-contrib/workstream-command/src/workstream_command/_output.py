@@ -11,8 +11,6 @@ import trio
 
 from workstream.plugins import CapturedOutput
 
-__all__ = ["Output"]
-
 CHUNK = 64 * 1024
 
 

@@ -28,8 +28,6 @@ from ._execution import LOOKING, carry_out, foresee, settle
 from ._requests import CommandResult, Run, Shell, check_faults, faults
 from ._session import listed, process_of
 
-__all__ = ["CheckCommand", "RunCommand", "workstream_plugins"]
-
 
 class RunCommand(ActionPlugin[Run | Shell, CommandResult]):
     """Run a command, to its end or to the action's timeout, and leave nothing behind.

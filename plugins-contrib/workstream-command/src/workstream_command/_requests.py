@@ -22,15 +22,6 @@ from workstream.plugins import (
     words_faults,
 )
 
-__all__ = [
-    "CommandResult",
-    "Options",
-    "Run",
-    "Shell",
-    "check_faults",
-    "faults",
-]
-
 KEEP = 64 * 1024
 MOST_KEPT = 4 * 1024 * 1024
 GRACE = 10.0

@@ -29,17 +29,6 @@ import trio
 from workstream import PluginError
 from workstream.plugins import NoteValue
 
-__all__ = [
-    "MARK",
-    "Identity",
-    "Process",
-    "end_leftover",
-    "end_session",
-    "listed",
-    "members",
-    "process_of",
-]
-
 MARK = "WORKSTREAM_IDEMPOTENCY_KEY"
 """The variable by which the commands of an action are known."""
 

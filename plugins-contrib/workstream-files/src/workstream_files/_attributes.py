@@ -13,16 +13,6 @@ from workstream import PluginError
 
 from ._requests import FileFacts
 
-__all__ = [
-    "facts",
-    "group_id",
-    "group_name",
-    "mode_bits",
-    "mode_text",
-    "user_id",
-    "user_name",
-]
-
 MODE = re.compile(r"0?[0-7]{3,4}")
 
 

@@ -26,8 +26,6 @@ from workstream.plugins import is_mount, is_temporary_name
 
 from ._threads import look_up, plugin_error
 
-__all__ = ["Directory", "opened", "remove_tree"]
-
 PARENT_MODE = 0o755
 PRIVATE_MODE = 0o700
 

@@ -13,8 +13,6 @@ from ._previewing import foreseen
 from ._requests import FileChange, LinkRequest
 from ._threads import look_up
 
-__all__ = ["foresee_link", "switch_link"]
-
 
 def switch_link(request: LinkRequest, idempotency_key: str) -> FileChange:
     """Make the link, or switch it, unless it is as wanted. For use in a thread.

@@ -26,17 +26,6 @@ from ._requests import (
 from ._sources import FileSource, content_data, digest
 from ._threads import in_thread
 
-__all__ = [
-    "check_checksum",
-    "check_content",
-    "check_exists",
-    "check_space",
-    "foresee_wait",
-    "look",
-    "size_in_bytes",
-    "wait",
-]
-
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
 POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 

@@ -17,8 +17,6 @@ from ._sources import Checked, Data, FileSource, Source, content_data, has_secre
 from ._templates import render
 from ._threads import in_thread
 
-__all__ = ["MakeRequest", "foresee_file", "make_file"]
-
 MakeRequest: TypeAlias = WriteRequest | TemplateRequest | CopyRequest
 
 PUBLIC_MODE, SECRET_MODE = 0o644, 0o600

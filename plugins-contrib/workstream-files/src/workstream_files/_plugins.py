@@ -48,20 +48,6 @@ from ._requests import (
 from ._threads import in_thread
 from ._validation import check
 
-__all__ = [
-    "CopyFile",
-    "FileChecksum",
-    "FileContent",
-    "FileExists",
-    "FreeSpace",
-    "RemovePath",
-    "RenderTemplate",
-    "SwitchLink",
-    "WaitForFile",
-    "WriteFile",
-    "workstream_plugins",
-]
-
 
 class WriteFile(ActionPlugin[WriteRequest, FileChange]):
     """Give a file its content, permissions and owner, all of it or nothing."""

@@ -10,8 +10,6 @@ from workstream.plugins import Preview
 from ._replacing import Comparison, Wanted
 from ._sources import FileSource
 
-__all__ = ["as_text", "foreseen", "foreseen_file"]
-
 MOST_LINES = 100
 LINE_LENGTH = 300
 MOST_COMPARED = 1024 * 1024

@@ -18,8 +18,6 @@ from ._previewing import foreseen
 from ._requests import FileChange, RemoveRequest
 from ._threads import look_up
 
-__all__ = ["foresee_removal", "remove"]
-
 
 def remove(request: RemoveRequest, idempotency_key: str) -> FileChange:
     """Remove what there is. For use in a thread.

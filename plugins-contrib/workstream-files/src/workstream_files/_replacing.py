@@ -34,8 +34,6 @@ from ._requests import FileChange
 from ._sources import Source
 from ._threads import ADVICE, STAYS, look_up
 
-__all__ = ["Comparison", "Wanted", "compare", "replace"]
-
 NEW = "new"
 """What the file is called before it is in its place."""
 

@@ -12,24 +12,6 @@ import attrs
 
 from workstream import SecretRef
 
-__all__ = [
-    "ChecksumRequest",
-    "Content",
-    "ContentRequest",
-    "CopyRequest",
-    "ExistsRequest",
-    "FileChange",
-    "FileFacts",
-    "Kind",
-    "LinkRequest",
-    "RemoveRequest",
-    "SpaceFacts",
-    "SpaceRequest",
-    "TemplateRequest",
-    "WaitRequest",
-    "WriteRequest",
-]
-
 Content: TypeAlias = str | bytes | SecretRef | tuple[str | SecretRef, ...]
 """What a file is to hold: text (as UTF-8), bytes, a secret, or pieces to be joined."""
 

@@ -16,18 +16,6 @@ from workstream import PluginError, SecretRef
 from ._requests import Content
 from ._threads import look_up
 
-__all__ = [
-    "CHUNK",
-    "Checked",
-    "Data",
-    "FileSource",
-    "Source",
-    "content_data",
-    "digest",
-    "has_secret",
-    "pieces",
-]
-
 CHUNK = 1024 * 1024
 """Bytes that are read or written before the next look at whether to go on."""
 

@@ -27,8 +27,6 @@ from workstream.plugins import explained_timeout, python_interpreter
 from ._requests import TemplateRequest
 from ._threads import plugin_error
 
-__all__ = ["render", "syntax_fault"]
-
 FROM_ENGINE = "the template"
 
 

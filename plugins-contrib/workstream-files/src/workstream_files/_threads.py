@@ -19,8 +19,6 @@ import trio
 
 from workstream import PluginError
 
-__all__ = ["in_thread", "look_up", "plugin_error"]
-
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 

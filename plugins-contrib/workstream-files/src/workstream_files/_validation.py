@@ -33,8 +33,6 @@ from ._requests import (
 )
 from ._templates import syntax_fault
 
-__all__ = ["AnyRequest", "check", "faults"]
-
 AnyRequest: TypeAlias = (
     WriteRequest
     | TemplateRequest

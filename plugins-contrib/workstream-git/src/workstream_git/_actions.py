@@ -39,21 +39,6 @@ from ._requests import (
 )
 from ._revisions import Revision, is_commit_id, resolve
 
-__all__ = [
-    "check_clean",
-    "check_out",
-    "check_ref",
-    "clone",
-    "existing",
-    "export",
-    "fetch",
-    "in_the_way",
-    "local_changes",
-    "remote_url",
-    "revision_of",
-    "see_same_origin",
-]
-
 MOST_REFS = 100
 
 

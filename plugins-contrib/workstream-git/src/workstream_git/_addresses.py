@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["fault", "hidden", "is_local", "is_ssh", "origin_of"]
-
 SCHEMES = ("https", "http", "ssh", "git", "file")
 SCP = re.compile(
     r"(?:[^-@/:\s][^@/:\s]*@)?(?:[^-@/:\s][^@/:\s]*|\[[0-9a-fA-F:.]+\]):(?!//)\S+"

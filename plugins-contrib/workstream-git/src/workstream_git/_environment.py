@@ -19,8 +19,6 @@ from workstream import PluginError, SecretRef
 from ._addresses import origin_of
 from ._requests import Remote
 
-__all__ = ["environment"]
-
 KEPT = re.compile(
     r"GIT_(?:SSH|SSH_COMMAND|SSH_VARIANT|PROXY_COMMAND|ALLOW_PROTOCOL|EXEC_PATH"
     r"|SSL_.*|HTTP_.*|CONFIG_(?:GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+))"

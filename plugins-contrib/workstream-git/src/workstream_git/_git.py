@@ -24,8 +24,6 @@ from ._environment import environment
 from ._requests import Remote
 from ._ssh import problem_of, see_files
 
-__all__ = ["LEAST_VERSION", "Git", "Ran", "check_version", "is_cancelled", "settle"]
-
 LEAST_VERSION = (2, 31)
 """Of this version on, settings can be given by variables."""
 

@@ -22,21 +22,6 @@ import trio
 from workstream import PluginError
 from workstream.plugins import is_mount, temporary_name
 
-__all__ = [
-    "Place",
-    "differences",
-    "make_directory",
-    "put",
-    "real_path",
-    "remove",
-    "remove_half_made",
-    "remove_locks",
-    "strip",
-    "survey",
-    "sync",
-    "temporary_path",
-]
-
 LOCKED = ("index", "HEAD", "config", "shallow", "packed-refs", "ORIG_HEAD")
 """What git locks outside ``refs``, by a file with ``.lock`` behind its name."""
 

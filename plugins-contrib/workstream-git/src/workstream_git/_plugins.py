@@ -43,16 +43,6 @@ from ._requests import (
 )
 from ._validation import check
 
-__all__ = [
-    "GitCheckout",
-    "GitClean",
-    "GitClone",
-    "GitExport",
-    "GitFetch",
-    "GitRef",
-    "workstream_plugins",
-]
-
 
 class GitClone(ActionPlugin[CloneRequest, CloneResult]):
     """Clone a repository; under its name it is there whole or not at all."""

@@ -27,8 +27,6 @@ from ._repository import Repository, listed, place_of
 from ._requests import CheckoutRequest, CloneRequest, ExportRequest, FetchRequest
 from ._revisions import resolve
 
-__all__ = ["foresee_checkout", "foresee_clone", "foresee_export", "foresee_fetch"]
-
 MOST_TAGS = 50
 """Tags that are looked up one by one; of more it is not said whether they come."""
 

@@ -29,8 +29,6 @@ from ._places import (
 )
 from ._revisions import Revision
 
-__all__ = ["Repository", "changed_files", "cloned", "listed", "place_of"]
-
 NOTE = "git_changing"
 MOST_LISTED = 10
 

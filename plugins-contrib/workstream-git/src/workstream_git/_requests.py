@@ -6,22 +6,6 @@ import attrs
 
 from workstream import IGNORE, SecretRef
 
-__all__ = [
-    "CheckoutRequest",
-    "CheckoutResult",
-    "CleanRequest",
-    "CloneRequest",
-    "CloneResult",
-    "ExportRequest",
-    "ExportResult",
-    "FetchRequest",
-    "FetchResult",
-    "RefRequest",
-    "RefResult",
-    "Remote",
-    "TreeResult",
-]
-
 
 @attrs.frozen(kw_only=True)
 class Remote:

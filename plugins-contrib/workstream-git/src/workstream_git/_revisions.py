@@ -11,8 +11,6 @@ from workstream import PluginError
 from ._addresses import hidden
 from ._git import Git
 
-__all__ = ["Revision", "is_commit_id", "name_fault", "resolve"]
-
 COMMIT_ID = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
 ABBREVIATED = re.compile(r"[0-9a-fA-F]{7,63}")
 FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(?:/|$)|(?:^|/)\.")

@@ -16,8 +16,6 @@ from workstream import PluginError
 
 from ._requests import Remote
 
-__all__ = ["Problem", "problem_of", "see_files"]
-
 
 @attrs.frozen
 class Problem:

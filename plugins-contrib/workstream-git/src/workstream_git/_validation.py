@@ -21,8 +21,6 @@ from ._requests import (
 )
 from ._revisions import is_commit_id, name_fault
 
-__all__ = ["AnyRequest", "check", "faults"]
-
 AnyRequest: TypeAlias = (
     CloneRequest
     | FetchRequest

@@ -22,8 +22,6 @@ from ._connecting.become import become_faults
 from ._connecting.hosts import host_faults, name_faults
 from ._requests import MOST_KEPT, CopyFrom, CopyTo, Options, RunOn, ShellOn
 
-__all__ = ["command_faults", "copy_faults"]
-
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 

@@ -21,8 +21,6 @@ from ._faults import command_faults, copy_faults
 from ._requests import CopyFrom, CopyResult, CopyTo, RunOn, RunResult, ShellOn
 from ._running import jobs
 
-__all__ = ["SshCheck", "SshCopy", "SshRun", "ssh_plugins", "workstream_plugins"]
-
 
 class SshRun(ActionPlugin[RunOn | ShellOn, RunResult]):
     """Run a command on a host, to its end or to the action's timeout.

@@ -38,8 +38,6 @@ from ._copying.trees import named
 from ._requests import CopyFrom, CopyTo, RunOn, ShellOn
 from ._running.jobs import foresee as foresee_job
 
-__all__ = ["foresee", "foresee_command"]
-
 
 async def foresee(connections: Connections, request: CopyTo | CopyFrom) -> Preview:
     """What a copy would change.

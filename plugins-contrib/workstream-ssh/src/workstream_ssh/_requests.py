@@ -16,16 +16,6 @@ from workstream import SecretRef
 from ._connecting.become import Become, as_become
 from ._connecting.hosts import Host, as_host
 
-__all__ = [
-    "CopyFrom",
-    "CopyResult",
-    "CopyTo",
-    "Options",
-    "RunOn",
-    "RunResult",
-    "ShellOn",
-]
-
 KEEP = 64 * 1024
 MOST_KEPT = 4 * 1024 * 1024
 GRACE = 10.0

@@ -14,8 +14,6 @@ from workstream import PluginError, SecretRef
 from .hosts import Host, name_faults
 from .problems import SshError, SshProblem
 
-__all__ = ["Become", "BecomeMethod", "as_become", "become_faults", "refusal"]
-
 
 class BecomeMethod(enum.Enum):
     """The program by which a login becomes another user."""

@@ -29,8 +29,6 @@ from .problems import problem_of
 from .programs import new_mark
 from .runtime_directory import runtime_directory
 
-__all__ = ["Connections", "Limits", "Room", "missing_program"]
-
 END_PATIENCE = 5.0
 
 

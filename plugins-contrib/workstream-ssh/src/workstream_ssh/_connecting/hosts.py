@@ -9,8 +9,6 @@ from typing import cast
 
 import attrs
 
-__all__ = ["Host", "KnownHosts", "host_faults", "name_faults"]
-
 CONNECT_TIMEOUT = 10.0
 MOST_JUMPS = 8
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from .hosts import Host, KnownHosts
 
-__all__ = ["SSH", "connect", "control", "environment", "run_through"]
-
 SSH = "ssh"
 
 IDLE = 10

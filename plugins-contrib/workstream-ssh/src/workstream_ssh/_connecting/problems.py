@@ -17,8 +17,6 @@ from workstream import PluginError
 
 from .hosts import Host
 
-__all__ = ["SshError", "SshProblem", "cannot_write", "problem_of"]
-
 
 class SshProblem(enum.IntEnum):
     """What went wrong between us and the host: the ``code`` of the error."""

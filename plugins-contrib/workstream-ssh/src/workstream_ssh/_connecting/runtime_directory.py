@@ -10,8 +10,6 @@ from pathlib import Path
 
 from workstream import PluginError
 
-__all__ = ["runtime_directory", "sweep"]
-
 LONGEST = 60
 """Characters of its path: the path of a socket has at most 107, of which ssh needs 17
 for itself while it makes one."""

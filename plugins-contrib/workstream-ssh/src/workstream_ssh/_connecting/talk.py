@@ -25,8 +25,6 @@ from .problems import SshError, SshProblem, problem_of
 from .programs import bootstrap, new_mark, prompt_of
 from .wire import Data, Line, Parser
 
-__all__ = ["Sink", "Talk", "Waiting", "discard", "talk"]
-
 Sink: TypeAlias = Callable[[bytes], Awaitable[None]]
 """Takes the next piece of what comes from a host."""
 

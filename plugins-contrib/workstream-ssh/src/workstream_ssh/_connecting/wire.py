@@ -11,8 +11,6 @@ from collections.abc import Iterator
 
 import attrs
 
-__all__ = ["Data", "Line", "Parser"]
-
 LONGEST_LINE = 64 * 1024
 
 

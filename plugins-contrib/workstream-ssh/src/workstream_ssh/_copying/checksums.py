@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import zlib
 
-__all__ = ["Checksum"]
-
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 

@@ -31,22 +31,6 @@ from .trees import (
     parse_listing,
 )
 
-__all__ = [
-    "Progress",
-    "Session",
-    "checksum_here",
-    "copied",
-    "copy_to",
-    "copying",
-    "listing_of",
-    "local_error",
-    "mode_of_copy",
-    "open_source",
-    "tree_of",
-    "update_of",
-    "was_changed",
-]
-
 CHUNK = 256 * 1024
 PROGRESS_EVERY = 8 * 1024 * 1024
 STDERR_KEPT = 600

@@ -27,8 +27,6 @@ from .copies import (
     was_changed,
 )
 
-__all__ = ["copy_from", "found_here", "getting"]
-
 
 async def copy_from(
     connections: Connections, context: Context, request: CopyFrom

@@ -18,8 +18,6 @@ from workstream import PluginError
 
 from .checksums import Checksum
 
-__all__ = ["Tree", "Update", "checksum_of_file", "named", "parse_listing"]
-
 CHUNK = 256 * 1024
 BLOCK, RECORD = tarfile.BLOCKSIZE, tarfile.RECORDSIZE
 MOST_NAMED = 3

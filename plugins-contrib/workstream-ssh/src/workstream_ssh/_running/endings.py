@@ -14,18 +14,6 @@ from workstream.plugins import CapturedOutput
 from .._connecting.problems import SshError, SshProblem, cannot_write
 from .._requests import RunOn, RunResult, ShellOn
 
-__all__ = [
-    "End",
-    "Ending",
-    "failure",
-    "fault",
-    "interrupted",
-    "listed",
-    "result_of",
-    "shown",
-    "why_skipped",
-]
-
 COMMAND_SHOWN = 120
 MOST_LISTED = 8
 CANNOT_START = 126

@@ -52,8 +52,6 @@ from .endings import (
     why_skipped,
 )
 
-__all__ = ["check", "execute", "foresee", "reconcile"]
-
 DAYS = 7
 """Days for which a host remembers a command that has ended."""
 SURELY_KNOWN = (DAYS - 1) * 24 * 3600.0
