@@ -34,6 +34,7 @@ from workstream._plan.plan import (
     DeferBatch,
     DeferredActions,
     Node,
+    Origin,
     Plan,
     Sequence,
 )
@@ -144,6 +145,15 @@ def make_plan() -> Plan:
         description="a plan",
         group_id=UUID(int=7),
         meta=b"\xff\0meta",
+        retry_of=UUID(int=8),
+        undo_of=UUID(int=9),
+        origin=Origin(
+            by="ana",
+            host="bastion",
+            file="deploy.py",
+            digest="sha256:00",
+            parameters=(("version", "2.1"), ("hosts", "@web.txt sha256:01")),
+        ),
         bypass_checks=checks(),
         pre_checks=checks(),
         cont_checks=checks(),
@@ -157,6 +167,7 @@ def make_plan() -> Plan:
 def submitted(plan: Plan) -> Plan:
     give_ids(plan, new_plan_id())
     plan.submitted = NOON
+    plan.submitter = "ana@bastion"
     return plan
 
 
@@ -208,7 +219,14 @@ def test_no_field_of_the_model_is_forgotten(codec: Codec) -> None:
     assert not {name for name in unset - set_somewhere if "CheckAction" not in name}
 
 
-GOLDEN = sorted(Path(__file__).with_name("golden").glob("definition-*.bin"))
+def version_of(path: Path) -> list[int]:
+    """The numbers in the name of a golden definition, so that 1.1 comes after 1."""
+    return [int(number) for number in path.stem.partition("-")[2].split(".")]
+
+
+GOLDEN = sorted(
+    Path(__file__).with_name("golden").glob("definition-*.bin"), key=version_of
+)
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
@@ -583,4 +601,6 @@ def test_a_check_action_is_told_from_an_action(codec: Codec) -> None:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_bytes(Codec(PLUGINS).encode_definition(make_plan()))
+    Path(sys.argv[1]).write_bytes(
+        Codec(PLUGINS).encode_definition(submitted(make_plan()))
+    )

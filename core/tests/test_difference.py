@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import attrs
 import pytest
@@ -49,6 +51,11 @@ class Request:
     password: str = attrs.field(default="", metadata=SECURE)
     passwords: tuple[str, ...] = attrs.field(default=(), metadata=SECURE)
     started: datetime = START
+
+
+@attrs.frozen
+class Measured:
+    value: object
 
 
 @attrs.frozen(eq=False)
@@ -357,3 +364,25 @@ def test_no_field_is_forgotten(number: int) -> None:
 
     assert before != after
     assert difference(before, after) != ""
+
+
+def test_values_that_equality_denies_of_the_same_do_not_differ() -> None:
+    """Not-a-number, and a time in a named zone, come back from a store as they were."""
+    zone = ZoneInfo("Europe/Berlin")
+    in_the_fold = datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=zone)
+    assert in_the_fold != in_the_fold.astimezone(UTC)
+    pairs: list[tuple[object, object]] = [
+        (Measured(float("nan")), Measured(float("nan"))),
+        (Measured(Decimal("nan")), Measured(Decimal("nan"))),
+        ([1, {"a": float("nan")}], [1, {"a": float("nan")}]),
+        (
+            Measured(in_the_fold),
+            Measured(in_the_fold.astimezone(timezone(timedelta(hours=1)))),
+        ),
+    ]
+    for before, after in pairs:
+        first, second = plan_with(), plan_with()
+        action_of(first).request = before
+        action_of(second).request = after
+
+        assert difference(first, second, ids=False) == ""

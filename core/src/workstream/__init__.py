@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Plan,
         Sequence,
     )
+    from ._plan.retry import remaining
     from ._plan.text import plan_text
     from ._preview.dry_run import preview_plan
     from ._protocols.plugin import ActionPlugin, CheckPlugin, Context
@@ -90,6 +91,7 @@ __all__ = [
     "open_workstream",
     "plan_text",
     "preview_plan",
+    "remaining",
     "retries",
     "to_json",
 ]
@@ -105,6 +107,7 @@ _MODULES: dict[str, str] = {
         "Action Block CheckAction Checks DeferBatch DeferredActions"
         " Outcome Plan Sequence"
     ),
+    "_plan.retry": "remaining",
     "_plan.text": "plan_text",
     "_preview.dry_run": "preview_plan",
     "_protocols.plugin": "ActionPlugin CheckPlugin Context",

@@ -10,7 +10,7 @@
 """
 
 from ._plan.paths import path_of, paths
-from ._plan.plan import BaseAction, CheckKind, Node
+from ._plan.plan import BaseAction, CheckKind, Node, Origin
 from ._plan.walk import Item, walk
 from ._preview.forecast import Forecast, PlanPreview, PreviewItem
 from ._secrets.references import StoredValue
@@ -29,6 +29,7 @@ __all__ = [
     "Item",
     "Node",
     "ObjectType",
+    "Origin",
     "OutputLine",
     "PlanEntry",
     "PlanPreview",

@@ -96,6 +96,7 @@ def test_run_tells_what_happens_line_by_line(call: Call, write_plan: WritePlan) 
         "no space left",
         "because: disk full (code 7)",
         f"look closer:  workstream show {short_id}",
+        f"1 sequence failed:  workstream retry {short_id}",
     ]
 
 
@@ -381,7 +382,7 @@ def test_plugins_are_listed_with_what_was_left_out(
     assert result.exit_code == 0
     for text in (
         "workstream-engine",
-        "commands  run, validate, resume, list, show, watch, stop, export, report",
+        "commands  run, validate, resume, retry, list, show, watch, ",
         "toy 1.0  entry point toy",
         "toy.act  action",
         "Do something.",

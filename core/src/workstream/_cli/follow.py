@@ -14,8 +14,11 @@ import trio
 from .._codec.codec import Codec
 from .._engine.engine import Workstream
 from .._plan.clone import clone
+from .._plan.plan import Outcome
+from .._plan.retry import left_of
 from .._show.data import overview_data
 from .._show.overview import Overview, overview
+from .._show.words import left_words
 from .._store.events import PlanSnapshot, WatchEvent
 from .._store.store import Store
 from .._values.display import shorten
@@ -85,6 +88,19 @@ def tell(screen: Screen, results: Sequence[Result], hints: Hints) -> None:
         show_failures(screen, result.shown, most=_MOST, more=show)
         if hints.lasts:
             screen.hint(*next_one, indent=2)
+            _hint_retry(screen, result, hints)
+
+
+def _hint_retry(screen: Screen, result: Result, hints: Hints) -> None:
+    """Say what is left of a plan that has ended, and how to do it."""
+    plan = result.shown.plan
+    outcome = plan.outcome
+    if result.broken_off is None and outcome not in (
+        Outcome.COMPLETED,
+        Outcome.RUNNING,
+    ):
+        words = left_words(left_of(plan)) or "do it again"
+        screen.hint(words, hints.command("retry", plan.id), indent=2)
 
 
 # -- Run here --------------------------------------------------------------------------

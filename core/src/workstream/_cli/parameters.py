@@ -29,9 +29,12 @@ from typing import (
 
 import click
 
+from .._secrets.references import HIDDEN, SecretRef
+from .._secrets.scan import is_reference, looks_secret
 from .._values.annotations import members
 from .._values.display import display, shorten
 from .._values.durations import duration_of
+from .._values.errors import SecretError
 from .._values.leaves import LEAVES, leaf_from
 
 if TYPE_CHECKING:
@@ -89,6 +92,13 @@ class Told(Kind):
             self.fail(f"{shorten(value)!r} is not {self._wanted}.", param, ctx)
 
 
+def _reference(text: str) -> SecretRef:
+    try:
+        return SecretRef(text)
+    except SecretError as error:
+        raise ValueError(text) from error
+
+
 _SIMPLE: dict[Any, Kind] = {
     str: click.STRING,
     bool: click.BOOL,
@@ -96,6 +106,9 @@ _SIMPLE: dict[Any, Kind] = {
     float: click.FLOAT,
     timedelta: Told(
         "DURATION", duration_of, "a length of time, such as 90, 1.5s, 10m or 1h30m"
+    ),
+    SecretRef: Told(
+        "REFERENCE", _reference, "a reference to a secret, such as env:DEPLOY_TOKEN"
     ),
 }
 
@@ -183,6 +196,8 @@ class Setting(click.Option):
         default_text: The default for people; nothing where it must be given.
         description: What the function's docstring says of it.
         must_be_given: Whether it has no default.
+        may_be_shown: Whether its text is no secret: its name tells of none, or a
+            ``SecretRef`` is made of it.
     """
 
     def __init__(self, name: str, annotation: Any, default: Any, text: str) -> None:
@@ -204,6 +219,7 @@ class Setting(click.Option):
         self.description = text
         # Not click's own word: its older versions take a text that means None for none.
         self.must_be_given = default is _EMPTY
+        self.may_be_shown = is_reference(annotation) or not looks_secret(name)
         fact = "required" if default is _EMPTY else f"default: {self.default_text}"
         again = "" if many is None else "; again for another"
         super().__init__(
@@ -323,6 +339,19 @@ class PlanCommand(click.Command):
         return {
             name: context.params[name] for name in given if name in context.params
         }, faults
+
+    def shown(self, settings: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        """The settings, each as its name and text; hidden where it may be secret."""
+        options = {str(each.name): each for each in self.params}
+        found: list[tuple[str, str]] = []
+        for setting in settings:
+            name, _, text = setting.partition("=")
+            name = name.strip()
+            name = name if name in options else name.replace("-", "_")
+            option = options.get(name)
+            is_shown = option is None or option.may_be_shown
+            found.append((name, text if is_shown else HIDDEN))
+        return tuple(found)
 
     def call_with(self, values: Mapping[str, Any]) -> Any:
         """Call the function, by position where it must be so."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import inspect
+import socket
 import sys
 import traceback
 import types
@@ -15,7 +17,8 @@ from typing import Any, cast
 import attrs
 
 from .._codec.value_codec import Plugins
-from .._plan.plan import Plan
+from .._plan.plan import Origin, Plan
+from .._store.asking import requester
 from .._values.display import shorten
 from .._values.errors import ValidationError
 from .parameters import PlanCommand
@@ -33,10 +36,22 @@ class PlanFile:
     Attributes:
         path: Where it is.
         command: Its plan function; that of a JSON plan has no parameters.
+        digest: ``sha256:`` and the digest of its bytes.
     """
 
     path: Path
     command: PlanCommand
+    digest: str
+
+    def origin(self, settings: Sequence[str]) -> Origin:
+        """Who makes a plan of it, where, of which bytes, with which settings (RT-5)."""
+        return Origin(
+            by=requester(),
+            host=socket.gethostname(),
+            file=str(self.path),
+            digest=self.digest,
+            parameters=self.command.shown(settings),
+        )
 
     def plan(self, settings: Sequence[str]) -> Plan:
         """Make the plan.
@@ -93,6 +108,11 @@ def read_plan_file(path: Path, plugins: Callable[[], Plugins]) -> PlanFile:
     return _python_file(path, data)
 
 
+def digest_of(data: bytes) -> str:
+    """How the bytes of a file are known again."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
 # -- JSON ------------------------------------------------------------------------------
 
 
@@ -107,7 +127,7 @@ def _json_file(path: Path, data: bytes, plugins: Plugins) -> PlanFile:
     except ValidationError as error:
         message = f"{_shown(path)}: {error}"
         raise Refusal(message) from error
-    return PlanFile(path, PlanCommand(lambda: plan))
+    return PlanFile(path, PlanCommand(lambda: plan), digest_of(data))
 
 
 # -- Python ----------------------------------------------------------------------------
@@ -126,7 +146,7 @@ def _python_file(path: Path, source: bytes) -> PlanFile:
         exec(compile(source, str(path.absolute()), "exec"), vars(module))
     function = _plan_function(path, vars(module))
     try:
-        return PlanFile(path, PlanCommand(function))
+        return PlanFile(path, PlanCommand(function), digest_of(source))
     except ValueError as error:
         message = f"{_shown(path)}: its plan function cannot be called: {error}"
         raise Refusal(message) from error

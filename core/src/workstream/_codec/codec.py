@@ -106,6 +106,19 @@ class Codec:
             raise ValidationError(message, faults)
         return pack(_DEFINITION, definition)
 
+    @staticmethod
+    def lineage(definition: bytes) -> tuple[UUID | None, UUID | None]:
+        """Of which plan the defined one is a retry, and which one it takes back.
+
+        The rest of the definition is not looked at.
+        """
+        whole = unpack(_DEFINITION, definition)
+        retry_of, undo_of = whole.get("retry_of"), whole.get("undo_of")
+        return (
+            None if retry_of is None else UUID(retry_of),
+            None if undo_of is None else UUID(undo_of),
+        )
+
     def load(self, stored: StoredPlan) -> Plan:
         """The plan as it was when it was stored.
 

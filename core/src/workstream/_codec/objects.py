@@ -18,7 +18,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from .._plan.plan import BaseAction, Node, Plan
+from .._plan.plan import AT_SUBMIT, BaseAction, Node, Plan
 from .._plan.shape import SHAPES
 from .._plan.walk import walk
 from .._secrets.references import StoredValue
@@ -94,8 +94,17 @@ def _definition_hooks() -> dict[type[Node], list[Hook]]:
     """What writes an object as its author wrote it, but for requests and what it holds."""
     made = converter(Form.STORED)
     return {
-        cls: [_fields_hook(cls, made, shape.settings)] for cls, shape in SHAPES.items()
+        cls: [_fields_hook(cls, made, shape.settings + _at_submit(cls))]
+        for cls, shape in SHAPES.items()
     }
+
+
+def _at_submit(cls: type[Node]) -> tuple[attrs.Attribute[Any], ...]:
+    """The fields that the engine writes once, beside those of the author."""
+    written = SHAPES[cls].written
+    return tuple(
+        field for field in written if field.metadata.items() >= AT_SUBMIT.items()
+    )
 
 
 @functools.cache
@@ -171,12 +180,19 @@ def _stored() -> cattrs.Converter:
     made = new_converter(Form.STORED)
 
     def structure(cls: type[Node]) -> Any:
+        names = {field.name for field in _at_submit(cls)}
+        written = (field.name for field in SHAPES[cls].written)
+        left_out: dict[str, Any] = {
+            name: override(omit=True) for name in written if name not in names
+        }
         return make_dict_structure_fn(
             cls,
             made,
+            _cattrs_include_init_false=True,
             _cattrs_forbid_extra_keys=True,
             _cattrs_use_linecache=False,
             request=override(struct_hook=_as_it_is),
+            **left_out,
         )
 
     made.register_structure_hook_factory(SHAPES.__contains__, structure)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import random as random_module
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ import trio
 from .._codec.codec import Codec
 from .._codec.labels import labels_of
 from .._plan.plan import Plan
+from .._plan.retry import From, remaining
 from .._plan.walk import give_ids, new_plan_id
 from .._preview.dry_run import dry_run
 from .._preview.forecast import PlanPreview
@@ -30,6 +31,9 @@ from .._registry.registry import Registry
 from .._runtime.lookups import Lookups
 from .._runtime.plugin_init import init_plugins
 from .._runtime.trio_runtime import RunSettings
+from .._store.asking import requester
+from .._store.entries import PlanEntry
+from .._store.ids import short_id
 from .._store.news import News
 from .._store.places import vault_at
 from .._store.store import Store
@@ -39,6 +43,7 @@ from .._values.errors import (
     NotRunningHereError,
     NotStartedError,
     PlanError,
+    RetryError,
     WorkstreamError,
 )
 from .._values.state import Status
@@ -152,8 +157,12 @@ class Workstream(Store):
         self._service = service
         self._launcher = launcher
 
-    async def submit(self, plan: Plan) -> UUID:
+    async def submit(self, plan: Plan, *, by: str | None = None) -> UUID:
         """Store a copy of the plan, ready to be started; nothing is executed (SUB-1).
+
+        Args:
+            plan: The plan.
+            by: Who submits it; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
 
         Raises:
             ValidationError: It lists all that is wrong; nothing was stored, and the
@@ -165,6 +174,7 @@ class Workstream(Store):
         plan_id = new_plan_id()
         give_ids(copy, plan_id)
         copy.submitted = self._now()
+        copy.submitter = by or requester()
         definition = self._codec.encode_definition(copy)
         with trio.CancelScope(shield=True):
             await self.vault.create(
@@ -185,6 +195,61 @@ class Workstream(Store):
         plan_id = await self.submit(plan)
         await self.start(plan_id)
         return await self.wait(plan_id)
+
+    async def rest(
+        self,
+        plan_id: UUID,
+        *,
+        from_: From = "sequence",
+        only: Collection[str] = (),
+        skip: Collection[str] = (),
+        again: bool = False,
+    ) -> Plan:
+        """What a plan that has ended left undone, as a plan to be submitted (RT-1).
+
+        Args:
+            plan_id: The plan.
+            from_: See ``remaining``; ``only`` and ``skip`` too.
+            only: Paths of what alone is done.
+            skip: Paths of what is not done.
+            again: Also of a plan that was retried already. Its retry knows better what
+                is left: this does a second time what the retry did.
+
+        Raises:
+            NotFoundError: No such plan.
+            RetryError: It has not ended, was retried already, or nothing is left.
+            PathError: A path names no block or sequence, or several.
+            PlanCorruptError: A request no longer fits its plugin's type.
+        """
+        row = await self.vault.row(plan_id)
+        entry = await self.entry(plan_id)
+        retries = [] if again else await self.kin(plan_id)
+        refuse_retry(entry, [kin.row for kin in retries if kin.retry_of == plan_id])
+        rest = remaining(await self.plan(plan_id), from_=from_, only=only, skip=skip)
+        if rest is None:
+            message = f"nothing of plan {row.name!r} is left to do: it completed"
+            raise RetryError(message, plan_id)
+        return rest
+
+    async def retry(
+        self,
+        plan_id: UUID,
+        *,
+        from_: From = "sequence",
+        only: Collection[str] = (),
+        skip: Collection[str] = (),
+        again: bool = False,
+        by: str | None = None,
+    ) -> UUID:
+        """Submit what a plan that has ended left undone; ``start`` starts it (RT-1).
+
+        The arguments and errors are those of ``rest`` and of ``submit``.
+
+        Returns:
+            The new plan's id.
+        """
+        rest = await self.rest(plan_id, from_=from_, only=only, skip=skip, again=again)
+        return await self.submit(rest, by=by)
 
     async def start(self, plan_id: UUID) -> None:
         """Start a submitted plan; a plan that was started already is left alone (ST-1).
@@ -255,6 +320,33 @@ class Workstream(Store):
                 row = await self.vault.row(plan_id)
                 if not (here or row.status.is_terminal):
                     raise _nothing_to_wait_for(row, await self.vault.owner(plan_id))
+
+
+def refuse_retry(entry: PlanEntry, retries: Sequence[PlanRow]) -> None:
+    """Raise RetryError unless the plan has ended and was not retried yet.
+
+    Args:
+        entry: The plan.
+        retries: Its retries, newest first.
+    """
+    row, what = entry.row, None
+    begun = [each for each in retries if each.started is not None]
+    if row.status is Status.NOT_STARTED:
+        what = "was never started: there is nothing to retry; run it"
+    elif entry.crashed:
+        what = "was left behind by a crash: resume it"
+    elif row.status is Status.RUNNING:
+        what = f"runs still, in process {entry.owner}: wait until it ends, or stop it"
+    elif begun:
+        retry = begun[0]
+        what = (
+            f"was retried already, as plan {short_id(retry.id)} "
+            f"({retry.outcome.value}): retry that one; for what it left out on purpose, "
+            "retry this one again, and only that"
+        )
+    if what is not None:
+        message = f"plan {row.name!r} ({short_id(row.id)}) {what}"
+        raise RetryError(message, row.id)
 
 
 def _nothing_to_wait_for(row: PlanRow, owner: int | None) -> PlanError:

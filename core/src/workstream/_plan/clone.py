@@ -81,6 +81,11 @@ def copied(plan: Plan, request: Callable[[BaseAction], object]) -> Plan:
     return _Copier(request=request).node(plan)
 
 
+def without(plan: Plan, left_out: frozenset[int]) -> Plan:
+    """A copy ready to be submitted, without the objects whose id() is given."""
+    return _Copier(left_out=left_out).node(plan)
+
+
 # -- What need not be done again (CL-5) --------------------------------------------------
 
 
@@ -149,7 +154,7 @@ class _Copier:
                     self.node(each) for each in held if id(each) not in self.left_out
                 ]
             elif held is not None:
-                held = self.node(held)
+                held = None if id(held) in self.left_out else self.node(held)
             given[field.name] = held
         if isinstance(node, BaseAction):
             given["request"] = self._request_of(node)

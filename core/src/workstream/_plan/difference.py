@@ -13,12 +13,16 @@ with another name is another object.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sized
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
 import attrs
 
 from .._values.display import shorten
+from .._values.sameness import changed_at
 from .._values.state import Attempt, State
 from .clone import clone
 from .paths import SEPARATOR, display_path, label_of_plan, labelled
@@ -115,12 +119,14 @@ class _Comparison:
 
     def _values(self, name: str, before: Pair, after: Pair) -> Iterator[str]:
         """The differences of two values of one name."""
-        if before[0] == after[0]:
+        if _is_same(before[0], after[0]):
             return
         if _is_record(before) and _is_record(after) and _same_type(before, after):
             inside = list(self._fields(name, before, after))
-            # State and Attempt may differ in their times alone, which do not count.
-            if inside or isinstance(before[0], State | Attempt):
+            # State and Attempt may differ in their times alone, which do not count; and
+            # ``==`` of a class may deny what is the same, but its instances' identity.
+            is_same = isinstance(before[0], State | Attempt) or _has_equality(before[0])
+            if inside or is_same:
                 yield from inside
                 return
         elif _is_list(before) and _is_list(after) and _same_type(before, after):
@@ -202,6 +208,24 @@ def _keeps_shape(pair: Pair) -> bool:
 def _same_type(before: Pair, after: Pair) -> bool:
     """Whether two values are of one class."""
     return type(before[0]) is type(after[0])
+
+
+def _is_same(before: object, after: object) -> bool:
+    """Whether two values are equal, also where ``==`` denies it of the same.
+
+    It does of not-a-number, and of times in named zones; a stranger's may even raise.
+    """
+    with contextlib.suppress(Exception):
+        if before == after:
+            return True
+    is_leaf = isinstance(before, float | Decimal | datetime)
+    same_class = type(before) is type(after)
+    return is_leaf and same_class and changed_at(before, after, "it") is None
+
+
+def _has_equality(value: object) -> bool:
+    """Whether instances of its class are compared by what they hold."""
+    return type(value).__eq__ is not object.__eq__
 
 
 def _leaf(name: str, before: object, after: object) -> str:

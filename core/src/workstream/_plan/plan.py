@@ -51,6 +51,10 @@ CheckKind: TypeAlias = Literal[
 CHECK_KINDS: tuple[CheckKind, ...] = get_args(CheckKind)
 
 
+AT_SUBMIT = {"workstream.written": "at submit"}
+"""Metadata of a field that the engine writes once, at submit, beside the definition."""
+
+
 class Outcome(enum.Enum):
     """A plan's status in words (OM-4)."""
 
@@ -248,6 +252,26 @@ class Block(Node):
     halt_after: HaltAfter = HaltAfter.ACTION
 
 
+@attrs.frozen(kw_only=True)
+class Origin:
+    """What a plan was made from (RT-5).
+
+    Attributes:
+        by: Who made it: the operating system's user, or ``WORKSTREAM_BY`` (CT-4).
+        host: On which host.
+        file: The file, as it was named.
+        digest: ``sha256:`` and the digest of the file's bytes.
+        parameters: Each ``-p`` as it was given: name and text. A secret is a reference;
+            the text of a parameter whose name sounds like a secret is hidden.
+    """
+
+    by: str = ""
+    host: str = ""
+    file: str = ""
+    digest: str = ""
+    parameters: tuple[tuple[str, str], ...] = ()
+
+
 @attrs.define(kw_only=True)
 class Plan(Node):
     """All that is to be done, in order, with its checks (OM-3, section 5).
@@ -255,7 +279,11 @@ class Plan(Node):
     Attributes:
         group_id: Relates several plans, for example a plan and its retries (SUB-3).
         meta: Bytes of the user's own; the engine only keeps them.
+        retry_of: The plan whose rest this one does (RT-3).
+        undo_of: The plan that this one takes back (UN-5).
+        origin: What it was made from (RT-5).
         submitted: When it was submitted.
+        submitter: Who submitted it (CT-4).
         runtime_update: When a running plan last gave a sign of life (E-11).
         reasons: Every reason for its failure, in the order of F-3 (OM-4).
         stopping: Whether a stop has taken effect (SP-8).
@@ -267,6 +295,9 @@ class Plan(Node):
     description: str = ""
     group_id: UUID | None = None
     meta: bytes = b""
+    retry_of: UUID | None = None
+    undo_of: UUID | None = None
+    origin: Origin | None = None
     bypass_checks: Checks | None = None
     pre_checks: Checks | None = None
     cont_checks: Checks | None = None
@@ -275,6 +306,7 @@ class Plan(Node):
     deferred_actions: DeferredActions | None = None
     deferred_checks: Checks | None = None
     submitted: datetime | None = attrs.field(init=False, default=None)
+    submitter: str = attrs.field(init=False, default="", metadata=AT_SUBMIT)
     runtime_update: datetime | None = attrs.field(init=False, default=None, eq=False)
     reasons: tuple[FailureReason, ...] = attrs.field(init=False, default=())
     stopping: bool = attrs.field(init=False, default=False)

@@ -33,7 +33,7 @@ from .plan import BaseAction, Node, Plan
 _INDENT = "  "
 
 # What has a place of its own in the text, so that it is no setting.
-_SHOWN_ELSEWHERE = {"name", "description", "plugin", "request"}
+_SHOWN_ELSEWHERE = {"name", "description", "plugin", "request", "origin"}
 
 
 def plan_text(plan: Plan, *, ids: bool = False, times: bool = False) -> str:

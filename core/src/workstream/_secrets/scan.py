@@ -171,8 +171,8 @@ def secret_faults(wanted: Any) -> list[str]:
         for field in fields
         if _is_searched(field)
         and field.metadata.get(MARK) != IGNORE[MARK]
-        and _looks_secret(field.name)
-        and not _is_reference(field.type)
+        and looks_secret(field.name)
+        and not is_reference(field.type)
     ]
 
 
@@ -180,14 +180,14 @@ def _is_searched(field: Field) -> bool:
     return not field.name.startswith("_") and field.metadata.get(MARK) != SECURE[MARK]
 
 
-def _looks_secret(name: str) -> bool:
+def looks_secret(name: str) -> bool:
     """Whether a word of the snake_case or camelCase name is a secret one (REG-4)."""
     words = [word.lower() for word in _WORD.findall(name)]
     # Several passwords are as secret as one.
     return any(SECRET_WORDS & {word, word.removesuffix("s")} for word in words)
 
 
-def _is_reference(wanted: Any) -> bool:
+def is_reference(wanted: Any) -> bool:
     """Whether the type holds references only: SecretRef, optional, or several."""
     found = [part for part in parts(wanted, keys=False) if part is not types.NoneType]
     return bool(found) and all(_is_a(part, Reference) for part in found)

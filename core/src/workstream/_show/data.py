@@ -9,9 +9,13 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
+
+import attrs
 
 from .._codec.json_text import to_json
 from .._codec.objects import attempt_data
+from .._plan.plan import Origin
 from .._protocols.vault import PlanRequest
 from .._store.entries import PlanEntry
 from .._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
@@ -49,6 +53,19 @@ def overview_data(shown: Overview) -> dict[str, Any]:
         "outcome": shown.plan.outcome.value,
         "failures": failures_data(shown.failures),
         "requests": [_request(each) for each in shown.requests],
+        "submitter": shown.plan.submitter,
+        "retry_of": _id(shown.plan.retry_of),
+        "undo_of": _id(shown.plan.undo_of),
+        "origin": _origin(shown.plan.origin),
+        "kin": [
+            {
+                "id": str(each.row.id),
+                "outcome": each.row.outcome.value,
+                "retry_of": _id(each.retry_of),
+                "undo_of": _id(each.undo_of),
+            }
+            for each in shown.kin
+        ],
     }
 
 
@@ -119,6 +136,18 @@ def _request(request: PlanRequest) -> dict[str, Any]:
         "at": _time(request.at),
         "reason": request.reason,
     }
+
+
+def _id(plan_id: UUID | None) -> str | None:
+    return None if plan_id is None else str(plan_id)
+
+
+def _origin(origin: Origin | None) -> dict[str, Any] | None:
+    if origin is None:
+        return None
+    data = attrs.asdict(origin)
+    data["parameters"] = [list(pair) for pair in origin.parameters]
+    return data
 
 
 def _time(time: datetime | None) -> str | None:

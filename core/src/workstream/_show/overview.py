@@ -15,6 +15,7 @@ from .._plan.walk import actions, position_of
 from .._protocols.vault import PlanRequest
 from .._store.entries import PlanEntry
 from .._store.events import PlanSnapshot
+from .._store.family import Kin
 from .._store.store import Store
 from .._values.state import Status
 from .failures import Failure, causes, failures
@@ -38,6 +39,7 @@ class Overview:
         running: The actions that run, or ran when it crashed.
         requests: What was asked of it and not taken yet (CT-2).
         said: What failed and running actions last said, by position.
+        kin: The plans that were made from it, newest first, where they were asked for.
     """
 
     entry: PlanEntry
@@ -46,6 +48,7 @@ class Overview:
     running: tuple[BaseAction, ...]
     requests: tuple[PlanRequest, ...]
     said: Mapping[int, Sequence[str]]
+    kin: tuple[Kin, ...] = ()
 
     @property
     def causes(self) -> list[list[Failure]]:
@@ -61,8 +64,13 @@ class Overview:
         return self.said.get(position_of(node), ()) if node.id else ()
 
 
-async def overview(store: Store, plan_id: UUID) -> Overview:
+async def overview(store: Store, plan_id: UUID, *, kin: bool = False) -> Overview:
     """Look at a plan. It reads what ended, ran or failed as of one moment.
+
+    Args:
+        store: The store, open.
+        plan_id: The plan.
+        kin: Whether to look for its retries too (RT-3).
 
     Raises:
         NotFoundError: No such plan.
@@ -86,6 +94,7 @@ async def overview(store: Store, plan_id: UUID) -> Overview:
         running=running,
         requests=stored.requests,
         said=await _said(store, plan_id, found, running),
+        kin=tuple(await store.kin(plan_id)) if kin else (),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from .._plan.plan import Block, Checks, DeferredActions, Node, Outcome, Plan
 from .._plan.plan import Sequence as PlanSequence
+from .._plan.retry import Left
 from .._protocols.vault import PlanRow
 from .._values.display import display_lines
 from .._values.state import PluginError, Status
@@ -64,6 +65,23 @@ def done_words(node: Block | PlanSequence) -> str:
     text = f"{done:,} of {len(parts):,} {parts_word(node, 0)}"
     failed = statuses.count(Status.FAILED) if isinstance(node, Block) else 0
     return f"{text}, {failed:,} failed" if failed else text
+
+
+def left_words(left: Left) -> str:
+    """What a plan has left to do: ``143 sequences not reached, 1 failed``."""
+    kinds = (
+        (left.unreached, "not reached"),
+        (left.failed, "failed"),
+        (left.cut, "cut short"),
+        (left.undone, "taken back"),
+    )
+    told = [(count, words) for count, words in kinds if count]
+    if not told:
+        return ""
+    (count, words), *more = told
+    noun = "sequence" if count == 1 else "sequences"
+    others = (f", {number:,} {text}" for number, text in more)
+    return f"{count:,} {noun} {words}{''.join(others)}"
 
 
 def chain(error: PluginError | None) -> Iterator[PluginError]:

@@ -30,6 +30,7 @@ from .._values.state import Status
 from .asking import asked
 from .entries import PlanEntry, entry_of
 from .events import PlanSnapshot, WatchEvent
+from .family import Kin, descendants
 from .feeds import Feeds
 from .ids import find_row
 from .news import News
@@ -226,6 +227,10 @@ class Store:
             pairs = zip(actions(plan), actions(shown), strict=True)
             shown.scrubbed = any(old.request != new.request for old, new in pairs)
         return shown
+
+    async def kin(self, plan_id: UUID) -> builtins.list[Kin]:
+        """The plans that were made from this one, newest first (RT-3)."""
+        return await descendants(self.vault, await self.vault.row(plan_id))
 
     async def lines(self, plan_id: UUID, position: int) -> builtins.list[Line]:
         """What the action at this place in walk order reported (WA-3)."""

@@ -29,6 +29,7 @@ from .._plan.plan import (
     Checks,
     DeferBatch,
     Node,
+    Origin,
     Plan,
     Sequence,
 )
@@ -99,6 +100,9 @@ RULES: dict[str, tuple[str, _Look]] = {
     "key": ("V-13", _unless_none(partial(text_problem, longest=LONGEST_KEY))),
     "group_id": ("OM-3", _is_a(UUID, optional=True)),
     "meta": ("OM-3", _is_a(bytes)),
+    "retry_of": ("RT-3", _is_a(UUID, optional=True)),
+    "undo_of": ("UN-5", _is_a(UUID, optional=True)),
+    "origin": ("RT-5", _is_a(Origin, optional=True)),
     "entrance_delay": ("V-21", _SECONDS),
     "exit_delay": ("V-21", _SECONDS),
     "concurrency": ("V-21", partial(whole_number_problem, least=0)),
@@ -272,6 +276,7 @@ class _Checker:
         self._path = ""
         self._keys: dict[str, str] = {}
         self._scrubbed = False
+        self._retries = False
 
     def run(self, plan: object) -> None:
         """Look at every object of the plan."""
@@ -289,6 +294,8 @@ class _Checker:
 
     def _object(self, node: Node, parent: Node | None) -> None:
         """Look at one object."""
+        if isinstance(node, Plan):
+            self._retries = node.retry_of is not None
         if isinstance(node, Plan) and node.scrubbed:
             self._scrubbed = True
             message = (
@@ -300,12 +307,19 @@ class _Checker:
         for value, rule in zip(values_of(node), rules, strict=True):
             if value is not rule.sound:
                 problem = rule.look(value)
-                if problem is not None:
+                if problem is not None and not self._may_be_empty(rule.rule, value):
                     self._note(rule.field, rule.rule, problem)
                 elif rule.field == "key" and value is not None:
                     self._key(value)
         if isinstance(node, BaseAction):
             self._action(node, parent)
+
+    def _may_be_empty(self, rule: str, value: object) -> bool:
+        """Whether it is a plan without blocks, or a block without sequences, that may be.
+
+        What failed in its checks alone has nothing else to do again (RT-2).
+        """
+        return self._retries and rule in ("V-7", "V-10") and value == []
 
     def _plugin_of(self, name: Any) -> tuple[AnyPlugin | None, Problem | None]:
         """The plugin of this name, looked up once; see ``plugin_problem``."""

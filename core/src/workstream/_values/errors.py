@@ -13,7 +13,8 @@
     │   ├── NotStartedError      it was never started
     │   ├── NotRunningHereError  it runs, but not in this process
     │   ├── PlanStaleError       it was submitted too long ago to be started
-    │   └── PlanRefusedError     it cannot be run with the plugins at hand
+    │   ├── PlanRefusedError     it cannot be run with the plugins at hand
+    │   └── RetryError           it cannot be retried, or nothing of it is left
     ├── StorageError             the store
     │   ├── StoreFormatError     the store is not ours, or from another version
     │   ├── PlanCorruptError     one stored plan cannot be read
@@ -126,6 +127,10 @@ class PlanStaleError(PlanError):
 
 class PlanRefusedError(PlanError):
     """The plan cannot be started or recovered with the plugins at hand (ST-4, R-4)."""
+
+
+class RetryError(PlanError):
+    """The plan cannot be retried in its state, or nothing of it is left (RT-1)."""
 
 
 class StorageError(WorkstreamError):

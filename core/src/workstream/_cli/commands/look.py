@@ -200,7 +200,7 @@ def show(plan: str, everything: bool, store: str | None, as_json: bool) -> int:
 
     async def read() -> Overview:
         async with opened(store) as plans:
-            return await overview(plans, (await plans.find(plan)).row.id)
+            return await overview(plans, (await plans.find(plan)).row.id, kin=True)
 
     shown = run_async(read)
     if as_json:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import UUID
 
@@ -15,10 +13,8 @@ import click
 from ..._codec.codec import Codec
 from ..._codec.json_text import to_json
 from ..._engine.engine import Workstream, open_workstream
-from ..._plan.plan import Plan
+from ..._plan.plan import Outcome
 from ..._plan.text import plan_text
-from ..._preview.dry_run import preview_plan
-from ..._preview.forecast import PlanPreview
 from ..._protocols.vault import PlanRow
 from ..._registry.registry import Registry
 from ..._show.overview import overview
@@ -27,12 +23,12 @@ from ..._store.places import vault_at
 from ..._validation.validation import prepared
 from ..._values.errors import Fault, ValidationError, WorkstreamError
 from ..._values.state import Status
-from ..draw.forecast import forecast_data, show_forecast
-from ..draw.screen import Screen, joined
+from ..draw.screen import Screen
 from ..draw.views import view_on
 from ..exit_codes import ExitCode, worst
 from ..follow import Result, follow, tell
-from ..interrupts import Interrupts, interruptible
+from ..interrupts import Interrupts
+from ..launch import dry_run, run_plan
 from ..options import (
     Command,
     Hints,
@@ -91,69 +87,22 @@ def run(
     found, 1 a check or a preview failed, 2 the plan is not valid.
     """
     registry = functools.cache(Registry.installed)
-    plan = read_plan_file(file, registry).plan(settings)
+    plan_file = read_plan_file(file, registry)
+    plan = plan_file.plan(settings)
+    plan.origin = plan_file.origin(settings)
     if group_id is not None:
         plan.group_id = group_id
     if is_dry:
-        return _dry_run(plan, registry(), as_json=as_json)
-    screen, interrupts = Screen(), Interrupts()
+        return dry_run(plan, registry(), as_json=as_json)
     vault = vault_at(store)
-    hints = Hints(store, lasts=vault.shared)
-    begun: list[UUID] = []
-
-    async def begin(ws: Workstream, say: Callable[[str], None]) -> None:
-        say("checking and storing the plan")
-        plan_id = await ws.submit(plan)
-        show = f"  ({hints.command('show', plan_id)})" if hints.lasts else ""
-        if hints.lasts:
-            interrupts.leaves(hints.command("resume", plan_id))
-        if not screen.is_live:
-            screen.line(joined((plan.name, "bold"), (show, "dim")))
-        say("starting the plan")
-        await ws.start(plan_id)
-        begun.append(plan_id)
-
-    async def go() -> list[Result]:
-        async with AsyncExitStack() as stack:
-            with screen.busy("getting plugins and store ready") as say:
-                opening = open_workstream(vault, registry=registry(), recover=False)
-                ws = await stack.enter_async_context(opening)
-                if interrupts.count:
-                    raise click.Abort
-                await begin(ws, say)
-            return await follow(ws, begun, view_on(screen), screen, interrupts)
-
-    try:
-        with interrupts:
-            [result] = run_async(go)
-    except WorkstreamError as error:
-        if not begun:
-            raise
-        complain(error)
-        if hints.lasts:
-            screen.hint("go on with it", hints.command("resume", begun[0]))
-        return ExitCode.BROKEN_OFF
-    tell(screen, [result], hints)
-    if as_json:
-        print_json(result.data())
-    return result.code
-
-
-def _dry_run(plan: Plan, registry: Registry, *, as_json: bool) -> ExitCode:
-    """Say what the plan would change, without a store; the exit status (PV-7)."""
-    screen = Screen()
-
-    async def ask() -> PlanPreview:
-        return await preview_plan(plan, registry=registry)
-
-    with screen.busy("asking what would change"):
-        found = run_async(lambda: interruptible(ask))
-    code = ExitCode.COMPLETED if found.ok else ExitCode.FAILED
-    if as_json:
-        print_json(forecast_data(found, code))
-    else:
-        show_forecast(screen, found)
-    return code
+    return run_plan(
+        lambda ws: ws.submit(plan),
+        vault=vault,
+        registry=registry(),
+        hints=Hints(store, lasts=vault.shared),
+        name=plan.name,
+        as_json=as_json,
+    )
 
 
 @click.command("validate", cls=Command)
@@ -283,6 +232,7 @@ def resume(plan: str | None, store: str | None, as_json: bool) -> int:
                 found = [await ws.find(plan)]
                 if found[0].row.status.is_terminal:
                     screen.line("it has ended already: there is nothing to resume")
+                    _hint_retry(screen, found[0].row, hints)
                     return [Result(await overview(ws, found[0].row.id))]
             with screen.busy("reading what was left behind"):
                 ids = [each.row.id for each in found if await go_on(ws, each.row)]
@@ -307,3 +257,9 @@ def resume(plan: str | None, store: str | None, as_json: bool) -> int:
         )
     codes = [result.code for result in results]
     return worst([*codes, *([ExitCode.REFUSED] * len(refused))])
+
+
+def _hint_retry(screen: Screen, row: PlanRow, hints: Hints) -> None:
+    """Name the command for a plan that has ended with something left to do."""
+    if row.outcome is not Outcome.COMPLETED:
+        screen.hint("do what it left undone", hints.command("retry", row.id), indent=2)

@@ -184,7 +184,7 @@ def show_page(
     headline(screen, plan, crashed=crashed)
     for line in display_lines(plan.description, most=5):
         screen.line(Text(line), indent=2)
-    for facts in _facts(shown):
+    for facts in filter(None, _facts(shown)):
         screen.line(", ".join(facts), "dim", indent=2)
     if crashed:
         screen.hint("go on with it", hints.command("resume", plan.id), indent=2)
@@ -225,6 +225,31 @@ def _facts(shown: Overview) -> Iterator[list[str]]:
     if state.status is Status.RUNNING and owner is not None:
         times.append(f"run by process {owner}")
     yield times
+    yield _origin_facts(plan)
+    lineage: list[str] = []
+    if plan.retry_of is not None:
+        lineage.append(f"retry of {short_id(plan.retry_of)}")
+    if plan.undo_of is not None:
+        lineage.append(f"undo of {short_id(plan.undo_of)}")
+    for kin in reversed(shown.kin[:_NAMED]):
+        verb = "retried" if kin.retry_of == plan.id else "undone"
+        lineage.append(f"{verb} as {short_id(kin.row.id)}: {outcome_words(kin.row)}")
+    yield lineage
+
+
+def _origin_facts(plan: Plan) -> list[str]:
+    """Who submitted it, and from which file with which parameters (RT-5)."""
+    facts = [f"by {one_line(plan.submitter, 80)}"] if plan.submitter else []
+    origin = plan.origin
+    if origin is None:
+        return facts
+    if origin.by != plan.submitter:
+        facts.append(f"made by {one_line(origin.by, 80)}")
+    digest = f" ({origin.digest[:19]})" if origin.digest else ""
+    host = f" on {one_line(origin.host, 80)}" if origin.host else ""
+    facts.append(f"from {shorten(origin.file, 120)}{digest}{host}")
+    facts += [one_line(f"-p {name}={text}", 60) for name, text in origin.parameters]
+    return facts
 
 
 def _show_some(screen: Screen, lines: Sequence[Text]) -> None:

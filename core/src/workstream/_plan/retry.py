@@ -1,0 +1,293 @@
+"""What a plan has left to do, as a plan of its own (RT-1, RT-2).
+
+Everything is read off the stored tree: what is done, what was taken back, and what was
+never reached. So a retry of a retry needs nothing but the retry.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator
+from typing import Literal, TypeAlias
+
+import attrs
+
+from .._values.display import shorten
+from .._values.errors import PathError
+from .clone import without
+from .paths import SEPARATOR, find, paths
+from .plan import (
+    Action,
+    Block,
+    DeferBatch,
+    DeferredActions,
+    Node,
+    Plan,
+    Sequence,
+)
+from .shape import held_by
+from .walk import groups, walk
+
+From: TypeAlias = Literal["sequence", "action"]
+"""Where a sequence that was begun is taken up again."""
+
+_UNDO = frozenset({"ON_UNDO"})
+_NOT_BEGUN = ("NOT_STARTED", "SKIPPED")
+_SHOWN = 3
+
+
+def remaining(
+    plan: Plan,
+    *,
+    from_: From = "sequence",
+    only: Collection[str] = (),
+    skip: Collection[str] = (),
+) -> Plan | None:
+    """The plan that does what the given one did not (RT-1).
+
+    It leaves out the sequences that are done, and the blocks that are (RT-2). It keeps
+    the checks and the deferred work of the plan, and of each block that it keeps; so
+    a block may be left without sequences, and the plan without blocks, to run its checks.
+    ``retry_of`` names the plan, and both have one ``group_id``: that of the plan, or
+    else the plan's id (RT-3).
+
+    Args:
+        plan: A plan in any state, as the engine left it. It is not changed.
+        from_: ``"sequence"`` does each sequence again from its first action;
+            ``"action"`` leaves out its completed actions, unless what they did was
+            taken back or cleaned up.
+        only: Paths of blocks and sequences: nothing else is done.
+        skip: Paths of blocks and sequences that are not done.
+
+    Returns:
+        A plan ready to be submitted; None: nothing is left to do.
+
+    Raises:
+        PathError: A path names no block or sequence, or several, or only what is done.
+        ValueError: ``from_`` is neither.
+    """
+    if from_ not in ("sequence", "action"):
+        message = f"from_ is {from_!r}: it must be 'sequence' or 'action'"
+        raise ValueError(message)
+    if _is(plan.bypass_checks, "COMPLETED"):
+        return None
+    left_out = _done(plan)
+    chosen = _chosen(plan, only, skip, left_out)
+    for block in plan.blocks:
+        for sequence in block.sequences:
+            if id(sequence) not in chosen:
+                left_out.add(id(sequence))
+            elif from_ == "action":
+                left_out.update(map(id, _actions_done(sequence)))
+        if id(block) not in chosen or not _holds_anything(block, left_out):
+            left_out.add(id(block))
+    if all(id(block) in left_out for block in plan.blocks) and _is_at_peace(plan):
+        return None
+    left_out |= {
+        id(item.node) for item in walk(plan) if _is(item.node, "SKIPPED")
+    }  # also below what is kept
+    rest = without(plan, frozenset(left_out))
+    rest.retry_of = plan.id
+    rest.undo_of = None
+    rest.group_id = plan.group_id or plan.id
+    return rest if _holds_anything(rest, set()) else None
+
+
+# -- What is done ------------------------------------------------------------------------
+
+
+def is_done(sequence: Sequence) -> bool:
+    """Whether nothing of the sequence is left to do: done, and not taken back (RT-2)."""
+    if _is(sequence, "SKIPPED"):
+        return True
+    return _is(sequence, "COMPLETED") and not _is_taken_back(sequence)
+
+
+@attrs.frozen
+class Left:
+    """How many sequences of a plan are left to do.
+
+    Attributes:
+        failed: Those that failed.
+        cut: Those that were begun and not finished.
+        unreached: Those that were never begun.
+        undone: Those that completed and were taken back.
+    """
+
+    failed: int = 0
+    cut: int = 0
+    unreached: int = 0
+    undone: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.failed + self.cut + self.unreached + self.undone
+
+
+def left_of(plan: Plan) -> Left:
+    """How many sequences of the plan ``remaining`` would keep, by how they ended."""
+    counts = dict.fromkeys(attrs.fields_dict(Left), 0)
+    done = _done(plan)
+    for block in [] if _is(plan.bypass_checks, "COMPLETED") else plan.blocks:
+        for sequence in [] if id(block) in done else block.sequences:
+            if id(sequence) not in done:
+                kind = _KINDS.get(sequence.state.status.name, "cut")
+                counts[kind] += 1
+    return Left(**counts)
+
+
+_KINDS = {"FAILED": "failed", "NOT_STARTED": "unreached", "COMPLETED": "undone"}
+
+
+def _done(plan: Plan) -> set[int]:
+    """The id() of each sequence and block that is done."""
+    done: set[int] = set()
+    for block in plan.blocks:
+        sequences = [each for each in block.sequences if is_done(each)]
+        done.update(map(id, sequences))
+        if (
+            _is(block, "SKIPPED")
+            or _is(block.bypass_checks, "COMPLETED")
+            or (_is(block, "COMPLETED") and len(sequences) == len(block.sequences))
+        ):
+            done.add(id(block))
+    return done
+
+
+def _actions_done(sequence: Sequence) -> list[Action]:
+    """The actions that need not be done again; none where all must be (RT-2)."""
+    done = [each for each in sequence.actions if _is(each, "COMPLETED")]
+    others = [
+        each
+        for each in sequence.actions
+        if not _is(each, "COMPLETED") and not _is(each, "SKIPPED")
+    ]
+    cleaned = any(not _is(batch, *_NOT_BEGUN) for batch in _batches(sequence))
+    return done if others and not cleaned else []
+
+
+def _is_taken_back(sequence: Sequence) -> bool:
+    """Whether an undo of it was begun: what it did may be gone."""
+    return any(
+        batch.when.name in _UNDO and not _is(batch, *_NOT_BEGUN)
+        for batch in _batches(sequence)
+    )
+
+
+def _batches(sequence: Sequence) -> Iterator[DeferBatch]:
+    """The batches of the sequence's own deferred work."""
+    for _, child in held_by(sequence):
+        if isinstance(child, DeferredActions):
+            yield from child.batches
+
+
+def _is_at_peace(plan: Plan) -> bool:
+    """Whether the plan completed, and all of its deferred work with it."""
+    deferred = plan.deferred_actions
+    batches = [] if deferred is None else deferred.batches
+    return _is(plan, "COMPLETED") and not any(_is(each, "FAILED") for each in batches)
+
+
+def _is(node: Node | None, *names: str) -> bool:
+    """Whether there is such an object, and its status has one of these names."""
+    return node is not None and node.state.status.name in names
+
+
+def _holds_anything(owner: Plan | Block, left_out: set[int]) -> bool:
+    """Whether there is anything in it to run, apart from what is left out."""
+    parts = owner.sequences if isinstance(owner, Block) else owner.blocks
+    deferred = owner.deferred_actions if isinstance(owner, Plan) else None
+    return (
+        any(id(part) not in left_out for part in parts)
+        or any(not _is(group, "SKIPPED") for _, group in groups(owner))
+        or deferred is not None
+    )
+
+
+# -- What was chosen ---------------------------------------------------------------------
+
+
+def _chosen(
+    plan: Plan, only: Collection[str], skip: Collection[str], done: set[int]
+) -> set[int]:
+    """The id() of each sequence and block that is to be kept."""
+    faults: list[str] = []
+    names = _Names(plan) if only or skip else None
+    wanted, unwanted = set[int](), set[int]()
+    for texts, found in ((only, wanted), (skip, unwanted)):
+        for text in texts:
+            assert names is not None
+            try:
+                node = names.find(text)
+            except PathError as error:
+                faults.append(str(error))
+                continue
+            if texts is only and id(node) in done:
+                faults.append(
+                    f"'{shorten(text)}' is done already: leave it out of only"
+                )
+            found.add(id(node))
+    if faults:
+        raise PathError("\n".join(faults))
+    chosen: set[int] = set()
+    for block in plan.blocks:
+        if id(block) in done or id(block) in unwanted:
+            continue
+        whole = not wanted or id(block) in wanted
+        kept = {
+            id(each)
+            for each in block.sequences
+            if id(each) not in done
+            and id(each) not in unwanted
+            and (whole or id(each) in wanted)
+        }
+        if whole or kept:
+            chosen |= kept | {id(block)}
+    return chosen
+
+
+class _Names:
+    """Finds blocks and sequences of one plan by paths, or by how their paths end."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._nodes = {
+            path: item.node
+            for path, item in paths(plan)
+            if isinstance(item.node, Block | Sequence)
+        }
+
+    def find(self, text: str) -> Node:
+        """The block or sequence that is meant.
+
+        Raises:
+            PathError: None is, or several are.
+        """
+        if text in self._nodes:
+            return self._nodes[text]
+        end = f"{SEPARATOR}{text}"
+        found = [path for path in self._nodes if text.strip() and path.endswith(end)]
+        if len(found) == 1:
+            return self._nodes[found[0]]
+        shown = f"'{shorten(text, 300)}'"
+        if found:
+            listed = ", ".join(f"'{shorten(path, 300)}'" for path in found[:_SHOWN])
+            more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
+            message = (
+                f"{shown} names {len(found):,} objects of the plan: say which one, "
+                f"{listed}{more}"
+            )
+            raise PathError(message)
+        if any(f"{SEPARATOR}{path}".endswith(end) for path, _ in paths(self._plan)):
+            message = f"{shown} is no block or sequence: name the one that holds it"
+            raise PathError(message)
+        labels = {path.rpartition(SEPARATOR)[2]: path for path in self._nodes}
+        near = difflib.get_close_matches(text[:80], labels, n=_SHOWN)
+        if near:
+            listed = " or ".join(f"'{shorten(labels[each], 300)}'" for each in near)
+            message = f"{shown} names no block or sequence: did you mean {listed}?"
+            raise PathError(message)
+        find(self._plan, text)  # it leads nowhere: this says what is near
+        message = f"{shown} names no block or sequence"
+        raise PathError(message)
