@@ -154,6 +154,7 @@ def make_plan() -> Plan:
             digest="sha256:00",
             parameters=(("version", "2.1"), ("hosts", "@web.txt sha256:01")),
         ),
+        locks=("db", "web"),
         bypass_checks=checks(),
         pre_checks=checks(),
         cont_checks=checks(),

@@ -15,7 +15,7 @@ from workstream._codec.records import (
     encode_line,
     encode_row,
     row_of,
-    row_prefix,
+    row_prefixes,
     status_in,
 )
 from workstream._plan.plan import Action, Block, Outcome, Plan, Sequence
@@ -53,7 +53,7 @@ def test_a_row_comes_back(status: Status) -> None:
     data = encode_row(row)
 
     assert decode_row(row.id, data) == row
-    assert data.startswith(row_prefix(status))
+    assert data.startswith(row_prefixes(status))
     assert status_in(data) is status
     other = submitted()
     apply_row(other, row)
@@ -81,14 +81,30 @@ def test_a_row_tells_of_tolerated_failures(status: Status) -> None:
     assert decode_row(row.id, without).outcome.name == status.name
 
 
+@pytest.mark.parametrize("status", Status)
+def test_a_row_tells_of_locks(status: Status) -> None:
+    """One with locks is known by its first bytes; one without is stored as ever (LK-1)."""
+    plan = submitted()
+    plan.state.status = status
+    without = encode_row(row_of(plan))
+    plan.locks = ("db", "web \udc80")
+
+    data = encode_row(row_of(plan))
+
+    assert decode_row(row_of(plan).id, data) == row_of(plan)
+    assert status_in(data) is status
+    assert data.startswith(row_prefixes(status))
+    assert without[:1] == b"\x01"
+
+
 def test_a_row_of_an_unknown_form_is_refused() -> None:
     """By name, so that its plan alone is in trouble (R-4)."""
     row = PlanRow(id=new_plan_id(), name="plan")
-    data = b"\x02" + encode_row(row)[1:]
+    data = b"\x7f" + encode_row(row)[1:]
 
-    with pytest.raises(ValueError, match="its form is version 2"):
+    with pytest.raises(ValueError, match="its form is version 127"):
         decode_row(row.id, data)
-    with pytest.raises(ValueError, match="its form is version 2"):
+    with pytest.raises(ValueError, match="its form is version 127"):
         status_in(data)
 
 

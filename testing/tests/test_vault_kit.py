@@ -17,6 +17,7 @@ from _workstream_testing.kits.vault_kit import CHECKS, check_vault
 from workstream._plan.plan import Outcome
 from workstream._protocols.searching import ANY_PLAN, Where
 from workstream._protocols.vault import (
+    Change,
     LineRecord,
     LogSlice,
     NodeRecord,
@@ -201,10 +202,28 @@ class Generous(MemoryVault):
         return True
 
 
+class Unlocked(MemoryVault):
+    """Gives a lock to everybody."""
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
+        return await super().write(
+            [
+                attrs.evolve(write, changes=tuple(map(self._without, write.changes)))
+                for write in writes
+            ]
+        )
+
+    def _without(self, change: Change) -> Change:
+        if isinstance(change, PlanRow) and change.status is Status.RUNNING:
+            return attrs.evolve(change, locks=())
+        return change
+
+
 BROKEN: dict[Callable[[], MemoryVault], str] = {
     Forgetful: "is durable",
     Overwriting: "refuses to create twice",
     Careless: "compares before it writes",
+    Unlocked: "lets one running plan hold a lock",
     AllOrNone: "keeps writes of different plans apart",
     Rounding: "keeps what was created",
     Unordered: "finds plans",

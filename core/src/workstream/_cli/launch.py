@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from uuid import UUID
 
 import click
+import trio
 
 from .._engine.engine import Workstream, open_workstream
 from .._plan.plan import Plan
@@ -14,7 +15,7 @@ from .._preview.dry_run import preview_plan
 from .._preview.forecast import PlanPreview
 from .._protocols.vault import Vault
 from .._registry.registry import Registry
-from .._values.errors import WorkstreamError
+from .._values.errors import LockedError, WorkstreamError
 from .draw.forecast import forecast_data, show_forecast
 from .draw.screen import Screen, joined
 from .draw.views import view_on
@@ -32,8 +33,10 @@ def run_plan(
     vault: Vault,
     registry: Registry,
     hints: Hints,
-    name: str,
+    plan: Plan,
     as_json: bool,
+    preflight: bool = True,
+    waits: bool = False,
 ) -> int:
     """Submit a plan, start it, and follow it to its end; the exit status.
 
@@ -42,23 +45,50 @@ def run_plan(
         vault: The store, not open yet.
         registry: The plugins.
         hints: Knows what to type next.
-        name: The plan's.
+        plan: The plan.
         as_json: Whether to print how it ended as JSON.
+        preflight: Whether to look its secrets up before anything is stored (PV-8).
+        waits: Whether to wait while other plans hold its locks (LK-1).
     """
     screen, interrupts = Screen(), Interrupts()
     begun: list[UUID] = []
 
     async def begin(ws: Workstream, say: Callable[[str], None]) -> None:
+        if preflight:
+            say("looking secrets up")
+        await ws.preflight(plan, secrets=preflight, locks=not waits)
         say("checking and storing the plan")
         plan_id = await submit(ws)
         show = f"  ({hints.command('show', plan_id)})" if hints.lasts else ""
         if hints.lasts:
             interrupts.leaves(hints.command("resume", plan_id))
         if not screen.is_live:
-            screen.line(joined((name, "bold"), (show, "dim")))
+            screen.line(joined((plan.name, "bold"), (show, "dim")))
         say("starting the plan")
-        await ws.start(plan_id)
+        if waits:
+            await start_in_turn(ws, plan_id, say)
+        else:
+            await ws.start(plan_id)
         begun.append(plan_id)
+
+    async def start_in_turn(
+        ws: Workstream, plan_id: UUID, say: Callable[[str], None]
+    ) -> None:
+        """Start it once its locks are free; Ctrl-C stops it instead."""
+
+        def told(error: LockedError) -> None:
+            say(f"waiting: {error}")
+            if not screen.is_live:
+                screen.line(f"waiting: {error}")
+
+        async def give_up() -> None:
+            await interrupts.come(1)
+            await ws.stop(plan_id, reason="Ctrl-C while it waited for its locks")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(give_up)
+            await ws.start(plan_id, when_locked="wait", on_wait=told)
+            nursery.cancel_scope.cancel()
 
     async def go() -> list[Result]:
         async with AsyncExitStack() as stack:

@@ -93,7 +93,22 @@ settings_option = click.option(
     "settings",
     metavar="NAME=VALUE",
     multiple=True,
-    help="A parameter of the file's plan function; again for each, or for a list.",
+    help="A parameter of the file's plan function; again for each, or for a list. "
+    "NAME=@FILE takes the values in a file: one a line, or JSON or YAML.",
+)
+preflight_option = click.option(
+    "--no-preflight",
+    "preflight",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Do not look the plan's secrets up before it begins.",
+)
+wait_option = click.option(
+    "--wait",
+    "waits",
+    is_flag=True,
+    help="Wait while other plans hold its locks, in the order of submission.",
 )
 plan_argument = click.argument("plan", metavar="PLAN", shell_complete=_plans)
 plans_argument = click.argument(

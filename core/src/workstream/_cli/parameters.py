@@ -36,6 +36,7 @@ from .._values.display import display, shorten
 from .._values.durations import duration_of
 from .._values.errors import SecretError
 from .._values.leaves import LEAVES, leaf_from
+from .value_files import MARK, ValueFileError, Values, read_values
 
 if TYPE_CHECKING:
     # Generic for type checkers alone: older versions of click know no arguments.
@@ -282,6 +283,7 @@ class PlanCommand(click.Command):
             ValueError: Its annotations cannot be read; the message says why.
         """
         self._signature = inspect.signature(function)
+        self._files: dict[str, Values] = {}
         self._function = function
         try:
             hints = get_type_hints(function, include_extras=True)
@@ -305,7 +307,7 @@ class PlanCommand(click.Command):
         """The value of each parameter that was given, and all that is wrong.
 
         Args:
-            settings: Each a ``NAME=VALUE``.
+            settings: Each a ``NAME=VALUE``, or a ``NAME=@FILE``.
         """
         known = [str(each.name) for each in self.params]
         given: dict[str, list[str]] = {}
@@ -323,7 +325,11 @@ class PlanCommand(click.Command):
         context = click.Context(self, info_name="plan")
         for option in self.params:
             name = str(option.name)
-            texts = given.get(name, [])
+            try:
+                texts = self._read(given.get(name, []))
+            except ValueFileError as error:
+                faults.append(f"-p {name}: {error}")
+                continue
             if len(texts) > 1 and not option.multiple:
                 faults.append(f"-p {name}: it takes one value, not {len(texts)}")
             elif any(f"-p {name}:" in fault for fault in faults):
@@ -340,6 +346,19 @@ class PlanCommand(click.Command):
             name: context.params[name] for name in given if name in context.params
         }, faults
 
+    def _read(self, texts: Sequence[str]) -> list[str]:
+        """The texts, with the values of a file in place of its name."""
+        found: list[str] = []
+        for text in texts:
+            if not text.startswith(MARK):
+                found.append(text)
+            elif text.startswith(MARK * 2):
+                found.append(text[len(MARK) :])
+            else:
+                values = self._files[text] = read_values(text[len(MARK) :])
+                found += values.texts
+        return found
+
     def shown(self, settings: Sequence[str]) -> tuple[tuple[str, str], ...]:
         """The settings, each as its name and text; hidden where it may be secret."""
         options = {str(each.name): each for each in self.params}
@@ -350,6 +369,8 @@ class PlanCommand(click.Command):
             name = name if name in options else name.replace("-", "_")
             option = options.get(name)
             is_shown = option is None or option.may_be_shown
+            if text in self._files:
+                text, is_shown = f"{text} {self._files[text].digest}", True
             found.append((name, text if is_shown else HIDDEN))
         return tuple(found)
 

@@ -52,6 +52,7 @@ _STEPS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda reasons: [reason.name for reason in reasons],
         lambda names: tuple(FailureReason[name] for name in names),
     ),
+    "locks": (list, tuple),
     "group_id": (
         lambda group_id: None if group_id is None else group_id.bytes,
         lambda data: None if data is None else UUID(bytes=data),
@@ -94,11 +95,13 @@ def _same(value: Any) -> Any:
     return value
 
 
-# The status comes first: see ``row_prefix``.
+# The status comes first: see ``row_prefixes``.
 _ROW = _Form(
     b"\x01", PlanRow, "status", "name", "description", "group_id", "submitted",
     "started", "ended", "reasons", "stopping", "runtime_update", "with_failures",
 )  # fmt: skip
+# A plan without locks is stored as ever, so that an older engine reads it.
+_ROW_2 = _Form(b"\x02", PlanRow, *_ROW.fields, "locks")
 _REQUEST = _Form(b"\x01", PlanRequest, "verb", "path", "by", "at", "reason", "data")
 _LINE = _Form(b"\x01", Line, "number", "time", "attempt", "text", "done", "total")
 
@@ -125,24 +128,28 @@ def decode_request(plan_id: UUID, number: int, data: bytes) -> PlanRequest:
 
 def encode_row(row: PlanRow) -> bytes:
     """The row as it is stored; the plan's id is left to whoever stores it."""
-    return _ROW.encode(row)
+    return (_ROW_2 if row.locks else _ROW).encode(row)
 
 
 def decode_row(plan_id: UUID, data: bytes) -> PlanRow:
     """The row that was encoded. Raises ValueError or KeyError for anything else."""
-    return _ROW.decode(data, id=plan_id)
+    form = _ROW_2 if data.startswith(_ROW_2.version) else _ROW
+    return form.decode(data, id=plan_id)
 
 
-def row_prefix(status: Status) -> bytes:
-    """How the stored row of a plan of this status begins.
+def row_prefixes(status: Status) -> tuple[bytes, ...]:
+    """How the stored row of a plan of this status may begin.
 
     A search for the running plans looks at every row; so it need not decode them.
     """
     name = status.word.encode()
-    return _ROW.version + bytes((0x90 | len(_ROW.fields), 0xA0 | len(name))) + name
+    return tuple(
+        form.version + bytes((0x90 | len(form.fields), 0xA0 | len(name))) + name
+        for form in (_ROW, _ROW_2)
+    )
 
 
-_PREFIXES = {row_prefix(status): status for status in Status}
+_PREFIXES = {prefix: status for status in Status for prefix in row_prefixes(status)}
 
 
 def status_in(data: bytes) -> Status:
@@ -172,6 +179,7 @@ def row_of(plan: Plan) -> PlanRow:
         stopping=plan.stopping,
         runtime_update=plan.runtime_update,
         with_failures=plan.outcome is Outcome.COMPLETED_WITH_FAILURES,
+        locks=plan.locks,
     )
 
 

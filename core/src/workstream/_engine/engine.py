@@ -15,17 +15,20 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 
 import trio
 
 from .._codec.codec import Codec
 from .._codec.labels import labels_of
+from .._plan.paths import label_of_plan
 from .._plan.plan import Plan
 from .._plan.retry import From, remaining
 from .._plan.walk import give_ids, new_plan_id
 from .._preview.dry_run import dry_run
 from .._preview.forecast import PlanPreview
+from .._preview.preflight import missing_secrets
 from .._protocols.vault import PlanRow, Vault
 from .._registry.registry import Registry
 from .._runtime.lookups import Lookups
@@ -39,15 +42,20 @@ from .._store.places import vault_at
 from .._store.store import Store
 from .._validation.validation import prepared
 from .._values.clock import Clock, utc_now
+from .._values.display import shorten
 from .._values.errors import (
+    Fault,
+    LockedError,
     NotRunningHereError,
     NotStartedError,
     PlanError,
     RetryError,
+    ValidationError,
     WorkstreamError,
 )
 from .._values.state import Status
 from .launching import Launcher
+from .locks import lock_held
 from .service import Service
 
 log = logging.getLogger("workstream")
@@ -190,6 +198,32 @@ class Workstream(Store):
         """
         return await dry_run(plan, self.registry)
 
+    async def preflight(
+        self, plan: Plan, *, secrets: bool = True, locks: bool = True
+    ) -> None:
+        """Find out what would keep a plan from running now; nothing is stored (PV-8).
+
+        Args:
+            plan: The plan, not submitted yet.
+            secrets: Whether to look each of its secrets up once.
+            locks: Whether to see that no other plan holds one of its locks.
+
+        Raises:
+            ValidationError: Everything that was found.
+        """
+        faults = await missing_secrets(plan, self.registry.resolvers) if secrets else []
+        held = await lock_held(self.vault, plan) if locks else None
+        if held is not None:
+            fault = Fault(
+                path=label_of_plan(plan), field="locks", rule="LK-1", message=held
+            )
+            faults.insert(0, fault)
+        if faults:
+            message = (
+                f"the plan '{shorten(plan.name)}' cannot begin: nothing was stored"
+            )
+            raise ValidationError(message, faults)
+
     async def run(self, plan: Plan) -> Plan:
         """Submit, start and wait: the plan as it ended."""
         plan_id = await self.submit(plan)
@@ -251,19 +285,37 @@ class Workstream(Store):
         rest = await self.rest(plan_id, from_=from_, only=only, skip=skip, again=again)
         return await self.submit(rest, by=by)
 
-    async def start(self, plan_id: UUID) -> None:
+    async def start(
+        self,
+        plan_id: UUID,
+        *,
+        when_locked: Literal["raise", "wait"] = "raise",
+        on_wait: Callable[[LockedError], None] | None = None,
+    ) -> None:
         """Start a submitted plan; a plan that was started already is left alone (ST-1).
 
         On return the start is durable, and the run goes on whatever happens to the
         caller (ST-5).
 
+        Args:
+            plan_id: The plan.
+            when_locked: What to do while another plan holds one of its locks (LK-1).
+                ``"wait"`` waits behind those that were submitted earlier, holding none;
+                it may be cancelled, and the plan is not started then.
+            on_wait: Is told what the plan waits for, each time that this changes.
+
         Raises:
+            LockedError: Another plan holds one of its locks.
             NotFoundError: No such plan.
             PlanStaleError: It was submitted too long ago (ST-3).
             PlanRefusedError: It does not fit the plugins at hand (ST-4).
         """
-        with trio.CancelScope(shield=True):
-            await self._launcher.start(plan_id)
+        if when_locked not in ("raise", "wait"):
+            message = f"when_locked is {when_locked!r}: it must be 'raise' or 'wait'"
+            raise ValueError(message)
+        await self._launcher.start(
+            plan_id, waits=when_locked == "wait", on_wait=on_wait
+        )
 
     async def wait(self, plan_id: UUID) -> Plan:
         """Wait until the run of the plan has ended; the plan as it is stored then (ST-6).

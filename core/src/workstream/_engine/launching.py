@@ -32,12 +32,15 @@ from .._values.clock import Clock
 from .._values.errors import (
     ConflictError,
     InternalError,
+    LockedError,
+    LockTakenError,
     NotFoundError,
     PlanRefusedError,
     PlanStaleError,
     WorkstreamError,
 )
 from .._values.state import State, Status
+from .locks import LOOK_FOR_LOCKS, locked, refuse_behind
 from .service import Service
 
 log = logging.getLogger("workstream")
@@ -63,14 +66,47 @@ class Launcher:
     max_submit: float
     now: Callable[[], datetime]
 
-    async def start(self, plan_id: UUID) -> None:
-        """Start a plan if nobody runs it and it was never started (ST-1 to ST-5)."""
+    async def start(
+        self,
+        plan_id: UUID,
+        *,
+        waits: bool = False,
+        on_wait: Callable[[LockedError], None] | None = None,
+    ) -> None:
+        """Start a plan if nobody runs it and it was never started (ST-1 to ST-5).
+
+        Args:
+            plan_id: The plan.
+            waits: Whether to wait while other plans hold its locks (LK-1). Only then
+                it can be cancelled; the plan is not started then.
+            on_wait: Is told for which lock it waits, each time that its holder changes.
+        """
         self.service.require_open()
-        if not await self.vault.claim(plan_id):
-            await self.vault.row(plan_id)  # it must exist all the same
-            return
-        async with self.service.begins(plan_id):
-            await self._start_claimed(plan_id)
+        with trio.CancelScope(shield=True) as scope:
+            if not await self.vault.claim(plan_id):
+                await self.vault.row(plan_id)  # it must exist all the same
+                return
+            async with self.service.begins(plan_id):
+                told: UUID | None = None
+                while True:
+                    try:
+                        if waits:
+                            await refuse_behind(self.vault, plan_id)
+                        await self._start_claimed(plan_id)
+                        return
+                    except LockedError as error:
+                        if not waits:
+                            raise
+                        if told != error.holder:
+                            log.info("waiting: %s", error)
+                            if on_wait is not None:
+                                on_wait(error)
+                        told = error.holder
+                    scope.shield = False
+                    try:
+                        await trio.sleep(LOOK_FOR_LOCKS)
+                    finally:
+                        scope.shield = True
 
     async def _start_claimed(self, plan_id: UUID) -> None:
         row = await self.vault.row(plan_id)
@@ -98,6 +134,8 @@ class Launcher:
         )
         try:
             await self.service.write(write)
+        except LockTakenError as taken:
+            raise await locked(self.vault, row, taken) from taken
         except ConflictError:
             return  # a stop came first (SP-1)
         self.service.launch(plan, stored, stored.position + 1)

@@ -282,6 +282,7 @@ class Plan(Node):
         retry_of: The plan whose rest this one does (RT-3).
         undo_of: The plan that this one takes back (UN-5).
         origin: What it was made from (RT-5).
+        locks: Names that no other plan of the store may hold while it runs (LK-1).
         submitted: When it was submitted.
         submitter: Who submitted it (CT-4).
         runtime_update: When a running plan last gave a sign of life (E-11).
@@ -298,6 +299,7 @@ class Plan(Node):
     retry_of: UUID | None = None
     undo_of: UUID | None = None
     origin: Origin | None = None
+    locks: tuple[str, ...] = ()
     bypass_checks: Checks | None = None
     pre_checks: Checks | None = None
     cont_checks: Checks | None = None

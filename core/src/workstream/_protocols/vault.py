@@ -54,7 +54,12 @@ from uuid import UUID
 import attrs
 
 from .._plan.plan import Outcome, outcome_of
-from .._values.errors import ConflictError, NotFoundError, StorageError
+from .._values.errors import (
+    ConflictError,
+    LockTakenError,
+    NotFoundError,
+    StorageError,
+)
 from .._values.state import FailureReason, Status
 from .searching import ANY_PLAN, Where
 
@@ -82,6 +87,7 @@ class PlanRow:
         stopping: Whether a stop has taken effect (SP-8).
         runtime_update: When the running plan last gave a sign of life (E-11).
         with_failures: Whether, though it completed, a sequence or a batch failed.
+        locks: The names that it holds while it is RUNNING (LK-1).
     """
 
     id: UUID
@@ -96,6 +102,7 @@ class PlanRow:
     stopping: bool = False
     runtime_update: datetime | None = None
     with_failures: bool = False
+    locks: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -173,7 +180,9 @@ class Write:
         changes: In the order in which they were made.
         expect: The status the stored plan must have, with nothing in its log that the
             writer has not seen; otherwise nothing is written and the answer is a
-            ``ConflictError``. None: any.
+            ``ConflictError``. None: any. A write that makes a NOT_STARTED plan RUNNING
+            takes the locks of its row: if another RUNNING plan holds one of them,
+            nothing is written and the answer is a ``LockTakenError`` (LK-1).
         taken: The requests with numbers up to this one are removed.
     """
 
@@ -242,6 +251,37 @@ def refusal(write: Write, found: Status | None, position: int) -> StorageError |
         f"plan {write.plan_id} is {found.name} at change {position}, not "
         f"{write.expect.name} at change {write.first - 1}: another process has changed it"
     )
+
+
+def locks_taken(write: Write) -> frozenset[str]:
+    """The locks that the write takes: it makes a plan RUNNING that was not (LK-1).
+
+    A plan holds its locks just as long as its stored row says RUNNING. So nothing is
+    kept beside the rows, and a crash or a lost write can leave no lock behind.
+    """
+    if write.expect is not Status.NOT_STARTED:
+        return frozenset()
+    rows = (change for change in write.changes if isinstance(change, PlanRow))
+    return frozenset(
+        name for row in rows if row.status is Status.RUNNING for name in row.locks
+    )
+
+
+def lock_refusal(
+    write: Write, wanted: frozenset[str], rows: Iterable[PlanRow]
+) -> LockTakenError | None:
+    """Why the write must not take its locks; None: it may.
+
+    Args:
+        write: The write.
+        wanted: The locks that it takes.
+        rows: At least the rows of all plans that are RUNNING.
+    """
+    for row in rows:
+        both = wanted.intersection(row.locks)
+        if both and row.status is Status.RUNNING and row.id != write.plan_id:
+            return LockTakenError(min(both), row.id)
+    return None
 
 
 def next_number(position: int, last: int) -> int:

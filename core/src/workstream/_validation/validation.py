@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 import attrs
@@ -90,6 +90,21 @@ def _when_problem(value: Any) -> str | None:
     )
 
 
+def _locks_problem(value: Any) -> str | None:
+    """What is wrong with the names of locks."""
+    if type(value) is not tuple:
+        return type_problem(value, tuple)
+    names = cast("tuple[object, ...]", value)
+    for name in names:
+        problem = text_problem(name, longest=LONGEST_KEY)
+        if problem is not None:
+            return f"holds a name that is wrong: {shorten(repr(name))} {problem}"
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        return f"holds the lock {shorten(repr(twice))} twice: name each once"
+    return None
+
+
 _ANY_TEXT: _Look = partial(text_problem, blank=True)
 _SECONDS: _Look = partial(number_problem, least=0)
 _SOME_SECONDS: _Look = partial(number_problem, least=0, above=True)
@@ -103,6 +118,7 @@ RULES: dict[str, tuple[str, _Look]] = {
     "retry_of": ("RT-3", _is_a(UUID, optional=True)),
     "undo_of": ("UN-5", _is_a(UUID, optional=True)),
     "origin": ("RT-5", _is_a(Origin, optional=True)),
+    "locks": ("LK-1", _locks_problem),
     "entrance_delay": ("V-21", _SECONDS),
     "exit_delay": ("V-21", _SECONDS),
     "concurrency": ("V-21", partial(whole_number_problem, least=0)),

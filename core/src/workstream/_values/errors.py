@@ -14,12 +14,14 @@
     │   ├── NotRunningHereError  it runs, but not in this process
     │   ├── PlanStaleError       it was submitted too long ago to be started
     │   ├── PlanRefusedError     it cannot be run with the plugins at hand
+    │   ├── LockedError          another plan holds one of its locks
     │   └── RetryError           it cannot be retried, or nothing of it is left
     ├── StorageError             the store
     │   ├── StoreFormatError     the store is not ours, or from another version
     │   ├── PlanCorruptError     one stored plan cannot be read
     │   ├── PlanExistsError      that id is taken
     │   └── ConflictError        a writer found the plan otherwise than it expected
+    │       └── LockTakenError   another running plan holds a lock that it wants
     └── InternalError            a bug in the engine: please report it
 
 ``PluginError`` is data that a plugin returns or raises, not an error of the
@@ -129,6 +131,24 @@ class PlanRefusedError(PlanError):
     """The plan cannot be started or recovered with the plugins at hand (ST-4, R-4)."""
 
 
+class LockedError(PlanError):
+    """Another plan that has not ended holds one of the plan's locks (LK-1).
+
+    Attributes:
+        lock: The name of the lock.
+        holder: The id of the plan that holds it.
+        owner: The process that runs the holder; None: it has crashed.
+    """
+
+    def __init__(
+        self, message: str, plan_id: UUID, *, lock: str, holder: UUID, owner: int | None
+    ) -> None:
+        super().__init__(message, plan_id)
+        self.lock = lock
+        self.holder = holder
+        self.owner = owner
+
+
 class RetryError(PlanError):
     """The plan cannot be retried in its state, or nothing of it is left (RT-1)."""
 
@@ -159,6 +179,20 @@ class PlanExistsError(StorageError):
 
 class ConflictError(StorageError):
     """The stored plan is not what the writer expected: somebody else changed it."""
+
+
+class LockTakenError(ConflictError):
+    """A vault's answer: another running plan holds a lock that the write takes (LK-1).
+
+    Attributes:
+        lock: The name of the lock.
+        holder: The id of the plan that holds it.
+    """
+
+    def __init__(self, lock: str, holder: UUID) -> None:
+        self.lock = lock
+        self.holder = holder
+        super().__init__(f"plan {holder} holds the lock {display(lock)!r}")
 
 
 class InternalError(WorkstreamError):

@@ -25,6 +25,8 @@ from .._protocols.vault import (
     PlanRow,
     StoredPlan,
     Write,
+    lock_refusal,
+    locks_taken,
     next_number,
     not_found,
     refusal,
@@ -184,7 +186,16 @@ class MemoryVault:
 
     def _write(self, write: Write) -> StorageError | None:
         stored = self._plans.get(write.plan_id)
-        return refusal(write, None, 0) if stored is None else stored.apply(write)
+        if stored is None:
+            return refusal(write, None, 0)
+        wanted = locks_taken(write)
+        if wanted:
+            error = refusal(write, stored.row.status, stored.position)
+            rows = (each.row for each in self._plans.values())
+            error = error or lock_refusal(write, wanted, rows)
+            if error is not None:
+                return error
+        return stored.apply(write)
 
     async def search(
         self,

@@ -24,11 +24,13 @@ from workstream._protocols.vault import (
     Change,
     LineRecord,
     PlanRequest,
+    PlanRow,
     Vault,
     Write,
 )
 from workstream._values.errors import (
     ConflictError,
+    LockTakenError,
     StorageError,
 )
 from workstream._values.state import FIRST_LINES, LAST_LINES, Status
@@ -153,6 +155,40 @@ async def _compares_before_it_writes(vault: Vault) -> None:
     )
     stored = await vault.read(row.id)
     assert (stored.row, stored.position) == (running, 1), "and changes nothing"
+
+
+async def _lets_one_running_plan_hold_a_lock(vault: Vault) -> None:
+    """LK-1: taken in the write that makes a plan R, given back in the one that ends it."""
+    first = await created(vault, locks=("db", "web"))
+    second = await created(vault, locks=("mail", "web"))
+    third = await created(vault, locks=("mail",))
+
+    def started(row: PlanRow) -> Write:
+        running = attrs.evolve(row, status=Status.RUNNING)
+        return Write(
+            plan_id=row.id, first=1, changes=(running,), expect=Status.NOT_STARTED
+        )
+
+    answers = await vault.write([started(first), started(second), started(third)])
+    kinds = [type(answer) for answer in answers]
+    assert kinds == [type(None), LockTakenError, type(None)], (
+        f"a lock that a running plan holds is answered by LockTakenError: {answers!r}"
+    )
+    assert isinstance(answers[1], LockTakenError)
+    assert (answers[1].lock, answers[1].holder) == ("web", first.id)
+    stored = await vault.read(second.id)
+    assert (stored.row, stored.position) == (second, 0), "and changes nothing"
+    assert await written(vault, first, 2, node(1)) is None
+    await vault.close()
+    await vault.open()
+    [answer] = await vault.write([started(second)])
+    assert isinstance(answer, LockTakenError), (
+        "locks outlive the process that took them"
+    )
+    for row in (first, third):
+        ended = attrs.evolve(row, status=Status.FAILED)
+        assert await written(vault, row, 3, ended) is None
+    assert await vault.write([started(second)]) == [None], "its end gives a lock back"
 
 
 async def _keeps_writes_of_different_plans_apart(vault: Vault) -> None:
@@ -373,6 +409,7 @@ CHECKS: tuple[Callable[[Vault], Awaitable[None]], ...] = (
     _compares_before_it_writes,
     _keeps_writes_of_different_plans_apart,
     _is_durable,
+    _lets_one_running_plan_hold_a_lock,
     _logs_changes_in_order,
     _bounds_the_log,
     _keeps_first_and_last_lines,

@@ -133,6 +133,7 @@ async def _keeps_every_field_of_a_row(vault: Vault) -> None:
                 status=Status.COMPLETED, started=NOON, ended=NOON, with_failures=True
             ),
             some_row(name="", submitted=None),
+            some_row(status=Status.COMPLETED, locks=("db", "web \udc80")),
         ),
         1,
     ):

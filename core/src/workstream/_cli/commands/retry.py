@@ -20,7 +20,15 @@ from ..._values.errors import ValidationError
 from ..draw.screen import Screen, counted
 from ..exit_codes import ExitCode
 from ..launch import dry_run, run_plan
-from ..options import Command, Hints, json_option, plan_argument, store_option
+from ..options import (
+    Command,
+    Hints,
+    json_option,
+    plan_argument,
+    preflight_option,
+    store_option,
+    wait_option,
+)
 from ..stores import existing_store, opened, run_async
 from ..streams import Refusal, complain, print_json
 
@@ -61,6 +69,8 @@ from ..streams import Refusal, complain, print_json
     is_flag=True,
     help="Only say what would change; run and store nothing.",
 )
+@preflight_option
+@wait_option
 @store_option
 @json_option
 def retry(
@@ -71,6 +81,8 @@ def retry(
     is_edited: bool,
     again: bool,
     is_dry: bool,
+    preflight: bool,
+    waits: bool,
     store: str | None,
     as_json: bool,
 ) -> int:
@@ -120,8 +132,10 @@ def retry(
         vault=existing_store(store),
         registry=registry,
         hints=hints,
-        name=rest.name,
+        plan=rest,
         as_json=as_json,
+        preflight=preflight,
+        waits=waits,
     )
 
 

@@ -34,8 +34,10 @@ from ..options import (
     Hints,
     json_option,
     left_plan_argument,
+    preflight_option,
     settings_option,
     store_option,
+    wait_option,
 )
 from ..plan_file import PlanFile, read_plan_file
 from ..stores import existing_store, run_async
@@ -62,6 +64,8 @@ file_argument = click.argument(
     is_flag=True,
     help="Only say what would change; run and store nothing.",
 )
+@preflight_option
+@wait_option
 @store_option
 @json_option
 def run(
@@ -69,6 +73,8 @@ def run(
     settings: tuple[str, ...],
     group_id: UUID | None,
     is_dry: bool,
+    preflight: bool,
+    waits: bool,
     store: str | None,
     as_json: bool,
 ) -> int:
@@ -100,8 +106,10 @@ def run(
         vault=vault,
         registry=registry(),
         hints=Hints(store, lasts=vault.shared),
-        name=plan.name,
+        plan=plan,
         as_json=as_json,
+        preflight=preflight,
+        waits=waits,
     )
 
 

@@ -6,10 +6,20 @@ from typing import Any
 from uuid import UUID
 
 from ..._codec.records import encode_request, status_in
-from ..._protocols.vault import PlanRequest, PlanRow, Write, next_number, refusal
+from ..._protocols.searching import ANY_PLAN
+from ..._protocols.vault import (
+    PlanRequest,
+    PlanRow,
+    Write,
+    lock_refusal,
+    locks_taken,
+    next_number,
+    refusal,
+)
 from ..._values.errors import PlanExistsError, StorageError
 from ..._values.state import Status
 from . import layout
+from .index import lookup
 from .index.keys import Index
 from .reader import Reader, damaged
 
@@ -36,6 +46,9 @@ def take(transaction: Any, write: Write, steps: layout.Steps) -> StorageError | 
     expects = write.expect is not None
     position = Reader(transaction).log_position(write.plan_id) if expects else 0
     error = refusal(write, found, position)
+    wanted = locks_taken(write) if error is None else None
+    if wanted:
+        error = lock_refusal(write, wanted, _running(transaction))
     if error is None:
         cursor = transaction.cursor()
         cursor.putmulti(steps.puts)
@@ -44,6 +57,18 @@ def take(transaction: Any, write: Write, steps: layout.Steps) -> StorageError | 
         if row is not None and steps.row is not None:
             Index(transaction).move(write.plan_id, row, steps.row)
     return error
+
+
+def _running(transaction: Any) -> list[PlanRow]:
+    """The rows of all plans that are RUNNING."""
+    return lookup.found(
+        Reader(transaction),
+        ids=None,
+        group_ids=None,
+        statuses=[Status.RUNNING],
+        where=ANY_PLAN,
+        limit=0,
+    )
 
 
 def delete(transaction: Any, plan_id: UUID) -> None:

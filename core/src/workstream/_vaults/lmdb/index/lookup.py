@@ -22,7 +22,7 @@ from uuid import UUID
 
 import attrs
 
-from ...._codec.records import row_prefix
+from ...._codec.records import row_prefixes
 from ...._plan.plan import Outcome
 from ...._protocols.searching import (
     ANY_PLAN,
@@ -193,7 +193,7 @@ class _Search:
         # Of most rows it is enough to look at the first bytes.
         starts: tuple[bytes, ...] = (b"",)
         if self._statuses is not None:
-            starts = tuple(map(row_prefix, self._statuses))
+            starts = tuple(each for one in self._statuses for each in row_prefixes(one))
         groups = self._group_ids
         for key, data in found:
             row = row_at(key, data) if data.startswith(starts) else None
