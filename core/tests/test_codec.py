@@ -125,7 +125,21 @@ def make_plan() -> Plan:
         post_checks=checks(),
         deferred_checks=checks(),
         sequences=[
-            Sequence(name="one", key="one", description="first", actions=[copy]),
+            Sequence(
+                name="one",
+                key="one",
+                description="first",
+                actions=[copy],
+                deferred_actions=DeferredActions(
+                    batches=[
+                        DeferBatch(
+                            name="then",
+                            actions=[Copy.action(CopyFrom("d"), name="wipe")],
+                            when=WhenDeferred.ALWAYS,
+                        )
+                    ]
+                ),
+            ),
             two(),
         ],
         concurrency=3,

@@ -293,6 +293,30 @@ def test_what_is_left_is_counted() -> None:
     assert left_of(rollout()).total == 5
 
 
+def test_what_was_cleaned_up_is_done_again_from_its_first_action() -> None:
+    """The deferred work of the sequence was begun: what it did may be gone (RT-2)."""
+    cut = sequence("a", C, F)
+    cleaned = sequence("b", C, F)
+    for each, status in ((cut, N), (cleaned, F)):
+        each.deferred_actions = DeferredActions(
+            batches=[
+                DeferBatch(
+                    name="wipe",
+                    when=WhenDeferred.ON_FAILURE,
+                    actions=[Action(name="rm", plugin="t.act")],
+                )
+            ]
+        )
+        set_status(each.deferred_actions.batches[0], status)
+
+    found = kept(remaining(plan(F, block("t", F, cut, cleaned)), from_="action"))
+
+    assert [path for path in found if path.endswith(("1", "2"))] == [
+        *("t / a / a2", "t / b / b1", "t / b / b2")
+    ]
+    assert "t / b / deferred_actions / wipe / rm" in found
+
+
 def set_status(node: Node, status: Status) -> None:
     """Give an object a status."""
     node.state = State(status)

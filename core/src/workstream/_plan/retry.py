@@ -7,7 +7,7 @@ never reached. So a retry of a retry needs nothing but the retry.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Literal, TypeAlias
 
 import attrs
@@ -20,12 +20,10 @@ from .plan import (
     Action,
     Block,
     DeferBatch,
-    DeferredActions,
     Node,
     Plan,
     Sequence,
 )
-from .shape import held_by
 from .walk import groups, walk
 
 From: TypeAlias = Literal["sequence", "action"]
@@ -175,11 +173,10 @@ def _is_taken_back(sequence: Sequence) -> bool:
     )
 
 
-def _batches(sequence: Sequence) -> Iterator[DeferBatch]:
+def _batches(sequence: Sequence) -> list[DeferBatch]:
     """The batches of the sequence's own deferred work."""
-    for _, child in held_by(sequence):
-        if isinstance(child, DeferredActions):
-            yield from child.batches
+    deferred = sequence.deferred_actions
+    return [] if deferred is None else deferred.batches
 
 
 def _is_at_peace(plan: Plan) -> bool:
