@@ -476,13 +476,13 @@ def test_a_plan_of_a_newer_engine_is_that_plan_s_trouble(store: Path) -> None:
             environment: Any = vars(vault)["_env"]
 
             def make_newer(transaction: Any) -> None:
-                transaction.put(b"r" + row.id.bytes, b"\x02newer")
+                transaction.put(b"r" + row.id.bytes, b"\x7fnewer")
 
             environment.write(make_newer)
             assert len(await vault.search()) == len(all_plans(store)) - 1
             with pytest.raises(
                 Exception,
-                match="its form is version 2, and this engine reads version 1",
+                match="its form is version 127, and this engine reads version 1",
             ):
                 await vault.read(row.id)
 
