@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import math
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import pytest
@@ -92,6 +93,54 @@ class Found:
     """A response that cannot be made without an argument."""
 
     where: str
+
+
+class Colour(enum.Enum):
+    """Several values, none of them a default."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+@attrs.frozen
+class Reported:
+    """A response of all kinds of arguments."""
+
+    number: int
+    nothing: str | None
+    found: Found
+    colour: Colour
+    pair: tuple[str, float]
+    several: list[Found]
+    named: dict[str, int]
+    state: Literal["on", "off"]
+
+
+class Report(ActionPlugin[Place, Reported]):
+    """A plugin that no test ever calls."""
+
+    name = "acme.report"
+
+    async def execute(self, context: Context, request: Place, /) -> Reported:
+        """Fail the test."""
+        raise NotImplementedError
+
+
+@attrs.frozen
+class Fussy:
+    """A response that nothing plain will do for."""
+
+    number: int = attrs.field(validator=attrs.validators.gt(3))
+
+
+class Fuss(ActionPlugin[Place, Fussy]):
+    """A plugin that no test ever calls."""
+
+    name = "acme.fuss"
+
+    async def execute(self, context: Context, request: Place, /) -> Fussy:
+        """Fail the test."""
+        raise NotImplementedError
 
 
 class Locate(ActionPlugin[Place, Found]):
@@ -521,8 +570,49 @@ class TestFakeAll:
 
         with pytest.raises(ScriptError) as caught:
             fake_all(plan, Locate("/"))
-        for text in ("acme.look is not installed", "acme.copy is", "acme.locate gives"):
+        for text in ("acme.look is not installed", "acme.copy is not installed"):
             assert text in str(caught.value)
+
+    def test_a_response_is_made_of_plain_values(self) -> None:
+        """It needs arguments, and every one of them can be made."""
+        plan = fleet(Locate.action(Place("/a"), name="Locate"))
+        [call] = simulate(plan, fake_all(plan, Locate("/"))).calls
+        assert call.response == Found("")
+
+        plan = fleet(Report.action(Place("/a"), name="Report"))
+        [call] = simulate(plan, fake_all(plan, Report)).calls
+        assert call.response == Reported(
+            0, None, Found(""), Colour.RED, ("", 0.0), [], {}, "on"
+        )
+
+    def test_a_response_that_cannot_be_made_is_told(self) -> None:
+        """The message says what to write."""
+        plan = fleet(Fuss.action(Place("/a"), name="Fuss"))
+        with pytest.raises(ScriptError, match=r"acme\.fuss answers with Fussy.*gives="):
+            fake_all(plan, Fuss)
+        simulate(plan, fake_all(plan, FakePlugin(Fuss).otherwise(gives=Fussy(7))))
+
+
+class TestOnTopOfAnother:
+    """A fake of a fake: the one below says what the one on top leaves open."""
+
+    def test_the_one_on_top_goes_first(self) -> None:
+        """Its lines, then the lines below, then what those leave open."""
+        below = FakePlugin(Copy).when(host="a", takes=5).otherwise(takes=9)
+        plan = fleet(copy("a"), copy("b"), copy("c"))
+
+        top = FakePlugin(below).when(host="b", fails="no", permanent=True)
+        result = simulate(plan, [top])
+        ends = [(call.ended, str(call.error)) for call in result.calls]
+        assert ends == [(5, "None"), (0, "no"), (9, "None")]
+        again = simulate(plan, [FakePlugin(below)])
+        assert [call.ended for call in again.calls] == [5, 9, 9]
+
+    def test_what_was_said_of_crashes_holds(self) -> None:
+        """``again`` and ``reconciles`` of the one below."""
+        below = FakePlugin(Copy).otherwise(takes=10).reconciles(fails="cannot tell")
+        with pytest.raises(AssertionError, match="cannot tell"):
+            crash_everywhere(fleet(copy("a")), [FakePlugin(below)])
 
 
 class TestOnTrio:

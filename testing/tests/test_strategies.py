@@ -27,7 +27,7 @@ from workstream import (
 )
 from workstream.plugins import AnyPlugin
 from workstream.results import walk
-from workstream.testing import FakePlugin, fake_all, simulate
+from workstream.testing import FakePlugin, ScriptError, fake_all, simulate
 from workstream.testing.strategies import acts, fakes, plans
 
 FEW = settings(
@@ -134,11 +134,71 @@ def test_a_failure_is_found_and_shrinks() -> None:
     assert (call.started, call.ended) == (0, 0)
 
 
-def test_a_fake_of_ones_own_stays_as_it_is() -> None:
-    """Where all fakes are given there is nothing to be drawn."""
+def test_failures_are_scripted_on_top_of_a_fake() -> None:
+    """What a given fake says holds for all calls of which nothing else is drawn."""
     plan = small()
-    mine = FakePlugin(Copy).otherwise(takes=7)
-    assert find(fakes(plan, mine), lambda made: True) == [mine]
+    mine = FakePlugin(Copy).when(host="web", takes=7)
+
+    [quiet] = find(fakes(plan, mine), lambda made: True)
+    assert simulate(plan, [quiet]).elapsed == 7
+
+    def fails(made: list[AnyPlugin]) -> bool:
+        return simulate(plan, made).plan.state.status is Status.FAILED
+
+    quick = settings(max_examples=100, derandomize=True)
+    failing = acts(seconds=st.just(0.0), hang=False)
+    found = find(fakes(plan, mine, acts=failing), fails, settings=quick)
+    assert simulate(plan, found).elapsed == 0
+    assert simulate(plan, [mine]).plan.state.status is Status.COMPLETED
+
+
+@attrs.frozen
+class Sent:
+    """A response that needs an argument, and could not be guessed by anybody."""
+
+    bytes: int
+
+
+class Send(ActionPlugin[Ask, Sent]):
+    """A plugin that no test ever calls."""
+
+    name = "acme.send"
+
+    async def execute(self, context: Context, request: Ask, /) -> Sent:
+        """Fail the test."""
+        raise NotImplementedError
+
+
+def test_a_response_is_that_of_the_fake_below() -> None:
+    """A call that only lasts longer ends as the given fake says."""
+    action = Send.action(Ask(), name="Send")
+    sequence = Sequence(name="Sequence", actions=[action])
+    plan = Plan(name="Plan", blocks=[Block(name="Block", sequences=[sequence])])
+    slow = acts(seconds=st.just(5.0), fail=False, hang=False)
+
+    def is_slow(made: list[AnyPlugin]) -> bool:
+        return simulate(plan, made).elapsed == 5
+
+    mine = FakePlugin(Send).otherwise(gives=Sent(3))
+    for base, expected in ((mine, Sent(3)), (Send, Sent(0))):
+        found = find(fakes(plan, base, acts=slow), is_slow)
+        [call] = simulate(plan, found).calls
+        assert call.response == expected
+
+
+def test_a_strategy_that_draws_nothing_is_an_error() -> None:
+    """A test that uses it would test nothing, and never fail."""
+    with pytest.raises(ScriptError, match="nothing is drawn"):
+        fakes(small(), Copy, max_lines=0)
+    with pytest.raises(ScriptError, match="has no action"):
+        fakes(Plan(name="Plan", blocks=[]), Copy)
+    with pytest.raises(ScriptError, match=r"acme\.copy is not installed"):
+        fakes(small())
+
+
+def test_an_error_tells_a_plan_in_a_line() -> None:
+    """Hypothesis prints the arguments of strategies: a plan would be a thousand lines."""
+    assert repr(fakes(small(), Copy)) == "_scripted(<the calls of plan 'Plan'>)"
 
 
 def test_acts_can_be_limited() -> None:

@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import trio
@@ -49,6 +50,26 @@ def test_held_clock_waits_for_a_thread(fake_clock: FakeClock) -> None:
 
     assert fake_clock.run(scenario) == ["thread", "slept"]
     assert fake_clock.time() == 60
+
+
+def test_what_a_thread_handed_over_goes_first(fake_clock: FakeClock) -> None:
+    """A thread may end after trio has looked, and before it asks for the jump."""
+
+    async def scenario() -> float:
+        def ask() -> float:
+            jumping: Any = fake_clock.trio_clock
+            jumping._autojump()
+            return fake_clock.time()
+
+        handed_over = trio.Event()
+        with trio.move_on_after(30):
+            trio.lowlevel.current_trio_token().run_sync_soon(handed_over.set)
+            assert ask() == 0
+            await handed_over.wait()
+            return ask()
+        raise AssertionError
+
+    assert fake_clock.run(scenario) == 30
 
 
 def test_vault_is_held(fake_clock: FakeClock) -> None:

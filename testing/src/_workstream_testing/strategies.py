@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, TypeAlias
 
 try:
@@ -31,7 +30,6 @@ from workstream._plan.plan import (
     Sequence,
 )
 from workstream._plan.shape import SHAPES
-from workstream._plan.walk import actions
 from workstream._protocols.plugin import AnyPlugin
 from workstream._values.state import HaltAfter, WhenDeferred
 
@@ -111,14 +109,12 @@ def _failing(seconds: float, permanent: bool) -> Acts:
     return {"takes": seconds, "fails": "it fails", "permanent": permanent}
 
 
-@st.composite
 def fakes(
-    draw: st.DrawFn,
     plan: Plan,
     *plugins: Any,
     acts: st.SearchStrategy[Acts] = acts(),  # noqa: B008 - a strategy never changes
     max_lines: int = 6,
-) -> list[AnyPlugin]:
+) -> st.SearchStrategy[list[AnyPlugin]]:
     """Fakes for every plugin of a plan, some of whose calls do what ``acts`` draws.
 
     ::
@@ -133,46 +129,78 @@ def fakes(
     else than to succeed at once. They shrink towards none.
 
     Args:
-        draw: Given by Hypothesis.
         plan: The plan.
-        plugins: Plugins or their classes, and fakes, whose scripts stay as they are;
-            what is missing is looked up among the installed plugins.
+        plugins: Plugins or their classes; and fakes, on top of whose scripts the calls
+            are scripted. What is missing is looked up among the installed plugins.
         acts: What a call does.
-        max_lines: How many calls do something else than to succeed at once.
+        max_lines: How many calls do something else than their fakes say; at least 1.
+
+    Raises:
+        ScriptError: There is nothing to draw, or a plugin cannot be faked.
     """
-    given = {plugin.name for plugin in plugins if isinstance(plugin, FakePlugin)}
-    made = fake_all(plan, *_scriptable(plan, plugins))
-    places = [
-        (item.node.plugin, path, attempt)
-        for path, item in paths(plan)
-        if isinstance(item.node, BaseAction) and item.node.plugin not in given
-        for attempt in range(1, (item.node.retries or 0) + 2)
-    ]
-    if not places:
-        return made
+    if max_lines < 1:
+        message = f"max_lines is {max_lines}: it must be 1 or more, or nothing is drawn"
+        raise ScriptError(message)
+    scripts = _Scripts(plan, plugins, acts, max_lines)
+    if not scripts.places:
+        message = f"plan {plan.name!r} has no action: there is nothing to draw"
+        raise ScriptError(message)
+    scripts.made()  # so that a plugin that is missing is told of at once
+    return _scripted(scripts)
+
+
+class _Scripts:
+    """What ``fakes`` draws from.
+
+    Hypothesis prints the arguments of a strategy with every error: hence an object of
+    its own, whose text is one line and not a whole plan.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        plugins: tuple[Any, ...],
+        acts: st.SearchStrategy[Acts],
+        max_lines: int,
+    ) -> None:
+        self.plan = plan
+        self.acts = acts
+        self.max_lines = max_lines
+        self.places = [
+            (item.node.plugin, path, attempt)
+            for path, item in paths(plan)
+            if isinstance(item.node, BaseAction)
+            for attempt in range(1, (item.node.retries or 0) + 2)
+        ]
+        self._plugins = plugins
+
+    def __repr__(self) -> str:
+        return f"<the calls of plan {self.plan.name!r}>"
+
+    def made(self) -> list[AnyPlugin]:
+        """New fakes, each on top of the one that was given, or of one that succeeds.
+
+        Not strict: whether a call comes to pass depends on all that is drawn.
+        """
+        fake: Any = FakePlugin
+        return [
+            fake(each, strict=False) for each in fake_all(self.plan, *self._plugins)
+        ]
+
+
+@st.composite
+def _scripted(draw: st.DrawFn, scripts: _Scripts) -> list[AnyPlugin]:
+    made = scripts.made()
+    places = scripts.places
     by_name: dict[str, Any] = {plugin.name: plugin for plugin in made}
-    numbers = st.lists(st.integers(0, len(places) - 1), unique=True, max_size=max_lines)
+    numbers = st.lists(
+        st.integers(0, len(places) - 1), unique=True, max_size=scripts.max_lines
+    )
     for number in sorted(draw(numbers)):
         name, path, attempt = places[number]
-        does = draw(acts)
+        does = draw(scripts.acts)
         note(f"attempt {attempt} of {path}: {does}")
         by_name[name].when(path=path, attempt=attempt, **does)
-    return made
-
-
-def _scriptable(plan: Plan, plugins: tuple[Any, ...]) -> list[Any]:
-    """The plugins as fakes: whether a call comes to pass depends on all that is drawn."""
-    fake: Any = FakePlugin
-    made = [
-        plugin if isinstance(plugin, fake) else fake(plugin, strict=False)
-        for plugin in plugins
-    ]
-    known = {plugin.name for plugin in made}
-    for name in dict.fromkeys(action.plugin for action in actions(plan)):
-        if name not in known:
-            # What is not installed, fake_all tells of all such plugins at once.
-            with suppress(ScriptError):
-                made.append(fake(name, strict=False))
     return made
 
 

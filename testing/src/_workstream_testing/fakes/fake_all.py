@@ -8,11 +8,14 @@ from workstream._plan.plan import Plan
 from workstream._plan.walk import actions
 from workstream._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
 from workstream._registry.registry import Registry
+from workstream._values.annotations import type_text
 
 from ..problems import ScriptError
+from .fake_scripts import UNSET
 from .fakes import FakePlugin
+from .plain_responses import plain_response
 
-__all__ = ["fake_all"]
+__all__ = ["fake_all", "faked"]
 
 
 def fake_all(
@@ -20,6 +23,9 @@ def fake_all(
     *plugins: AnyPlugin | type[ActionPlugin[Any, Any]] | type[CheckPlugin[Any, Any]],
 ) -> list[AnyPlugin]:
     """Fakes for every plugin of a plan: all succeeds at once.
+
+    A response that needs arguments is made of plain ones: nothing, nought and empty. So
+    a command ends with the exit code 0, and writes nothing.
 
     ::
 
@@ -32,11 +38,11 @@ def fake_all(
 
     Raises:
         ScriptError: It lists the plugins that are neither given nor installed, and
-            those whose response cannot be made without arguments.
+            those whose response cannot be made of plain values.
     """
     fakes: dict[str, AnyPlugin] = {}
     for plugin in plugins:
-        fakes[plugin.name] = _faked(plugin)
+        fakes[plugin.name] = faked(plugin)
     missing = dict.fromkeys(
         action.plugin for action in actions(plan) if action.plugin not in fakes
     )
@@ -49,12 +55,13 @@ def fake_all(
                 f"{name} is not installed: give its class, fake_all(plan, SomePlugin)"
             )
         else:
-            fakes[name] = _faked(found)
+            fakes[name] = faked(found)
     for fake in fakes.values():
         if isinstance(fake, FakePlugin) and fake.is_mute:
             faults.append(
-                f"{fake.name} gives no response that can be made without arguments: "
-                "give fake_all(plan, FakePlugin(...).otherwise(gives=...))"
+                f"{fake.name} answers with {type_text(fake.response_type)}, which cannot "
+                "be made of plain values: say what it gives, "
+                "fake_all(plan, FakePlugin(...).otherwise(gives=...))"
             )
     if faults:
         lines = "\n".join(f"  {fault}" for fault in faults)
@@ -63,6 +70,19 @@ def fake_all(
     return list(fakes.values())
 
 
-def _faked(plugin: Any) -> Any:
+def faked(plugin: Any, *, strict: bool = True) -> Any:
+    """A fake of the plugin that succeeds at once, if a response can be made at all.
+
+    Args:
+        plugin: A plugin, its class or its name; a fake is returned as it is.
+        strict: Whether a line that no call fits is an error.
+    """
     fake: Any = FakePlugin
-    return plugin if isinstance(plugin, fake) else fake(plugin)
+    if isinstance(plugin, fake):
+        return plugin
+    made = fake(plugin, strict=strict)
+    if made.is_mute:
+        response = plain_response(made)
+        if response is not UNSET:
+            made.otherwise(gives=response)
+    return made

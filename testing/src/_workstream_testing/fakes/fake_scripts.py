@@ -105,6 +105,19 @@ class Act:
             )
 
     @property
+    def only_lasts(self) -> bool:
+        """Whether it says how long a call takes, and not how it ends."""
+        return attrs.evolve(self, takes=0.0, ignores_cancellation=0.0) == DEFAULT
+
+    def ending_as(self, other: Act) -> Act:
+        """A call that lasts as this one and ends as another; a function stays as it is."""
+        if other.does is not None or other.hangs:
+            return other
+        return attrs.evolve(
+            other, takes=self.takes, ignores_cancellation=self.ignores_cancellation
+        )
+
+    @property
     def lasts(self) -> float:
         """How long it takes; infinity: for ever."""
         return math.inf if self.hangs else self.takes

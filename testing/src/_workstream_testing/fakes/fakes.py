@@ -19,7 +19,6 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Self, TypeVar, cast, overload
 from uuid import UUID
 
-from workstream._plan.text import value_text
 from workstream._protocols.plugin import (
     NOT_DONE,
     ActionPlugin,
@@ -29,15 +28,14 @@ from workstream._protocols.plugin import (
     NotDone,
     can_reconcile,
 )
-from workstream._secrets.scrubbing import scrub_value
+from workstream._values.display import shorten
 from workstream._values.state import OnInterrupt
 
-from ..problems import ScriptError, says_all
+from ..problems import says_all
 from ..simulation.history import Call
 from ..virtual.waiting import time
 from .fake_calls import Noted
 from .fake_scripts import (
-    DEFAULT,
     UNSET,
     Act,
     Attempts,
@@ -49,6 +47,7 @@ from .fake_scripts import (
     made_by_default,
 )
 from .originals import original_of
+from .scripts import Script
 
 __all__ = ["FakeAction", "FakeCheck", "FakePlugin"]
 
@@ -103,7 +102,8 @@ class FakePlugin(BasePlugin[Request, Response]):
 
         Args:
             plugin: What it stands for: a plugin's class, a plugin, or the name of one
-                that is installed.
+                that is installed. Another fake: its script says what this one leaves
+                open.
             strict: Whether a line that no call fits is an error.
 
         Raises:
@@ -127,14 +127,12 @@ class FakePlugin(BasePlugin[Request, Response]):
         self.request_type = original.request_type
         self.response_type = original.response_type
         self._original: Any = original
-        self._strict = strict
         self._default = made_by_default(self)
-        self._lines: list[Line] = []
-        self._otherwise: Act | None = None
-        self._again: Act | None = None
-        self._reconciles: Act | None = None
+        base: Script | None = getattr(original, "_script", None)
+        self._script = Script(self.name, self._default, strict, base)
         # Whether it will ever be asked what it has done.
-        self._remembers = can_reconcile(self)
+        again = self._script.after_crash("again")
+        self._remembers = can_reconcile(self) or again is not None
         self.reset()
 
     # --- the script ---------------------------------------------------------------
@@ -219,7 +217,7 @@ class FakePlugin(BasePlugin[Request, Response]):
             attempt=attempt,
             act=act,
         )
-        self._lines.append(line)
+        self._script.lines.append(line)
         return self
 
     def otherwise(
@@ -253,9 +251,9 @@ class FakePlugin(BasePlugin[Request, Response]):
             raises=raises,
             does=does,
         )
-        twice = [] if self._otherwise is None else ["it was said before"]
+        twice = [] if self._script.otherwise is None else ["it was said before"]
         self._accept("otherwise(...)", act, twice)
-        self._otherwise = act
+        self._script.otherwise = act
         return self
 
     def does(self, function: Function) -> Self:
@@ -270,10 +268,7 @@ class FakePlugin(BasePlugin[Request, Response]):
         Raises:
             ScriptError: It lists what is wrong with the script.
         """
-        unused = (f"{text} was never used: no call fits it" for text in self.unused)
-        problems = [*self._problems, *unused]
-        if problems:
-            raise self._error(problems)
+        self._script.check()
 
     # --- what was seen ------------------------------------------------------------
 
@@ -289,21 +284,19 @@ class FakePlugin(BasePlugin[Request, Response]):
     @property
     def unused(self) -> list[str]:
         """The lines that no call has fitted so far, if that is an error."""
-        return [line.text for line in self._lines if self._strict and not line.uses]
+        return self._script.unused
 
     @property
     def is_mute(self) -> bool:
         """Whether there may be calls of which nothing says what they give."""
-        return self._otherwise is None and self._default is UNSET
+        return self._script.is_mute
 
     def reset(self) -> None:
         """Forget all calls; the script stays. Each simulation begins with this."""
         self._noted: list[Noted] = []
-        self._problems: list[str] = []
         self._done: dict[UUID, Any] = {}
         self.told_truth = False
-        for line in self._lines:
-            line.uses = 0
+        self._script.reset()
 
     # --- being a plugin -------------------------------------------------------------
 
@@ -340,48 +333,21 @@ class FakePlugin(BasePlugin[Request, Response]):
     # --- inside -------------------------------------------------------------------
 
     def _act_for(self, context: Context, request: Request) -> Act:
-        if self._again is not None and context.action_id in self._done:
-            return self._again
-        lines = [line for line in self._lines if line.is_for(context, request)]
-        if len(lines) == 1:
-            lines[0].uses += 1
-            return lines[0].act
-        if not lines and self._otherwise is not None:
-            return self._otherwise
-        asked = value_text(scrub_value(request))
-        call = f"attempt {context.attempt} of {context.path}, which asks {asked}"
-        if lines:
-            texts = " and ".join(line.text for line in lines)
-            problem = f"{texts} fit {call}: let them exclude each other"
-            raise self._failed(problem)
-        if self._default is UNSET:
-            problem = (
-                f"nothing is said of {call}; and no response can be made without "
-                "arguments: write otherwise(gives=...)"
-            )
-            raise self._failed(problem)
-        return DEFAULT
-
-    def _failed(self, problem: str) -> ScriptError:
-        # On trio it becomes the error of an attempt, so it is kept to be told again.
-        self._problems.append(problem)
-        return self._error([problem])
+        if context.action_id in self._done:
+            again = self._script.after_crash("again")
+            if again is not None:
+                return again
+        return self._script.act_for(context, request)
 
     def _accept(self, text: str, act: Act, faults: Iterable[str]) -> None:
         problems = [*faults, *act.faults(self)]
-        ends = act.fails is not None or act.raises is not None or act.does is not None
-        silent = act.gives is UNSET and act.returns is UNSET
-        if silent and not ends and not act.hangs and self._default is UNSET:
+        if self._script.needs_response(act):
             problems.append(
                 "it does not say what it gives, and no response can be made without "
                 "arguments: write gives=..."
             )
         if problems:
-            raise self._error(f"{text}: {problem}" for problem in problems)
-
-    def _error(self, problems: Iterable[str]) -> ScriptError:
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        return ScriptError(f"the script of the fake of {self.name}:\n{lines}")
+            raise self._script.error(f"{text}: {problem}" for problem in problems)
 
 
 class FakeAction(FakePlugin[Request, Response], ActionPlugin[Request, Response]):
@@ -423,7 +389,7 @@ class FakeAction(FakePlugin[Request, Response], ActionPlugin[Request, Response])
             does=does,
         )
         self._accept("again(...)", act, ())
-        self._again = act
+        self._script.again = act
         self._remembers = True
         return self
 
@@ -466,7 +432,7 @@ class FakeAction(FakePlugin[Request, Response], ActionPlugin[Request, Response])
         )
         unable = [] if can_reconcile(self) else [f"{self.name} does not define it"]
         self._accept("reconciles(...)", act, unable)
-        self._reconciles = act
+        self._script.reconciles = act
         return self
 
 
@@ -479,7 +445,7 @@ class _ReconcilingFakeAction(FakeAction[Request, Response]):
         """Do what the script says, or tell the truth."""
         noted = Noted(context, request, time(), reconciles=True)
         self._noted.append(noted)
-        act = self._reconciles
+        act = self._script.after_crash("reconciles")
         if act is None:
             self.told_truth = True
             act = Act(returns=self._done.get(context.action_id, NOT_DONE))
@@ -497,4 +463,4 @@ class FakeCheck(FakePlugin[Request, Response], CheckPlugin[Request, Response]):
 
 
 def _shown(value: object) -> str:
-    return getattr(value, "__name__", None) or repr(value)
+    return getattr(value, "__name__", None) or shorten(repr(value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workstream._protocols.plugin import ActionPlugin, BasePlugin, CheckPlugin
+from workstream._values.display import shorten
 
 from ..problems import ScriptError
 
@@ -18,7 +19,7 @@ def original_of(plugin: Any) -> Any:
     cls = plugin if isinstance(plugin, type) else type(plugin)
     if not issubclass(cls, ActionPlugin | CheckPlugin):
         message = (
-            f"FakePlugin({plugin!r}): give a class derived from ActionPlugin or "
+            f"FakePlugin({shorten(repr(plugin))}): give a class derived from ActionPlugin or "
             "CheckPlugin, an instance of one, or the name of an installed plugin"
         )
         raise TypeError(message)

@@ -31,6 +31,9 @@ __all__ = ["Simulation", "check_scripts", "simulate"]
 
 __tracebackhide__ = says_all
 
+LINES = 20
+"""How many lines of a timeline an error shows."""
+
 
 class Simulation:
     """How a simulated plan ended, and how it got there.
@@ -159,7 +162,8 @@ def simulate(
     try:
         check_scripts(made)
     except ScriptError as error:
-        error.add_note(f"what happened instead: {result}\n{result.timeline}")
+        story = result.timeline.draw(height=LINES)
+        error.add_note(f"what happened instead: {result}\n{story}")
         raise
     return result
 

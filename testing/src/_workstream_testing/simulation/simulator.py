@@ -22,6 +22,7 @@ from workstream._protocols.vault import STOP, Change, Vault, Write
 from workstream._registry.registry import Registry
 from workstream._store.asking import asked
 from workstream._validation.validation import check_resumable, prepared
+from workstream._values.display import shorten
 from workstream._values.durations import duration_text
 from workstream._values.errors import ValidationError
 from workstream._values.state import State, Status
@@ -245,7 +246,7 @@ def given(plugins: Plugins) -> list[AnyPlugin]:
     """The plugins for one run, their fakes as if they had never been called."""
     several: Any = plugins() if callable(plugins) else plugins
     if not hasattr(several, "__iter__"):
-        message = f"plugins is {several!r}: give a list of plugins"
+        message = f"plugins is {shorten(repr(several))}: give a list of plugins"
         raise SimulationError(message)
     made: list[AnyPlugin] = list(several)
     for plugin in made:

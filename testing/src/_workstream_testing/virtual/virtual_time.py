@@ -141,6 +141,10 @@ class FakeClock:
         if self._threads.at_work:
             self._pace(0, LOOK_EVERY)
             return
+        if trio.lowlevel.current_statistics().run_sync_soon_queue_size:
+            # A thread ended after trio had looked, and before it asked for the jump:
+            # what it has handed over is to be done first.
+            return
         if self._real_io and waits_for_io():
             self._pace(1, LOOK_EVERY)
             return
