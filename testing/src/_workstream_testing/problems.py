@@ -9,6 +9,7 @@ __all__ = [
     "OrderError",
     "ScriptError",
     "SimulationError",
+    "VerifyError",
     "says_all",
 ]
 
@@ -58,4 +59,18 @@ class OrderError(AssertionError):
 
     def __init__(self, message: str, seed: str) -> None:
         self.seed = seed
+        super().__init__(message)
+
+
+class VerifyError(AssertionError):
+    """Some faults break an invariant; the message tells the story.
+
+    Attributes:
+        verification: All that was found.
+    """
+
+    __module__ = _PUBLIC
+
+    def __init__(self, message: str, verification: Any) -> None:
+        self.verification = verification
         super().__init__(message)

@@ -18,6 +18,8 @@ from .streams import complain, flush_all, log_to_stderr, lost_output, open_missi
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run.run", "Run a plan, and follow it to its end."),
     "validate": ("run.validate", "Check a plan without running anything."),
+    "verify": ("verify.verify", "Find the worst that can happen to a plan."),
+    "rehearse": ("verify.rehearse", "Play one future of a plan, and draw it."),
     "resume": ("run.resume", "Continue the plans that a crash left behind."),
     "retry": ("retry.retry", "Do what a plan that has ended left undone."),
     "list": ("look.list_plans", "List the plans of the store, newest first."),

@@ -113,6 +113,16 @@ def digest_of(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
+def variable(name: str) -> object:
+    """What a Python file that was read calls so; None: it has no such name.
+
+    Args:
+        name: A name of the file's own.
+    """
+    module = sys.modules.get(_MODULE)
+    return None if module is None else vars(module).get(name)
+
+
 # -- JSON ------------------------------------------------------------------------------
 
 

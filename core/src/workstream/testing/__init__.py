@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from _workstream_testing.problems import OrderError as OrderError
     from _workstream_testing.problems import ScriptError as ScriptError
     from _workstream_testing.problems import SimulationError as SimulationError
+    from _workstream_testing.problems import VerifyError as VerifyError
     from _workstream_testing.simulation.explore import Exploration as Exploration
     from _workstream_testing.simulation.explore import explore as explore
     from _workstream_testing.simulation.history import Call as Call
@@ -52,21 +53,39 @@ if TYPE_CHECKING:
     from _workstream_testing.simulation.simulations import Simulations as Simulations
     from _workstream_testing.simulation.timeline import Event as Event
     from _workstream_testing.simulation.timeline import Timeline as Timeline
+    from _workstream_testing.verify.faults import Fault as Fault
+    from _workstream_testing.verify.invariants import End as End
+    from _workstream_testing.verify.invariants import Rule as Rule
+    from _workstream_testing.verify.invariants import always_ends as always_ends
+    from _workstream_testing.verify.invariants import at_most as at_most
+    from _workstream_testing.verify.invariants import never as never
+    from _workstream_testing.verify.rehearse import rehearse as rehearse
+    from _workstream_testing.verify.verification import Broken as Broken
+    from _workstream_testing.verify.verification import Suggestion as Suggestion
+    from _workstream_testing.verify.verification import Verification as Verification
+    from _workstream_testing.verify.verification import Worst as Worst
+    from _workstream_testing.verify.verify import verify as verify
+    from _workstream_testing.verify.world import Effect as Effect
+    from _workstream_testing.verify.world import effect as effect
     from _workstream_testing.virtual.virtual_time import FakeClock as FakeClock
     from _workstream_testing.virtual.waiting import sleep as sleep
 
 __all__ = [
+    "Broken",
     "Call",
     "CalledTwice",
     "ConformanceError",
     "CrashError",
     "CrashReport",
+    "Effect",
+    "End",
     "Event",
     "Exploration",
     "FakeAction",
     "FakeCheck",
     "FakeClock",
     "FakePlugin",
+    "Fault",
     "FaultyVault",
     "Finding",
     "MemoryWorkstream",
@@ -74,23 +93,34 @@ __all__ = [
     "PlanRun",
     "PluginReport",
     "Report",
+    "Rule",
     "RunsPlans",
     "ScriptError",
     "Simulation",
     "SimulationError",
     "Simulations",
+    "Suggestion",
     "Timeline",
     "VaultCall",
+    "Verification",
+    "VerifyError",
+    "Worst",
+    "always_ends",
     "assert_plan",
+    "at_most",
     "check_plugin",
     "check_runtime",
     "check_vault",
     "crash_everywhere",
+    "effect",
     "explore",
     "fake_all",
+    "never",
+    "rehearse",
     "run_plan",
     "simulate",
     "sleep",
+    "verify",
 ]
 
 _HOMES: dict[str, str] = {
@@ -119,6 +149,7 @@ _HOMES: dict[str, str] = {
     "OrderError": "problems",
     "ScriptError": "problems",
     "SimulationError": "problems",
+    "VerifyError": "problems",
     "PlanRun": "engines.run_plan",
     "run_plan": "engines.run_plan",
     "Simulation": "simulation.simulation",
@@ -126,6 +157,20 @@ _HOMES: dict[str, str] = {
     "Simulations": "simulation.simulations",
     "Event": "simulation.timeline",
     "Timeline": "simulation.timeline",
+    "End": "verify.invariants",
+    "Rule": "verify.invariants",
+    "always_ends": "verify.invariants",
+    "at_most": "verify.invariants",
+    "never": "verify.invariants",
+    "Fault": "verify.faults",
+    "rehearse": "verify.rehearse",
+    "Broken": "verify.verification",
+    "Suggestion": "verify.verification",
+    "Verification": "verify.verification",
+    "Worst": "verify.verification",
+    "verify": "verify.verify",
+    "Effect": "verify.world",
+    "effect": "verify.world",
     "check_vault": "kits.vault_kit",
     "FakeClock": "virtual.virtual_time",
     "sleep": "virtual.waiting",

@@ -291,6 +291,16 @@ class FakePlugin(BasePlugin[Request, Response]):
         """Whether there may be calls of which nothing says what they give."""
         return self._script.is_mute
 
+    @property
+    def answers_alike(self) -> bool:
+        """Whether all calls do the same, whatever they ask."""
+        return self._script.is_alike
+
+    @property
+    def usual_response(self) -> object:
+        """What calls give of which no line says anything."""
+        return self._script.usual
+
     def reset(self) -> None:
         """Forget all calls; the script stays. Each simulation begins with this."""
         self._noted: list[Noted] = []

@@ -60,6 +60,23 @@ class Script:
         return silent and (self.base is None or self.base.is_mute)
 
     @property
+    def is_alike(self) -> bool:
+        """Whether all calls do the same, whatever they ask."""
+        acts = (self.otherwise, self.again, self.reconciles)
+        plain = not self.lines and all(a is None or a.does is None for a in acts)
+        return plain and (self.base is None or self.base.is_alike)
+
+    @property
+    def usual(self) -> object:
+        """What a call gives of which no line says anything; UNSET: nothing says it."""
+        act = self.otherwise
+        if act is not None and act.gives is not UNSET:
+            return act.gives
+        if act is None and self.base is not None:
+            return self.base.usual
+        return self.default
+
+    @property
     def unused(self) -> list[str]:
         """The lines that no call has fitted so far, if that is an error."""
         return [line.text for line in self.lines if self.strict and not line.uses]

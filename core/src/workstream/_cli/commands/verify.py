@@ -1,0 +1,202 @@
+"""Commands that play a plan's futures: ``verify`` all of them, ``rehearse`` one."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..._registry.registry import Registry
+from ..._values.display import display_lines
+from ..exit_codes import ExitCode
+from ..options import Command, json_option, settings_option
+from ..plan_file import read_plan_file, variable
+from ..streams import Refusal, print_json
+from .run import file_argument
+
+VARIABLE = "VERIFY"
+WIDEST = 120
+"""Columns of a timeline at most."""
+NARROWEST = 60
+MOST = 1_000
+"""Lines of a story at most."""
+
+most = functools.partial(click.IntRange, min=0)
+
+
+@click.command("verify", cls=Command)
+@file_argument
+@settings_option
+@click.option(
+    "--failures", type=most(), metavar="N", help="How many steps may go wrong."
+)
+@click.option(
+    "--crashes", type=most(), metavar="N", help="How often the engine may die."
+)
+@click.option("--stops", type=most(), metavar="N", help="How often somebody may stop.")
+@click.option(
+    "--at-most",
+    type=most(),
+    metavar="N",
+    help="Fail if more than N sequences can end touched and not completed.",
+)
+@click.option(
+    "--max-runs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many runs to make; what is left out is a sample.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many processes share the work; by default one a processor.",
+)
+@click.option("--only", metavar="FAULTS", help="One set of faults, as printed before.")
+@json_option
+def verify(
+    file: Path,
+    settings: tuple[str, ...],
+    at_most: int | None,
+    workers: int | None,
+    as_json: bool,
+    **bounds: Any,
+) -> int:
+    """Find the worst that can happen to a plan, and run nothing real.
+
+    FILE is as for `workstream run`. The command runs the plan in virtual time, again and
+    again, with every set of up to so many faults: one failure by default. It prints the
+    worst end for each number of faults. A variable VERIFY in FILE, a dict of arguments of
+    `workstream.testing.verify`, adds invariants, effects and bounds; options are stronger.
+
+    Exit status: 0 all invariants hold, 1 one is broken, 2 nothing was tried.
+    """
+    testing: Any = importlib.import_module("workstream.testing")
+    plan = read_plan_file(file, functools.cache(Registry.installed)).plan(settings)
+    told = _variable()
+    arguments: dict[str, Any] = {
+        **told,
+        **{name: value for name, value in bounds.items() if value is not None},
+        "workers": workers or _workers(told),
+    }
+    plugins = arguments.pop("plugins", ())
+    if at_most is not None:
+        rule = testing.at_most(at_most, "touched")
+        arguments["invariants"] = [*arguments.get("invariants", ()), rule]
+    try:
+        found = testing.verify(plan, *plugins, **arguments)
+    except testing.VerifyError as error:
+        found = error.verification
+    except (testing.SimulationError, TypeError) as error:
+        if isinstance(error, TypeError) and not told:
+            raise
+        raise Refusal(str(error)) from None
+    if as_json:
+        print_json(found.data())
+    else:
+        _print(found.story(width=_width()))
+    return ExitCode.COMPLETED if found.ok else ExitCode.FAILED
+
+
+@click.command("rehearse", cls=Command)
+@file_argument
+@settings_option
+@click.option(
+    "--fail", "fails", metavar="PATH", multiple=True, help="This action fails."
+)
+@click.option(
+    "--hang", "hangs", metavar="PATH", multiple=True, help="This action hangs."
+)
+@click.option(
+    "--kill-at",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    multiple=True,
+    help="The engine dies then, and somebody resumes the plan.",
+)
+@click.option(
+    "--stop-at",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Somebody asks the plan to stop then.",
+)
+@click.option(
+    "--takes",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long each call takes; by default a quarter of its timeout.",
+)
+@json_option
+def rehearse(
+    file: Path,
+    settings: tuple[str, ...],
+    as_json: bool,
+    **faults: Any,
+) -> int:
+    """Play one future of a plan in virtual time, and draw it.
+
+    FILE is as for `workstream run`. PATH is the end of an action's path, such as
+    "web-3 / Start". Nothing real is run or stored.
+
+    Exit status: that of `workstream run`, if it went so.
+    """
+    testing: Any = importlib.import_module("workstream.testing")
+    from ..exit_codes import code_of
+
+    plan = read_plan_file(file, functools.cache(Registry.installed)).plan(settings)
+    plugins = _variable().get("plugins", ())
+    try:
+        result = testing.rehearse(plan, *plugins, **faults)
+    except testing.SimulationError as error:
+        raise Refusal(str(error)) from None
+    code = code_of(result.plan.outcome)
+    if as_json:
+        print_json(
+            {
+                "plan": result.plan.name,
+                "outcome": result.plan.outcome.value,
+                "elapsed": result.elapsed,
+                "events": [
+                    {"time": event.time, "path": event.path, "what": event.what}
+                    for event in result.timeline.events
+                ],
+            }
+        )
+    else:
+        _print(result.timeline.draw(width=_width(), height=60))
+    return code
+
+
+def _variable() -> dict[str, Any]:
+    """What the file says of its verification."""
+    found = variable(VARIABLE)
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping):
+        message = (
+            f"{VARIABLE} is of type {type(found).__name__}: let it be a dict of "
+            "arguments of workstream.testing.verify"
+        )
+        raise Refusal(message)
+    told: dict[Any, Any] = dict(found)  # pyright: ignore[reportUnknownArgumentType]
+    return {str(name): value for name, value in told.items()}
+
+
+def _workers(told: Mapping[str, Any]) -> int:
+    return int(told.get("workers", os.cpu_count() or 1))
+
+
+def _width() -> int:
+    return max(NARROWEST, min(shutil.get_terminal_size().columns, WIDEST))
+
+
+def _print(text: str) -> None:
+    lines = display_lines(text, limit=WIDEST * 2, most=MOST)
+    sys.stdout.write("\n".join(lines) + "\n")

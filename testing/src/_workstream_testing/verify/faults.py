@@ -1,0 +1,150 @@
+"""What can go wrong: a fault says of one moment of a run that something happens there."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from workstream._values.durations import duration_text
+
+from ..problems import SimulationError
+
+__all__ = ["BY_TIME", "Fault", "Kind", "faults_of", "replay_of"]
+
+BY_TIME = "by the clock"
+"""What a crash says that comes at a time, and not right after a write."""
+
+
+class Kind(enum.Enum):
+    """What kind of thing goes wrong."""
+
+    FAILS = "fails"
+    """An action fails, and no retry helps."""
+    FAILS_ONCE = "fails once"
+    """One attempt fails; a retry may succeed."""
+    HANGS = "hangs"
+    """Every attempt hangs until its timeout."""
+    RED = "turns red"
+    """A check fails from a moment on."""
+    CRASH = "crash"
+    """The engine dies right after a write, and somebody resumes the plan."""
+    STOP = "stop"
+    """Somebody asks the plan to stop."""
+
+
+@attrs.frozen
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        kind: What happens.
+        path: The object that it happens to: an action, or what a crash's last write is
+            about; of a stop, the action whose start comes right before it.
+        position: The object's place in walk order.
+        attempt: Which attempt fails, or begins or ends in the last write.
+        at: When, in seconds: of a check that turns red, and of a stop.
+        what: What the last write before a crash stores of the object.
+        lost: Whether a plugin that is asked after the crash cannot tell what became of
+            its work (R-7); otherwise it says that the work was not done.
+    """
+
+    kind: Kind
+    path: str
+    position: int
+    attempt: int = 1
+    at: float = 0.0
+    what: str = ""
+    lost: bool = False
+
+    def __str__(self) -> str:
+        if self.what == BY_TIME:
+            return f"the engine dies after {duration_text(self.at)}"
+        if self.kind is Kind.CRASH:
+            then = ", and plugins cannot tell what became of it" if self.lost else ""
+            return f"the engine dies when {self.path} {self.what} was stored{then}"
+        if self.kind is Kind.STOP:
+            return f"a stop is asked for after {duration_text(self.at)}"
+        if self.kind is Kind.RED:
+            return f"{self.path} turns red after {duration_text(self.at)}"
+        if self.kind is Kind.FAILS_ONCE:
+            return f"{self.path} fails once (attempt {self.attempt})"
+        if self.kind is Kind.HANGS:
+            return f"{self.path} hangs until its timeout"
+        return f"{self.path} fails"
+
+    def data(self) -> dict[str, Any]:
+        """The fault as JSON has it."""
+        found: dict[str, Any] = {"kind": self.kind.value, "path": self.path}
+        if self.kind is Kind.FAILS_ONCE:
+            found["attempt"] = self.attempt
+        if self.kind in (Kind.RED, Kind.STOP):
+            found["at"] = self.at
+        if self.kind is Kind.CRASH:
+            found |= {"stored": self.what, "lost": self.lost}
+        return found
+
+
+_WORDS: dict[str, Kind] = {
+    "fail": Kind.FAILS,
+    "once": Kind.FAILS_ONCE,
+    "hang": Kind.HANGS,
+    "red": Kind.RED,
+    "crash": Kind.CRASH,
+    "stop": Kind.STOP,
+}
+_BY_KIND = {kind: word for word, kind in _WORDS.items()}
+
+
+def replay_of(faults: Sequence[Fault]) -> str:
+    """The text of a set of faults: ``fail@7#1,crash@9#1:which began``."""
+    return ",".join(map(_one, faults)) or "none"
+
+
+def _one(fault: Fault) -> str:
+    text = f"{_BY_KIND[fault.kind]}@{fault.position}"
+    if fault.kind in (Kind.RED, Kind.STOP):
+        return f"{text}#{fault.at!r}"
+    text += f"#{fault.attempt}"
+    if fault.kind is Kind.CRASH:
+        text += f":{fault.what}{'!' if fault.lost else ''}"
+    return text
+
+
+def faults_of(text: str, paths: Sequence[str]) -> tuple[Fault, ...]:
+    """The faults that a text stands for.
+
+    Args:
+        text: As ``replay_of`` wrote it.
+        paths: The paths of the plan's objects.
+
+    Raises:
+        SimulationError: It is no such text, or not one for this plan.
+    """
+    if text == "none":
+        return ()
+    try:
+        return tuple(_parsed(part, paths) for part in text.split(","))
+    except (KeyError, ValueError, IndexError):
+        message = (
+            f"only={text!r} names no faults of this plan: give a text that verify has "
+            "printed for it, such as 'fail@7#1,hang@9#1'"
+        )
+        raise SimulationError(message) from None
+
+
+def _parsed(part: str, paths: Sequence[str]) -> Fault:
+    head, _, what = part.partition(":")
+    word, _, rest = head.partition("@")
+    place, _, number = rest.partition("#")
+    kind, position = _WORDS[word], int(place)
+    if position < 0:
+        raise IndexError(position)
+    path = paths[position]
+    if kind in (Kind.RED, Kind.STOP):
+        return Fault(kind, path, position, at=float(number))
+    lost = what.endswith("!")
+    text = what.removesuffix("!")
+    return Fault(kind, path, position, int(number), what=text, lost=lost)

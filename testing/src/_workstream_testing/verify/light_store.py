@@ -1,0 +1,111 @@
+"""A store for runs that die: it keeps what was durable as objects, without encoding it.
+
+What a crash leaves is what the vault was told before it. A ``MemoryVault`` keeps that as
+bytes, which is the truth and takes time; this one keeps copies. A test sees that both
+leave the same plan.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from workstream._plan.plan import BaseAction, Node, Plan
+from workstream._plan.walk import position_of
+from workstream._protocols.vault import PlanRow, Write
+from workstream._values.state import Attempt, State, Status
+
+from ..virtual.loop_errors import Abandon
+
+__all__ = ["Kept", "LightCodec", "LightVault", "reset"]
+
+
+@attrs.frozen
+class Kept:
+    """One object as it was when it was recorded."""
+
+    position: int
+    state: State
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def last(self) -> Attempt | None:
+        """An action's latest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+
+class LightCodec:
+    """Records objects by copying them."""
+
+    def record_of(self, node: Node) -> Any:
+        """The object as it is now."""
+        attempts: tuple[Attempt, ...] = ()
+        if isinstance(node, BaseAction) and node.attempts:
+            # Only the latest one may still change.
+            attempts = (*node.attempts[:-1], copy.copy(node.attempts[-1]))
+        return Kept(position_of(node), copy.copy(node.state), attempts)
+
+
+class LightVault:
+    """Keeps the latest state of each object, and dies where it is told to.
+
+    Attributes:
+        kept: The objects, by position.
+        row: The plan's own state.
+    """
+
+    def __init__(self, seen: Callable[[Any], bool]) -> None:
+        """Make one.
+
+        Args:
+            seen: Is told the last change of each write, and answers whether the engine
+                dies right after it.
+        """
+        self.kept: dict[int, Kept] = {}
+        self.row: PlanRow | None = None
+        self._seen = seen
+
+    async def write(self, writes: Sequence[Write]) -> list[None]:
+        """See ``Vault.write``."""
+        for write in writes:
+            self.keep(write.changes)
+            if self._seen(write.changes[-1]):
+                raise Abandon
+        return [None for _ in writes]
+
+    def keep(self, changes: Sequence[Any]) -> None:
+        """Make changes durable."""
+        for change in changes:
+            if isinstance(change, PlanRow):
+                self.row = change
+            else:
+                self.kept[change.position] = change
+
+    def restore(self, plan: Plan, nodes: Sequence[Node]) -> None:
+        """Make the plan what was durable."""
+        reset(plan, nodes)
+        for position, kept in self.kept.items():
+            node = nodes[position]
+            node.state = copy.copy(kept.state)
+            if isinstance(node, BaseAction):
+                node.attempts = [copy.copy(attempt) for attempt in kept.attempts]
+        row = self.row
+        if row is not None:
+            plan.state = State(row.status, row.started, row.ended)
+            plan.reasons = row.reasons
+            plan.stopping = row.stopping
+
+
+def reset(plan: Plan, nodes: Sequence[Node]) -> None:
+    """Make the plan as if it had never been run."""
+    for node in nodes:
+        if node.state.status is not Status.NOT_STARTED:
+            node.state = State()
+        if isinstance(node, BaseAction) and node.attempts:
+            node.attempts = []
+    plan.reasons = ()
+    plan.stopping = False
+    plan.runtime_update = None

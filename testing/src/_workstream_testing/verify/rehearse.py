@@ -1,0 +1,105 @@
+"""``rehearse``: one future of a plan, played in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from workstream._plan.plan import Plan
+
+from ..problems import SimulationError, says_all
+from ..simulation.history import History
+from ..simulation.simulation import Simulation
+from ..simulation.simulator import MONTH
+from ..virtual.virtual_time import START
+from .faults import BY_TIME, Fault, Kind
+from .trials import Budget, Trials
+
+__all__ = ["rehearse"]
+
+__tracebackhide__ = says_all
+
+SHOWN = 5
+"""How many paths a message names."""
+
+
+def rehearse(
+    plan: Plan,
+    *plugins: Any,
+    fails: Iterable[str] = (),
+    hangs: Iterable[str] = (),
+    kill_at: Iterable[float] = (),
+    stop_at: float | None = None,
+    takes: float | None = None,
+    durations: Mapping[str, float] | None = None,
+    max_time: float = MONTH,
+) -> Simulation:
+    """Play one future of a plan: what fails, when the engine dies, when it is stopped.
+
+    ::
+
+        print(rehearse(rollout(20), fails=["web-3 / Start"], kill_at=[12]).timeline)
+
+    Args:
+        plan: The plan.
+        plugins: As for ``fake_all``.
+        fails: The actions that fail, by their paths or the ends of them.
+        hangs: The actions that hang until their timeout, likewise.
+        kill_at: When the engine dies, in seconds; it is resumed at once.
+        stop_at: When somebody asks the plan to stop, in seconds.
+        takes: Seconds that a call takes, where nothing else is said; by default a
+            quarter of its timeout.
+        durations: How long actions take, by their paths or the ends of them.
+        max_time: Seconds of virtual time after which it is given up.
+
+    Returns:
+        How it ends; ``timeline`` draws it.
+
+    Raises:
+        SimulationError: A path names no action, or several; or the plan does not end.
+        ScriptError: A plugin cannot be faked.
+        ValidationError: The plan could not be submitted.
+    """
+    trials = Trials(
+        plan,
+        plugins,
+        invariants=lambda world: [],
+        takes=takes,
+        durations=durations or {},
+        max_time=max_time,
+    )
+    named = [(path, Kind.FAILS) for path in fails]
+    named += [(path, Kind.HANGS) for path in hangs]
+    faults: list[Fault] = []
+    problems: list[str] = []
+    for path, kind in named:
+        found = trials.places_of(path)
+        if len(found) == 1:
+            faults.append(Fault(kind, trials.paths[found[0]], found[0]))
+        else:
+            problems.append(_problem(path, [trials.paths[place] for place in found]))
+    for name, times in (("kill_at", kill_at), ("stop_at", [stop_at or 0.0])):
+        problems += [f"{name} is {t!r}: it must be 0 or more" for t in times if t < 0]
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        message = f"plan {plan.name!r} cannot be rehearsed like this:\n{lines}"
+        raise SimulationError(message)
+    faults += [
+        Fault(Kind.CRASH, plan.name, 0, at=time, what=BY_TIME)
+        for time in sorted(kill_at)
+    ]
+    if stop_at is not None:
+        faults.append(Fault(Kind.STOP, plan.name, 0, at=stop_at))
+    history = History(trials.plan, START)
+    trial = trials.run(tuple(faults), Budget(0, 0, 0), history=history)
+    if trial.endless:
+        message = f"plan {plan.name!r} does not end: {trial.endless}"
+        raise SimulationError(message)
+    return Simulation(trials.plan, history, 0)
+
+
+def _problem(path: str, found: list[str]) -> str:
+    if not found:
+        return f"no action's path ends in {path!r}"
+    some = ", ".join(found[:SHOWN]) + (" and more" if len(found) > SHOWN else "")
+    return f"{path!r} may be {some}: write more of the path"

@@ -1,0 +1,380 @@
+"""One trial on its way: the lives of one run, and the moments that its log keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import attrs
+
+from workstream._interpreter import recovery
+from workstream._plan.plan import BaseAction, CheckAction, Plan
+from workstream._protocols.vault import PlanRow
+from workstream._values.state import OnInterrupt, State, Status
+
+from ..problems import SimulationError
+from ..simulation.history import History
+from ..simulation.simulated_runtime import SimulatedRuntime, Store
+from ..virtual.loop import Loop, current_loop
+from ..virtual.loop_errors import Abandon
+from ..virtual.virtual_time import START
+from .faults import BY_TIME, Fault, Kind
+from .invariants import Rule
+from .light_store import Kept, LightCodec, LightVault
+from .signatures import Signatures
+from .world import Facts
+
+if TYPE_CHECKING:
+    from .trials import Trials
+
+__all__ = ["Budget", "Moment", "Run"]
+
+Moment: TypeAlias = tuple[Fault, object]
+"""A fault that could follow, and what tells its moment from others."""
+
+
+@attrs.frozen
+class Budget:
+    """How many more things may go wrong."""
+
+    failures: int
+    crashes: int
+    stops: int
+
+    def after(self, fault: Fault) -> Budget:
+        """What is left after a fault."""
+        if fault.kind is Kind.CRASH:
+            return attrs.evolve(self, crashes=self.crashes - 1)
+        if fault.kind is Kind.STOP:
+            return attrs.evolve(self, stops=self.stops - 1)
+        return attrs.evolve(self, failures=self.failures - 1)
+
+    @property
+    def total(self) -> int:
+        """All together."""
+        return self.failures + self.crashes + self.stops
+
+
+class _Quiet(History):
+    """A history of which nobody will ask."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan, START)
+        self.note = _ignore
+
+    def called(self, action: BaseAction, attempt: Any, time: float) -> None:
+        """Note nothing."""
+
+
+def _ignore(entry: object) -> None:
+    """Note nothing."""
+
+
+@attrs.define
+class _Entry:
+    """A moment of a run at which something else could have gone wrong."""
+
+    time: float
+    position: int
+    attempt: int
+    key: object
+    what: str = ""
+    reconciles: bool = False
+
+
+class Run:
+    """One trial on its way."""
+
+    def __init__(
+        self,
+        trials: Trials,
+        faults: tuple[Fault, ...],
+        budget: Budget,
+        signatures: Signatures | None,
+        history: History | None,
+    ) -> None:
+        self.trials = trials
+        self.budget = budget
+        self.history = history or _Quiet(trials.plan)
+        self.time = 0.0
+        self.lost = False
+        self.facts: Facts = dict(trials.world.first)
+        self.excess = [0] * len(trials.invariants)
+        self._always = [
+            (n, each)
+            for n, each in enumerate(trials.invariants)
+            if isinstance(each, Rule) and each.always
+        ]
+        self._log: list[_Entry] = []
+        self._since = 0
+        self._left = set(range(len(faults)))
+        self._faults = faults
+        self._armed: dict[int, list[int]] = {}
+        for number, fault in enumerate(faults):
+            if fault.kind not in (Kind.CRASH, Kind.STOP):
+                self._armed.setdefault(fault.position, []).append(number)
+        self._crashes = [n for n, f in enumerate(faults) if f.kind is Kind.CRASH]
+        self._stops = [n for n, f in enumerate(faults) if f.kind is Kind.STOP]
+        self._signatures = signatures
+        self._writes: set[tuple[int, int, str]] = set()
+        self._vault = LightVault(self._stored)
+        self._asked = False
+        self._judge_facts()
+
+    @property
+    def reached(self) -> bool:
+        """Whether all faults came to pass."""
+        return not self._left
+
+    # --- lives ------------------------------------------------------------------------
+
+    def go(self, choose: Callable[[int], int] | None) -> None:
+        """Run the plan to its end, over all crashes."""
+        trials = self.trials
+        plan = trials.plan
+        trials.begin()
+        plan.submitted = START
+        vault = self._vault
+        stores = bool(self._crashes or self.budget.crashes)
+        plan.state = State(Status.RUNNING, START)
+        self.history.note((0.0, plan, plan.state.status, None, 0, False))
+        while True:
+            loop = Loop(time=self.time, choose=choose, max_time=trials.max_time)
+            store = Store(cast("Any", vault), _id(plan), 0) if stores else None
+            runtime = SimulatedRuntime(plan, loop, trials.settings(self.history), store)
+            for number in self._stops:
+                self._plan_stop(number, loop, runtime)
+            for number in self._crashes:
+                if self._faults[number].what == BY_TIME and number in self._left:
+                    self._plan_death(number, loop)
+            try:
+                loop.run(runtime.run)
+            except Abandon as error:
+                if error.reason is not None:
+                    raise error.reason from None
+                self.time = self.history.end = loop.time
+                self._recover(vault)
+                if plan.state.status.is_terminal:
+                    return
+                continue
+            finally:
+                self.time = self.history.end = loop.time
+            return
+
+    def _recover(self, vault: LightVault) -> None:
+        trials = self.trials
+        self.history.crashed(self.time)
+        vault.restore(trials.plan, trials.nodes)
+        if self._signatures is not None:
+            self._signatures.forget()
+        now = self.history.start + _seconds(self.time)
+        changed = recovery.put_in_order(
+            trials.plan, trials.on_interrupt, now, stop_requested=self._asked
+        )
+        codec = LightCodec()
+        for node in changed:
+            self.history.note((self.time, node, node.state.status, None, 0, False))
+            if node is not trials.plan:
+                vault.keep([codec.record_of(node)])
+
+    def _plan_stop(self, number: int, loop: Loop, runtime: SimulatedRuntime) -> None:
+        if number not in self._left:
+            return
+        fault = self._faults[number]
+
+        async def stop() -> None:
+            self._strike(number)
+            self._asked = True
+            runtime.stop()
+
+        loop.call_at(max(fault.at, loop.time), lambda: loop.begin(stop))
+
+    def _plan_death(self, number: int, loop: Loop) -> None:
+        async def die() -> None:
+            self._strike(number)
+            raise Abandon
+
+        at = max(self._faults[number].at, loop.time)
+        loop.call_at(at, lambda: loop.begin(die))
+
+    def _strike(self, number: int) -> None:
+        if number in self._left:
+            self._left.discard(number)
+            self._since = len(self._log)
+
+    # --- what plugins and the store tell ----------------------------------------------
+
+    def called(self, position: int, attempt: int) -> Fault | None:
+        """A plugin is called: what goes wrong with it."""
+        time = _time()
+        if self._signatures is not None:
+            self._signatures.called(position)
+        found: Fault | None = None
+        for number in self._armed.get(position, ()):
+            fault = self._faults[number]
+            if _strikes(fault, attempt, time):
+                found = fault
+                if self._signatures is not None:
+                    self._signatures.doomed[position] = fault.kind
+        if self.budget.total and not self._left:
+            key = self._key(time, position)
+            self._log.append(_Entry(time, position, attempt, key))
+        if found is not None:
+            # Behind the moment itself: what follows a fault comes after it.
+            self._strike(self._faults.index(found))
+        if self.trials.world.begun(self.facts, position):
+            self._judge_facts()
+        return found
+
+    def ended(self, position: int, *, ok: bool) -> None:
+        """A plugin has ended."""
+        if ok and self.trials.world.done(self.facts, position):
+            self._judge_facts()
+
+    def _stored(self, change: Any) -> bool:
+        """A write is durable; whether the engine dies now."""
+        if not (self._crashes or self.budget.crashes):
+            return False
+        position, attempt, what = _told(change)
+        identity = (position, attempt, what)
+        for number in self._crashes:
+            fault = self._faults[number]
+            if number in self._left:
+                if any(before in self._left for before in range(number)):
+                    return False
+                if (fault.position, fault.attempt, fault.what) != identity:
+                    return False
+                self._strike(number)
+                self.lost = fault.lost
+                return True
+        if self.budget.crashes and not self._left and identity not in self._writes:
+            self._writes.add(identity)
+            time = _time()
+            key = self._key(time, position, what)
+            entry = _Entry(time, position, attempt, key, what, self._reconciles())
+            self._log.append(entry)
+        return False
+
+    def _reconciles(self) -> bool:
+        """Whether a crash would have a plugin asked what became of its work."""
+        return any(
+            isinstance(node, BaseAction)
+            and node.state.status is Status.RUNNING
+            and self.trials.on_interrupt(node) is OnInterrupt.RECONCILE
+            for node in self.trials.shape.running()
+        )
+
+    def _key(self, time: float, position: int, what: str = "") -> object:
+        """What this moment has in common with those that are alike."""
+        if self._signatures is None:
+            return None
+        shape = self.trials.shape
+        place = None if position in shape.sequence_of else position
+        kept: object = None
+        if what:
+            # What a crash leaves is what was stored, not what is.
+            kept = tuple(self._signatures.stored(self._vault.kept))
+        shared = tuple(
+            sorted((k, repr(self.facts[k])) for k in self.trials.world.shared)
+        )
+        signature = self._signatures.of(round(time, 6))
+        return hash((signature, place, what, kept, shared, tuple(self.excess)))
+
+    def _judge_facts(self) -> None:
+        for number, rule in self._always:
+            self.excess[number] = max(self.excess[number], rule.excess(self.facts))
+
+    # --- what could go wrong next -------------------------------------------------------
+
+    def moments(self, kinds: frozenset[Kind]) -> Iterator[Moment]:
+        """Every fault that could come after those that came, in order."""
+        stops: set[float] = set()
+        over = {
+            f.position
+            for f in self._faults
+            if f.kind in (Kind.FAILS, Kind.HANGS, Kind.RED)
+        }
+        for entry in self._log[self._since :]:
+            path = self.trials.paths[entry.position]
+            if entry.what:
+                for lost in (False, True)[: 1 + entry.reconciles]:
+                    yield self._moment(
+                        entry,
+                        Fault(
+                            Kind.CRASH,
+                            path,
+                            entry.position,
+                            entry.attempt,
+                            what=entry.what,
+                            lost=lost,
+                        ),
+                    )
+                continue
+            if self.budget.failures and entry.position not in over:
+                for fault in self._failures(entry, path):
+                    if fault.kind in kinds:
+                        yield self._moment(entry, fault)
+            if self.budget.stops and entry.time not in stops:
+                stops.add(entry.time)
+                yield self._moment(
+                    entry, Fault(Kind.STOP, path, entry.position, at=entry.time)
+                )
+
+    def _moment(self, entry: _Entry, fault: Fault) -> Moment:
+        key = None
+        if entry.key is not None:
+            key = (entry.key, fault.kind, fault.lost)
+        return fault, key
+
+    def _failures(self, entry: _Entry, path: str) -> list[Fault]:
+        node = self.trials.nodes[entry.position]
+        place = entry.position
+        if isinstance(node, CheckAction) and self.trials.is_looping(place):
+            return [Fault(Kind.RED, path, place, at=entry.time)]
+        found = [Fault(Kind.FAILS, path, place, entry.attempt)]
+        assert isinstance(node, BaseAction), "only actions are called"
+        if node.retries != 0:
+            # Without retries one failure is one for good.
+            found.append(Fault(Kind.FAILS_ONCE, path, place, entry.attempt))
+        if node.timeout < float("inf"):
+            found.append(Fault(Kind.HANGS, path, place, entry.attempt))
+        return found
+
+
+def _strikes(fault: Fault, attempt: int, time: float) -> bool:
+    if fault.kind is Kind.RED:
+        return time >= fault.at
+    if fault.kind is Kind.FAILS_ONCE:
+        return attempt == fault.attempt
+    return attempt >= fault.attempt
+
+
+def _told(change: Any) -> tuple[int, int, str]:
+    """What tells a write from others: its last change."""
+    if isinstance(change, PlanRow):
+        word = "with its stop" if change.stopping else "as " + change.status.word
+        return 0, 0, word
+    kept = cast("Kept", change)
+    last = kept.last
+    if last is None:
+        return kept.position, 0, "as " + kept.state.status.word
+    number = len(kept.attempts)
+    word = "which began" if last.ended is None else "as " + kept.state.status.word
+    return kept.position, number, word if number == 1 else f"{word} ({number})"
+
+
+def _time() -> float:
+    loop = current_loop()
+    return 0.0 if loop is None else loop.time
+
+
+def _id(plan: Plan) -> Any:
+    if plan.id is None:
+        message = "the plan has its ids"
+        raise SimulationError(message)
+    return plan.id
+
+
+def _seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)

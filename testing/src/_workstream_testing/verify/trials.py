@@ -1,0 +1,349 @@
+"""Trials: one plan run again and again, each time with other faults.
+
+A trial runs the engine's own interpreter in virtual time. What does not change between
+trials is made once: the plan, its paths, its plugins; a trial only puts the plan's
+states back. Every trial keeps a log of the moments at which something else could have
+gone wrong: those are where the search goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from workstream._attempts.verbs import on_interrupt_by
+from workstream._codec.codec import Codec
+from workstream._plan.paths import SEPARATOR, paths
+from workstream._plan.plan import BaseAction, Checks, Node, Plan
+from workstream._plan.walk import POSITION_MASK, position_of, walk
+from workstream._plan.walk import actions as plan_actions
+from workstream._protocols.plugin import NOT_DONE, can_reconcile
+from workstream._registry.registry import Registry
+from workstream._values.state import OnInterrupt, PluginError
+
+from ..fakes.fake_all import fake_all
+from ..fakes.fakes import FakePlugin
+from ..simulation.history import History
+from ..simulation.simulated_runtime import (
+    SimulationSettings,
+    Storable,
+)
+from ..simulation.simulator import HALF, MONTH, fresh
+from ..virtual.loop_errors import EndlessError
+from ..virtual.schedules import Seed, chooser
+from ..virtual.virtual_time import START
+from ..virtual.waiting import sleeping
+from .faults import Fault, Kind
+from .invariants import End, Invariant, Rule
+from .light_store import LightCodec, reset
+from .runs import Budget, Moment, Run
+from .signatures import Shape, Signatures
+from .world import Effect, Facts, World
+
+__all__ = ["Budget", "Moment", "Trial", "Trials"]
+
+SHARE = 0.25
+"""How much of its timeout an action takes where nothing else is said."""
+LONGEST = 60.0
+"""Seconds that it takes at most."""
+
+WORK_TO_DO = "there is work to do"
+NOT_KNOWN = "nobody can tell what became of it"
+FAILS, FAILS_ONCE = "it fails", "it fails once"
+
+
+@attrs.define
+class Trial:
+    """How one run with faults ended.
+
+    Attributes:
+        faults: What went wrong.
+        reached: Whether all of it came to pass.
+        touched: How many sequences began and did not complete.
+        excess: By how much each invariant is broken.
+        said: What functions said of the ends that they refuse.
+        endless: Why it does not end; "": it does.
+        moments: What could go wrong next.
+    """
+
+    faults: tuple[Fault, ...]
+    reached: bool = True
+    touched: int = 0
+    excess: tuple[int, ...] = ()
+    said: tuple[str, ...] = ()
+    endless: str = ""
+    moments: list[Moment] = attrs.Factory(list[Moment])
+
+    @property
+    def harm(self) -> tuple[int, int, int]:
+        """How bad the end is; larger is worse."""
+        return (bool(self.endless), sum(self.excess), self.touched)
+
+
+class Trials:
+    """Runs one plan with faults.
+
+    Attributes:
+        plan: The plan, as by submit; its states are those of the latest trial.
+        paths: The path of each object, by its place in walk order.
+        world: What its actions do to the world.
+        began: When each action begins if nothing goes wrong, by its place.
+        usual_facts: The facts at the end if nothing goes wrong.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        plugins: Sequence[Any],
+        *,
+        invariants: Callable[[World], list[Invariant]],
+        effects: Sequence[Effect] = (),
+        starts: dict[str, object] | None = None,
+        takes: float | None = None,
+        durations: Mapping[str, float] | None = None,
+        kinds: frozenset[Kind] = frozenset(Kind),
+        max_time: float = MONTH,
+    ) -> None:
+        """Make all that trials have in common."""
+        given = {each.name for each in plugins if isinstance(each, FakePlugin)}
+        self._bases: dict[str, Any] = {p.name: p for p in fake_all(plan, *plugins)}
+        self._given = given
+        made: list[Any] = [self._faulty(base) for base in self._bases.values()]
+        self._registry = Registry(made)
+        self.plan = fresh(plan, self._registry)
+        self.nodes: list[Node] = [item.node for item in walk(self.plan)]
+        self.paths = [path for path, _ in paths(self.plan)]
+        self.world = World(
+            self.plan, self.paths, effects, starts or {}, self._plugins(plugins)
+        )
+        self.invariants = invariants(self.world)
+        own = {
+            name
+            for name, base in self._bases.items()
+            if name in given and not base.answers_alike
+        }
+        self.shape = Shape(self.plan, self.world, own)
+        self._takes = {
+            position_of(action): _takes(action, takes)
+            for action in plan_actions(self.plan)
+        }
+        for path, seconds in (durations or {}).items():
+            for place in self.places_of(path):
+                self._takes[place] = seconds
+        self._kinds = kinds
+        self._max_time = max_time
+        codec = Codec(self._registry)
+        self._storable = Storable(codec)
+        self._light: Any = LightCodec()
+        self._on_interrupt = on_interrupt_by(self._registry)
+        self._bypass = _bypass_checks(self.plan)
+        self._looping = _looping_checks(self.plan)
+        self._run: Run | None = None
+        self.began: dict[int, float] = {}
+        self.usual_facts: Facts = {}
+
+    def _plugins(self, plugins: Sequence[Any]) -> dict[str, Any]:
+        installed = Registry.installed()
+        originals = {each.name: each for each in plugins}
+        return {
+            name: originals.get(name) or installed.get(name) for name in self._bases
+        }
+
+    # --- plugins --------------------------------------------------------------------
+
+    def _faulty(self, base: Any) -> Any:
+        """A plugin that does what the present trial says, and its base the rest."""
+        made: Any = FakePlugin(base, strict=False)
+        scripted = base.name in self._given
+        answer = None if scripted else base.usual_response
+
+        async def execute(context: Any, request: Any) -> object:
+            run = self._run
+            assert run is not None, "a plugin is called by a trial"
+            position: int = context.action_id.int & POSITION_MASK
+            fault = run.called(position, context.attempt)
+            try:
+                if fault is not None:
+                    await self._go_wrong(fault, position)
+                if scripted:
+                    response = await base.execute(context, request)
+                else:
+                    await sleeping(self._takes[position])
+                    if position in self._bypass:
+                        raise PluginError(WORK_TO_DO, permanent=True)
+                    response = answer
+            except BaseException:
+                run.ended(position, ok=False)
+                raise
+            run.ended(position, ok=True)
+            return response
+
+        async def reconcile(context: Any, request: Any) -> object:
+            run = self._run
+            assert run is not None, "a plugin is called by a trial"
+            if run.lost:
+                raise PluginError(NOT_KNOWN, permanent=True)
+            if scripted:
+                return await base.reconcile(context, request)
+            return NOT_DONE
+
+        made.execute = execute
+        if can_reconcile(made):
+            made.reconcile = reconcile
+        return made
+
+    async def _go_wrong(self, fault: Fault, position: int) -> None:
+        if fault.kind is Kind.HANGS:
+            await sleeping(float("inf"))
+        await sleeping(self._takes[position])
+        if fault.kind is Kind.FAILS_ONCE:
+            raise PluginError(FAILS_ONCE)
+        raise PluginError(FAILS, permanent=True)
+
+    # --- trials -----------------------------------------------------------------------
+
+    def run(
+        self,
+        faults: tuple[Fault, ...],
+        budget: Budget,
+        *,
+        merge: bool = False,
+        seed: Seed = 0,
+        history: History | None = None,
+    ) -> Trial:
+        """Run the plan with these faults.
+
+        Args:
+            faults: What goes wrong, in the order in which it does.
+            budget: How much more may go wrong: whether moments are collected.
+            merge: Whether moments that are alike count as one.
+            seed: Chooses the order of simultaneous events.
+            history: Notes all that happens, for a story; None: nothing does.
+        """
+        reset(self.plan, self.nodes)
+        signatures = Signatures(self.shape) if merge else None
+        run = Run(self, faults, budget, signatures, history)
+        self._run = run
+        trial = Trial(faults)
+        try:
+            run.go(chooser(seed))
+        except EndlessError as error:
+            trial.endless = str(error)
+        self._judge(run, trial)
+        if not faults and not self.began:
+            self._note_times()
+            self.usual_facts = run.facts
+        if trial.reached and budget.total:
+            trial.moments = list(run.moments(self._kinds))
+        return trial
+
+    def _note_times(self) -> None:
+        for place, node in enumerate(self.nodes):
+            if isinstance(node, BaseAction) and node.attempts:
+                started = node.attempts[0].started
+                self.began[place] = (started - START).total_seconds()
+
+    def _judge(self, run: Run, trial: Trial) -> None:
+        trial.reached = run.reached
+        touched = self.shape.touched()
+        trial.touched = len(touched)
+        end: End | None = None
+        excess: list[int] = []
+        said: list[str] = []
+        for number, each in enumerate(self.invariants):
+            if isinstance(each, Rule):
+                if each.counts_touched is not None:
+                    excess.append(max(len(touched) - each.counts_touched, 0))
+                elif each.always:
+                    excess.append(run.excess[number])
+                else:
+                    excess.append(each.excess(run.facts))
+                continue
+            end = end or End(
+                self.plan, trial.faults, tuple(touched), run.facts, run.time
+            )
+            answer = _answer(each, end)
+            excess.append(0 if answer is None else 1)
+            if answer:
+                said.append(answer)
+        trial.excess, trial.said = tuple(excess), tuple(said)
+
+    def settings(self, history: History) -> SimulationSettings:
+        """What the lives of one trial share."""
+        return SimulationSettings(
+            plugins=self._registry,
+            codec=self._light,
+            history=history,
+            random=_middle,
+            storable=self._storable,
+        )
+
+    def on_interrupt(self, action: BaseAction) -> OnInterrupt:
+        """What an interrupted attempt of the action means (R-7)."""
+        return self._on_interrupt(action)
+
+    def is_looping(self, position: int) -> bool:
+        """Whether the action is a continuous check."""
+        return position in self._looping
+
+    def places_of(self, path: str) -> list[int]:
+        """The places of the actions whose path is this, or ends so."""
+        return [
+            place
+            for place, found in enumerate(self.paths)
+            if (found == path or found.endswith(SEPARATOR + path))
+            and isinstance(self.nodes[place], BaseAction)
+        ]
+
+    def begin(self) -> None:
+        """Make fakes that were given forget what they did."""
+        for base in self._bases.values():
+            if isinstance(base, FakePlugin) and base.name in self._given:
+                base.reset()
+
+    @property
+    def max_time(self) -> float:
+        """Seconds of virtual time after which a trial is given up."""
+        return self._max_time
+
+
+def _answer(function: Callable[[End], object], end: End) -> str | None:
+    """What a function has against an end; None: nothing."""
+    try:
+        found = function(end)
+    except AssertionError as error:
+        return str(error) or "an assertion fails"
+    return "it returned False" if found is False else None
+
+
+def _takes(action: BaseAction, seconds: float | None) -> float:
+    if seconds is not None:
+        return min(seconds, action.timeout)
+    return min(action.timeout * SHARE, LONGEST)
+
+
+def _bypass_checks(plan: Plan) -> set[int]:
+    """Bypass checks say that there is work: otherwise nothing would be verified."""
+    return _checks(plan, "bypass_checks")
+
+
+def _looping_checks(plan: Plan) -> set[int]:
+    return _checks(plan, "cont_checks")
+
+
+def _checks(plan: Plan, kind: str) -> set[int]:
+    groups: list[Checks | None] = [
+        getattr(owner, kind) for owner in (plan, *plan.blocks)
+    ]
+    return {
+        position_of(check)
+        for group in groups
+        if group is not None
+        for check in group.actions
+    }
+
+
+def _middle() -> float:
+    return HALF

@@ -1,0 +1,414 @@
+"""``verify``: what is the worst that can happen to a plan?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from workstream._plan.plan import Block, Plan
+from workstream._values.state import HaltAfter
+
+from ..problems import SimulationError, VerifyError, says_all
+from ..simulation.history import History
+from ..simulation.simulation import Simulation
+from ..simulation.simulator import MONTH
+from ..virtual.schedules import Seed
+from ..virtual.virtual_time import START
+from .faults import Fault, Kind, faults_of, replay_of
+from .invariants import Invariant, Rule, checked
+from .search import Search, searched
+from .trials import Budget, Trial, Trials
+from .verification import Broken, Suggestion, Verification, Worst
+from .waves import Cut, cut, lifted
+from .world import Effect, World
+
+__all__ = ["verify"]
+
+__tracebackhide__ = says_all
+
+MAX_RUNS = 20_000
+"""How many runs a verification may make unless told otherwise."""
+TRIES = 0.2
+"""How many runs, as a share of all, the suggestions may take together."""
+
+_ONE_OF_EACH = frozenset(Kind) - {Kind.CRASH, Kind.STOP}
+
+
+def verify(
+    plan: Plan,
+    *plugins: Any,
+    invariants: Iterable[Invariant] = (),
+    effects: Sequence[Effect] = (),
+    starts: Mapping[str, object] | None = None,
+    failures: int = 1,
+    crashes: int = 0,
+    stops: int = 0,
+    kinds: Iterable[str] = ("fails", "fails once", "hangs", "turns red"),
+    takes: float | None = None,
+    orders: int = 0,
+    max_runs: int = MAX_RUNS,
+    max_time: float = MONTH,
+    merge: bool = True,
+    suggest: bool = True,
+    workers: int = 1,
+    only: str | None = None,
+) -> Verification:
+    """Find the worst that can happen to a plan, whatever goes wrong.
+
+    ::
+
+        verify(
+            rollout(hosts=40),
+            Drain, Copy, Start,
+            failures=2,
+            effects=[
+                effect(Drain, sets={"serving": False}),
+                effect(Start, sets={"serving": True}),
+            ],
+            invariants=[at_most(2, serving=False)],
+        )
+
+    The plan is run in virtual time again and again, with every set of up to so many
+    faults. Without invariants the worst end is the one in which the most sequences
+    began and did not complete.
+
+    Args:
+        plan: The plan.
+        plugins: As for ``fake_all``: plugins or classes that are not installed; and
+            fakes, whose scripts say how long things take and what fails by itself.
+        invariants: What must hold: ``at_most``, ``never``, ``always_ends``; or functions
+            that are given an ``End`` and raise an AssertionError, or return False.
+        effects: What actions do to the world; see ``effect``.
+        starts: Facts before the plan, where they are not the opposite of what the first
+            action sets.
+        failures: How many actions and checks may go wrong.
+        crashes: How often the engine may die, right after any write.
+        stops: How often somebody may ask the plan to stop.
+        kinds: How things go wrong.
+        takes: Seconds that a call takes, where no fake says so; by default a quarter of
+            its timeout.
+        orders: In how many other orders of simultaneous events the worst sets of faults
+            are tried again.
+        max_runs: How many runs to make. What is left out is a sample, and told.
+        max_time: Seconds of virtual time after which a run is given up.
+        merge: Whether moments that only differ in names count as one.
+        suggest: Whether other settings are tried.
+        workers: How many processes share the work (on Linux).
+        only: One set of faults alone, as a story has printed it.
+
+    Returns:
+        What was found; ``print`` tells the story.
+
+    Raises:
+        VerifyError: An invariant is broken, or the plan does not always end.
+        SimulationError: The plan cannot be verified; the message says what to do.
+        ScriptError: A plugin cannot be faked.
+        ValidationError: The plan could not be submitted.
+    """
+    _check_numbers(failures=failures, crashes=crashes, stops=stops, orders=orders)
+    if max_runs < 1 or workers < 1:
+        message = "max_runs and workers must be 1 or more"
+        raise SimulationError(message)
+    rules = tuple(invariants)
+    setup = _Setup(
+        plugins=plugins,
+        invariants=rules,
+        effects=tuple(effects),
+        starts=dict(starts or {}),
+        takes=takes,
+        kinds=_kinds(kinds),
+        max_time=max_time,
+    )
+    budget = Budget(failures, crashes, stops)
+    # A function may look at names: to it no two hosts are alike.
+    merges = merge and all(isinstance(each, Rule) for each in rules)
+    verifying = _Verifying(plan, setup, budget, merges, max_runs, workers)
+    found = verifying.alone(only) if only is not None else verifying.found(orders)
+    if suggest and only is None:
+        found = verifying.with_suggestions(found)
+    if not found.ok:
+        raise VerifyError(str(found), found)
+    return found
+
+
+def _check_numbers(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 0:
+            message = f"{name} is {number}: it must be 0 or more"
+            raise SimulationError(message)
+
+
+def _kinds(names: Iterable[str]) -> frozenset[Kind]:
+    known = {kind.value: kind for kind in _ONE_OF_EACH}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        message = (
+            f"kinds names {', '.join(map(repr, unknown))}: it may name "
+            f"{', '.join(map(repr, sorted(known)))}"
+        )
+        raise SimulationError(message)
+    return frozenset(known[name] for name in names)
+
+
+@attrs.frozen
+class _Setup:
+    """What all trials of one verification have in common."""
+
+    plugins: tuple[Any, ...]
+    invariants: tuple[Any, ...]
+    effects: tuple[Effect, ...]
+    starts: dict[str, object]
+    takes: float | None
+    kinds: frozenset[Kind]
+    max_time: float
+
+    def trials(self, plan: Plan) -> Trials:
+        """Trials of a plan."""
+        return Trials(
+            plan,
+            self.plugins,
+            invariants=self._checked,
+            effects=self.effects,
+            starts=self.starts,
+            takes=self.takes,
+            kinds=self.kinds,
+            max_time=self.max_time,
+        )
+
+    def _checked(self, world: World) -> list[Invariant]:
+        return checked(self.invariants, world.facts)
+
+
+class _Verifying:
+    """One verification."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        setup: _Setup,
+        budget: Budget,
+        merge: bool,
+        max_runs: int,
+        workers: int,
+    ) -> None:
+        self._plan = plan
+        self._setup = setup
+        self._budget = budget
+        self._merge = merge
+        self._max_runs = max_runs
+        self._workers = workers
+        self._whole = setup.trials(plan)
+        self._seed: dict[tuple[Fault, ...], Seed] = {}
+
+    # --- searching ------------------------------------------------------------------
+
+    def _search(
+        self, plan: Plan, whole: Trials, max_runs: int
+    ) -> tuple[Search, Cut | None, Trials]:
+        """Search a plan, or what is left of it when like is cut out."""
+        whole.run((), Budget(0, 0, 0))
+        made = cut(plan, whole, self._budget) if self._merge else None
+        trials = whole if made is None else self._setup.trials(made.plan)
+        if made is not None:
+            trials.run((), Budget(0, 0, 0))
+        search = searched(
+            trials,
+            self._budget,
+            merge=self._merge,
+            max_runs=max_runs,
+            workers=self._workers,
+        )
+        return search, made, trials
+
+    def found(self, orders: int) -> Verification:
+        """All sets of faults."""
+        whole = self._whole
+        search, made, trials = self._search(self._plan, whole, self._max_runs)
+        extra = 0
+        worst: list[Worst] = []
+        broken: dict[int, Trial] = {}
+        for level in search.levels:
+            best: Trial | None = None
+            for trial in level.worst:
+                again = self._on_whole(trial, made, trials)
+                extra += made is not None
+                for seed in range(1, orders + 1):
+                    extra += 1
+                    other = whole.run(again.faults, Budget(0, 0, 0), seed=seed)
+                    if other.reached and other.harm > again.harm:
+                        self._seed[again.faults] = seed
+                        again = other
+                if again.reached and (best is None or again.harm > best.harm):
+                    best = again
+                for number, excess in enumerate(again.excess):
+                    if excess and again.reached:
+                        broken.setdefault(number, again)
+            if best is not None:
+                worst.append(self._told(best.faults))
+        for number, trial in search.broken.items():
+            again = self._on_whole(trial, made, trials)
+            if again.reached and again.excess[number]:
+                known = broken.get(number)
+                if known is None or len(again.faults) <= len(known.faults):
+                    broken[number] = again
+        return self._verification(search, made, worst, broken, extra)
+
+    def _on_whole(self, trial: Trial, made: Cut | None, trials: Trials) -> Trial:
+        """The trial on the whole plan: only what happens there is reported."""
+        if made is None:
+            return trial
+        faults = lifted(trial.faults, trials, self._whole, made)
+        return self._whole.run(faults, Budget(0, 0, 0))
+
+    def alone(self, only: str) -> Verification:
+        """One set of faults."""
+        faults = faults_of(only, self._whole.paths)
+        trial = self._whole.run(faults, Budget(0, 0, 0))
+        if not trial.reached:
+            message = (
+                f"only={only!r}: not all of these faults come to pass in this plan"
+            )
+            raise SimulationError(message)
+        search = Search()
+        broken = {number: trial for number, excess in enumerate(trial.excess) if excess}
+        return self._verification(search, None, [self._told(faults)], broken, 1)
+
+    # --- the answer -----------------------------------------------------------------
+
+    def _verification(
+        self,
+        search: Search,
+        made: Cut | None,
+        worst: Sequence[Worst],
+        broken: Mapping[int, Trial],
+        extra: int,
+    ) -> Verification:
+        invariants = self._whole.invariants
+        stories: list[Broken] = []
+        for number, trial in sorted(broken.items()):
+            smallest = self._shrunk(trial, number)
+            said = " and ".join(smallest.said)
+            stories.append(
+                Broken(_words(invariants[number]), said, self._told(smallest.faults))
+            )
+        endless = "" if search.endless is None else search.endless.endless
+        return Verification(
+            plan=self._plan.name,
+            sequences=len(self._whole.shape.sequences),
+            invariants=tuple(map(_words, invariants)),
+            worst=tuple(worst),
+            broken=tuple(stories),
+            endless=endless,
+            suggestions=(),
+            runs=search.runs + extra,
+            covered=tuple(self._covered(search, made)),
+            is_complete=all(not level.skipped for level in search.levels),
+        )
+
+    def _shrunk(self, trial: Trial, number: int) -> Trial:
+        """The smallest part of the faults that still breaks the invariant."""
+        best = trial
+        for fault in trial.faults:
+            fewer = tuple(each for each in best.faults if each is not fault)
+            again = self._whole.run(fewer, Budget(0, 0, 0))
+            if again.reached and again.excess[number]:
+                best = again
+        return best
+
+    def _told(self, faults: tuple[Fault, ...]) -> Worst:
+        """The run with these faults, with all that happened."""
+        seed = self._seed.get(faults, 0)
+        trials = self._setup.trials(self._plan)
+        history = History(trials.plan, START)
+        trial = trials.run(faults, Budget(0, 0, 0), seed=seed, history=history)
+        touched = tuple(trials.shape.touched())
+        only = replay_of(faults)
+        result = Simulation(trials.plan, history, seed)
+        return Worst(faults, touched, sum(trial.excess), result, only)
+
+    def _covered(self, search: Search, made: Cut | None) -> list[str]:
+        told: list[str] = []
+        if made is not None:
+            told += [f"{text} (docs: why this is sound)" for text in made.text]
+        for level in search.levels:
+            number = level.faults
+            what = (
+                f"{number} fault{'s' if number != 1 else ''}" if number else "no fault"
+            )
+            text = f"{what}: {level.runs:,} sets tried"
+            if level.merged:
+                text += f"; {level.merged:,} that follow differ in names alone"
+            if level.skipped:
+                text += (
+                    f"; a sample: {level.skipped:,} sets were NOT tried (max_runs="
+                    f"{self._max_runs:,})"
+                )
+            told.append(text)
+        told.append(
+            "not tried: what takes longer or shorter than "
+            f"{'takes' if self._setup.takes else 'a quarter of its timeout'}, faults "
+            "in one another's retries beyond the first, orders of simultaneous events "
+            "other than the usual one unless orders= says so"
+        )
+        return told
+
+    # --- suggestions ------------------------------------------------------------------
+
+    def with_suggestions(self, found: Verification) -> Verification:
+        """Try other settings, and tell which make the worst end better."""
+        before = max((len(each.touched) for each in found.worst), default=0)
+        if not before and found.ok:
+            return found
+        others = list(_alternatives(self._plan))
+        if not others:
+            return found
+        share = max(int(self._max_runs * TRIES / len(others)), 50)
+        better: list[Suggestion] = []
+        runs = 0
+        for text, plan in others:
+            trials = self._setup.trials(plan)
+            search, _, _ = self._search(plan, trials, share)
+            runs += search.runs
+            after = max(
+                (level.worst[0].touched for level in search.levels if level.worst),
+                default=0,
+            )
+            mends = not (found.ok or search.broken or search.endless)
+            if after < before or mends:
+                better.append(Suggestion(text, before, after, mends))
+        better.sort(key=_how_good)
+        return attrs.evolve(found, suggestions=tuple(better), runs=found.runs + runs)
+
+
+def _how_good(suggestion: Suggestion) -> tuple[bool, int]:
+    return (not suggestion.mends, suggestion.after)
+
+
+def _words(invariant: Any) -> str:
+    if isinstance(invariant, Rule):
+        return invariant.text
+    text = getattr(invariant, "__doc__", None) or getattr(invariant, "__name__", "")
+    return str(text).strip().partition("\n")[0].rstrip(".") or repr(invariant)
+
+
+def _alternatives(plan: Plan) -> Iterator[tuple[str, Plan]]:
+    """Plans that differ in one setting of one block, each with what differs."""
+    for number, block in enumerate(plan.blocks):
+        where = "" if len(plan.blocks) == 1 else f"{block.name}: "
+        for text, changed in _changed(block):
+            blocks = [*plan.blocks]
+            blocks[number] = changed
+            yield where + text, attrs.evolve(plan, blocks=blocks)
+
+
+def _changed(block: Block) -> Iterator[tuple[str, Block]]:
+    others = [each for each in HaltAfter if each is not block.halt_after]
+    for other in others:
+        yield f"halt_after={other.name}", attrs.evolve(block, halt_after=other)
+    if block.tolerated_failures != 0:
+        yield "tolerated_failures=0", attrs.evolve(block, tolerated_failures=0)
+    if block.concurrency > 1 and len(block.sequences) > 1:
+        fewer = max(1, min(block.concurrency, len(block.sequences)) // 2)
+        yield f"concurrency={fewer}", attrs.evolve(block, concurrency=fewer)

@@ -1,0 +1,369 @@
+"""``verify``: the worst that can happen to a plan, found before it happens."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from verify_plans import (
+    PLUGINS,
+    SERVING,
+    Copy,
+    Drain,
+    Look,
+    Migrate,
+    Start,
+    look,
+    rollout,
+    steps,
+    tier,
+)
+
+from workstream import Block, HaltAfter, Outcome, Plan, Sequence
+from workstream.testing import (
+    End,
+    FakePlugin,
+    Fault,
+    SimulationError,
+    Verification,
+    VerifyError,
+    always_ends,
+    at_most,
+    effect,
+    never,
+    rehearse,
+    verify,
+)
+
+
+def broken(plan: Plan, *plugins: Any, **more: Any) -> Verification:
+    """What was found of a plan that breaks an invariant."""
+    with pytest.raises(VerifyError) as caught:
+        verify(plan, *(plugins or PLUGINS), suggest=False, **more)
+    found = caught.value.verification
+    assert isinstance(found, Verification)
+    assert not found.ok
+    return found
+
+
+class TestWorst:
+    """The worst end, where nothing else is said of what is bad."""
+
+    def test_the_trial_that_began_it(self) -> None:
+        """Two failures leave five of eight hosts drained; or two, by one setting."""
+        found = verify(rollout(), *PLUGINS, failures=2)
+
+        assert [len(each.touched) for each in found.worst] == [0, 1, 5]
+        assert "halt_after=SEQUENCE: 2 instead of 5" in map(str, found.suggestions)
+        assert found.is_complete
+        safer = rollout(halt_after=HaltAfter.SEQUENCE)
+        again = verify(safer, *PLUGINS, failures=2, suggest=False)
+        assert [len(each.touched) for each in again.worst] == [0, 1, 2]
+
+    def test_the_answer_is_a_story(self) -> None:
+        """It tells the faults, draws the run, and says how to see it again."""
+        found = verify(rollout(4), *PLUGINS, failures=1, suggest=False)
+        text = str(found)
+
+        assert "1 fault: 1 of 4 sequences end touched and not completed" in text
+        assert "Web tier / web-1 / Drain fails" in text
+        assert "===x" in text
+        again = verify(rollout(4), *PLUGINS, only=found.worst_end.only)
+        assert again.worst_end.touched == found.worst_end.touched
+        assert again.runs == 1
+        json.dumps(found.data())
+
+    def test_only_takes_what_was_printed(self) -> None:
+        """Another text is no set of faults, or one that does not come to pass."""
+        for only in ("fail@x#1", "fail@999#1", "burn@1#1", "fail@3#7"):
+            with pytest.raises(SimulationError, match="only="):
+                verify(rollout(2), *PLUGINS, only=only)
+
+    def test_bounds_that_make_no_sense(self) -> None:
+        """They are told, all kinds with their names."""
+        with pytest.raises(SimulationError, match="failures is -1"):
+            verify(rollout(2), *PLUGINS, failures=-1)
+        with pytest.raises(SimulationError, match=r"'burns'.*'hangs'"):
+            verify(rollout(2), *PLUGINS, kinds=["burns"])
+        with pytest.raises(SimulationError, match="max_runs"):
+            verify(rollout(2), *PLUGINS, max_runs=0)
+
+    def test_a_sample_is_told(self) -> None:
+        """What was left out is counted, and the search is not complete."""
+        found = verify(rollout(), *PLUGINS, failures=2, max_runs=60, suggest=False)
+
+        assert not found.is_complete
+        assert any("were NOT tried" in each for each in found.covered)
+        assert found.runs <= 60
+
+
+class TestKinds:
+    """Everything that can go wrong does."""
+
+    def kinds(self, plan: Plan, **bounds: Any) -> set[str]:
+        """The kinds of faults of the worst trials of a function that notes them."""
+        seen: set[str] = set()
+
+        def note(end: End) -> None:
+            seen.update(fault.kind.value for fault in end.faults)
+
+        verify(plan, *PLUGINS, invariants=[note], suggest=False, **bounds)
+        return seen
+
+    def test_actions(self) -> None:
+        """An action fails, fails once where it may be tried again, or hangs."""
+        assert self.kinds(rollout(1)) == {"fails", "hangs"}
+        assert self.kinds(rollout(1, retries=1)) == {"fails", "fails once", "hangs"}
+        assert self.kinds(rollout(1), kinds=["fails"]) == {"fails"}
+
+    def test_checks(self) -> None:
+        """A continuous check turns red at a moment, others fail."""
+        plan = rollout(2, checks={"cont_checks": look(delay=5)}, concurrency=1)
+        assert "turns red" in self.kinds(plan)
+
+        def red(end: End) -> None:
+            for fault in end.faults:
+                assert not (fault.kind.value == "turns red" and fault.at > 10)
+
+        found = broken(plan, invariants=[red])
+        [fault] = found.broken[0].worst.faults
+        assert fault.at > 10
+        assert found.broken[0].said
+
+    def test_crashes_and_stops(self) -> None:
+        """The engine dies at any write; a stop comes at any time."""
+        assert self.kinds(rollout(2), failures=0, crashes=1) == {"crash"}
+        assert self.kinds(rollout(2), failures=0, stops=1) == {"stop"}
+        found = verify(rollout(2, concurrency=1), *PLUGINS, failures=0, stops=1)
+        assert len(found.worst_end.touched) == 1
+        assert found.worst_end.result.plan.outcome is Outcome.STOPPED
+
+    def test_a_plugin_that_cannot_tell(self) -> None:
+        """After a crash a reconciling plugin may know, or not; both are tried."""
+        plan = Plan(
+            name="Change",
+            blocks=[
+                Block(
+                    name="B",
+                    sequences=[Sequence(name="db", actions=steps("db", Migrate))],
+                )
+            ],
+        )
+        found = broken(plan, failures=0, crashes=1, invariants=[at_most(0, "touched")])
+        [fault] = found.broken[0].worst.faults
+        assert "plugins cannot tell" in str(fault)
+
+    def test_a_bypass_check_says_that_there_is_work(self) -> None:
+        """Otherwise nothing would be verified."""
+        plan = rollout(2, checks={"bypass_checks": look()})
+        assert len(verify(plan, *PLUGINS, suggest=False).worst_end.touched) == 1
+
+    def test_a_plan_that_does_not_end(self) -> None:
+        """What goes on for ever is told as an end of its own."""
+        stuck = rollout(1, timeout=10.0, retries=100_000)
+        found = broken(stuck, failures=1, max_time=10_000.0)
+        assert "virtual time" in found.endless
+
+
+class TestInvariants:
+    """What users say of the world."""
+
+    def test_at_most(self) -> None:
+        """At the end, and all the time; what nobody knows counts as the worst."""
+        found = broken(
+            rollout(tolerated=0),
+            failures=1,
+            effects=SERVING,
+            invariants=[at_most(1, serving=False)],
+        )
+        [one] = found.broken
+        assert one.invariant == "at most 1 may be serving=False at the end"
+        assert len(one.worst.faults) == 1
+        careful = rollout(tolerated=0, halt_after=HaltAfter.SEQUENCE)
+        rules = [at_most(1, serving=False)]
+        verify(careful, *PLUGINS, effects=SERVING, invariants=rules)
+        always = [at_most(3, serving=False, always=True)]
+        found = broken(careful, failures=0, effects=SERVING, invariants=always)
+        assert found.broken[0].worst.faults == ()
+
+    def test_never_without(self) -> None:
+        """An order that only a crash or a failure breaks is found."""
+        backup = effect(Copy, sets={"backup taken": True}, of=None)
+        migrated = effect(Migrate, sets={"db migrated": True}, of=None)
+        rule = never("db migrated", without="backup taken")
+
+        def change(blocks: int, tolerated: int) -> Plan:
+            one = Sequence(name="backup", actions=steps("db", Copy))
+            two = Sequence(name="migrate", actions=steps("db", Migrate))
+            parts = [[one, two]] if blocks == 1 else [[one], [two]]
+            return Plan(
+                name="Change",
+                blocks=[
+                    Block(
+                        name=f"Block {number}",
+                        sequences=part,
+                        tolerated_failures=tolerated,
+                    )
+                    for number, part in enumerate(parts)
+                ],
+            )
+
+        bad = change(blocks=2, tolerated=1)
+        found = broken(bad, effects=[backup, migrated], invariants=[rule])
+        assert [fault.path for fault in found.broken[0].worst.faults] == [
+            "Change / Block 0 / backup / Copy"
+        ]
+        good = change(blocks=2, tolerated=0)
+        verify(good, *PLUGINS, crashes=1, effects=[backup, migrated], invariants=[rule])
+
+    def test_always_ends(self) -> None:
+        """A batch that is only due on success is not enough."""
+        from workstream import DeferBatch, DeferredActions, WhenDeferred
+
+        def plan(when: WhenDeferred) -> Plan:
+            off = Block(
+                name="Off", sequences=[Sequence(name="lb", actions=steps("lb", Drain))]
+            )
+            back = DeferBatch(name="Back", actions=steps("lb", Start), when=when)
+            work = tier(2)
+            return Plan(
+                name="P",
+                blocks=[off, work],
+                deferred_actions=DeferredActions(batches=[back]),
+            )
+
+        effects = [
+            effect(Drain, path="lb / Drain", sets={"balancer on": False}, of=None),
+            effect(Start, path="Back / Start", sets={"balancer on": True}, of=None),
+        ]
+        rules = [always_ends("balancer on")]
+        only_work = {"kinds": ["fails"], "effects": effects, "invariants": rules}
+        found = broken(plan(WhenDeferred.ON_SUCCESS), **only_work)
+        assert len(found.broken[0].worst.faults) == 1
+        # With ALWAYS there is one way left: the batch itself fails.
+        found = broken(plan(WhenDeferred.ALWAYS), **only_work)
+        [fault] = found.broken[0].worst.faults
+        assert fault.path.endswith("Back / Start")
+
+    def test_a_function_of_the_end(self) -> None:
+        """It raises or returns False; its words and its docstring are told."""
+
+        def nobody_is_left(end: End) -> bool:
+            """Web-2 is never touched."""
+            return "web-2" not in end.touched
+
+        found = broken(rollout(3), failures=1, invariants=[nobody_is_left])
+        assert found.broken[0].invariant == "Web-2 is never touched"
+        assert [f.path for f in found.broken[0].worst.faults] == [
+            "Rollout / Web tier / web-2 / Drain"
+        ]
+
+    def test_an_end_tells_what_is_possible_and_certain(self) -> None:
+        """A failed action may or may not have done its work."""
+        ends: list[tuple[list[str], list[str]]] = []
+
+        def note(end: End) -> None:
+            down = end.possible("serving", False), end.certain("serving", False)
+            if [f.path[-5:] for f in end.faults] == ["Start"]:
+                ends.append(down)
+
+        more: dict[str, Any] = {"effects": SERVING, "kinds": ["fails"]}
+        verify(rollout(1), *PLUGINS, invariants=[note], suggest=False, **more)
+        assert ends == [(["web-1"], [])]
+
+    def test_rules_that_cannot_be_judged(self) -> None:
+        """Facts that no effect sets, effects that fit no action, and no rules at all."""
+        with pytest.raises(SimulationError, match="no effect sets 'up'"):
+            verify(rollout(1), *PLUGINS, invariants=[at_most(1, "up")])
+        lost = effect(Copy, path="web-9 / Copy", sets={"up": True})
+        with pytest.raises(SimulationError, match="fits no action"):
+            verify(rollout(1), *PLUGINS, effects=[lost])
+        nothing: Any = 3
+        with pytest.raises(SimulationError, match="neither a rule"):
+            verify(rollout(1), *PLUGINS, invariants=[nothing])
+        with pytest.raises(SimulationError, match="sets is empty"):
+            effect(Copy, sets={})
+        with pytest.raises(SimulationError, match="name one fact"):
+            at_most(2)
+        with pytest.raises(SimulationError, match="no effect sets: mood"):
+            verify(rollout(1), *PLUGINS, effects=SERVING, starts={"mood": 1})
+
+    def test_plugins_say_what_they_do(self) -> None:
+        """A plugin's own word counts where the test says nothing."""
+
+        class Off(Drain):
+            """A plugin that knows what it does to a host."""
+
+            name = "acme.off"
+            effects = {"serving": False}  # noqa: RUF012
+
+        plan = rollout(1, plugins=(Off,))
+        found = broken(plan, Off, failures=0, invariants=[always_ends(serving=True)])
+        assert found.broken[0].worst.faults == ()
+
+
+class TestFakes:
+    """Fakes that are given say what happens by itself."""
+
+    def test_their_times_and_failures_hold(self) -> None:
+        """What goes wrong goes wrong on top of them."""
+        copy = FakePlugin(Copy).when(host="web-2", fails="full", permanent=True)
+        plan = rollout(3, tolerated=1, concurrency=1)
+        found = verify(plan, copy, Drain, Start, Look, failures=1, suggest=False)
+        assert [len(each.touched) for each in found.worst] == [1, 2]
+
+    def test_what_they_tell_apart_is_not_merged(self) -> None:
+        """To a script hosts are not alike."""
+        copy = FakePlugin(Copy).when(host="web-2", takes=1).otherwise(takes=1)
+        alike = FakePlugin(Copy).otherwise(takes=1)
+        plan = rollout(3, concurrency=2)
+        several = verify(plan, copy, Drain, Start, failures=2, suggest=False)
+        one = verify(plan, alike, Drain, Start, failures=2, suggest=False)
+        assert several.runs > one.runs
+        assert [len(e.touched) for e in several.worst] == [
+            len(e.touched) for e in one.worst
+        ]
+
+
+class TestRehearse:
+    """One future."""
+
+    def test_it_plays_what_it_is_told(self) -> None:
+        """A failure, a crash and a stop, each where it was to be."""
+        result = rehearse(
+            rollout(4, concurrency=1, tolerated=4),
+            *PLUGINS,
+            fails=["web-1 / Copy"],
+            kill_at=[20],
+            stop_at=30,
+        )
+        assert result.crashes == [20]
+        assert result.plan.outcome is Outcome.STOPPED
+        assert next(c.path for c in result.calls if c.error is not None).endswith(
+            "web-1 / Copy"
+        )
+
+    def test_durations(self) -> None:
+        """By path, or the end of one; and for all."""
+        plan = rollout(2, concurrency=1)
+        assert rehearse(plan, *PLUGINS, takes=2).elapsed == 12
+        slow = {"web-2 / Copy": 20.0}
+        assert rehearse(plan, *PLUGINS, takes=2, durations=slow).elapsed == 30
+
+    def test_paths_that_name_nothing(self) -> None:
+        """All are told, with what they may have meant."""
+        with pytest.raises(SimulationError) as caught:
+            rehearse(rollout(2), *PLUGINS, fails=["Start"], hangs=["web-9 / Copy"])
+        assert "no action's path ends in 'web-9 / Copy'" in str(caught.value)
+        assert "web-1 / Start, Rollout / Web tier / web-2 / Start" in str(caught.value)
+
+
+def test_faults_are_told_in_words() -> None:
+    """Each kind has a sentence of its own, and its data."""
+    found = verify(rollout(2, retries=1), *PLUGINS, crashes=1, suggest=False)
+    for each in found.worst:
+        for fault in each.faults:
+            assert isinstance(fault, Fault)
+            assert fault.path in str(fault)
+            assert fault.data()["kind"] == fault.kind.value
