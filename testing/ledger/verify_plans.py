@@ -105,7 +105,7 @@ def tier(
     concurrency: int = 4,
     tolerated: int = 1,
     halt_after: HaltAfter = HaltAfter.ACTION,
-    checks: dict[str, Checks] | None = None,
+    checks: dict[str, Any] | None = None,
     plugins: tuple[Any, ...] = (),
     **more: Any,
 ) -> Block:

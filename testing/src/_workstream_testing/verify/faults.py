@@ -12,7 +12,7 @@ from workstream._values.durations import duration_text
 
 from ..problems import SimulationError
 
-__all__ = ["BY_TIME", "Fault", "Kind", "faults_of", "replay_of"]
+__all__ = ["BY_TIME", "Budget", "Fault", "Kind", "faults_of", "replay_of"]
 
 BY_TIME = "by the clock"
 """What a crash says that comes at a time, and not right after a write."""
@@ -85,6 +85,28 @@ class Fault:
         if self.kind is Kind.CRASH:
             found |= {"stored": self.what, "lost": self.lost}
         return found
+
+
+@attrs.frozen
+class Budget:
+    """How many more things may go wrong."""
+
+    failures: int
+    crashes: int
+    stops: int
+
+    def after(self, fault: Fault) -> Budget:
+        """What is left after a fault."""
+        if fault.kind is Kind.CRASH:
+            return attrs.evolve(self, crashes=self.crashes - 1)
+        if fault.kind is Kind.STOP:
+            return attrs.evolve(self, stops=self.stops - 1)
+        return attrs.evolve(self, failures=self.failures - 1)
+
+    @property
+    def total(self) -> int:
+        """All together."""
+        return self.failures + self.crashes + self.stops
 
 
 _WORDS: dict[str, Kind] = {

@@ -12,8 +12,8 @@ from ..simulation.history import History
 from ..simulation.simulation import Simulation
 from ..simulation.simulator import MONTH
 from ..virtual.virtual_time import START
-from .faults import BY_TIME, Fault, Kind
-from .trials import Budget, Trials
+from .faults import BY_TIME, Budget, Fault, Kind
+from .trials import Trials
 
 __all__ = ["rehearse"]
 

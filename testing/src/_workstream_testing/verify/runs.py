@@ -19,41 +19,19 @@ from ..simulation.simulated_runtime import SimulatedRuntime, Store
 from ..virtual.loop import Loop, current_loop
 from ..virtual.loop_errors import Abandon
 from ..virtual.virtual_time import START
-from .faults import BY_TIME, Fault, Kind
+from .faults import BY_TIME, Budget, Fault, Kind
 from .invariants import Rule
 from .light_store import Kept, LightCodec, LightVault
 from .signatures import Signatures
 from .world import Facts
 
 if TYPE_CHECKING:
-    from .trials import Trials
+    from .trials import Trial, Trials
 
-__all__ = ["Budget", "Moment", "Run"]
+__all__ = ["Moment", "Run"]
 
 Moment: TypeAlias = tuple[Fault, object]
 """A fault that could follow, and what tells its moment from others."""
-
-
-@attrs.frozen
-class Budget:
-    """How many more things may go wrong."""
-
-    failures: int
-    crashes: int
-    stops: int
-
-    def after(self, fault: Fault) -> Budget:
-        """What is left after a fault."""
-        if fault.kind is Kind.CRASH:
-            return attrs.evolve(self, crashes=self.crashes - 1)
-        if fault.kind is Kind.STOP:
-            return attrs.evolve(self, stops=self.stops - 1)
-        return attrs.evolve(self, failures=self.failures - 1)
-
-    @property
-    def total(self) -> int:
-        """All together."""
-        return self.failures + self.crashes + self.stops
 
 
 class _Quiet(History):
@@ -120,6 +98,8 @@ class Run:
         self._writes: set[tuple[int, int, str]] = set()
         self._vault = LightVault(self._stored)
         self._asked = False
+        self.known: Trial | None = None
+        self.passed: list[object] = []
         self._judge_facts()
 
     @property
@@ -153,6 +133,8 @@ class Run:
             except Abandon as error:
                 if error.reason is not None:
                     raise error.reason from None
+                if self.known is not None:
+                    return
                 self.time = self.history.end = loop.time
                 self._recover(vault)
                 if plan.state.status.is_terminal:
@@ -217,9 +199,12 @@ class Run:
                 found = fault
                 if self._signatures is not None:
                     self._signatures.doomed[position] = fault.kind
-        if self.budget.total and not self._left:
-            key = self._key(time, position)
-            self._log.append(_Entry(time, position, attempt, key))
+        if not self._left:
+            if self.budget.total:
+                key = self._key(time, position)
+                self._log.append(_Entry(time, position, attempt, key))
+            elif self._signatures is not None:
+                self._look_up(time, position)
         if found is not None:
             # Behind the moment itself: what follows a fault comes after it.
             self._strike(self._faults.index(found))
@@ -258,7 +243,7 @@ class Run:
 
     def _reconciles(self) -> bool:
         """Whether a crash would have a plugin asked what became of its work."""
-        return any(
+        return self.trials.may_reconcile and any(
             isinstance(node, BaseAction)
             and node.state.status is Status.RUNNING
             and self.trials.on_interrupt(node) is OnInterrupt.RECONCILE
@@ -270,7 +255,7 @@ class Run:
         if self._signatures is None:
             return None
         shape = self.trials.shape
-        place = None if position in shape.sequence_of else position
+        place = None if position in shape.member_of else position
         kept: object = None
         if what:
             # What a crash leaves is what was stored, not what is.
@@ -278,8 +263,19 @@ class Run:
         shared = tuple(
             sorted((k, repr(self.facts[k])) for k in self.trials.world.shared)
         )
-        signature = self._signatures.of(round(time, 6))
+        signature = self._signatures.of(self.history.start + timedelta(seconds=time))
         return hash((signature, place, what, kept, shared, tuple(self.excess)))
+
+    def _look_up(self, time: float, position: int) -> None:
+        """Nothing more goes wrong: whether the end of this moment is known."""
+        if position not in self.trials.shape.member_of:
+            return
+        key = (self._key(time, position), bool(self._crashes))
+        known = self.trials.ends.get(key)
+        if known is not None:
+            self.known = known
+            raise Abandon
+        self.passed.append(key)
 
     def _judge_facts(self) -> None:
         for number, rule in self._always:

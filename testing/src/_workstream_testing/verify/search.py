@@ -14,8 +14,8 @@ from typing import Any
 
 import attrs
 
-from .faults import Fault
-from .trials import Budget, Trial, Trials
+from .faults import Budget, Fault
+from .trials import Trial, Trials
 
 __all__ = ["Level", "Search", "searched"]
 

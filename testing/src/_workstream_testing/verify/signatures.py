@@ -28,19 +28,70 @@ the end may look at names: with one, nothing is merged.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from datetime import datetime
+
+import attrs
 
 from workstream._plan.plan import BaseAction, Block, Node, Plan
 from workstream._plan.plan import Sequence as PlanSequence
 from workstream._plan.walk import position_of, walk
 from workstream._values.state import Status
 
-from ..virtual.virtual_time import START
+from .faults import Budget
 from .light_store import Kept
 from .world import World
 
 __all__ = ["Shape", "Signatures"]
+
+
+@attrs.frozen
+class Member:
+    """A sequence of a block, its place and its class."""
+
+    place: int
+    sequence: PlanSequence
+    kind: int
+
+
+class Line:
+    """The sequences of one block, in the order in which they begin.
+
+    Attributes:
+        members: The sequences.
+        rests: What is left from each of them on: equal for equal classes.
+        wave: How many begin at once.
+        bound: Of how many waves that wait no more is counted, by how much may still go
+            wrong; None: each is counted. See ``waves``.
+    """
+
+    def __init__(self, block: Node) -> None:
+        """Begin a line."""
+        assert isinstance(block, Block), "sequences are in blocks"
+        self.members: list[Member] = []
+        self.wave = block.concurrency
+        self.bound: Callable[[Budget], int] | None = None
+        self._rests: list[int] | None = None
+
+    def add(self, member: Member) -> None:
+        """One more sequence."""
+        self.members.append(member)
+
+    def rest(self, first: int, budget: Budget) -> int:
+        """What is left from a member on, as a number: equal for equal classes."""
+        if self.bound is not None:
+            left = len(self.members) - first
+            most = self.bound(budget) * self.wave
+            # What is over the bound counts in whole waves: the last one stays as full.
+            return left if left <= most else most + (left - most) % self.wave
+        if self._rests is None:
+            known: dict[tuple[int, int], int] = {}
+            after, rests = 0, [0]
+            for member in reversed(self.members):
+                after = known.setdefault((member.kind, after), len(known) + 1)
+                rests.append(after)
+            self._rests = rests[::-1]
+        return self._rests[first]
 
 
 class Shape:
@@ -49,7 +100,9 @@ class Shape:
     Attributes:
         sequences: All sequences of blocks, in order.
         classes: The class of each, by the sequence's place in walk order.
-        others: The objects that are in no sequence.
+        others: The objects that are in no sequence, with their places.
+        member_of: The sequence that an action is in, by the action's place.
+        blocks: The sequences of each block, by the block's place.
     """
 
     def __init__(self, plan: Plan, world: World, own: Container[str]) -> None:
@@ -62,10 +115,11 @@ class Shape:
         """
         self.sequences: list[PlanSequence] = []
         self.classes: dict[int, int] = {}
-        self.others: list[Node] = []
-        self.sequence_of: dict[int, PlanSequence] = {}
-        self.block_of: dict[int, int] = {}
+        self.others: list[tuple[int, Node]] = []
+        self.member_of: dict[int, Member] = {}
+        self.blocks: dict[int, Line] = {}
         known: dict[object, int] = {}
+        members: dict[int, Member] = {}
         for item in walk(plan):
             inside = next(
                 (n for n in item.ancestors if isinstance(n, PlanSequence)), None
@@ -74,15 +128,18 @@ class Shape:
                 sequence = item.node
                 self.sequences.append(sequence)
                 block = item.ancestors[-1]
+                where = position_of(block)
                 place = position_of(sequence)
-                self.block_of[place] = position_of(block)
                 forms = (_form(action, world, own) for action in sequence.actions)
-                form = (position_of(block), *forms)
-                self.classes[place] = known.setdefault(form, len(known))
+                kind = known.setdefault((where, *forms), len(known))
+                self.classes[place] = kind
+                line = self.blocks.setdefault(where, Line(block))
+                members[place] = Member(place, sequence, kind)
+                line.add(members[place])
             elif inside is not None:
-                self.sequence_of[position_of(item.node)] = inside
+                self.member_of[position_of(item.node)] = members[position_of(inside)]
             else:
-                self.others.append(item.node)
+                self.others.append((position_of(item.node), item.node))
 
     def touched(self) -> list[str]:
         """The sequences that began and did not complete."""
@@ -98,7 +155,7 @@ class Shape:
         for sequence in self.sequences:
             if sequence.state.status is Status.RUNNING:
                 yield from sequence.actions
-        yield from self.others
+        yield from (node for _, node in self.others)
 
 
 def _form(action: BaseAction, world: World, own: Container[str]) -> object:
@@ -129,106 +186,130 @@ class Signatures:
         doomed: What is going to go wrong with actions, by their places.
     """
 
-    def __init__(self, shape: Shape) -> None:
-        """Begin with a plan of which nothing has begun."""
+    def __init__(self, shape: Shape, budget: Budget) -> None:
+        """Begin with a plan of which nothing has begun.
+
+        Args:
+            shape: The plan's.
+            budget: How much may still go wrong.
+        """
         self.doomed: dict[int, object] = {}
         self._shape = shape
-        self._active: dict[int, PlanSequence] = {}
+        self._budget = budget
+        self._active: dict[int, Member] = {}
         self._harm: Counter[object] = Counter()
+        self._next = dict.fromkeys(shape.blocks, 0)
 
     def called(self, position: int) -> None:
-        """A plugin is called."""
-        sequence = self._shape.sequence_of.get(position)
-        if sequence is not None:
-            place = position_of(sequence)
-            self._active.pop(place, None)
-            self._active[place] = sequence
+        """A plugin is called: its sequence is the last to go on."""
+        member = self._shape.member_of.get(position)
+        if member is not None:
+            self._begun()
+            self._active.pop(member.place, None)
+            self._active[member.place] = member
 
     def forget(self) -> None:
         """The engine died: the order of what goes on is that of the plan."""
-        self._active = {
-            position_of(s): s
-            for s in self._shape.sequences
-            if s.state.status is not Status.NOT_STARTED
-        }
+        self._active = {}
         self._harm = Counter()
+        self._next = dict.fromkeys(self._shape.blocks, 0)
+        self._begun()
 
-    def of(self, time: float) -> object:
+    def _begun(self) -> None:
+        """Find the sequences that have begun since: they do so in order."""
+        for where, line in self._shape.blocks.items():
+            number, members = self._next[where], line.members
+            while number < len(members):
+                member = members[number]
+                if member.sequence.state.status is Status.NOT_STARTED:
+                    break
+                self._active[member.place] = member
+                number += 1
+            self._next[where] = number
+
+    def of(self, now: datetime) -> object:
         """The signature of this moment."""
-        classes = self._shape.classes
+        self._begun()
         on_the_way: list[object] = []
-        for place, sequence in list(self._active.items()):
-            status = sequence.state.status
-            if status.is_terminal:
-                del self._active[place]
-                if status is not Status.COMPLETED:
-                    self._harm[self._end_of(place, sequence)] += 1
+        ended: list[int] = []
+        for place, member in self._active.items():
+            status = member.sequence.state.status
+            if status is Status.RUNNING:
+                on_the_way.append(self._standing(member, now))
             else:
-                on_the_way.append((classes[place], *self._actions(sequence, time)))
+                ended.append(place)
+                if status is not Status.COMPLETED:
+                    self._harm[_end_of(member)] += 1
+        for place in ended:
+            del self._active[place]
+        waiting = tuple(
+            line.rest(self._next[where], self._budget)
+            for where, line in self._shape.blocks.items()
+        )
         return (
             tuple(on_the_way),
             frozenset(self._harm.items()),
-            self._waiting(),
-            tuple(self._others(time)),
+            waiting,
+            tuple(self._others(now)),
         )
 
-    def _end_of(self, place: int, sequence: PlanSequence) -> object:
-        ends = tuple((a.state.status, bool(a.attempts)) for a in sequence.actions)
-        return (self._shape.classes[place], sequence.state.status, ends)
+    def _standing(self, member: Member, now: datetime) -> object:
+        """Where a sequence stands: all actions before the one that runs completed."""
+        for number, action in enumerate(member.sequence.actions):
+            state = action.state
+            if state.status is not Status.COMPLETED:
+                place = member.place + 1 + number
+                if state.status is not Status.RUNNING or state.started is None:
+                    return (member.kind, number, self.doomed.get(place))
+                attempts = [
+                    (
+                        now - each.started,
+                        None if each.ended is None else now - each.ended,
+                        each.error is None,
+                        each.interrupted,
+                    )
+                    for each in action.attempts
+                ]
+                return (
+                    member.kind,
+                    number,
+                    self.doomed.get(place),
+                    now - state.started,
+                    *attempts,
+                )
+        return (member.kind, len(member.sequence.actions))
 
-    def _actions(self, sequence: PlanSequence, time: float) -> Iterator[object]:
-        for action in sequence.actions:
-            if action.state.status is Status.RUNNING or action.attempts:
-                place = position_of(action)
-                yield (action.state.status, self.doomed.get(place))
-                if action.state.status is Status.RUNNING:
-                    yield self._ago(action.state.started, time)
-                    for attempt in action.attempts:
-                        yield (
-                            self._ago(attempt.started, time),
-                            self._ago(attempt.ended, time),
-                            attempt.error is None,
-                            attempt.interrupted,
-                        )
-
-    def _waiting(self) -> object:
-        classes = self._shape.classes
-        return tuple(
-            classes[position_of(s)]
-            for s in self._shape.sequences
-            if s.state.status is Status.NOT_STARTED
-        )
-
-    def _others(self, time: float) -> Iterator[object]:
-        for node in self._shape.others:
+    def _others(self, now: datetime) -> Iterator[object]:
+        for place, node in self._shape.others:
             status = node.state.status
             if status is Status.NOT_STARTED:
                 continue
-            place = position_of(node)
             yield (place, status, self.doomed.get(place))
             if isinstance(node, Plan):
                 yield node.stopping
-            elif isinstance(node, Block) and status.is_terminal:
-                yield self._ago(node.state.ended, time)  # for its exit delay
+            elif isinstance(node, Block):
+                if node.state.ended is not None:
+                    yield now - node.state.ended  # for its exit delay
             elif isinstance(node, BaseAction) and node.attempts:
                 # Those of continuous checks are begun anew: when, counts.
-                yield self._ago(node.attempts[-1].started, time)
+                yield now - node.attempts[-1].started
                 yield len(node.attempts)
 
     def stored(self, kept: Mapping[int, Kept]) -> Iterator[object]:
         """What is stored of what is on its way."""
-        for sequence in self._active.values():
-            for action in sequence.actions:
-                found = kept.get(position_of(action))
-                if found is not None:
-                    last = found.last
-                    yield (
-                        found.state.status,
-                        len(found.attempts),
-                        last is None or last.ended is None,
-                    )
+        for member in self._active.values():
+            for number, action in enumerate(member.sequence.actions):
+                if action.state.status is Status.RUNNING:
+                    found = kept.get(member.place + 1 + number)
+                    if found is None:
+                        yield None
+                    else:
+                        last = found.last
+                        yield len(found.attempts)
+                        yield last is None or last.ended is None
 
-    def _ago(self, moment: datetime | None, time: float) -> float | None:
-        if moment is None:
-            return None
-        return round(time - (moment - START).total_seconds(), 6)
+
+def _end_of(member: Member) -> object:
+    actions = member.sequence.actions
+    ends = tuple((a.state.status, bool(a.attempts)) for a in actions)
+    return (member.kind, member.sequence.state.status, ends)

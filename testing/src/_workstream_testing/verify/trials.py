@@ -35,14 +35,14 @@ from ..virtual.loop_errors import EndlessError
 from ..virtual.schedules import Seed, chooser
 from ..virtual.virtual_time import START
 from ..virtual.waiting import sleeping
-from .faults import Fault, Kind
+from .faults import Budget, Fault, Kind
 from .invariants import End, Invariant, Rule
 from .light_store import LightCodec, reset
-from .runs import Budget, Moment, Run
+from .runs import Moment, Run
 from .signatures import Shape, Signatures
 from .world import Effect, Facts, World
 
-__all__ = ["Budget", "Moment", "Trial", "Trials"]
+__all__ = ["Trial", "Trials"]
 
 SHARE = 0.25
 """How much of its timeout an action takes where nothing else is said."""
@@ -90,6 +90,8 @@ class Trials:
         paths: The path of each object, by its place in walk order.
         world: What its actions do to the world.
         began: When each action begins if nothing goes wrong, by its place.
+        ends: How the futures end in which nothing more goes wrong, by their signatures.
+        may_reconcile: Whether a plugin may be asked what became of its work (R-7).
         usual_facts: The facts at the end if nothing goes wrong.
     """
 
@@ -143,6 +145,11 @@ class Trials:
         self._run: Run | None = None
         self.began: dict[int, float] = {}
         self.usual_facts: Facts = {}
+        self.ends: dict[object, Trial] = {}
+        self.may_reconcile = any(
+            self._on_interrupt(action) is OnInterrupt.RECONCILE
+            for action in plan_actions(self.plan)
+        )
 
     def _plugins(self, plugins: Sequence[Any]) -> dict[str, Any]:
         installed = Registry.installed()
@@ -223,7 +230,7 @@ class Trials:
             history: Notes all that happens, for a story; None: nothing does.
         """
         reset(self.plan, self.nodes)
-        signatures = Signatures(self.shape) if merge else None
+        signatures = Signatures(self.shape, budget) if merge else None
         run = Run(self, faults, budget, signatures, history)
         self._run = run
         trial = Trial(faults)
@@ -231,7 +238,12 @@ class Trials:
             run.go(chooser(seed))
         except EndlessError as error:
             trial.endless = str(error)
+        if run.known is not None:
+            # The same future was seen before, to its end.
+            return attrs.evolve(run.known, faults=faults)
         self._judge(run, trial)
+        for key in run.passed:
+            self.ends[key] = trial
         if not faults and not self.began:
             self._note_times()
             self.usual_facts = run.facts

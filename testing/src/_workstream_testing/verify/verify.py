@@ -16,12 +16,12 @@ from ..simulation.simulation import Simulation
 from ..simulation.simulator import MONTH
 from ..virtual.schedules import Seed
 from ..virtual.virtual_time import START
-from .faults import Fault, Kind, faults_of, replay_of
+from .faults import Budget, Fault, Kind, faults_of, replay_of
 from .invariants import Invariant, Rule, checked
 from .search import Search, searched
-from .trials import Budget, Trial, Trials
+from .trials import Trial, Trials
 from .verification import Broken, Suggestion, Verification, Worst
-from .waves import Cut, cut, lifted
+from .waves import Cut, bound, cut, lifted
 from .world import Effect, World
 
 __all__ = ["verify"]
@@ -213,6 +213,8 @@ class _Verifying:
         trials = whole if made is None else self._setup.trials(made.plan)
         if made is not None:
             trials.run((), Budget(0, 0, 0))
+        if self._merge:
+            bound(trials)
         search = searched(
             trials,
             self._budget,

@@ -32,11 +32,11 @@ import attrs
 from workstream._plan.plan import Block, Plan
 from workstream._plan.walk import position_of
 
-from .faults import Fault
+from .faults import Budget, Fault
 from .invariants import Rule
-from .trials import Budget, Trials
+from .trials import Trials
 
-__all__ = ["Cut", "cut", "lifted"]
+__all__ = ["Cut", "bound", "cut", "lifted"]
 
 WORTH = 2
 """A block is cut only if it becomes so many times shorter."""
@@ -105,21 +105,38 @@ def _counts_idle(whole: Trials) -> bool:
     return False
 
 
+def bound(trials: Trials) -> None:
+    """Let signatures count no more waiting waves than can make a difference.
+
+    Args:
+        trials: Of which one without a fault was just run.
+    """
+    plan = trials.plan
+    if plan.cont_checks is not None or trials.world.shared or _counts_idle(trials):
+        return
+    for block in plan.blocks:
+        lost = _lost_waves(block, trials)
+        if lost is not None:
+            line = trials.shape.blocks[position_of(block)]
+            line.bound = _Bound(lost)
+
+
+@attrs.frozen
+class _Bound:
+    """How many waves are needed, if a call that hangs takes as long as some of them."""
+
+    lost: int
+
+    def __call__(self, budget: Budget) -> int:
+        more = budget.crashes + budget.stops
+        return budget.failures * (1 + self.lost) + more + 2 + self.lost
+
+
 def _kept(block: Block, whole: Trials, budget: Budget) -> tuple[int, ...] | None:
-    if block.cont_checks is not None:
+    lost = _lost_waves(block, whole)
+    if lost is None:
         return None
-    classes = {whole.shape.classes[position_of(s)] for s in block.sequences}
-    if len(classes) != 1:
-        return None
-    period = _period(block)
-    if period is None:
-        return None
-    longest = max(action.timeout for action in block.sequences[0].actions)
-    if longest == math.inf:
-        return None
-    retries = max(action.retries or 0 for action in block.sequences[0].actions)
-    lost = math.ceil(longest * (retries + 1) / period) if period else 1
-    waves = budget.failures * (1 + lost) + budget.crashes + budget.stops + 2
+    waves = _Bound(lost)(budget)
     size = waves * block.concurrency
     number = len(block.sequences)
     if size * WORTH > number:
@@ -128,6 +145,22 @@ def _kept(block: Block, whole: Trials, budget: Budget) -> tuple[int, ...] | None
     left_out = (number - size) // block.concurrency * block.concurrency
     first = (waves + 1) // 2 * block.concurrency
     return (*range(first), *range(first + left_out, number))
+
+
+def _lost_waves(block: Block, whole: Trials) -> int | None:
+    """For how many waves a call can keep its slot; None: nothing may be cut."""
+    if block.cont_checks is not None:
+        return None
+    classes = {whole.shape.classes[position_of(s)] for s in block.sequences}
+    period = _period(block)
+    if len(classes) != 1 or not period:
+        return None
+    actions = block.sequences[0].actions
+    longest = max(action.timeout for action in actions)
+    if longest == math.inf:
+        return None
+    retries = max(action.retries or 0 for action in actions)
+    return math.ceil(longest * (retries + 1) / period)
 
 
 def _period(block: Block) -> float | None:

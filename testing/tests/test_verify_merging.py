@@ -1,0 +1,211 @@
+"""Merging and cutting change how much is tried, and nothing that is found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import pytest
+
+pytest.importorskip("hypothesis", reason="an optional extra")
+
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+from verify_plans import PLUGINS, SERVING, Copy, Look, On, rollout
+
+from _workstream_testing.verify.faults import Budget
+from _workstream_testing.verify.invariants import Rule
+from _workstream_testing.verify.search import Search, searched
+from _workstream_testing.verify.trials import Trials
+from _workstream_testing.verify.waves import bound, cut, lifted
+from workstream import Action, Block, CheckAction, HaltAfter, Plan, plan_text
+from workstream.testing import Effect, at_most
+from workstream.testing.strategies import plans
+
+NO_END = 1_000_000
+
+
+def trials(
+    plan: Plan, rules: Sequence[Rule] = (), effects: Sequence[Effect] = ()
+) -> Trials:
+    """Trials of a plan."""
+    return Trials(
+        plan, PLUGINS, invariants=lambda world: list(rules), effects=list(effects)
+    )
+
+
+def searches(found: Trials, budget: Budget) -> tuple[Search, Search]:
+    """The search without merging, and the one with it."""
+    one = searched(found, budget, merge=False, max_runs=NO_END)
+    found.run((), Budget(0, 0, 0))
+    bound(found)
+    return one, searched(found, budget, merge=True, max_runs=NO_END)
+
+
+def ends(search: Search) -> list[tuple[int, int, int]]:
+    """The worst end for each number of faults."""
+    return [level.worst[0].harm for level in search.levels if level.worst]
+
+
+def small(plan: Plan) -> bool:
+    """Whether all pairs of faults of a plan can be tried in a test."""
+    return sum(len(s.actions) for b in plan.blocks for s in b.sequences) <= 9
+
+
+def _copy(retries: int, host: str) -> Action:
+    return Copy.action(On(host), name="Copy", retries=retries)
+
+
+def _look(host: str) -> CheckAction:
+    return Look.action(On(host), name="Look")
+
+
+# Few kinds of actions, so that many sequences are alike.
+any_plan = plans(
+    st.builds(_copy, st.sampled_from([0, 0, 1]), st.sampled_from(["a", "b"])),
+    st.builds(_look, st.just("lb")),
+    max_blocks=2,
+    max_sequences=4,
+    max_actions=2,
+)
+
+
+def alike(hosts: int, size: int, **more: Any) -> Plan:
+    """A plan of hosts that are alike."""
+    steps = PLUGINS[:size]
+    return rollout(hosts, plugins=steps, **more)
+
+
+@st.composite
+def tiers(draw: st.DrawFn) -> Plan:
+    """Plans of one block of up to eight hosts."""
+    hosts = draw(st.integers(1, 8))
+    return alike(
+        hosts,
+        draw(st.integers(1, 3 if hosts < 5 else 2)),
+        concurrency=draw(st.integers(1, hosts)),
+        tolerated=draw(st.integers(-1, 2)),
+        halt_after=draw(st.sampled_from(HaltAfter)),
+        retries=draw(st.sampled_from([0, 0, 1])),
+    )
+
+
+def check_merging(plan: Plan, budget: Budget) -> None:
+    """The worst ends are the same, whether moments are merged or not."""
+    note(plan_text(plan))
+    one, two = searches(trials(plan), budget)
+    assert ends(two) == ends(one)
+    assert two.runs <= one.runs
+    assert bool(two.endless) == bool(one.endless)
+
+
+QUICK = settings(
+    max_examples=6,
+    deadline=None,
+    derandomize=True,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+THOROUGH = settings(QUICK, max_examples=150)
+
+
+@QUICK
+@given(any_plan)
+def test_merging_finds_what_brute_force_finds(plan: Plan) -> None:
+    """Plans of all shapes: one failure and one crash, or a stop."""
+    if small(plan):
+        check_merging(plan, Budget(1, 0, 1))
+
+
+@pytest.mark.slow
+@THOROUGH
+@given(any_plan, st.sampled_from([(2, 0, 0), (1, 1, 0), (1, 0, 1), (0, 1, 1)]))
+def test_merging_finds_what_brute_force_finds_thoroughly(
+    plan: Plan, bounds: tuple[int, int, int]
+) -> None:
+    """More plans, more bounds."""
+    if small(plan):
+        check_merging(plan, Budget(*bounds))
+
+
+@pytest.mark.slow
+@THOROUGH
+@given(tiers(), st.sampled_from([(2, 0, 0), (1, 1, 0), (1, 0, 1)]))
+def test_hosts_that_are_alike(plan: Plan, bounds: tuple[int, int, int]) -> None:
+    """Up to eight hosts in one block, where there is most to merge."""
+    check_merging(plan, Budget(*bounds))
+
+
+@pytest.mark.parametrize("halt_after", [HaltAfter.ACTION, HaltAfter.SEQUENCE])
+def test_merging_leaves_out_most(halt_after: HaltAfter) -> None:
+    """Three hosts at a time: most pairs of faults differ in names alone."""
+    plan = alike(6, 2, concurrency=3, halt_after=halt_after)
+    one, two = searches(trials(plan), Budget(2, 0, 0))
+    assert ends(one) == ends(two)
+    assert two.runs * 2 < one.runs
+
+
+def test_rules_are_judged_alike() -> None:
+    """What breaks a rule is found with merging, and with as few faults."""
+    rules = [at_most(1, serving=False), at_most(2, serving=False, always=True)]
+    made = trials(alike(4, 3, concurrency=2), rules, SERVING)
+    one, two = searches(made, Budget(2, 0, 0))
+    assert ends(one) == ends(two)
+    assert {n: len(t.faults) for n, t in one.broken.items()} == {
+        n: len(t.faults) for n, t in two.broken.items()
+    }
+
+
+def block_of(plan: Plan) -> Block:
+    """The only block."""
+    [block] = plan.blocks
+    return block
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+@pytest.mark.parametrize("bounds", [(1, 0, 0), (0, 1, 0), (0, 0, 1)])
+def test_a_plan_that_is_cut_has_the_same_ends(
+    concurrency: int, bounds: tuple[int, int, int]
+) -> None:
+    """Few waves stand for many; what they find happens in the whole plan, too."""
+    budget = Budget(*bounds)
+    plan = alike(16 * concurrency, 2, concurrency=concurrency, tolerated=0)
+    whole = trials(plan)
+    whole.run((), Budget(0, 0, 0))
+    made = cut(plan, whole, budget)
+    assert made is not None
+    assert len(block_of(made.plan).sequences) * 2 <= len(block_of(plan).sequences)
+    short = trials(made.plan)
+    short.run((), Budget(0, 0, 0))
+    bound(short)
+
+    many = searched(whole, budget, merge=False, max_runs=NO_END)
+    few = searched(short, budget, merge=True, max_runs=NO_END)
+    assert ends(few) == ends(many)
+    for level in few.levels:
+        for trial in level.worst:
+            faults = lifted(trial.faults, short, whole, made)
+            again = whole.run(faults, Budget(0, 0, 0))
+            assert again.reached
+            assert again.harm == trial.harm
+
+
+def test_what_must_not_be_cut() -> None:
+    """Rules that count idle hosts, checks that count time, hosts that differ."""
+    budget = Budget(1, 0, 0)
+
+    def is_cut(plan: Plan, rules: Sequence[Rule] = ()) -> bool:
+        made = trials(plan, rules, SERVING if rules else ())
+        made.run((), Budget(0, 0, 0))
+        return cut(plan, made, budget) is not None
+
+    plan = alike(40, 3, concurrency=2)
+    assert is_cut(plan)
+    assert is_cut(plan, [at_most(3, serving=False)])
+    assert not is_cut(plan, [at_most(39, serving=True)])
+    block = block_of(plan)
+    other = attrs.evolve(block.sequences[7].actions[0], timeout=7.0)
+    block.sequences[7].actions[0] = other
+    assert not is_cut(plan)
+    assert not is_cut(alike(6, 3, concurrency=2))
