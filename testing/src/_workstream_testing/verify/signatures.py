@@ -47,11 +47,22 @@ __all__ = ["Shape", "Signatures"]
 
 @attrs.frozen
 class Member:
-    """A sequence of a block, its place and its class."""
+    """A sequence of a block, its place and its class; its deferred work with places."""
 
     place: int
     sequence: PlanSequence
     kind: int
+    deferred: tuple[tuple[int, Node], ...] = ()
+
+    @property
+    def is_cleaned_up(self) -> bool:
+        """Whether its own deferred work was done (SD-1)."""
+        deferred = self.sequence.deferred_actions
+        return (
+            deferred is not None
+            and deferred.state.status is Status.COMPLETED
+            and any(b.state.status is Status.COMPLETED for b in deferred.batches)
+        )
 
 
 class Line:
@@ -130,11 +141,13 @@ class Shape:
                 block = item.ancestors[-1]
                 where = position_of(block)
                 place = position_of(sequence)
-                forms = (_form(action, world, own) for action in sequence.actions)
+                later = tuple(_deferred_of(sequence))
+                forms = [_form(action, world, own) for action in sequence.actions]
+                forms += [_later_form(node, world, own) for _, node in later]
                 kind = known.setdefault((where, *forms), len(known))
                 self.classes[place] = kind
                 line = self.blocks.setdefault(where, Line(block))
-                members[place] = Member(place, sequence, kind)
+                members[place] = Member(place, sequence, kind, later)
                 line.add(members[place])
             elif inside is not None:
                 self.member_of[position_of(item.node)] = members[position_of(inside)]
@@ -142,12 +155,14 @@ class Shape:
                 self.others.append((position_of(item.node), item.node))
 
     def touched(self) -> list[str]:
-        """The sequences that began and did not complete."""
+        """The sequences that began, did not complete, and were not cleaned up."""
         return [
-            sequence.name
-            for sequence in self.sequences
-            if sequence.state.status is not Status.COMPLETED
-            and any(action.attempts for action in sequence.actions)
+            member.sequence.name
+            for line in self.blocks.values()
+            for member in line.members
+            if member.sequence.state.status is not Status.COMPLETED
+            and any(action.attempts for action in member.sequence.actions)
+            and not member.is_cleaned_up
         ]
 
     def running(self) -> Iterable[Node]:
@@ -155,7 +170,28 @@ class Shape:
         for sequence in self.sequences:
             if sequence.state.status is Status.RUNNING:
                 yield from sequence.actions
+                yield from (node for _, node in _deferred_of(sequence))
         yield from (node for _, node in self.others)
+
+
+def _deferred_of(sequence: PlanSequence) -> Iterator[tuple[int, Node]]:
+    deferred = sequence.deferred_actions
+    if deferred is not None:
+        yield position_of(deferred), deferred
+        for batch in deferred.batches:
+            yield position_of(batch), batch
+            for action in batch.actions:
+                yield position_of(action), action
+
+
+def _later_form(node: Node, world: World, own: Container[str]) -> object:
+    if isinstance(node, BaseAction):
+        return _form(node, world, own)
+    return (
+        type(node),
+        getattr(node, "when", None),
+        getattr(node, "fail_element", None),
+    )
 
 
 def _form(action: BaseAction, world: World, own: Container[str]) -> object:
@@ -235,7 +271,10 @@ class Signatures:
         for place, member in self._active.items():
             status = member.sequence.state.status
             if status is Status.RUNNING:
-                on_the_way.append(self._standing(member, now))
+                standing = self._standing(member, now)
+                if member.deferred:
+                    standing = (standing, *self._others(member.deferred, now))
+                on_the_way.append(standing)
             else:
                 ended.append(place)
                 if status is not Status.COMPLETED:
@@ -250,7 +289,7 @@ class Signatures:
             tuple(on_the_way),
             frozenset(self._harm.items()),
             waiting,
-            tuple(self._others(now)),
+            tuple(self._others(self._shape.others, now)),
         )
 
     def _standing(self, member: Member, now: datetime) -> object:
@@ -279,12 +318,14 @@ class Signatures:
                 )
         return (member.kind, len(member.sequence.actions))
 
-    def _others(self, now: datetime) -> Iterator[object]:
-        for place, node in self._shape.others:
+    def _others(
+        self, nodes: Iterable[tuple[int, Node]], now: datetime
+    ) -> Iterator[object]:
+        for number, (place, node) in enumerate(nodes):
             status = node.state.status
             if status is Status.NOT_STARTED:
                 continue
-            yield (place, status, self.doomed.get(place))
+            yield (number, status, self.doomed.get(place))
             if isinstance(node, Plan):
                 yield node.stopping
             elif isinstance(node, Block):
@@ -292,24 +333,38 @@ class Signatures:
                     yield now - node.state.ended  # for its exit delay
             elif isinstance(node, BaseAction) and node.attempts:
                 # Those of continuous checks are begun anew: when, counts.
-                yield now - node.attempts[-1].started
+                last = node.attempts[-1]
+                yield now - last.started
+                yield None if last.ended is None else now - last.ended
                 yield len(node.attempts)
 
     def stored(self, kept: Mapping[int, Kept]) -> Iterator[object]:
-        """What is stored of what is on its way."""
+        """What is stored of the actions that run."""
         for member in self._active.values():
             for number, action in enumerate(member.sequence.actions):
                 if action.state.status is Status.RUNNING:
-                    found = kept.get(member.place + 1 + number)
-                    if found is None:
-                        yield None
-                    else:
-                        last = found.last
-                        yield len(found.attempts)
-                        yield last is None or last.ended is None
+                    yield _last_stored(kept.get(member.place + 1 + number))
+            yield from _stored_of(member.deferred, kept)
+        yield from _stored_of(self._shape.others, kept)
+
+
+def _stored_of(
+    nodes: Iterable[tuple[int, Node]], kept: Mapping[int, Kept]
+) -> Iterator[object]:
+    for number, (place, node) in enumerate(nodes):
+        if isinstance(node, BaseAction) and node.state.status is Status.RUNNING:
+            yield (number, _last_stored(kept.get(place)))
+
+
+def _last_stored(found: Kept | None) -> object:
+    if found is None:
+        return None
+    last = found.last
+    return (len(found.attempts), last is None or last.ended is None)
 
 
 def _end_of(member: Member) -> object:
     actions = member.sequence.actions
     ends = tuple((a.state.status, bool(a.attempts)) for a in actions)
-    return (member.kind, member.sequence.state.status, ends)
+    later = tuple(node.state.status for _, node in member.deferred)
+    return (member.kind, member.sequence.state.status, ends, later)

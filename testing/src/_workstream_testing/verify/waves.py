@@ -155,6 +155,8 @@ def _lost_waves(block: Block, whole: Trials) -> int | None:
     period = _period(block)
     if len(classes) != 1 or not period:
         return None
+    if block.sequences[0].deferred_actions is not None:
+        return None
     actions = block.sequences[0].actions
     longest = max(action.timeout for action in actions)
     if longest == math.inf:
