@@ -89,7 +89,8 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check types with both checkers, and that they catch what they should."""
-    needed = (*_group("typing"), *_group("docs"), *_tests_group(), "nox")
+    groups = (*_group("typing"), *_group("docs"), *_group("browser"))
+    needed = (*groups, *_tests_group(), "nox")
     _install_editable(session, *needed)
     session.run("mypy")
     for path in PLUGINS:  # one by one, so that test files may share names
@@ -104,6 +105,14 @@ def tests(session: nox.Session) -> None:
     """Run every test suite; arguments go to pytest, for example ``-- -m "not slow"``."""
     _install_editable(session, *_tests_group())
     _pytest(session, *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Open the pages that we make in a real Chromium, which the machine must have."""
+    _install_editable(session, *_tests_group(), *_group("browser"))
+    args = session.posargs or ("core/tests/browser",)
+    session.run("python", "-m", "pytest", *args, env=COMPILED)
 
 
 @nox.session

@@ -73,7 +73,7 @@ def _packed(values: list[Any], times: dict[str, int]) -> Column:
 
 
 def _is_constant(values: list[Any]) -> bool:
-    kind = type(values[0])
+    kind: type[Any] = type(values[0])
     if kind in (dict, list, float):  # 0.0 equals -0.0, and is another number
         return False
     return values.count(values[0]) == len(values) and set(map(type, values)) == {kind}
@@ -162,14 +162,14 @@ def _unpacked(column: Column, times: list[str]) -> list[Any]:
 
 
 def _read_objects(column: Column, times: list[str]) -> Iterator[dict[str, Any]]:
-    shapes = [
+    shapes: list[Iterator[tuple[Any, ...]]] = [
         zip(*(_unpacked(each, times) for each in shape["of"]), strict=True)
         for shape in column["shapes"]
     ]
     names = [shape["names"] for shape in column["shapes"]]
     for number in column["o"]:
         # An object without names has no columns that could say how many there are.
-        values = next(shapes[number]) if names[number] else ()
+        values: tuple[Any, ...] = next(shapes[number]) if names[number] else ()
         yield dict(zip(names[number], values, strict=True))
 
 

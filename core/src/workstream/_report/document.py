@@ -12,7 +12,7 @@ import json
 import re
 import zlib
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import attrs
@@ -129,7 +129,7 @@ def _data(text: str) -> dict[str, Any]:
     return dict(unpacked(json.loads(columns)))
 
 
-def _refuse(why: str) -> Any:
+def _refuse(why: str) -> NoReturn:
     message = "this is no report of a plan"
     raise ValidationError(
         message, [Fault(path="the report", field="", rule="UI-3", message=why)]

@@ -83,7 +83,7 @@ def junit(report: Report) -> str:
     plan = report.plan
     suites: dict[str, list[tuple[str, Item]]] = {}
     for path, item in paths(plan):
-        if any(isinstance(each, BaseAction) for each in _actions(item.node)):
+        if _actions(item.node):
             names = path.split(SEPARATOR)
             suites.setdefault(names[1], []).append((SEPARATOR.join(names[1:]), item))
     root = Xml.Element("testsuites", name=_xml(plan.name), time=_seconds(plan))

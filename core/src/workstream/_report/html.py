@@ -81,7 +81,7 @@ def page(report: Report) -> str:
 
 
 def _shipped(name: str) -> str:
-    file = resources.files(__package__) / "page" / name
+    file = resources.files(__name__.rpartition(".")[0]) / "page" / name
     return "\n" + file.read_text(encoding="utf-8")
 
 

@@ -12,17 +12,34 @@
 
   const running = (numbers) => { let sum = 0; return numbers.map((each) => (sum += each)); };
 
+  // Requests and answers are most of a report, and few of them are ever looked at: they
+  // are read when somebody chooses a line.
+  const SHAPE = Symbol("shape"), AT = Symbol("at");
+  const LATER = new Set(["request", "response", "notes"]);
+  const later = (object, name) => {
+    const values = (object[SHAPE].read ??= {})[name] ??= object[SHAPE].later(name);
+    return values[object[AT]];
+  };
+
   // The values of a column, as a list. Times become milliseconds.
   const valuesOf = (column, times) => {
     if ("n" in column) return new Array(column.n).fill(column.c);
     const found = {};
     if ("o" in column) {
-      const shapes = column.shapes.map((shape) => ({
-        names: shape.names, of: shape.of.map((each) => valuesOf(each, times)), next: 0,
-      }));
+      const shapes = column.shapes.map((shape) => {
+        const now = shape.names.map((name, index) => [name, index]).filter(([name]) => !LATER.has(name));
+        return {
+          names: now.map(([name]) => name), of: now.map(([, index]) => valuesOf(shape.of[index], times)),
+          next: 0, later: (name) => {
+            const index = LATER.has(name) ? shape.names.indexOf(name) : -1;
+            return index < 0 ? [] : valuesOf(shape.of[index], times);
+          },
+        };
+      });
       found.o = column.o.map((number) => {
-        const shape = shapes[number], at = shape.next++, object = Object.create(null);
-        shape.names.forEach((name, index) => { object[name] = shape.of[index][at]; });
+        const shape = shapes[number], at = shape.next++, object = { [SHAPE]: shape, [AT]: at };
+        for (let each = 0; each < shape.names.length; each++)
+          if (shape.names[each] !== "__proto__") object[shape.names[each]] = shape.of[each][at];
         return object;
       });
     }
@@ -281,8 +298,8 @@
         const pre = make("pre", { textContent: attempt.error ? causes(attempt.error) : "" });
         line(`attempt ${number + 1}`, make("div", {}, `at +${lasted(attempt.started - begin)}${took}${cut}`, ...(attempt.error ? [pre] : [])));
       });
-      const answer = action.attempts?.at(-1)?.response;
-      for (const [name, value] of [["request", action.request], ["response", answer]])
+      const answering = action.attempts?.at(-1), answer = answering && later(answering, "response");
+      for (const [name, value] of [["request", later(action, "request")], ["response", answer]])
         if (value != null) line(name, make("pre", { textContent: JSON.stringify(plain(value), null, 1) }));
       detail.append(table);
     }
@@ -295,6 +312,7 @@
     if (value && value.$type === "StoredValue") return plain(value.data);
     if (value && value.$type === "dict" && Array.isArray(value.value)) return Object.fromEntries(value.value.map(([name, each]) => [name, plain(each)]));
     if (Array.isArray(value)) return value.map(plain);
+    if (value && value[SHAPE]) return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, plain(each)]));
     return value;
   };
 

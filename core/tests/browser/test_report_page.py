@@ -1,0 +1,141 @@
+"""The page of ``workstream report`` in a real Chromium, from a file, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Report = Callable[[str], Path]
+
+pytestmark = pytest.mark.needs_package("playwright", "axe_playwright_python")
+
+
+def open_page(page: Page, file: Path) -> None:
+    """Open a report, and wait for its timeline."""
+    page.goto(file.as_uri())
+    page.wait_for_selector(".row")
+
+
+def lines(page: Page) -> str:
+    """What the timeline says of how many lines it shows."""
+    return page.inner_text(".tools output")
+
+
+def test_the_timeline_is_found_through(page: Page, report: Report) -> None:
+    """By name and by status; what stands above a match is kept."""
+    open_page(page, report("night"))
+    assert lines(page) == "101 of 101 lines"
+
+    page.fill("input[type=search]", "web-43")
+    page.wait_for_function(
+        "document.querySelectorAll('.row:not([hidden])').length == 2"
+    )
+    assert lines(page) == "2 of 101 lines"
+
+    page.fill("input[type=search]", "")
+    page.select_option("select", "FAILED")
+    assert lines(page) == "6 of 101 lines"
+
+
+def test_a_line_tells_what_was_asked_and_answered(page: Page, report: Report) -> None:
+    """With the keyboard alone: find, choose, read."""
+    open_page(page, report("night"))
+    page.fill("input[type=search]", "web-43")
+    page.focus("[role=listbox]")
+    page.keyboard.press("End")
+
+    detail = page.inner_text(".detail")
+
+    assert "Web tier / web-43: failed" in detail
+    assert "no space left" in detail
+    assert '"NAME": "Start"' in detail
+    assert page.get_attribute("[role=listbox]", "aria-activedescendant")
+
+
+def test_keys_zoom_and_move(page: Page, report: Report) -> None:
+    """The drawing changes, and 0 shows the whole run again."""
+    open_page(page, report("night"))
+    page.focus("[role=listbox]")
+    drawing = "document.querySelector('canvas').toDataURL()"
+    settled = "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))"
+    page.evaluate(settled)
+    whole = page.evaluate(drawing)
+
+    page.keyboard.press("+")
+    page.evaluate(settled)
+    zoomed = page.evaluate(drawing)
+    page.keyboard.press("ArrowRight")
+    page.evaluate(settled)
+    moved = page.evaluate(drawing)
+    page.keyboard.press("0")
+    page.evaluate(settled)
+
+    assert len({whole, zoomed, moved}) == 3
+    assert page.evaluate(drawing) == whole
+
+
+def test_few_elements_draw_many_lines(page: Page, report: Report) -> None:
+    """The pool does not grow with the plan, nor when one scrolls to its end."""
+    open_page(page, report("night"))
+    page.focus("[role=listbox]")
+    page.keyboard.press("End")
+    page.evaluate("new Promise((done) => requestAnimationFrame(done))")
+
+    assert (
+        page.evaluate("document.querySelectorAll('#timeline-section *').length") < 100
+    )
+
+
+def test_nothing_that_a_plan_says_runs(page: Page, report: Report) -> None:
+    """180 names, errors and lines that want to: none does, and none is lost."""
+    open_page(page, report("nasty"))
+    page.focus("[role=listbox]")
+    for _ in range(12):
+        page.keyboard.press("ArrowDown")
+
+    assert page.evaluate("window.hacked") is None
+    assert "181 of 181 lines" in lines(page)
+    assert page.inner_text("h1") == "<script>window.hacked = 1</script>"
+    # The fixture has seen no report of the policy, and no error.
+
+
+def test_it_tells_the_story_without_a_script(report: Report, page: Page) -> None:
+    """As a mail program shows it."""
+    browser = page.context.browser
+    assert browser is not None
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    plain = context.new_page()
+    plain.goto(report("night").as_uri())
+
+    text = plain.inner_text("body")
+
+    context.close()
+    for words in (
+        "completed with failures",
+        "5 failures",
+        "no space left",
+        "needs Java",
+    ):
+        assert words in text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_it(page: Page, report: Report, scheme: Any) -> None:
+    """axe-core finds nothing, in light and in dark."""
+    page.emulate_media(color_scheme=scheme)
+    open_page(page, report("night"))
+    # Not as an element: the page's policy would not let it in.
+    page.evaluate(
+        (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+    )
+
+    found = page.evaluate("axe.run()")["violations"]
+
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
