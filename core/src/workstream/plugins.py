@@ -25,7 +25,14 @@ from ._authoring.names import is_temporary_name, temporary_name
 from ._authoring.patterns import Pattern
 from ._authoring.programs import python_interpreter
 from ._authoring.timeouts import explained_timeout
-from ._protocols.plugin import NOT_DONE, PLUGIN_API, AnyPlugin, BasePlugin, NotDone
+from ._protocols.plugin import (
+    NOT_DONE,
+    PLUGIN_API,
+    AnyPlugin,
+    BasePlugin,
+    NotDone,
+    Plugins,
+)
 from ._protocols.preview import Preview, PreviewContext
 from ._secrets.captured_output import CapturedOutput
 from ._secrets.redactor import Redactor
@@ -43,6 +50,7 @@ __all__ = [
     "NotDone",
     "NoteValue",
     "Pattern",
+    "Plugins",
     "Preview",
     "PreviewContext",
     "Redactor",

@@ -11,22 +11,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from .._plan.plan import Action, BaseAction
-from .._protocols.plugin import ActionPlugin, AnyPlugin, NotDone
+from .._protocols.plugin import ActionPlugin, NotDone, Plugins
 from .._protocols.runtime import AttemptOutcome
 from .._values.state import Attempt, OnInterrupt
 from ..retries import FAST, RetryPolicy
 from .outcomes import StorableCheck, check_outcome, not_installed, time_left
-
-
-class Plugins(Protocol):
-    """Where plugins are looked up: a ``Registry``, or what a test puts in its place."""
-
-    def get(self, name: str, /) -> AnyPlugin | None:
-        """The plugin of this name, or None (REG-3)."""
-        ...
 
 
 def on_interrupt_by(plugins: Plugins) -> Callable[[BaseAction], OnInterrupt]:

@@ -16,8 +16,8 @@ from typing import Any, cast
 
 import attrs
 
-from .._codec.value_codec import Plugins
 from .._plan.plan import Origin, Plan
+from .._protocols.plugin import Plugins
 from .._store.asking import requester
 from .._values.display import shorten
 from .._values.errors import ValidationError

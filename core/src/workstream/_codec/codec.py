@@ -33,12 +33,13 @@ from uuid import UUID
 from .._plan.paths import path_of, paths
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import Item, give_ids, position_of
+from .._protocols.plugin import Plugins
 from .._protocols.vault import NodeRecord, PlanRow, StoredPlan
 from .._values.errors import Fault, PlanCorruptError, ValidationError
 from .._values.state import Attempt, State, chained, links_of
 from .._values.wire import from_micros, moment, pack, to_micros, unpack
 from . import records
-from .value_codec import MisfitError, Plugins, Side, ValueCodec
+from .value_codec import MisfitError, Side, ValueCodec
 
 _DEFINITION = b"\x01"
 _RECORD = b"\x01"

@@ -43,8 +43,8 @@ from typing import Any
 
 from .._plan.clone import clone
 from .._plan.plan import Plan
+from .._protocols.plugin import Plugins
 from .._values.errors import Fault, ValidationError
-from .value_codec import Plugins
 
 _PECULIAR = re.compile(r"[^\n -~]")
 """What may be no plain letter."""

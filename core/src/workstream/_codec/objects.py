@@ -21,6 +21,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from .._plan.plan import AT_SUBMIT, BaseAction, Node, Plan
 from .._plan.shape import SHAPES
 from .._plan.walk import walk
+from .._protocols.plugin import Plugins
 from .._secrets.references import StoredValue
 from .._values.annotations import is_record
 from .._values.errors import Fault
@@ -41,7 +42,7 @@ from .forms import (
     wrong,
 )
 from .tags import plain_json, unplain
-from .value_codec import Plugins, Side, ValueCodec
+from .value_codec import Side, ValueCodec
 
 STORED_VALUE = "StoredValue"
 """The tag of a request or response whose plugin was not at hand."""

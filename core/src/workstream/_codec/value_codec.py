@@ -10,9 +10,9 @@ never pays for it.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from .._protocols.plugin import AnyPlugin
+from .._protocols.plugin import Plugins
 from .._secrets.references import StoredValue
 
 if TYPE_CHECKING:
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 
 class MisfitError(TypeError):
     """Stored data does not fit the type that its plugin has now."""
-
-
-class Plugins(Protocol):
-    """Where plugins are looked up: a registry, as a rule."""
-
-    def get(self, name: str, /) -> AnyPlugin | None:
-        """The plugin of this name, or None."""
-        ...
 
 
 class Side(enum.Enum):

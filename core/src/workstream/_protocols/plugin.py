@@ -322,3 +322,11 @@ def _defines(plugin: BasePlugin[Any, Any], method: str) -> bool:
 
 def _missing(plugin: BasePlugin[Any, Any], method: str) -> str:
     return f"{describe(plugin)} does not define {method}()"
+
+
+class Plugins(Protocol):
+    """Where plugins are looked up: a ``Registry``, or what a test puts in its place."""
+
+    def get(self, name: str, /) -> AnyPlugin | None:
+        """The plugin of this name, or None (REG-3)."""
+        ...

@@ -11,11 +11,12 @@ import trio
 
 from .._attempts.context import AttemptContext, ContextHost
 from .._attempts.outcomes import StorableCheck, hide_secrets
-from .._attempts.verbs import Plugins, PluginVerbs
+from .._attempts.verbs import PluginVerbs
 from .._interpreter import judgement
 from .._plan.paths import paths
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import position_of
+from .._protocols.plugin import Plugins
 from .._protocols.runtime import AttemptOutcome
 from .._values.state import Attempt
 from .calls import NoSecretsError, outcome_of_call, with_secrets

@@ -17,12 +17,12 @@ import trio
 
 from .._attempts.context import AttemptContext
 from .._attempts.outcomes import DEAF_AFTER
-from .._attempts.verbs import Plugins
 from .._codec.codec import Codec
 from .._codec.records import encode_line, row_of
 from .._interpreter.interpreter import Interpreter
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import position_of
+from .._protocols.plugin import Plugins
 from .._protocols.vault import LineRecord
 from .journal import Journal
 from .lookups import Lookups

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias, get_origin
 
 from .._plan.copying import deep_copy
 from .._plan.plan import BaseAction, CheckAction
-from .._protocols.plugin import AnyPlugin, request_types
+from .._protocols.plugin import AnyPlugin, Plugins, request_types
 from .._secrets.forms import hide
 from .._secrets.references import HIDDEN, StoredValue
 from .._secrets.scrubbing import secret_values
@@ -25,16 +25,12 @@ Problem: TypeAlias = tuple[str, str]
 """The rule that is broken, and what is wrong: the rest of a sentence about the field."""
 
 
-class Plugins(Protocol):
-    """What is known of the plugins at hand. A ``Registry`` is one."""
+class KnownPlugins(Plugins, Protocol):
+    """Plugins, and what is known of those that cannot be had. A ``Registry`` is one."""
 
     @property
     def unusable(self) -> Mapping[str, str]:
         """The names of those that cannot be used, each with its reason (REG-6)."""
-        ...
-
-    def get(self, name: str, /) -> AnyPlugin | None:
-        """The plugin of this name, or None (REG-3)."""
         ...
 
     def nearest(self, name: str, /) -> list[str]:
@@ -43,7 +39,7 @@ class Plugins(Protocol):
 
 
 def plugin_problem(
-    name: str, plugins: Plugins
+    name: str, plugins: KnownPlugins
 ) -> tuple[AnyPlugin | None, Problem | None]:
     """The plugin of this name; or None, and why there is none (V-15, REG-6)."""
     problem = text_problem(name)
@@ -58,7 +54,7 @@ def plugin_problem(
     return plugin, None
 
 
-def _not_installed(name: str, plugins: Plugins) -> str:
+def _not_installed(name: str, plugins: KnownPlugins) -> str:
     """The message for a plugin that is not there."""
     near = plugins.nearest(name)
     if near:

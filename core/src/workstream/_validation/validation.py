@@ -47,7 +47,7 @@ from .._values.values import (
     whole_number_problem,
 )
 from .requests import (
-    Plugins,
+    KnownPlugins,
     Problem,
     kind_problem,
     plugin_problem,
@@ -213,7 +213,7 @@ _LOOKS = {cls: _looks_of(cls) for cls in SHAPES}
 # -- A whole plan --------------------------------------------------------------------------
 
 
-def check(plan: object, plugins: Plugins) -> tuple[list[Fault], list[Fault]]:
+def check(plan: object, plugins: KnownPlugins) -> tuple[list[Fault], list[Fault]]:
     """Find all faults of a plan, and all warnings about it.
 
     Args:
@@ -228,7 +228,7 @@ def check(plan: object, plugins: Plugins) -> tuple[list[Fault], list[Fault]]:
     return checker.faults, checker.warnings
 
 
-def prepared(plan: object, plugins: Plugins) -> tuple[Plan, list[Fault]]:
+def prepared(plan: object, plugins: KnownPlugins) -> tuple[Plan, list[Fault]]:
     """A copy of the plan made ready for submit: steps 1 to 3 of SUB-1.
 
     In the copy, each request that has ``defaults()`` has got them, and what was left
@@ -282,7 +282,7 @@ def _normalise(node: Node) -> None:
 class _Checker:
     """One pass over one plan."""
 
-    def __init__(self, plugins: Plugins) -> None:
+    def __init__(self, plugins: KnownPlugins) -> None:
         self.faults: list[Fault] = []
         self.warnings: list[Fault] = []
         self.requests: dict[int, object] = {}
@@ -393,7 +393,7 @@ class _Checker:
             self._note("on_interrupt", "REG-9", problem)
 
 
-def check_startable(plan: Plan, plugins: Plugins) -> list[Fault]:
+def check_startable(plan: Plan, plugins: KnownPlugins) -> list[Fault]:
     """What keeps a stored plan, which is not started, from being started (ST-4).
 
     Args:
@@ -406,7 +406,7 @@ def check_startable(plan: Plan, plugins: Plugins) -> list[Fault]:
     return _faults(plan, lambda item: _start_problems(item, plugins))
 
 
-def check_resumable(plan: Plan, plugins: Plugins) -> list[Fault]:
+def check_resumable(plan: Plan, plugins: KnownPlugins) -> list[Fault]:
     """What keeps a plan that a crash left behind from being resumed (R-4).
 
     Args:
@@ -428,7 +428,7 @@ def _faults(plan: Plan, problems: Callable[[Item], Iterable[_Problem]]) -> list[
     ]
 
 
-def _start_problems(item: Item, plugins: Plugins) -> Iterator[_Problem]:
+def _start_problems(item: Item, plugins: KnownPlugins) -> Iterator[_Problem]:
     """All that keeps one object from being started."""
     node = item.node
     if node.id is None or node.id.version != 7:
@@ -440,7 +440,7 @@ def _start_problems(item: Item, plugins: Plugins) -> Iterator[_Problem]:
     yield from _plugin_problems(item, plugins)
 
 
-def _plugin_problems(item: Item, plugins: Plugins) -> Iterator[_Problem]:
+def _plugin_problems(item: Item, plugins: KnownPlugins) -> Iterator[_Problem]:
     """What keeps an action's plugin from being called."""
     node = item.node
     if not isinstance(node, BaseAction):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
-__all__ = ["NAMES", "ConformanceError", "Finding", "PluginReport"]
+from workstream._plan.text import value_text
 
 NAMES: Mapping[str, str] = {
     "name": "it has a name, dotted, that begins with the package's entry point (REG-10)",
@@ -90,3 +90,8 @@ class PluginReport:
             f"  not looked at: {name}: {why}" for name, why in self.not_checked.items()
         ]
         return "\n".join(lines)
+
+
+def changed(before: object, after: object) -> str:
+    """What became of something, for the end of a clause."""
+    return f"something else: {value_text(before)} became {value_text(after)}"

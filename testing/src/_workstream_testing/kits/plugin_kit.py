@@ -7,7 +7,7 @@ once undisturbed, and then cancelled at one step after another.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -30,14 +30,12 @@ from workstream._values.annotations import type_text
 from workstream._values.state import OnInterrupt, Status
 
 from ..problems import says_all
-from .left_behind import is_supported
-from .plugin_attempts import LAST, Attempted, carry_out, registry_of
-from .plugin_findings import NAMES, ConformanceError, Finding, PluginReport
-from .plugin_looks import documented, registered, request_looks, validation
+from .plugin_attempts import LAST, carry_out, registry_of, spread, step_text
+from .plugin_findings import NAMES, ConformanceError, Finding, PluginReport, changed
+from .plugin_looks import documented, left_out, registered, request_looks, validation
 from .plugin_previews import ask
-from .secret_search import SecretSource, shown
-
-__all__ = ["check_plugin"]
+from .secret_search import AnyScheme, SecretSource, shown
+from .watched_calls import Attempted
 
 __tracebackhide__ = says_all
 
@@ -136,9 +134,9 @@ def check_plugin(
     )
     if found:
         raise ConformanceError(plugin.name, found)
-    left_out = {**check.not_checked, **dict.fromkeys(ignore, "it is ignored")}
-    checked = tuple(name for name in NAMES if name not in left_out)
-    return PluginReport(plugin.name, checked, left_out, check.attempts)
+    not_checked = {**check.not_checked, **dict.fromkeys(ignore, "it is ignored")}
+    checked = tuple(name for name in NAMES if name not in not_checked)
+    return PluginReport(plugin.name, checked, not_checked, check.attempts)
 
 
 @attrs.define
@@ -197,30 +195,15 @@ class _Check:
                 self._fails(which, request)
             else:
                 self._is_slow(which, request)
-        self._note_what_was_not(refused, slow)
-
-    def _note_what_was_not(self, refused: Sequence[Any], slow: Any) -> None:
-        if slow is None:
-            self.not_checked["timeout"] = "give slow=, a request that takes long"
-        if not is_supported():
-            self.not_checked["left-behind"] = "processes are not to be seen here"
-        if not self._values:
-            self.not_checked["secrets"] = "no request holds a secret"
-        if not self.plugin.is_check:
-            self.not_checked["side-effects"] = "it is no check"
-        if not can_preview(self.plugin):
-            what = "a check" if self.plugin.is_check else "without one"
-            self.not_checked["preview"] = f"it is {what}"
-        if self._mode() is OnInterrupt.FAIL:
-            self.not_checked["interrupted"] = "it is not run again (OnInterrupt.FAIL)"
+        fails = self._mode() is OnInterrupt.FAIL
+        self.not_checked |= left_out(
+            self.plugin, slow=slow, secrets=bool(self._values), fails=fails
+        )
 
     def _mode(self) -> OnInterrupt:
-        plugin = self.plugin
-        return (
-            plugin.on_interrupt
-            if isinstance(plugin, ActionPlugin)
-            else OnInterrupt.RERUN
-        )
+        if isinstance(self.plugin, ActionPlugin):
+            return self.plugin.on_interrupt
+        return OnInterrupt.RERUN
 
     def _add(self, name: str, text: str, *, once: str = "") -> None:
         """Note a finding, unless the like of it was told already."""
@@ -251,7 +234,7 @@ class _Check:
         self.findings += found
         if type(request) not in request_types(self.plugin):
             return False
-        _, values = resolve(request, _AnyScheme(self.source))
+        _, values = resolve(request, AnyScheme(self.source))
         self._values |= values
         for reference in self.source.made:
             scheme = reference.partition(":")[0]
@@ -281,7 +264,9 @@ class _Check:
             recover=recover,
         )
         self.attempts += max(seen.calls, 1)
-        when = "" if interrupt is None else f" when it is cancelled{_step(interrupt)}"
+        when = (
+            "" if interrupt is None else f" when it is cancelled{step_text(interrupt)}"
+        )
         self._general(which, seen, when)
         return seen
 
@@ -317,7 +302,7 @@ class _Check:
         elif foreseen is not None and foreseen.changes is False and before != end:
             text = (
                 f"the preview of {which} says that nothing would change, and then it "
-                f"changes {_changed(before, end)}"
+                f"changes {changed(before, end)}"
             )
             self._add("preview", text)
         self._interruptions(which, request, seen.steps, end)
@@ -354,7 +339,7 @@ class _Check:
         self, which: str, request: Any, before: object, after: object
     ) -> None:
         if before != after:
-            text = f"{which} changes {_changed(before, after)}: a check only looks"
+            text = f"{which} changes {changed(before, after)}: a check only looks"
             self._add("side-effects", text)
         reset, self.reset = self.reset, None
         try:
@@ -368,7 +353,7 @@ class _Check:
             )
             self._add("side-effects", text)
         elif before == after and self._looked() != after:
-            text = f"{which} changes {_changed(after, self._looked())} the second time"
+            text = f"{which} changes {changed(after, self._looked())} the second time"
             self._add("side-effects", text)
 
     def _preview(self, which: str, request: Any) -> Preview | None:
@@ -380,7 +365,7 @@ class _Check:
         if again is None or not self._answered(name, seen):
             return None
         if self._looked() != before:
-            text = f"{name} changes {_changed(before, self._looked())}: it only looks"
+            text = f"{name} changes {changed(before, self._looked())}: it only looks"
             self._add("preview", text)
         if again.response != seen.response:
             text = (
@@ -389,7 +374,7 @@ class _Check:
                 f"{value_text(again.response)}"
             )
             self._add("preview", text)
-        for step in _spread(seen.steps, self.steps):
+        for step in spread(seen.steps, self.steps):
             stopped = self._ask(name, request, interrupt=step)
             if stopped.deaf:
                 break
@@ -408,7 +393,9 @@ class _Check:
             interrupt=interrupt,
         )
         self.attempts += 1
-        when = "" if interrupt is None else f" when it is cancelled{_step(interrupt)}"
+        when = (
+            "" if interrupt is None else f" when it is cancelled{step_text(interrupt)}"
+        )
         self._general(name, seen, when)
         return seen
 
@@ -427,7 +414,7 @@ class _Check:
 
     def _interruptions(self, which: str, request: Any, count: int, end: object) -> None:
         recover = self._mode() is not OnInterrupt.FAIL
-        for step in [*_spread(count, self.steps), LAST]:
+        for step in [*spread(count, self.steps), LAST]:
             seen = self._call(which, request, interrupt=step, recover=recover)
             if seen.deaf:
                 return
@@ -438,14 +425,14 @@ class _Check:
     def _obeyed(self, which: str, step: int | float, seen: Attempted) -> None:
         if seen.swallowed:
             text = (
-                f"{which} returns a response although it was cancelled{_step(step)}: it "
+                f"{which} returns a response although it was cancelled{step_text(step)}: it "
                 "swallows trio.Cancelled, which must be raised again"
             )
             self._add("cancellation", text, once=which)
         if seen.ended_after > self.within:
             text = (
                 f"{which} ends {seen.ended_after:.1f} seconds after it was cancelled"
-                f"{_step(step)}: {self.within:g} are allowed"
+                f"{step_text(step)}: {self.within:g} are allowed"
             )
             self._add("cancellation", text, once=which)
 
@@ -453,7 +440,7 @@ class _Check:
         self, which: str, step: int, seen: Attempted, end: object
     ) -> None:
         action, looked = seen.action, self._looked()
-        when = f"{which}, interrupted{_step(step)} and run again,"
+        when = f"{which}, interrupted{step_text(step)} and run again,"
         advice = "look first what an earlier attempt has done, or say OnInterrupt.FAIL"
         if seen.problem is not None or action is None:
             text = f"{when} does not end: {seen.problem}"
@@ -465,7 +452,7 @@ class _Check:
             text = f"{when} fails: {action.error}; {advice}"
             self._add("interrupted", text, once=which)
         elif looked != end:
-            text = f"{when} leaves {_changed(end, looked)}; {advice}"
+            text = f"{when} leaves {changed(end, looked)}; {advice}"
             self._add("interrupted", text, once=which)
 
     def _fails(self, which: str, request: Any) -> None:
@@ -510,35 +497,3 @@ class _Check:
 
     def _looked(self) -> object:
         return None if self.look is None else self.look()
-
-
-class _AnyScheme(dict[str, Callable[[str], str]]):
-    """Resolvers for whatever scheme a request names."""
-
-    def __init__(self, source: SecretSource) -> None:
-        super().__init__()
-        self._source = source
-
-    def get(self, scheme: str, _default: object = None, /) -> Any:
-        """The resolver for a scheme."""
-        return self._source.resolver(scheme)
-
-
-def _spread(count: int, most: int) -> Iterator[int]:
-    """At most so many of the numbers from 1 to count, the first and last among them."""
-    if count <= most:
-        yield from range(1, count + 1)
-    elif most == 1:
-        yield 1
-    else:
-        yield from (1 + round(n * (count - 1) / (most - 1)) for n in range(most))
-
-
-def _step(step: int | float) -> str:
-    if step == LAST:
-        return " right after its work, before that was stored"
-    return f" after {step:g} s" if isinstance(step, float) else f" at step {step:,}"
-
-
-def _changed(before: object, after: object) -> str:
-    return f"something else: {value_text(before)} became {value_text(after)}"

@@ -20,6 +20,7 @@ from workstream._plan.walk import actions, give_ids, new_plan_id
 from workstream._protocols.plugin import (
     AnyPlugin,
     BasePlugin,
+    can_preview,
     request_types,
     response_types,
 )
@@ -29,10 +30,9 @@ from workstream._registry.registry import Registry
 from workstream._values.annotations import type_text
 from workstream._values.state import PluginError
 
+from .left_behind import is_supported
 from .plugin_findings import Finding
 from .plugin_plans import plan_of
-
-__all__ = ["documented", "registered", "request_looks", "validation"]
 
 RULES = {
     "REG-10": "name",
@@ -193,3 +193,30 @@ def _broken(which: str, error: Exception) -> str:
         f"validate() fails on {which} with {type(error).__name__}: {error}; what it "
         "refuses, it refuses with ValueError or PluginError"
     )
+
+
+def left_out(
+    plugin: AnyPlugin, *, slow: object, secrets: bool, fails: bool
+) -> dict[str, str]:
+    """The findings for which a plugin cannot be looked at, with the reasons.
+
+    Args:
+        plugin: The plugin.
+        slow: The request that takes long, or None.
+        secrets: Whether a request holds a secret.
+        fails: Whether an interrupted attempt is not run again.
+    """
+    found: dict[str, str] = {}
+    if slow is None:
+        found["timeout"] = "give slow=, a request that takes long"
+    if not is_supported():
+        found["left-behind"] = "processes are not to be seen here"
+    if not secrets:
+        found["secrets"] = "no request holds a secret"
+    if not plugin.is_check:
+        found["side-effects"] = "it is no check"
+    if not can_preview(plugin):
+        found["preview"] = f"it is {'a check' if plugin.is_check else 'without one'}"
+    if fails:
+        found["interrupted"] = "it is not run again (OnInterrupt.FAIL)"
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -16,9 +15,7 @@ from workstream._secrets.filling import resolve
 from workstream._secrets.forms import hide
 
 from .left_behind import tasks
-from .plugin_attempts import Attempted, Driven, watched
-
-__all__ = ["ask"]
+from .watched_calls import Attempted, interrupted, watched
 
 
 def ask(
@@ -91,34 +88,9 @@ class _Asking:
         before = tasks()
         seen = self.seen
         request, secrets = resolve(self._request, self._resolvers)
-        heard = hears = False
-        began_cancel = math.inf
-        scope = trio.CancelScope(deadline=trio.current_time() + self._timeout)
-
-        def step(number: int) -> None:
-            nonlocal began_cancel, hears
-            seen.steps = number
-            if number == self._interrupt:
-                self.due = began_cancel = time.monotonic()
-                scope.cancel()
-            ours = -math.inf if scope.cancel_called else scope.deadline
-            hears = trio.current_effective_deadline() == ours
-
-        def told() -> None:
-            nonlocal heard
-            heard = heard or (hears and scope.cancel_called)
-
         plugin: Any = self._plugin
-        try:
-            with scope:
-                driven = Driven(plugin.preview(_Context(), request), step, told)
-                seen.response = await driven
-                seen.returned = True
-        except Exception as error:
-            seen.error = error
-        seen.swallowed = heard and seen.returned
-        if self._interrupt is not None and scope.cancel_called:
-            seen.ended_after = time.monotonic() - began_cancel
+        asked = plugin.preview(_Context(), request)
+        await interrupted(self, asked, self._interrupt, self._timeout)
         if isinstance(seen.response, Preview):
             found = seen.response
             text = "\n".join([found.summary, *found.details])

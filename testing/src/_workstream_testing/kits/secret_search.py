@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
 from workstream._secrets.forms import SHORTEST
-
-__all__ = ["SecretSource", "shown"]
 
 
 class SecretSource:
@@ -87,3 +86,15 @@ def _forms(value: str) -> Iterator[tuple[str, str]]:
 def base64_for_urls(text: str) -> str:
     """The same in the alphabet that is used in URLs."""
     return text.replace("+", "-").replace("/", "_")
+
+
+class AnyScheme(dict[str, Callable[[str], str]]):
+    """Resolvers for whatever scheme a request names."""
+
+    def __init__(self, source: SecretSource) -> None:
+        super().__init__()
+        self._source = source
+
+    def get(self, scheme: str, _default: object = None, /) -> Any:
+        """The resolver for a scheme."""
+        return self._source.resolver(scheme)

@@ -30,13 +30,14 @@ from workstream._attempts.outcomes import (
     stray_cancellation,
     timed_out,
 )
-from workstream._attempts.verbs import Plugins, PluginVerbs
+from workstream._attempts.verbs import PluginVerbs
 from workstream._authoring.errors import leaves_of
 from workstream._codec.codec import Codec
 from workstream._codec.records import row_of
 from workstream._interpreter import judgement
 from workstream._interpreter.interpreter import Interpreter
 from workstream._plan.plan import BaseAction, Node, Plan
+from workstream._protocols.plugin import Plugins
 from workstream._protocols.runtime import AttemptOutcome
 from workstream._protocols.vault import Change, Vault, Write
 from workstream._secrets.filling import resolve
