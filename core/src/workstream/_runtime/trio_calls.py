@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
 
+import attrs
 import trio
 
 from .._attempts.context import AttemptContext, ContextHost
@@ -17,11 +19,29 @@ from .._plan.paths import paths
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import position_of
 from .._protocols.plugin import Plugins
-from .._protocols.runtime import AttemptOutcome
+from .._protocols.runtime import AttemptOutcome, Nursery
+from .._secrets.scan import facts_of
 from .._values.state import Attempt
-from .calls import NoSecretsError, outcome_of_call, with_secrets
 from .lookups import Lookups
+from .secret_requests import NoSecretsError, with_secrets
+from .slots import Slot
 from .trio_loop import TrioLoop
+
+_NO_SECRETS: frozenset[str] = frozenset()
+
+
+@attrs.frozen
+class _Children:
+    """A nursery whose children call plugins each in a slot of its own."""
+
+    _nursery: Nursery
+    _in_slot: Callable[..., Awaitable[None]]
+
+    def start_soon(
+        self, function: Callable[..., Awaitable[Any]], /, *args: Any
+    ) -> None:
+        """See ``Nursery``."""
+        self._nursery.start_soon(self._in_slot, function, *args)
 
 
 class TrioCalls(TrioLoop, PluginVerbs):
@@ -51,6 +71,34 @@ class TrioCalls(TrioLoop, PluginVerbs):
         self._plan = plan
         self._lookups = lookups
         self._paths: dict[int, str] = {}
+        self._slots: dict[object, Slot] = {}
+
+    # --- tasks, and the slots in which they call ------------------------------------
+
+    @asynccontextmanager
+    async def nursery(self) -> AsyncGenerator[Nursery]:
+        """See ``TrioLoop``; each child calls plugins in a slot of its own."""
+        task = trio.lowlevel.current_task()
+        hidden = self._slots.pop(task, None)
+        try:
+            async with super().nursery() as nursery:
+                yield _Children(nursery, self.in_slot)
+        finally:
+            if hidden is not None:
+                self._slots[task] = hidden
+
+    async def in_slot(
+        self, function: Callable[..., Awaitable[object]], *args: object
+    ) -> None:
+        """Let the calls that the function makes in this task share a slot."""
+        task = trio.lowlevel.current_task()
+        with Slot() as self._slots[task]:
+            try:
+                await function(*args)
+            finally:
+                del self._slots[task]
+
+    # --- a call -----------------------------------------------------------------------
 
     async def _call(
         self,
@@ -61,13 +109,13 @@ class TrioCalls(TrioLoop, PluginVerbs):
     ) -> AttemptOutcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
         ends = trio.current_time() + seconds
-        try:
-            request, secrets = await with_secrets(
-                self._lookups, action.request, seconds
-            )
-        except NoSecretsError as error:
-            return error.outcome
-        scope = trio.CancelScope(deadline=ends)
+        request, secrets = action.request, _NO_SECRETS
+        facts = facts_of(request)  # of its type: most hold no secret, whatever they say
+        if facts.references or facts.secrets:
+            try:
+                request, secrets = await with_secrets(self._lookups, request, seconds)
+            except NoSecretsError as error:
+                return error.outcome
         context = AttemptContext(
             action=action,
             current=attempt,
@@ -77,11 +125,16 @@ class TrioCalls(TrioLoop, PluginVerbs):
         )
         self._entered(context, ends)
         try:
-            outcome = await outcome_of_call(function, context, request, scope)
+            slot = self._slots.get(trio.lowlevel.current_task())
+            if slot is not None:
+                outcome = await slot.call(function, context, request, ends)
+            else:
+                with Slot() as slot:
+                    outcome = await slot.call(function, context, request, ends)
         finally:
             context.close()
             self._left(context)
-        return hide_secrets(outcome, secrets)
+        return hide_secrets(outcome, secrets) if secrets else outcome
 
     def _entered(self, context: AttemptContext, ends: float) -> None:
         """A call begins, which must end at a time of trio's clock."""

@@ -110,7 +110,7 @@ class TrioRuntime(TrioCalls):
 
     async def _interpret(self, beside: trio.CancelScope) -> None:
         """Interpret the plan, then end what runs beside it."""
-        await self._interpreter.run()
+        await self.in_slot(self._interpreter.run)
         beside.cancel()
 
     # --- the verbs that remember ------------------------------------------------
