@@ -188,6 +188,7 @@ class Workstream(Store):
             await self.vault.create(
                 self._codec.row_of(copy), definition, labels_of(copy)
             )
+        self._launcher.keep(copy, definition)
         return plan_id
 
     async def preview(self, plan: Plan) -> PlanPreview:

@@ -19,14 +19,17 @@ from .._attempts.verbs import on_interrupt_by
 from .._codec.codec import Codec
 from .._interpreter import recovery
 from .._plan.plan import Plan
+from .._plan.walk import actions
 from .._protocols.vault import (
     STOP,
     Change,
     PlanRow,
+    StoredPlan,
     Vault,
     Write,
 )
 from .._registry.registry import Registry
+from .._validation.requests import plugin_problem
 from .._validation.validation import check_resumable, check_startable
 from .._values.clock import Clock
 from .._values.errors import (
@@ -65,6 +68,27 @@ class Launcher:
     service: Service
     max_submit: float
     now: Callable[[], datetime]
+    _kept: dict[UUID, tuple[Plan, bytes]] = attrs.field(init=False, factory=dict)
+
+    def keep(self, plan: Plan, definition: bytes) -> None:
+        """Remember a plan that was just stored: its start need not make it of bytes again.
+
+        Only the latest is kept; it was checked with this registry, and nobody else has it.
+        """
+        assert plan.id is not None
+        self._kept.clear()
+        self._kept[plan.id] = plan, definition
+
+    def _kept_plan(self, stored: StoredPlan) -> Plan | None:
+        """The plan that these bytes were made of, if it is still fit to be started."""
+        plan, definition = self._kept.pop(stored.row.id, (None, b""))
+        if plan is None or definition != stored.definition or stored.records:
+            return None
+        names = {action.plugin for action in actions(plan)}
+        if any(plugin_problem(name, self.registry)[1] for name in names):
+            return None  # whoever looks at the whole plan says where
+        self.codec.apply_row(plan, stored.row)
+        return plan
 
     async def start(
         self,
@@ -123,8 +147,10 @@ class Launcher:
             )
             raise PlanStaleError(message, plan_id)
         stored = await self.vault.read(plan_id)
-        plan = self.codec.load(stored)
-        self._refuse_unfit(plan, plan_id, fresh=True)
+        plan = self._kept_plan(stored)
+        if plan is None:
+            plan = self.codec.load(stored)
+            self._refuse_unfit(plan, plan_id, fresh=True)
         plan.state = State(Status.RUNNING, now)
         write = Write(
             plan_id=plan_id,
