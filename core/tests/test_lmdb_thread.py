@@ -94,3 +94,28 @@ def test_a_call_that_has_not_begun_is_not_made_after_a_cancellation() -> None:
 
     assert trio.run(main) == 0
     assert made == []
+
+
+def test_a_disk_that_stalls_does_not_hold_up_the_loop() -> None:
+    """While a commit takes its time, all else goes on."""
+    go_on = threading.Event()
+
+    async def main() -> str:
+        made: list[str] = []
+
+        async def write() -> None:
+            made.append(await call_in_thread(stalled, trio.CapacityLimiter(1)))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(write)
+            for _ in range(10):  # with the loop held up, this would never end
+                await trio.sleep(0.001)
+            assert made == []
+            go_on.set()
+        return made[0]
+
+    def stalled() -> str:
+        go_on.wait()
+        return "written"
+
+    assert trio.run(main) == "written"

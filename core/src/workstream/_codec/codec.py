@@ -130,7 +130,7 @@ class Codec:
         from .objects import plan_of
 
         plan_id = stored.row.id
-        with _collector_paused():
+        with collector_paused():
             try:
                 plan = plan_of(unpack(_DEFINITION, stored.definition))
                 items = give_ids(plan, plan_id)
@@ -285,10 +285,10 @@ def _corrupt(plan_id: UUID, what: str, error: Exception | None) -> PlanCorruptEr
 
 
 @contextmanager
-def _collector_paused() -> Generator[None]:
-    """Loading makes many objects and no garbage: looking for some doubles its time.
+def collector_paused() -> Generator[None]:
+    """Whole plans are many objects and no garbage: looking for some takes as long again.
 
-    What was loaded is then put among the old objects at once, which costs nothing: the
+    What was made is then put among the old objects at once, which costs nothing: the
     collector would scan all of it twice more before it counted as old.
     """
     was_enabled = gc.isenabled()

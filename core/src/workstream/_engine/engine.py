@@ -20,7 +20,7 @@ from uuid import UUID
 
 import trio
 
-from .._codec.codec import Codec
+from .._codec.codec import Codec, collector_paused
 from .._codec.labels import labels_of
 from .._plan.paths import label_of_plan
 from .._plan.plan import Plan
@@ -176,14 +176,15 @@ class Workstream(Store):
             ValidationError: It lists all that is wrong; nothing was stored, and the
                 plan is as it was (V-1, V-2).
         """
-        copy, warnings = prepared(plan, self.registry)
+        with collector_paused():
+            copy, warnings = prepared(plan, self.registry)
+            plan_id = new_plan_id()
+            give_ids(copy, plan_id)
+            copy.submitted = self._now()
+            copy.submitter = by or requester()
+            definition = self._codec.encode_definition(copy)
         for warning in warnings:
             log.warning("%s", warning)
-        plan_id = new_plan_id()
-        give_ids(copy, plan_id)
-        copy.submitted = self._now()
-        copy.submitter = by or requester()
-        definition = self._codec.encode_definition(copy)
         with trio.CancelScope(shield=True):
             await self.vault.create(
                 self._codec.row_of(copy), definition, labels_of(copy)
