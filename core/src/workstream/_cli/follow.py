@@ -165,14 +165,22 @@ async def follow(
         view.notice("Leaving at once.")
         everything.cancel()
 
+    async def go_on_without_terminal() -> None:
+        await interrupts.hung_up()
+        view.hang_up()
+        view.notice("The terminal was closed. The run goes on; this is its log.")
+
     with view, breaking_off_untold(), _collector_spared() as settle:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(view.keep_up)
             nursery.start_soon(obey, nursery.cancel_scope)
+            nursery.start_soon(go_on_without_terminal)
             async with trio.open_nursery() as followers:
                 for plan_id in plan_ids:
                     followers.start_soon(one, plan_id)
             nursery.cancel_scope.cancel()
+    if interrupts.is_hung_up:
+        screen = Screen()  # of the log
     with screen.busy("reading how it ended"):
         return [
             Result(await overview(workstream, plan_id), broken_off.get(plan_id))

@@ -1,4 +1,7 @@
-"""Ctrl-C, once and twice (SIGTERM likewise; a closed terminal counts as once).
+"""Ctrl-C, once and twice (SIGTERM likewise), and a terminal that closes.
+
+A closed terminal (SIGHUP) ends no run whose store outlives it: what is written goes to a
+log in the store's directory from then on. Where there is none, it counts as Ctrl-C.
 
 Once stops the plans, as ``workstream stop`` does. Twice leaves them as a crash would, to
 be resumed. Nothing may keep the second one from working: not a plugin that ignores its
@@ -10,12 +13,14 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 import termios
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -79,14 +84,17 @@ class Interrupts:
     Attributes:
         count: How many came.
         last_words: What is written when the process is ended the hard way.
+        is_hung_up: Whether the terminal was closed, and the run goes on without.
     """
 
     def __init__(self) -> None:
         """Count nothing yet."""
         self.count = 0
         self.last_words = ""
+        self.is_hung_up = False
+        self._log: Path | None = None
+        self._wakes: list[Callable[[], None]] = []
         self._before: dict[signal.Signals, Any] = {}
-        self._wake: Callable[[], None] | None = None
         self._timer: threading.Timer | None = None
 
     def __enter__(self) -> Interrupts:
@@ -109,22 +117,43 @@ class Interrupts:
         """From now on a plan is left behind; the command to go on with it."""
         self.last_words = f"left at once; go on with it:  {resume}"
 
+    def outlives(self, log: Path) -> None:
+        """From now on a closed terminal ends nothing; the log to write to then."""
+        self._log = log
+
     async def come(self, count: int) -> None:
         """Return when so many have come."""
+        await self._until(lambda: self.count >= count)
+
+    async def hung_up(self) -> None:
+        """Return when the terminal was closed, and output goes to the log."""
+        await self._until(lambda: self.is_hung_up)
+
+    async def _until(self, is_so: Callable[[], bool]) -> None:
         token = trio.lowlevel.current_trio_token()
-        while self.count < count:
+        while not is_so():
             event = trio.Event()
-
-            def wake(event: trio.Event = event) -> None:
-                token.run_sync_soon(event.set)
-
-            self._wake = wake
-            if self.count < count:  # none came in between
-                await event.wait()
+            wake = partial(token.run_sync_soon, event.set)
+            self._wakes.append(wake)
+            try:
+                if not is_so():  # none came in between
+                    await event.wait()
+            finally:
+                self._wakes.remove(wake)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGHUP and self.count:
+        if number == signal.SIGHUP and (self.count or self.is_hung_up):
             return  # the kernel and the shell both tell that the terminal is gone
+        if number == signal.SIGHUP and self._log is not None:
+            write_to_log(self._log)
+            self.is_hung_up = True
+        else:
+            self._count()
+        for wake in [*self._wakes]:
+            wake()
+
+    def _count(self) -> None:
+        """One more asks the command to end."""
         self.count += 1
         if self.count == 2:
             self._timer = threading.Timer(GRACE, self._leave)
@@ -132,8 +161,6 @@ class Interrupts:
             self._timer.start()
         elif self.count > 2:
             self._leave()
-        if self._wake is not None:
-            self._wake()
 
     def _leave(self) -> None:
         """End the process as a crash would, but say so."""
@@ -147,6 +174,22 @@ class Interrupts:
             os.write(2, f"{words}\n".encode(errors="replace"))
         finally:
             os._exit(ExitCode.BROKEN_OFF)
+
+
+def write_to_log(log: Path) -> None:
+    """Let what this process writes go to a log, but for what goes to a file already."""
+    try:
+        log.parent.mkdir(mode=0o700, exist_ok=True)
+        target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError:  # the run is worth more than its log
+        target = os.open(os.devnull, os.O_WRONLY)
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    for stream, new in ((0, nowhere), (1, target), (2, target)):
+        with suppress(OSError):
+            if not stat.S_ISREG(os.fstat(stream).st_mode):
+                os.dup2(new, stream)
+    os.close(nowhere)
+    os.close(target)
 
 
 async def interruptible(function: Callable[[], Awaitable[T]]) -> T:

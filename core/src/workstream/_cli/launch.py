@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from uuid import UUID
 
 import click
@@ -15,7 +19,11 @@ from .._preview.dry_run import preview_plan
 from .._preview.forecast import PlanPreview
 from .._protocols.vault import Vault
 from .._registry.registry import Registry
+from .._store.ids import short_id
+from .._store.store import open_store
 from .._values.errors import LockedError, WorkstreamError
+from .._values.state import Status
+from .._vaults.lmdb.vault import LmdbVault
 from .draw.forecast import forecast_data, show_forecast
 from .draw.screen import Screen, joined
 from .draw.views import view_on
@@ -24,7 +32,10 @@ from .follow import Result, follow, tell
 from .interrupts import Interrupts, interruptible
 from .options import Hints
 from .stores import run_async
-from .streams import complain, print_json
+from .streams import Refusal, complain, print_json
+
+_LOOK_AGAIN = 0.1
+"""Seconds between two looks whether a detached run has begun."""
 
 
 def run_plan(
@@ -62,6 +73,8 @@ def run_plan(
         show = f"  ({hints.command('show', plan_id)})" if hints.lasts else ""
         if hints.lasts:
             interrupts.leaves(hints.command("resume", plan_id))
+        if isinstance(vault, LmdbVault):
+            interrupts.outlives(log_of(vault, plan_id))
         if not screen.is_live:
             screen.line(joined((plan.name, "bold"), (show, "dim")))
         say("starting the plan")
@@ -110,10 +123,83 @@ def run_plan(
         if hints.lasts:
             screen.hint("go on with it", hints.command("resume", begun[0]))
         return ExitCode.BROKEN_OFF
-    tell(screen, [result], hints)
+    tell(Screen() if interrupts.is_hung_up else screen, [result], hints)
     if as_json:
         print_json(result.data())
     return result.code
+
+
+def log_of(vault: LmdbVault, plan_id: UUID) -> Path:
+    """Where a run of the plan without a terminal writes to."""
+    return vault.path / "logs" / f"{short_id(plan_id)}.log"
+
+
+def detach(
+    submit: Callable[[Workstream], Awaitable[UUID]],
+    *,
+    vault: Vault,
+    registry: Registry,
+    hints: Hints,
+    plan: Plan,
+    as_json: bool,
+    preflight: bool = True,
+    waits: bool = False,
+) -> int:
+    """Submit a plan, let a process of its own run it, and return once it has begun.
+
+    The arguments are those of ``run_plan``.
+    """
+    if not isinstance(vault, LmdbVault):
+        message = "--detach needs a store that is a directory: the log goes there"
+        raise Refusal(message)
+    screen = Screen()
+
+    async def store() -> UUID:
+        async with open_workstream(vault, registry=registry, recover=False) as ws:
+            await ws.preflight(plan, secrets=preflight, locks=not waits)
+            return await submit(ws)
+
+    with screen.busy("checking and storing the plan"):
+        plan_id = run_async(lambda: interruptible(store))
+    log = log_of(vault, plan_id)
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+    words = ["serve", str(plan_id), "--store", str(vault.path)]
+    words += ["--wait"] if waits else []
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    with os.fdopen(os.open(log, flags, 0o600), "ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "workstream", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+    async def begun() -> bool:
+        async with open_store(vault) as plans:
+            while True:
+                row = await plans.vault.row(plan_id)
+                owned = await plans.vault.owner(plan_id) is not None
+                if row.status is not Status.NOT_STARTED or (waits and owned):
+                    return True
+                if child.poll() is not None:
+                    return False
+                await trio.sleep(_LOOK_AGAIN)
+
+    with screen.busy("starting the plan"):
+        has_begun = run_async(lambda: interruptible(begun))
+    if not has_begun:
+        said = log.read_text(errors="replace").strip().splitlines()[-5:]
+        message = "\n".join(["the plan was not started; its process said:", *said])
+        raise Refusal(message)
+    if as_json:
+        data = {"id": str(plan_id), "short_id": short_id(plan_id)}
+        print_json({**data, "process": child.pid, "log": str(log)})
+        return ExitCode.COMPLETED
+    screen.line(f"{plan.name} ({short_id(plan_id)}) runs on in process {child.pid}")
+    screen.hint("follow it", hints.command("watch", plan_id), indent=2)
+    screen.hint("its log", str(log), indent=2)
+    return ExitCode.COMPLETED
 
 
 def dry_run(plan: Plan, registry: Registry, *, as_json: bool) -> ExitCode:

@@ -104,6 +104,11 @@ preflight_option = click.option(
     default=True,
     help="Do not look the plan's secrets up before it begins.",
 )
+detach_option = click.option(
+    "--detach",
+    is_flag=True,
+    help="Return once the plan has begun; a process of its own runs it.",
+)
 wait_option = click.option(
     "--wait",
     "waits",

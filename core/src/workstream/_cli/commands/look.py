@@ -278,3 +278,11 @@ def watch(plan: str, after: int | None, store: str | None, as_json: bool) -> int
     else:
         tell(screen, [result], hints)
     return result.code
+
+
+attach = Command(
+    "attach",
+    callback=watch.callback,
+    params=watch.params,
+    help=watch.help,
+)

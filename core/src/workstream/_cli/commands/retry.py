@@ -19,10 +19,12 @@ from ..._validation.validation import prepared
 from ..._values.errors import ValidationError
 from ..draw.screen import Screen, counted
 from ..exit_codes import ExitCode
+from ..launch import detach as run_detached
 from ..launch import dry_run, run_plan
 from ..options import (
     Command,
     Hints,
+    detach_option,
     json_option,
     plan_argument,
     preflight_option,
@@ -71,6 +73,7 @@ from ..streams import Refusal, complain, print_json
 )
 @preflight_option
 @wait_option
+@detach_option
 @store_option
 @json_option
 def retry(
@@ -83,6 +86,7 @@ def retry(
     is_dry: bool,
     preflight: bool,
     waits: bool,
+    detach: bool,
     store: str | None,
     as_json: bool,
 ) -> int:
@@ -127,7 +131,7 @@ def retry(
             await ws.rest(plan_id)  # somebody may have retried it meanwhile
         return await ws.submit(rest)
 
-    return run_plan(
+    return (run_detached if detach else run_plan)(
         submit,
         vault=existing_store(store),
         registry=registry,

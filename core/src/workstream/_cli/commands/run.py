@@ -23,15 +23,18 @@ from ..._store.places import vault_at
 from ..._validation.validation import prepared
 from ..._values.errors import Fault, ValidationError, WorkstreamError
 from ..._values.state import Status
+from ..._vaults.lmdb.vault import LmdbVault
 from ..draw.screen import Screen
 from ..draw.views import view_on
 from ..exit_codes import ExitCode, worst
 from ..follow import Result, follow, tell
 from ..interrupts import Interrupts
-from ..launch import dry_run, run_plan
+from ..launch import detach as run_detached
+from ..launch import dry_run, log_of, run_plan
 from ..options import (
     Command,
     Hints,
+    detach_option,
     json_option,
     left_plan_argument,
     preflight_option,
@@ -66,6 +69,7 @@ file_argument = click.argument(
 )
 @preflight_option
 @wait_option
+@detach_option
 @store_option
 @json_option
 def run(
@@ -75,6 +79,7 @@ def run(
     is_dry: bool,
     preflight: bool,
     waits: bool,
+    detach: bool,
     store: str | None,
     as_json: bool,
 ) -> int:
@@ -87,6 +92,7 @@ def run(
 
     It runs this plan alone. Ctrl-C stops it: running actions finish, no new one begins.
     A second Ctrl-C leaves at once, as a crash would; `workstream resume` continues.
+    When the terminal closes, the run goes on; `workstream watch` follows it.
 
     Exit status: 0 completed, 3 completed with tolerated failures, 1 failed, 4 stopped,
     5 broken off and resumable, 2 nothing was run. With --dry-run: 0 no obstacle was
@@ -101,7 +107,7 @@ def run(
     if is_dry:
         return dry_run(plan, registry(), as_json=as_json)
     vault = vault_at(store)
-    return run_plan(
+    return (run_detached if detach else run_plan)(
         lambda ws: ws.submit(plan),
         vault=vault,
         registry=registry(),
@@ -245,6 +251,8 @@ def resume(plan: str | None, store: str | None, as_json: bool) -> int:
             with screen.busy("reading what was left behind"):
                 ids = [each.row.id for each in found if await go_on(ws, each.row)]
             interrupts.leaves(hints.command("resume"))
+            if ids and isinstance(ws.vault, LmdbVault):
+                interrupts.outlives(log_of(ws.vault, ids[0]))
             view = view_on(screen, several=len(ids) > 1)
             return await follow(ws, ids, view, screen, interrupts) if ids else []
 
@@ -252,7 +260,7 @@ def resume(plan: str | None, store: str | None, as_json: bool) -> int:
         results = run_async(go)
     if not results and not refused:
         screen.line("nothing to resume: no plan was left behind by a crash")
-    tell(screen, results, hints)
+    tell(Screen() if interrupts.is_hung_up else screen, results, hints)
     if as_json:
         print_json(
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
@@ -54,6 +55,9 @@ class View:
 
     def notice(self, text: str) -> None:
         """Show a sentence to people."""
+
+    def hang_up(self) -> None:
+        """Go on line by line: the terminal is gone, and output goes to a log."""
 
     async def keep_up(self) -> None:
         """Show how time goes by, until cancelled."""
@@ -113,6 +117,7 @@ class LineView(View):
         several: bool = False,
         tells_state: bool = False,
         after: int = 0,
+        knows: Mapping[UUID, Progress] | None = None,
     ) -> None:
         """Write to a screen.
 
@@ -121,12 +126,16 @@ class LineView(View):
             several: Whether each line says which plan it tells of.
             tells_state: Whether to begin with how far a plan has come.
             after: Changes up to this position are taken in, but not told.
+            knows: How far plans have come that were shown elsewhere so far.
         """
         self._screen = screen
         self._several = several
         self._tells_state = tells_state
         self._after = after
-        self._plans: dict[UUID, tuple[Progress, Narrator]] = {}
+        self._plans: dict[UUID, tuple[Progress, Narrator]] = {
+            plan_id: (progress, Narrator(progress))
+            for plan_id, progress in (knows or {}).items()
+        }
 
     @property
     def is_left(self) -> bool:
@@ -191,6 +200,7 @@ class LiveView(View):
         """Show on a screen that ``is_live``."""
         self._screen = screen
         self._plans: dict[UUID, Progress] = {}
+        self._lines: LineView | None = None
         self._changed = True
         self._shown = ExitStack()
         self._live = Live(
@@ -217,6 +227,9 @@ class LiveView(View):
 
     def see(self, plan_id: UUID, event: WatchEvent) -> None:
         """See ``View``."""
+        if self._lines is not None:
+            self._lines.see(plan_id, event)
+            return
         progress = self._plans.get(plan_id)
         if progress is not None:
             progress.see(event)
@@ -226,17 +239,26 @@ class LiveView(View):
 
     def notice(self, text: str) -> None:
         """See ``View``: it stays, above what is written over."""
+        if self._lines is not None:
+            self._lines.notice(text)
+            return
         self._screen.line(text, "yellow")
+
+    def hang_up(self) -> None:
+        """See ``View``."""
+        several = len(self._plans) > 1
+        self._lines = LineView(Screen(), several=several, knows=self._plans)
 
     async def keep_up(self) -> None:
         """See ``View``."""
         drawn = -_TICK_EVERY
-        while True:
+        while self._lines is None:
             if self._changed or trio.current_time() - drawn >= _TICK_EVERY:
                 self._changed = False
                 drawn = trio.current_time()
                 self._draw()
             await trio.sleep(_REDRAW_EVERY)
+        await trio.sleep_forever()
 
     def _draw(self) -> None:
         size, signs = self._screen.console.size, self._screen.signs

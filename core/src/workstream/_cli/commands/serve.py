@@ -1,0 +1,284 @@
+"""Commands for an engine that waits for plans: ``serve``, ``submit``."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import click
+import trio
+
+from ..._engine.engine import Workstream, open_workstream
+from ..._plan.plan import Plan
+from ..._registry.registry import Registry
+from ..._show.words import outcome_words
+from ..._store.ids import short_id
+from ..._store.places import vault_at
+from ..._values.errors import NotFoundError, PlanError, WorkstreamError
+from ..._values.state import Status
+from ..._vaults.lmdb.vault import LmdbVault
+from ..draw.screen import Screen, counted
+from ..draw.views import view_on
+from ..exit_codes import ExitCode, worst
+from ..follow import Result, follow, tell
+from ..interrupts import Interrupts
+from ..options import (
+    Command,
+    Hints,
+    json_option,
+    preflight_option,
+    settings_option,
+    store_option,
+    wait_option,
+)
+from ..plan_file import read_plan_file
+from ..stores import existing_store, run_async
+from ..streams import Refusal, breaking_off_untold, complain, print_json
+from .run import file_argument
+
+_LOOK_AGAIN = 0.5
+"""Seconds between two looks for what was submitted, or left behind by a crash."""
+_SURE = 4
+"""Looks in a row that find a plan crashed: until then its owner may be changing."""
+
+
+# -- The queue ---------------------------------------------------------------------------
+
+
+def _queue_of(vault: object) -> Path:
+    """The directory with a file for each plan that waits for ``serve``."""
+    if not isinstance(vault, LmdbVault):
+        message = "submit and serve need a store that is a directory"
+        raise Refusal(message)
+    return vault.path / "queue"
+
+
+def _put(queue: Path, plan_id: UUID) -> None:
+    """Queue a plan; durable when it returns."""
+    queue.mkdir(mode=0o700, exist_ok=True)
+    (queue / str(plan_id)).touch(mode=0o600)
+    for directory in (queue, queue.parent):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _queued(queue: Path) -> list[UUID]:
+    """The plans that wait, in the order in which they were submitted."""
+    found: list[UUID] = []
+    for name in sorted(os.listdir(queue) if queue.is_dir() else []):
+        try:
+            found.append(UUID(name))
+        except ValueError:
+            continue  # somebody else's file
+    return found
+
+
+@click.command("submit", cls=Command)
+@file_argument
+@settings_option
+@preflight_option
+@store_option
+@json_option
+def submit(
+    file: Path,
+    settings: tuple[str, ...],
+    preflight: bool,
+    store: str | None,
+    as_json: bool,
+) -> int:
+    """Hand a plan to the engine that `workstream serve` runs.
+
+    FILE and -p are as of `workstream run`. The command validates the plan, stores it
+    and returns. An engine that serves the store starts it within a second; without one
+    the plan waits. An engine starts no plan that waited for longer than half an hour.
+
+    Exit status: 0 submitted, 2 not.
+    """
+    registry = functools.cache(Registry.installed)
+    plan_file = read_plan_file(file, registry)
+    plan = plan_file.plan(settings)
+    plan.origin = plan_file.origin(settings)
+    vault = vault_at(store)
+    queue, hints = _queue_of(vault), Hints(store)
+
+    async def put() -> UUID:
+        async with open_workstream(vault, registry=registry(), recover=False) as ws:
+            await ws.preflight(plan, secrets=preflight, locks=False)
+            plan_id = await ws.submit(plan)
+            _put(queue, plan_id)
+            return plan_id
+
+    plan_id = run_async(put)
+    if as_json:
+        print_json({"id": str(plan_id), "short_id": short_id(plan_id)})
+        return ExitCode.COMPLETED
+    screen = Screen()
+    screen.line(f"{plan.name} ({short_id(plan_id)}) is submitted")
+    screen.hint("follow it", hints.command("watch", plan_id), indent=2)
+    return ExitCode.COMPLETED
+
+
+# -- The engine --------------------------------------------------------------------------
+
+
+@click.command("serve", cls=Command)
+@click.argument("plans", metavar="[PLAN]...", nargs=-1)
+@wait_option
+@store_option
+def serve(plans: tuple[str, ...], waits: bool, store: str | None) -> int:
+    """Run the plans that are submitted to a store, and resume what crashed.
+
+    It starts what `workstream submit` hands over, and waits for the locks of such a
+    plan. It resumes each plan that no process runs any more. It goes on until Ctrl-C or
+    SIGTERM; these break off what runs, as a crash would, and the next `serve` resumes
+    it. It tells systemd when it is ready.
+
+    With PLAN it starts or resumes these plans alone, and ends when they have ended:
+    Ctrl-C and the exit status are then as of `workstream run`.
+    """
+    if plans:
+        return _serve_some(plans, waits=waits, store=store)
+    vault = vault_at(store)
+    queue, screen, interrupts = _queue_of(vault), Screen(), Interrupts()
+
+    async def go() -> None:
+        async with (
+            open_workstream(vault, recover=False) as ws,
+            trio.open_nursery() as nursery,
+        ):
+            service = _Service(ws, queue, screen)
+            nursery.start_soon(service.run, nursery.start_soon)
+            _tell_systemd("READY=1")
+            screen.line(f"serving {queue.parent}")
+            screen.flush()
+            await interrupts.come(1)
+            _tell_systemd("STOPPING=1")
+            left = counted(len(service.busy), "plan")
+            screen.line(f"leaving: {left} broken off" if service.busy else "leaving")
+            screen.flush()
+            nursery.cancel_scope.cancel()
+
+    with interrupts, breaking_off_untold():
+        run_async(go)
+    return ExitCode.COMPLETED
+
+
+class _Service:
+    """Takes what is submitted, and what was left behind."""
+
+    def __init__(self, ws: Workstream, queue: Path, screen: Screen) -> None:
+        self.busy: set[UUID] = set()
+        self._ws = ws
+        self._queue = queue
+        self._screen = screen
+        self._looks: dict[UUID, int] = {}
+        self._refused: set[UUID] = set()
+
+    async def run(self, begin: Callable[..., None]) -> None:
+        """Look for plans until cancelled; ``begin`` begins a task for one."""
+        is_first = True
+        while True:
+            try:
+                for plan_id in _queued(self._queue):
+                    if plan_id not in self.busy | self._refused:
+                        self.busy.add(plan_id)
+                        begin(self._start, plan_id)
+                for plan_id in await self._crashed(_SURE if not is_first else 1):
+                    self.busy.add(plan_id)
+                    begin(self._resume, plan_id)
+            except (OSError, WorkstreamError) as error:
+                complain(f"the store cannot be read: {error}")
+            is_first = False
+            await trio.sleep(_LOOK_AGAIN)
+
+    async def _crashed(self, sure: int) -> list[UUID]:
+        """The plans that were found crashed so many times in a row."""
+        found = await self._ws.entries(statuses=[Status.RUNNING], crashed=True)
+        ids = {each.row.id for each in found} - self.busy - self._refused
+        self._looks = {each: self._looks.get(each, 0) + 1 for each in ids}
+        return sorted(each for each, looks in self._looks.items() if looks >= sure)
+
+    async def _start(self, plan_id: UUID) -> None:
+        name = short_id(plan_id)
+        try:
+            try:
+                await self._ws.start(plan_id, when_locked="wait")
+            except NotFoundError:
+                pass  # deleted in the meantime
+            except PlanError as error:
+                complain(f"plan {name} is not started: {error}")
+            (self._queue / str(plan_id)).unlink(missing_ok=True)
+            await self._to_the_end("started", plan_id)
+        except (OSError, WorkstreamError) as error:
+            self._refused.add(plan_id)
+            complain(f"plan {name}: {error}")
+        finally:
+            self.busy.discard(plan_id)
+
+    async def _resume(self, plan_id: UUID) -> None:
+        try:
+            await self._ws.resume(plan_id)
+            await self._to_the_end("resumed", plan_id)
+        except WorkstreamError as error:
+            self._refused.add(plan_id)
+            complain(f"plan {short_id(plan_id)} is left as it is: {error}")
+        finally:
+            self.busy.discard(plan_id)
+
+    async def _to_the_end(self, verb: str, plan_id: UUID) -> None:
+        try:
+            row = await self._ws.vault.row(plan_id)
+        except NotFoundError:
+            return
+        if row.status is Status.NOT_STARTED:
+            return  # it was refused
+        self._say(f"{row.name} ({short_id(plan_id)}) is {verb}")
+        plan: Plan = await self._ws.wait(plan_id)
+        self._say(f"{row.name} ({short_id(plan_id)}): {outcome_words(plan)}")
+
+    def _say(self, text: str) -> None:
+        self._screen.line(text)
+        self._screen.flush()
+
+
+def _serve_some(plans: tuple[str, ...], *, waits: bool, store: str | None) -> int:
+    """Start or resume these plans, and follow them to their end."""
+    screen, interrupts, hints = Screen(), Interrupts(), Hints(store)
+
+    async def go() -> list[Result]:
+        async with open_workstream(existing_store(store), recover=False) as ws:
+            rows = [(await ws.find(text)).row for text in plans]
+            interrupts.leaves(hints.command("resume"))
+            for row in rows:
+                if row.status is Status.NOT_STARTED:
+                    await ws.start(row.id, when_locked="wait" if waits else "raise")
+                elif not row.status.is_terminal:
+                    await ws.resume(row.id)
+            view = view_on(screen, several=len(rows) > 1)
+            ids = [row.id for row in rows]
+            return await follow(ws, ids, view, screen, interrupts)
+
+    with interrupts:
+        results = run_async(go)
+    tell(screen, results, hints)
+    return worst(result.code for result in results)
+
+
+def _tell_systemd(state: str) -> None:
+    """Tell the service manager how this service is, if one asked (sd_notify)."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        try:
+            channel.connect(address.replace("@", "\0", 1))
+            channel.sendall(state.encode())
+        except OSError as error:
+            complain(f"systemd cannot be told {state}: {error}", "warning")
