@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workstream._report.columns import packed, unpacked
@@ -36,6 +36,7 @@ documents = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(documents)
 def test_every_document_comes_back(document: Any) -> None:
     """To the letter: 1 is not 1.0, -0.0 not 0.0, and a text no time that equals it."""

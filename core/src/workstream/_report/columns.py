@@ -73,10 +73,10 @@ def _packed(values: list[Any], times: dict[str, int]) -> Column:
 
 
 def _is_constant(values: list[Any]) -> bool:
-    kind: type[Any] = type(values[0])
-    if kind in (dict, list, float):  # 0.0 equals -0.0, and is another number
+    first: object = values[0]
+    if isinstance(first, dict | list | float):  # 0.0 equals -0.0: another number
         return False
-    return values.count(values[0]) == len(values) and set(map(type, values)) == {kind}
+    return values.count(first) == len(values) and len(set(map(type, values))) == 1
 
 
 def _kind(value: Any) -> str:
@@ -162,15 +162,20 @@ def _unpacked(column: Column, times: list[str]) -> list[Any]:
 
 
 def _read_objects(column: Column, times: list[str]) -> Iterator[dict[str, Any]]:
-    shapes: list[Iterator[tuple[Any, ...]]] = [
-        zip(*(_unpacked(each, times) for each in shape["of"]), strict=True)
+    names: list[list[str]] = [shape["names"] for shape in column["shapes"]]
+    rows = [
+        _rows([_unpacked(each, times) for each in shape["of"]])
         for shape in column["shapes"]
     ]
-    names = [shape["names"] for shape in column["shapes"]]
-    for number in column["o"]:
+    numbers: list[int] = column["o"]
+    for number in numbers:
         # An object without names has no columns that could say how many there are.
-        values: tuple[Any, ...] = next(shapes[number]) if names[number] else ()
-        yield dict(zip(names[number], values, strict=True))
+        empty = not names[number]
+        yield {} if empty else dict(zip(names[number], next(rows[number]), strict=True))
+
+
+def _rows(columns: list[list[Any]]) -> Iterator[tuple[object, ...]]:
+    return iter(zip(*columns, strict=True))
 
 
 def _distances(numbers: Iterable[int]) -> list[int]:
