@@ -282,3 +282,17 @@ def test_perfetto_has_each_attempt(call: Call, write_plan: WritePlan) -> None:
     assert names[failed["tid"]] == "Tier / web-3"
     assert failed["args"]["error"] == "no space left"
     assert all(event["dur"] >= 0 and event["ts"] >= 0 for event in slices)
+
+
+def test_show_takes_the_file(call: Call, write_plan: WritePlan, tmp_path: Path) -> None:
+    """Without a store, and with the same words."""
+    call("run", write_plan(MIXED))
+    file = tmp_path / "plan.html"
+    call("report", "-o", file)
+
+    stored = call("show").stdout.splitlines()
+    shown = call("show", file, "--store", tmp_path / "none").stdout.splitlines()
+
+    assert any("no space left" in line for line in stored)
+    assert shown[:-1] == stored[:-1]
+    assert shown[-1].strip() == f"all of it:  workstream show {file} --all"

@@ -185,10 +185,12 @@ class Hints:
         store: What was given as ``--store``; commands need it again.
         lasts: Whether other processes can see the store, so that there is anything to
             type at all.
+        file: The report that is looked at instead of a store, if one is.
     """
 
     store: str | None
     lasts: bool = True
+    file: str | None = None
 
     @staticmethod
     def words(*words: str) -> str:
@@ -197,6 +199,8 @@ class Hints:
 
     def command(self, name: str, plan_id: UUID | None = None, *more: str) -> str:
         """The command line for a plan of this store, to be pasted as it is."""
+        if self.file is not None:
+            return self.words(name, self.file, *more)
         words = [name]
         words += [short_id(plan_id)] if plan_id is not None else []
         words += more

@@ -85,11 +85,11 @@ def report_in(plan: str) -> Report | None:
     Raises:
         Refusal: The file cannot be read, or is no report.
     """
-    from .._report.document import read_report
-
     path = Path(plan)
     if path.suffix not in (".html", ".json"):
         return None
+    from .._report.document import read_report
+
     try:
         return read_report(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

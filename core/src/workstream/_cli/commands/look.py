@@ -35,7 +35,7 @@ from ..options import (
     statuses_of,
     store_option,
 )
-from ..stores import opened, run_async
+from ..stores import opened, report_in, run_async
 from ..streams import complain, print_json
 
 _NOT_STORED = {"crashed": "running"}
@@ -193,7 +193,8 @@ def show(plan: str, everything: bool, store: str | None, as_json: bool) -> int:
 
     It prints the outcome, each failure with its error and the action's last lines, what
     runs now, and the plan as a tree in which successful parts are shortened. PLAN is an
-    id as `workstream list` shows it, its first digits, or `last`, the default.
+    id as `workstream list` shows it, its first digits, or `last`, the default; or a file
+    that `workstream report` wrote.
 
     It imports no plugin package, and shows no secret.
     """
@@ -202,13 +203,15 @@ def show(plan: str, everything: bool, store: str | None, as_json: bool) -> int:
         async with opened(store) as plans:
             return await overview(plans, (await plans.find(plan)).row.id, kin=True)
 
-    shown = run_async(read)
+    report = report_in(plan)
+    shown = run_async(read) if report is None else report.shown
     if as_json:
         data = overview_data(shown)
         data["plan"] = json.loads(to_json(shown.plan))
         print_json(data)
         return ExitCode.COMPLETED
-    show_page(Screen(), shown, hints=Hints(store), everything=everything)
+    hints = Hints(store, file=None if report is None else plan)
+    show_page(Screen(), shown, hints=hints, everything=everything)
     return ExitCode.COMPLETED
 
 
