@@ -27,11 +27,13 @@ project_copyright = author
 version = release = version_of("workstream-engine")
 root_doc = "README"
 exclude_patterns = ["changes", "examples", "_build", "_site"]
+# The page of the command line is written by hand: it says what an option is for, and
+# core/tests/cli/test_cli_reference.py sees that it names every one. One made by
+# sphinx-click would repeat what `--help` prints.
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx_click",
     "sphinx_copybutton",
     "rules",
 ]

@@ -32,7 +32,7 @@ from workstream_files import (
     WriteFile,
     WriteRequest,
 )
-from workstream_files._directory import Directory
+from workstream_files._changing.directory import Directory
 
 NOBODY = 65534
 

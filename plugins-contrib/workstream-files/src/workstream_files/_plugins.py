@@ -18,7 +18,10 @@ from workstream import (
 )
 from workstream.plugins import AnyPlugin, Preview, PreviewContext, python_interpreter
 
-from ._linking import foresee_link, switch_link
+from ._changing.linking import foresee_link, switch_link
+from ._changing.making import foresee_file, make_file
+from ._changing.previewing import as_text
+from ._changing.removing import foresee_removal, remove
 from ._looking import (
     check_checksum,
     check_content,
@@ -27,9 +30,6 @@ from ._looking import (
     foresee_wait,
     wait,
 )
-from ._making import foresee_file, make_file
-from ._previewing import as_text
-from ._removing import foresee_removal, remove
 from ._requests import (
     ChecksumRequest,
     ContentRequest,

@@ -24,7 +24,7 @@ import attrs
 from workstream import PluginError
 from workstream.plugins import is_mount, is_temporary_name
 
-from ._threads import look_up, plugin_error
+from .._threads import look_up, plugin_error
 
 PARENT_MODE = 0o755
 PRIVATE_MODE = 0o700

@@ -7,8 +7,8 @@ import stat
 
 from workstream.plugins import Preview
 
-from ._replacing import Comparison, Wanted
-from ._sources import FileSource
+from .._sources import FileSource
+from .replacing import Comparison, Wanted
 
 MOST_LINES = 100
 LINE_LENGTH = 300

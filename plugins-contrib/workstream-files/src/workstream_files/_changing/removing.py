@@ -13,10 +13,10 @@ from pathlib import Path
 from workstream import PluginError
 from workstream.plugins import Preview, temporary_name
 
-from ._directory import Directory, opened, remove_tree
-from ._previewing import foreseen
-from ._requests import FileChange, RemoveRequest
-from ._threads import look_up
+from .._requests import FileChange, RemoveRequest
+from .._threads import look_up
+from .directory import Directory, opened, remove_tree
+from .previewing import foreseen
 
 
 def remove(request: RemoveRequest, idempotency_key: str) -> FileChange:

@@ -21,7 +21,7 @@ import attrs
 from workstream import PluginError
 from workstream.plugins import temporary_name
 
-from ._attributes import (
+from .._attributes import (
     group_id,
     group_name,
     mode_bits,
@@ -29,10 +29,10 @@ from ._attributes import (
     user_id,
     user_name,
 )
-from ._directory import Directory, opened
-from ._requests import FileChange
-from ._sources import Source
-from ._threads import ADVICE, STAYS, look_up
+from .._requests import FileChange
+from .._sources import Source
+from .._threads import ADVICE, STAYS, look_up
+from .directory import Directory, opened
 
 NEW = "new"
 """What the file is called before it is in its place."""

@@ -10,12 +10,12 @@ from typing import TypeAlias
 from workstream.errors import SecretError
 from workstream.plugins import Preview, explained_timeout
 
-from ._previewing import foreseen_file
-from ._replacing import Wanted, compare, replace
-from ._requests import CopyRequest, FileChange, TemplateRequest, WriteRequest
-from ._sources import Checked, Data, FileSource, Source, content_data, has_secret
-from ._templates import render
-from ._threads import in_thread
+from .._requests import CopyRequest, FileChange, TemplateRequest, WriteRequest
+from .._sources import Checked, Data, FileSource, Source, content_data, has_secret
+from .._templates import render
+from .._threads import in_thread
+from .previewing import foreseen_file
+from .replacing import Wanted, compare, replace
 
 MakeRequest: TypeAlias = WriteRequest | TemplateRequest | CopyRequest
 

@@ -8,10 +8,10 @@ import stat
 from workstream import PluginError
 from workstream.plugins import Preview, temporary_name
 
-from ._directory import Directory, opened
-from ._previewing import foreseen
-from ._requests import FileChange, LinkRequest
-from ._threads import look_up
+from .._requests import FileChange, LinkRequest
+from .._threads import look_up
+from .directory import Directory, opened
+from .previewing import foreseen
 
 
 def switch_link(request: LinkRequest, idempotency_key: str) -> FileChange:

@@ -1,0 +1,1 @@
+"""Files, links and directories: made, replaced and removed, each step whole or not."""
