@@ -61,6 +61,7 @@ from workstream._vaults.store_marker import VERSION
 from workstream.errors import StoreFormatError
 from workstream.results import (
     FailureReason,
+    Origin,
     OutputLine,
     State,
     StateChange,
@@ -268,8 +269,7 @@ def actions_of(plan: Plan) -> list[Action]:
 
 def all_plans(store: Path) -> list[Plan]:
     """All that the golden store of this name holds; newer ones may hold more."""
-    del store  # as yet there is one
-    return [
+    found = [
         fresh(1, "Fresh"),
         running(),
         failed(),
@@ -277,6 +277,27 @@ def all_plans(store: Path) -> list[Plan]:
         tolerated(),
         running(6, "Asked"),
     ]
+    if store.name not in ("format-1", "format-2"):
+        found.append(locked())
+    return found
+
+
+def locked() -> Plan:
+    """A retry that holds locks, and says where it comes from: rows of version 2."""
+    plan = failed()
+    plan.name = "Locked"
+    give_ids(plan, plan_id(7))
+    plan.submitted, plan.submitter = NOON, "ana@bastion"
+    plan.retry_of, plan.undo_of = plan_id(3), plan_id(5)
+    plan.locks = ("db", "web")
+    plan.origin = Origin(
+        by="ana",
+        host="bastion",
+        file="deploy.py",
+        digest="sha256:00",
+        parameters=(("version", "2.1"), ("hosts", "@web.txt sha256:01")),
+    )
+    return plan
 
 
 LINE = Line(number=1, time=NOON, attempt=1, text="half\tdone", done=1.0, total=2.0)
@@ -341,7 +362,7 @@ async def opened(path: Path) -> AsyncGenerator[LmdbVault]:
 
 def test_there_is_a_store_of_each_format() -> None:
     """From the first one to the one that this engine writes."""
-    assert FORMATS == ["format-1", "format-2"]
+    assert FORMATS == ["format-1", "format-2", "format-2.1"]
     assert VERSION == 2
 
 

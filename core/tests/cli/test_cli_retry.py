@@ -105,6 +105,8 @@ def test_show_tells_the_family(call: Call, failed: str) -> None:
     assert f"retry of {failed}" in call("show", retry).stdout
     data = json.loads(call("show", failed, "--json").stdout)
     assert [kin["id"] for kin in data["kin"]] == [plans(call)[0]["id"]]
+    family = json.loads(call("list", "--group", data["id"], "--json").stdout)
+    assert [each["short_id"] for each in family] == [retry, failed]
     refused = call("retry", failed)
     assert refused.exit_code == 2
     assert f"was retried already, as plan {retry} (completed)" in refused.stderr

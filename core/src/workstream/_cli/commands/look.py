@@ -18,6 +18,7 @@ from ..._protocols.searching import ANY_PLAN, Where, outcomes_of
 from ..._show.data import entry_data, overview_data
 from ..._show.overview import Overview, overview
 from ..._store.entries import PlanEntry
+from ..._store.store import Store
 from ..._values.state import Status
 from ..draw.page import show_page, show_rows
 from ..draw.screen import Screen, counted
@@ -127,6 +128,8 @@ def list_plans(
                 where=where,
                 limit=most + 1 if most else 0,
             )
+            if group_id is not None and (not most or len(found) <= most):
+                found += await _head_of(plans, group_id, where, kinds)
             return found, {} if asked else await plans.counts()
 
     found, counts = run_async(read)
@@ -149,6 +152,20 @@ def list_plans(
     if any(entry.crashed for entry in shown):
         screen.hint("go on with what crashed", Hints(store).command("resume"))
     return ExitCode.COMPLETED
+
+
+async def _head_of(
+    plans: Store, group_id: UUID, where: Where, kinds: set[str]
+) -> list[PlanEntry]:
+    """The plan whose id is the group's: the first of its retries has made it (RT-3)."""
+    rows = await plans.vault.search(ids=[group_id], where=where)
+    heads = [await plans.entry(row.id) for row in rows if row.group_id is None]
+    wanted = {kinds == {"crashed"}} if len(kinds) == 1 else {True, False}
+    return [
+        entry
+        for entry in heads
+        if entry.row.status is not Status.RUNNING or entry.crashed in wanted
+    ]
 
 
 def _outcomes(wanted: Sequence[str]) -> set[Outcome]:
