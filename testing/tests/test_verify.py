@@ -20,12 +20,17 @@ from verify_plans import (
     tier,
 )
 
-from workstream import Block, HaltAfter, Outcome, Plan, Sequence
+from _workstream_testing.verify.faults import Budget
+from _workstream_testing.verify.light_store import Kept, LightVault
+from _workstream_testing.verify.trials import Trials
+from workstream import Block, HaltAfter, Outcome, Plan, Registry, Sequence
+from workstream._codec.codec import Codec
 from workstream.testing import (
     End,
     FakePlugin,
     Fault,
     SimulationError,
+    Simulations,
     Verification,
     VerifyError,
     always_ends,
@@ -35,6 +40,56 @@ from workstream.testing import (
     rehearse,
     verify,
 )
+
+
+def test_the_fixture_verifies(simulation: Simulations) -> None:
+    """``simulation.verify`` is ``verify``, and shows the worst end when a test fails."""
+    found = simulation.verify(rollout(1), *PLUGINS, suggest=False)
+
+    assert len(found.worst_end.touched) == 1
+    [(_, text)] = simulation.told()
+    assert "web-1" in text
+    with pytest.raises(VerifyError):
+        simulation.verify(rollout(1), *PLUGINS, invariants=[at_most(0, "touched")])
+    assert simulation.told()
+
+
+def test_a_crash_leaves_what_the_store_holds() -> None:
+    """What the light store keeps is what a vault would give back, through the codec."""
+    plan = rollout(2, concurrency=2, checks={"pre_checks": look()})
+    trials = Trials(plan, PLUGINS, invariants=lambda world: [])
+    codec = Codec(Registry([FakePlugin(each) for each in PLUGINS]))
+    moments = trials.run((), Budget(0, 1, 0)).moments
+    assert len(moments) > 5
+    compared: list[str] = []
+
+    class Both(LightVault):
+        """Keeps what the codec makes of all that is stored, and compares it."""
+
+        def __init__(self, seen: Any) -> None:
+            super().__init__(seen)
+            self.records: dict[int, Any] = {}
+
+        def restore(self, plan: Plan, nodes: Any) -> None:
+            """Compare each object with its record."""
+            super().restore(plan, nodes)
+            for position, record in self.records.items():
+                assert codec.record_of(nodes[position]) == record
+                compared.append(trials.paths[position])
+
+        def keep(self, changes: Any) -> None:
+            """Encode the objects as they are when they are stored."""
+            super().keep(changes)
+            for change in changes:
+                if isinstance(change, Kept):
+                    node = trials.nodes[change.position]
+                    self.records[change.position] = codec.record_of(node)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("_workstream_testing.verify.runs.LightVault", Both)
+        for fault, _ in moments:
+            assert trials.run((fault,), Budget(0, 0, 0)).reached
+    assert len(compared) > 20
 
 
 def broken(plan: Plan, *plugins: Any, **more: Any) -> Verification:
@@ -187,6 +242,7 @@ class TestInvariants:
         found = broken(careful, failures=0, effects=SERVING, invariants=always)
         assert found.broken[0].worst.faults == ()
 
+    @pytest.mark.slow
     def test_never_without(self) -> None:
         """An order that only a crash or a failure breaks is found."""
         backup = effect(Copy, sets={"backup taken": True}, of=None)
@@ -217,6 +273,7 @@ class TestInvariants:
         good = change(blocks=2, tolerated=0)
         verify(good, *PLUGINS, crashes=1, effects=[backup, migrated], invariants=[rule])
 
+    @pytest.mark.slow
     def test_always_ends(self) -> None:
         """A batch that is only due on success is not enough."""
         from workstream import DeferBatch, DeferredActions, WhenDeferred
@@ -313,6 +370,7 @@ class TestFakes:
         found = verify(plan, copy, Drain, Start, Look, failures=1, suggest=False)
         assert [len(each.touched) for each in found.worst] == [1, 2]
 
+    @pytest.mark.slow
     def test_what_they_tell_apart_is_not_merged(self) -> None:
         """To a script hosts are not alike."""
         copy = FakePlugin(Copy).when(host="web-2", takes=1).otherwise(takes=1)
@@ -359,6 +417,7 @@ class TestRehearse:
         assert "web-1 / Start, Rollout / Web tier / web-2 / Start" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_faults_are_told_in_words() -> None:
     """Each kind has a sentence of its own, and its data."""
     found = verify(rollout(2, retries=1), *PLUGINS, crashes=1, suggest=False)

@@ -101,13 +101,13 @@ def check_merging(plan: Plan, budget: Budget) -> None:
 
 
 QUICK = settings(
-    max_examples=6,
+    max_examples=5,
     deadline=None,
     derandomize=True,
     phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),
 )
-THOROUGH = settings(QUICK, max_examples=150)
+THOROUGH = settings(QUICK, max_examples=40)
 
 
 @QUICK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workstream._plan.plan import Plan
 
@@ -13,6 +13,9 @@ from ..virtual.schedules import Seed, parse_seed
 from .explore import Exploration, explore
 from .simulation import Simulation, simulate
 from .simulator import Plugins
+
+if TYPE_CHECKING:
+    from ..verify.verification import Verification
 
 __all__ = ["Simulations"]
 
@@ -92,6 +95,26 @@ class Simulations:
         drawn: dict[str, Any] = {"runs": self.runs, "seed": order or 1, **options}
         found = explore(plan, plugins, check=check, **drawn)
         self._last = found.result
+        return found
+
+    def verify(self, plan: Plan, *plugins: Any, **options: Any) -> Verification:
+        """Find the worst that can happen to a plan; see ``verify``.
+
+        When the test fails, the worst end that was found is shown with it.
+        """
+        # Here, as verifying stands on simulating.
+        from ..problems import VerifyError
+        from ..verify.verify import verify
+
+        self._last = None
+        try:
+            found = verify(plan, *plugins, **options)
+        except VerifyError as error:
+            broken: Verification = error.verification
+            worst = [each.worst for each in broken.broken] or [*broken.worst[-1:]]
+            self._last = worst[0].result if worst else None
+            raise
+        self._last = found.worst_end.result
         return found
 
     def _with_seed(self, options: dict[str, Any]) -> dict[str, Any]:

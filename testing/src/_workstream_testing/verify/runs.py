@@ -308,7 +308,7 @@ class Run:
                     )
                 continue
             if self.budget.failures and entry.position not in over:
-                for fault in self._failures(entry, path):
+                for fault in self._failures(entry, path, kinds):
                     if fault.kind in kinds:
                         yield self._moment(entry, fault)
             if self.budget.stops and entry.time not in stops:
@@ -323,14 +323,16 @@ class Run:
             key = (entry.key, fault.kind, fault.lost)
         return fault, key
 
-    def _failures(self, entry: _Entry, path: str) -> list[Fault]:
+    def _failures(
+        self, entry: _Entry, path: str, kinds: frozenset[Kind]
+    ) -> list[Fault]:
         node = self.trials.nodes[entry.position]
         place = entry.position
         if isinstance(node, CheckAction) and self.trials.is_looping(place):
             return [Fault(Kind.RED, path, place, at=entry.time)]
         found = [Fault(Kind.FAILS, path, place, entry.attempt)]
         assert isinstance(node, BaseAction), "only actions are called"
-        if node.retries != 0:
+        if node.retries != 0 or Kind.FAILS not in kinds:
             # Without retries one failure is one for good.
             found.append(Fault(Kind.FAILS_ONCE, path, place, entry.attempt))
         if node.timeout < float("inf"):
