@@ -21,6 +21,7 @@ ENGINE = ROOT / "core" / "src" / "workstream"
 
 ROOMS: dict[str, tuple[str, ...]] = {
     "values": ("_values", "retries"),
+    "flow": ("_flow",),
     "secrets": ("_secrets",),
     "plan": ("_plan",),
     "protocols": ("_protocols",),

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from . import retries
     from ._codec.json_text import from_json, to_json
     from ._engine.engine import Workstream, open_workstream
+    from ._flow.late import Late
+    from ._flow.writing import ResponseReference, late, sure, text
     from ._plan.builder import PlanBuilder
     from ._plan.clone import clone
     from ._plan.difference import difference
@@ -66,12 +68,14 @@ __all__ = [
     "DeferBatch",
     "DeferredActions",
     "HaltAfter",
+    "Late",
     "OnInterrupt",
     "Outcome",
     "Plan",
     "PlanBuilder",
     "PluginError",
     "Registry",
+    "ResponseReference",
     "SecretRef",
     "Sequence",
     "Status",
@@ -87,18 +91,23 @@ __all__ = [
     "find",
     "from_json",
     "hookimpl",
+    "late",
     "open_store",
     "open_workstream",
     "plan_text",
     "preview_plan",
     "remaining",
     "retries",
+    "sure",
+    "text",
     "to_json",
 ]
 
 _MODULES: dict[str, str] = {
     "_codec.json_text": "from_json to_json",
     "_engine.engine": "Workstream open_workstream",
+    "_flow.late": "Late",
+    "_flow.writing": "ResponseReference late sure text",
     "_plan.builder": "PlanBuilder",
     "_plan.clone": "clone",
     "_plan.difference": "difference",

@@ -13,12 +13,17 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from .._plan.plan import Action, BaseAction
-from .._protocols.plugin import ActionPlugin, NotDone, Plugins
+from .._flow.late import Late
+from .._plan.plan import Action, BaseAction, Plan
+from .._plan.walk import actions
+from .._protocols.plugin import ActionPlugin, AnyPlugin, NotDone, Plugins
 from .._protocols.runtime import AttemptOutcome
-from .._values.state import Attempt, OnInterrupt
+from .._values.state import Attempt, OnInterrupt, PluginError
 from ..retries import FAST, RetryPolicy
+from .late_requests import Made, NoRequestError, made_request
 from .outcomes import StorableCheck, check_outcome, not_installed, time_left
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 def on_interrupt_by(plugins: Plugins) -> Callable[[BaseAction], OnInterrupt]:
@@ -38,13 +43,16 @@ def on_interrupt_by(plugins: Plugins) -> Callable[[BaseAction], OnInterrupt]:
 class PluginVerbs(ABC):
     """A runtime's verbs that concern plugins; see ``Runtime`` for what they promise."""
 
-    def __init__(self, plugins: Plugins, storable: StorableCheck) -> None:
+    def __init__(self, plan: Plan, plugins: Plugins, storable: StorableCheck) -> None:
         """Take what is asked of plugins, and of what they return.
 
         Args:
+            plan: The plan whose actions are called.
             plugins: The registry.
             storable: Says whether a response can be stored.
         """
+        self._plan = plan
+        self._by_key: dict[str, BaseAction] = {}
         self._plugin = plugins.get
         self._storable = storable
         self.on_interrupt = on_interrupt_by(plugins)
@@ -62,7 +70,10 @@ class PluginVerbs(ABC):
         seconds = action.timeout
         if action.deadline is not None:
             seconds = time_left(action, self.now())
-        outcome = await self._call(plugin.execute, action, attempt, seconds)
+        made = self._made(action, plugin)
+        if isinstance(made, AttemptOutcome):
+            return made
+        outcome = await self._call(plugin.execute, action, made, attempt, seconds)
         return check_outcome(outcome, action, plugin, self._storable)
 
     async def reconcile(self, action: BaseAction) -> AttemptOutcome | NotDone:
@@ -71,12 +82,33 @@ class PluginVerbs(ABC):
         if not isinstance(plugin, ActionPlugin):
             return not_installed(action)
         interrupted = action.attempts[-1]
+        made = self._made(action, plugin)
+        if isinstance(made, AttemptOutcome):
+            return made
         outcome = await self._call(
-            plugin.reconcile, action, interrupted, action.timeout
+            plugin.reconcile, action, made, interrupted, action.timeout
         )
         if isinstance(outcome.response, NotDone):
             return outcome.response
         return check_outcome(outcome, action, plugin, self._storable)
+
+    def _made(self, action: BaseAction, plugin: AnyPlugin) -> Made | AttemptOutcome:
+        """The action's request; where it cannot be made, the outcome of the attempt."""
+        request = action.request
+        if not isinstance(request, Late):
+            return Made(request, _NOTHING)
+        try:
+            return made_request(request, action, plugin, self._action_of)
+        except NoRequestError as error:
+            return AttemptOutcome(error=PluginError(str(error), permanent=True))
+
+    def _action_of(self, key: str) -> BaseAction | None:
+        """The action of this key."""
+        if not self._by_key:  # few plans ever ask
+            self._by_key = {
+                each.key: each for each in actions(self._plan) if each.key is not None
+            }
+        return self._by_key.get(key)
 
     @abstractmethod
     def now(self) -> datetime:
@@ -87,7 +119,16 @@ class PluginVerbs(ABC):
         self,
         function: Callable[[Any, Any], Awaitable[object]],
         action: BaseAction,
+        made: Made,
         attempt: Attempt,
         seconds: float,
     ) -> AttemptOutcome:
-        """Call the plugin; what it did becomes an outcome, whatever it did."""
+        """Call the plugin; what it did becomes an outcome, whatever it did.
+
+        Args:
+            function: The plugin's method.
+            action: The action.
+            made: Its request, and texts to hide beside those of its secrets.
+            attempt: Its attempt.
+            seconds: How long it may take.
+        """

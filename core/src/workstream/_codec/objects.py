@@ -18,6 +18,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from .._flow.late import Late
 from .._plan.plan import AT_SUBMIT, BaseAction, Node, Plan
 from .._plan.shape import SHAPES
 from .._plan.walk import walk
@@ -41,22 +42,28 @@ from .forms import (
     shown,
     wrong,
 )
+from .late_values import late_data, late_of, references_data
 from .tags import plain_json, unplain
 from .value_codec import Side, ValueCodec
 
+REFERENCES = "references"
+"""The name, beside a request, of what is to go where in it."""
 STORED_VALUE = "StoredValue"
 """The tag of a request or response whose plugin was not at hand."""
 
 
 # -- Written -----------------------------------------------------------------------------
 
-Request = Callable[[BaseAction], Any]
-"""Gives the plain data of an action's request, which is not None."""
+Request = Callable[[BaseAction], dict[str, Any]]
+"""Gives the plain data of an action's request, which is not None, by its names."""
 
 
-def definition_of(plan: Plan, request_of: Request) -> dict[str, Any]:
+def definition_of(
+    plan: Plan, request_of: Callable[[BaseAction], Any]
+) -> dict[str, Any]:
     """The plan as its author wrote it; fields that have their default are left out."""
-    return _written(plan, _definition_hooks(), request_of)
+    hooks = _definition_hooks()
+    return _written(plan, hooks, lambda action: {"request": request_of(action)})
 
 
 def json_of(plan: Plan) -> dict[str, Any]:
@@ -65,7 +72,17 @@ def json_of(plan: Plan) -> dict[str, Any]:
     What is short comes first, so that a block's state does not stand behind its
     thousand sequences.
     """
-    return _written(plan, _json_hooks(), lambda action: described(action.request))
+    return _written(plan, _json_hooks(), lambda action: _request_data(action.request))
+
+
+def _request_data(request: object) -> dict[str, Any]:
+    """A request in JSON, and beside it the references that it waits for (VF-7)."""
+    data = {"request": described(request)}
+    if isinstance(request, Late):
+        data[REFERENCES] = references_data(request)
+    elif isinstance(request, StoredValue) and request.references:
+        data[REFERENCES] = dict(request.references)
+    return data
 
 
 def _written(
@@ -79,7 +96,7 @@ def _written(
         data |= hook(node)
     if isinstance(node, BaseAction):
         if node.request is not None:
-            data["request"] = request_of(node)
+            data |= request_of(node)
         return data
     for field in SHAPES[cls].held:
         held: Any = getattr(node, field.name)
@@ -150,6 +167,8 @@ def described(value: Any) -> Any:
         if value.secret:
             form["secret"] = [list(path) for path in value.secret]
         return form
+    if isinstance(value, Late):
+        return late_data(value, Form.JSON, tagged=True)
     cls = class_of(value)
     if is_record(cls):
         data = converter(Form.JSON).unstructure(value, unstructure_as=cls)
@@ -341,6 +360,8 @@ class Reader:
             return None
         fields = attrs.fields(cls)
         known = [field.name for field in fields if field.name != "plan_id"]
+        if issubclass(cls, BaseAction):
+            known.append(REFERENCES)
         for name in data:
             if name not in known:
                 self._fault(path, name, f"is not a field{nearest(name, known)}")
@@ -411,27 +432,31 @@ class Reader:
         """A request or response of the action with this data."""
         if value is None:
             return None
+        references = action.get(REFERENCES) if side is Side.REQUEST else None
         try:
-            return self._typed(action.get("plugin"), side, value)
+            return self._typed(action.get("plugin"), side, value, references)
         except Exception as error:
             if self._scrubbed:
                 # What stands in place of a secret need not fit its type.
-                return StoredValue(value)
+                return StoredValue(value, references=references or {})
             for place, message in faults_in(error, path):
                 self._fault(place, "", message)
             return None
 
-    def _typed(self, plugin: Any, side: Side, value: Any) -> Any:
+    def _typed(self, plugin: Any, side: Side, value: Any, references: Any) -> Any:
         """A request or response of this plugin, of its type where it is at hand."""
         if is_dict(value) and value.get(TAG) == STORED_VALUE:
-            stored = [unplain(value["data"]), value.get("secret", [])]
+            stored: list[Any] = [unplain(value["data"]), value.get("secret", [])]
+            stored += [references] if references else []
             return self._values.decode(plugin, side, stored)
         found = None
         if self._plugins is not None and isinstance(plugin, str):
             found = self._plugins.get(plugin)
         if found is None:
-            return StoredValue(value)
+            return StoredValue(value, references=references or {})
         wanted = found.request_type if side is Side.REQUEST else found.response_type
+        if references:
+            return late_of(value, references, wanted, Form.JSON)
         return converter(Form.JSON).structure(value, wanted)
 
     def _fault(self, path: str, field: str, message: str) -> None:

@@ -1,7 +1,8 @@
 """Requests and responses in their stored form, and out of it again (STO-7, STO-8).
 
 The stored form is None, or an array: the plain data, then, where there are SECURE
-fields, the paths of these. What the plain data looks like is told in ``_codec.converter``.
+fields, the paths of these; then, of a request that waits for responses, what is to go
+where (``_codec.late_values``). What the plain data looks like is told in ``_codec.converter``.
 
 cattrs is imported with the first request or response that has a type: listing plans
 never pays for it.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any
 
+from .._flow.late import Late
 from .._protocols.plugin import Plugins
 from .._secrets.references import StoredValue
 
@@ -43,6 +45,8 @@ class ValueCodec:
         if value is None:
             return None
         if isinstance(value, StoredValue):
+            if value.references:
+                return [value.data, value.secret, value.references]
             return [value.data, value.secret] if value.secret else [value.data]
         return (self._type(plugin, side) or _type_of(value)).encode(value)
 
@@ -55,12 +59,15 @@ class ValueCodec:
         """
         if stored is None:
             return None
-        data, *secret = stored
+        data, *more = stored
+        references: Any = more[1] if len(more) > 1 else {}
         wanted = self._type(plugin, side)
         if wanted is not None:
+            if references:
+                return wanted.decode_late(data, references)
             return wanted.decode(data)
-        paths = secret[0] if secret else ()
-        return StoredValue(data, tuple(tuple(path) for path in paths))
+        paths = more[0] if more else ()
+        return StoredValue(data, tuple(tuple(path) for path in paths), references)
 
     def checked(self, plugin: str, side: Side, value: object) -> Any:
         """The stored form of a value, once it is sure that it can be read again.
@@ -100,4 +107,4 @@ def _type_of(value: object) -> ValueType:
     """The type of a value whose plugin is not at hand."""
     from .value_types import ValueType
 
-    return ValueType(type(value))
+    return ValueType(value.made if isinstance(value, Late) else type(value))

@@ -15,6 +15,7 @@ from typing import Any, cast, get_args
 
 import attrs
 
+from .._flow.late import Late
 from .._secrets.references import DataPath
 from .._secrets.scan import facts_of, may_hold_secrets
 from .._values.annotations import is_union
@@ -22,6 +23,7 @@ from .._values.sameness import changed_at
 from .._values.wire import pack, unpack
 from .converter import converter
 from .forms import DataError, Form, faults_in, is_array, is_dict, marks_in
+from .late_values import late_data, late_of, references_data, secret_paths
 from .value_codec import MisfitError, Side
 
 _TRIAL = b"\x00"
@@ -43,9 +45,20 @@ class ValueType:
 
     def encode(self, value: object) -> list[Any]:
         """The stored form of a value."""
+        if isinstance(value, Late):
+            # Always with its class: the plugin may take several.
+            data = late_data(value, Form.STORED, tagged=True)
+            return [data, secret_paths(value), references_data(value)]
         data = self._write(value)
         secret = self._secret_paths(value) if facts_of(value).secrets else []
         return [data, secret] if secret else [data]
+
+    def decode_late(self, data: Any, references: Any) -> Any:
+        """The request of this plain data that waits for responses."""
+        try:
+            return late_of(data, references, self._wanted, Form.STORED)
+        except Exception as error:
+            raise MisfitError(str(error)) from error
 
     def decode(self, data: Any) -> Any:
         """The value of this plain data. Raises ``MisfitError``."""
@@ -71,7 +84,11 @@ class ValueType:
         except Exception as error:
             raise self._refused(value, name, error) from error
         try:
-            back = self._read(unpack(_TRIAL, packed)[0], self._wanted)
+            stored = unpack(_TRIAL, packed)
+            if isinstance(value, Late):
+                back = self.decode_late(stored[0], stored[2])
+            else:
+                back = self._read(stored[0], self._wanted)
         except Exception as error:
             message = (
                 f"the {name} cannot be stored, as it could not be read again: {error}"

@@ -22,6 +22,7 @@ from uuid import UUID
 
 import attrs
 
+from .._flow.late import Flowing, Late
 from .._secrets.references import StoredValue
 from .._values.display import display_lines, shorten
 from .._values.durations import duration_text
@@ -85,6 +86,12 @@ def _compact(value: object) -> str:
     kind = type(value)
     if isinstance(value, StoredValue):
         return _compact(value.data)
+    if isinstance(value, Flowing):
+        return f"<{value}>"
+    if isinstance(value, Late):
+        given = value.arguments.items()
+        named = (f"{name}={_compact(part)}" for name, part in given)
+        return f"{value.made.__name__}({', '.join(named)})"
     if isinstance(value, enum.Enum):
         return value.name
     if isinstance(value, datetime):

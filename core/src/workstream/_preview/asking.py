@@ -15,6 +15,7 @@ import attrs
 import trio
 
 from .._attempts.context import AttemptContext
+from .._attempts.late_requests import Made
 from .._attempts.outcomes import TIMED_OUT, check_outcome, is_any
 from .._codec.codec import Codec
 from .._plan.plan import BaseAction, CheckAction, Node, Plan
@@ -139,7 +140,8 @@ class Asking(TrioCalls):
             seconds = action.timeout
             if action.deadline is not None:
                 seconds = min(seconds, action.deadline)
-            return await self._call(function, action, attempt, seconds)
+            made = Made(action.request, frozenset())
+            return await self._call(function, action, made, attempt, seconds)
 
     def item(
         self,

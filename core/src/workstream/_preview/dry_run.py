@@ -50,6 +50,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from .._codec.codec import Codec
+from .._flow.late import keys_in
 from .._interpreter import judgement
 from .._interpreter.interpreter import Interpreter
 from .._plan.plan import (
@@ -219,7 +220,10 @@ class PreviewRuntime(Asking):
         plugin = self._plugin(action.plugin)
         assert isinstance(plugin, CheckPlugin), "validation has seen to it (V-20)"
         safe = action.safe_in_preview
-        if safe is False:
+        needs = self._needs(action)
+        if needs:
+            why = needs
+        elif safe is False:
             why = "marked as not safe in a dry run"
         elif not (safe or plugin.safe_in_preview):
             why = f"{action.plugin} is not marked as safe in a dry run"
@@ -234,7 +238,10 @@ class PreviewRuntime(Asking):
         """Ask for a preview, and note whether the action would change anything (PV-5)."""
         plugin = self._plugin(action.plugin)
         assert isinstance(plugin, ActionPlugin), "validation has seen to it (V-20)"
-        if can_preview(plugin):
+        needs = self._needs(action)
+        if needs:
+            found = self.item(action, Forecast.UNKNOWN, needs)
+        elif can_preview(plugin):
             untouched = self._untouched(action)
             found = await self.ask_preview(action, attempt, plugin, untouched=untouched)
         else:
@@ -245,6 +252,13 @@ class PreviewRuntime(Asking):
             self._first_change = min(self._first_change, stage)
             self._changed.add(id(container))
         return found
+
+    def _needs(self, action: BaseAction) -> str:
+        """Which responses there would have to be before anything can be asked (VF-7)."""
+        keys = keys_in(action.request)
+        referents = filter(None, map(self._action_of, keys))
+        names = [f"'{self.path_of(each)}'" for each in referents]
+        return f"needs the response of {' and '.join(names)}" if names else ""
 
     def _untouched(self, action: BaseAction) -> bool:
         """Whether nothing that a run does before the action would change anything."""

@@ -19,10 +19,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
-from .._plan.plan import DEFAULT_TIMEOUT, Action, CheckAction
+from .._flow.writing import reference_to
+from .._plan.plan import DEFAULT_TIMEOUT, Action, BaseAction, CheckAction
 from .._values.annotations import TypeArgument, members, type_text
 from .._values.errors import RegistrationError
 from .._values.state import NoteValue, OnInterrupt
@@ -154,6 +155,21 @@ class BasePlugin(Generic[Request, Response]):
     # when the plugin's own class is made.
     request_type: Any = TypeArgument(0)
     response_type: Any = TypeArgument(1)
+
+    @classmethod
+    def response(cls, of: str | BaseAction) -> Response:
+        """Refer to the response of an action of this plugin, while it is not there yet.
+
+        Type checkers see the response. It is a ``ResponseReference``: take the part that
+        you want from it, and hand that to ``late(SomeRequest)(...)`` (VF-2).
+
+        Args:
+            of: The action's key, or an action that has one.
+
+        Raises:
+            ValueError: The action has no key.
+        """
+        return cast("Response", reference_to(cls.name, of))
 
     async def execute(self, context: Context, request: Request, /) -> Response:
         """Carry out one attempt and return what it gave.

@@ -12,6 +12,7 @@ import attrs
 import trio
 
 from .._attempts.context import AttemptContext, ContextHost
+from .._attempts.late_requests import Made
 from .._attempts.outcomes import StorableCheck, hide_secrets
 from .._attempts.verbs import PluginVerbs
 from .._interpreter import judgement
@@ -67,8 +68,7 @@ class TrioCalls(TrioLoop, PluginVerbs):
             lookups: Looks secrets up.
         """
         TrioLoop.__init__(self)
-        PluginVerbs.__init__(self, plugins, storable)
-        self._plan = plan
+        PluginVerbs.__init__(self, plan, plugins, storable)
         self._lookups = lookups
         self._paths: dict[int, str] = {}
         self._slots: dict[object, Slot] = {}
@@ -104,18 +104,21 @@ class TrioCalls(TrioLoop, PluginVerbs):
         self,
         function: Callable[[Any, Any], Awaitable[object]],
         action: BaseAction,
+        made: Made,
         attempt: Attempt,
         seconds: float,
     ) -> AttemptOutcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
         ends = trio.current_time() + seconds
-        request, secrets = action.request, _NO_SECRETS
+        request, secrets = made.request, _NO_SECRETS
         facts = facts_of(request)  # of its type: most hold no secret, whatever they say
         if facts.references or facts.secrets:
             try:
                 request, secrets = await with_secrets(self._lookups, request, seconds)
             except NoSecretsError as error:
                 return error.outcome
+        if made.secrets:
+            secrets |= made.secrets
         context = AttemptContext(
             action=action,
             current=attempt,

@@ -153,8 +153,11 @@ class StoredValue:
     Attributes:
         data: What is stored: dicts, lists, texts, numbers ...
         secret: Where in it the secrets sit, as noted when it was stored (CL-8).
+        references: What is to stand at places of it, as plain data, where it is a
+            request that waits for responses (VF-7).
     """
 
     # Printing it must not show what ``secret`` points at.
     data: Any = attrs.field(repr=False)
     secret: tuple[DataPath, ...] = ()
+    references: Mapping[str, Any] = attrs.field(factory=dict[str, Any])

@@ -23,6 +23,7 @@ from typing import Any
 
 import attrs
 
+from .._flow.late import Flowing, Late
 from .._values.annotations import (
     Field,
     fields_of,
@@ -70,6 +71,8 @@ class Kind(enum.Enum):
     MAPPING = enum.auto()
     SEQUENCE = enum.auto()
     SET = enum.auto()
+    LATE = enum.auto()
+    """Argument by argument: a request that waits for a response."""
 
 
 @attrs.frozen
@@ -116,11 +119,23 @@ def facts_of(value: object) -> ClassFacts:
     try:
         return _KNOWN[type(value)]
     except KeyError:
+        if isinstance(value, Late):
+            made: Any = value.made
+            return _late_facts(made)
         facts = _KNOWN[type(value)] = _class_facts(type(value))
         return facts
 
 
+@functools.cache
+def _late_facts(made: Any) -> ClassFacts:
+    """What is known of a request of this class that waits for a response."""
+    facts = _class_facts(made)
+    return attrs.evolve(facts, kind=Kind.LATE, references=True)
+
+
 def _class_facts(cls: type) -> ClassFacts:
+    if issubclass(cls, Flowing):  # it says where a value is, and holds none
+        return ClassFacts(Kind.OPAQUE, (), False, False)
     if issubclass(cls, Reference):
         return ClassFacts(Kind.OPAQUE, (), False, True)
     if is_record(cls):

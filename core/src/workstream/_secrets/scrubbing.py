@@ -13,6 +13,9 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+import attrs
+
+from .._flow.late import Flowing
 from .._values.state import PluginError, chained, links_of
 from .forms import forms, hide, hide_bytes
 from .references import HIDDEN, DataPath, StoredValue
@@ -44,7 +47,8 @@ def scrub_value(value: Any) -> Any:
     of its own code is run: a validator would refuse what is put there.
     """
     if isinstance(value, StoredValue):
-        return StoredValue(_scrubbed_data(value.data, value.secret), value.secret)
+        data = _scrubbed_data(value.data, value.secret)
+        return attrs.evolve(value, data=data)
     if not facts_of(value).secrets:
         return _copied(value)
     scrubbed = rebuilt(value, _scrubbed_part, keys=True)
@@ -52,7 +56,7 @@ def scrub_value(value: Any) -> Any:
 
 
 def _scrubbed_part(part: Any, field: FieldFacts | None) -> Any:
-    if field is not None and field.secure:
+    if field is not None and field.secure and not isinstance(part, Flowing):
         return _emptied(part, field.optional)
     return scrub_value(part)
 
@@ -109,6 +113,13 @@ def secret_values(value: object) -> frozenset[str]:
 
 
 _NO_TEXTS: frozenset[str] = frozenset()
+
+
+def texts_within(value: object) -> frozenset[str]:
+    """All texts in a value that is secret as a whole, in any form met in output."""
+    found: set[str] = set()
+    _gather(value, found)
+    return frozenset(form for text in found for form in forms(text))
 
 
 def _at(data: Any, path: DataPath) -> Any:

@@ -10,6 +10,8 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import attrs
+
 from .scan import FieldFacts, Kind, facts_of
 
 _MISSING = object()
@@ -21,6 +23,11 @@ def parts_of(value: Any) -> Iterator[tuple[Any, FieldFacts | None]]:
     if facts.kind is Kind.RECORD:
         for field in facts.fields:
             part = getattr(value, field.name, _MISSING)
+            if part is not _MISSING:
+                yield part, field
+    elif facts.kind is Kind.LATE:
+        for field in facts.fields:
+            part = value.arguments.get(field.name, _MISSING)
             if part is not _MISSING:
                 yield part, field
     elif facts.kind is not Kind.OPAQUE:
@@ -51,6 +58,14 @@ def rebuilt(
                 made = copy.copy(value) if made is value else made
                 object.__setattr__(made, field.name, new)
         return made
+    if facts.kind is Kind.LATE:
+        named = {field.name: field for field in facts.fields}
+        arguments = {
+            name: change(part, named[name]) for name, part in value.arguments.items()
+        }
+        if all(arguments[name] is part for name, part in value.arguments.items()):
+            return value
+        return attrs.evolve(value, arguments=arguments)
     old = [part for part, _ in parts_of(value)]
     new_parts = [change(part, None) for part in old]
     if facts.kind is Kind.MAPPING and keys:

@@ -10,13 +10,15 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias, get_origin
 
+from .._flow.late import Late
+from .._flow.writing import StrayReferenceError
 from .._plan.copying import deep_copy
 from .._plan.plan import BaseAction, CheckAction
 from .._protocols.plugin import AnyPlugin, Plugins, request_types
 from .._secrets.forms import hide
 from .._secrets.references import HIDDEN, StoredValue
 from .._secrets.scrubbing import secret_values
-from .._values.annotations import fits
+from .._values.annotations import fits, type_text
 from .._values.display import shorten
 from .._values.state import PluginError
 from .._values.values import kind_of, kind_of_class, text_problem
@@ -107,12 +109,26 @@ def prepared_request(
         action: The action; its request is not changed.
         plugin: Its plugin; None when there is none to ask.
     """
+    return ready_request(action.request, action, plugin)
+
+
+def ready_request(
+    given: Any, action: BaseAction, plugin: AnyPlugin | None
+) -> tuple[object, Problem | None]:
+    """The same of a request that is made for the action (VF-6)."""
     try:
-        request: Any = action.request
+        request: Any = given
         # What fills itself in may do so although it is frozen.
         exact = copy.deepcopy if _has_defaults(request) else deep_copy
         request = exact(request)
         secrets = secret_values(request)
+    except StrayReferenceError:
+        cls = type_text(type(given))
+        message = (
+            "holds a reference where a value must be: it was not made by late(); write "
+            f"late({cls})(...), and late() for each object inside that holds one"
+        )
+        return None, ("VF-4", message)
     except Exception as error:
         message = (
             f"cannot be copied ({_text_of(error)}): a request is plain data, such as "
@@ -130,6 +146,8 @@ def prepared_request(
     problem = _wrong_type(request, action, plugin)
     if problem is not None:
         return None, ("V-23", problem)
+    if isinstance(request, Late):
+        return request, None  # the plugin's code is asked when there is a request
     # What the plugin's author wrote about the request may quote it.
     try:
         if _has_defaults(request):
@@ -166,7 +184,10 @@ def _text_of(error: Exception) -> str:
 
 def _wrong_type(request: object, action: BaseAction, plugin: AnyPlugin) -> str | None:
     """What is wrong with the request's class: it must be exactly a wanted one (V-23)."""
-    if fits(request, plugin.request_type):
+    if isinstance(request, Late):
+        if request.made in [get_origin(each) or each for each in request_types(plugin)]:
+            return None
+    elif fits(request, plugin.request_type):
         return None
     if isinstance(request, StoredValue):
         return (
@@ -176,7 +197,9 @@ def _wrong_type(request: object, action: BaseAction, plugin: AnyPlugin) -> str |
     wanted: list[Any] = [get_origin(each) or each for each in request_types(plugin)]
     names = [_name(cls) for cls in wanted]
     got = kind_of(request)
-    if type(request).__name__ in (getattr(cls, "__name__", "") for cls in wanted):
+    if isinstance(request, Late):
+        got = f"a late {type_text(request.made)}"
+    elif type(request).__name__ in (getattr(cls, "__name__", "") for cls in wanted):
         # Two classes of one name: only their modules tell them apart.
         got = f"the one of module {type(request).__module__}"
         names = [f"{_name(cls)} of module {cls.__module__}" for cls in wanted]

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import attrs
 
+from .._flow.late import Late
 from .._plan.clone import copied
 from .._plan.paths import paths
 from .._plan.plan import (
@@ -34,7 +35,7 @@ from .._plan.plan import (
     Sequence,
 )
 from .._plan.shape import SHAPES
-from .._plan.structure import structure
+from .._plan.structure import Found, structure
 from .._plan.walk import Item, walk
 from .._protocols.plugin import AnyPlugin, can_reconcile
 from .._values.display import shorten
@@ -53,6 +54,7 @@ from .requests import (
     plugin_problem,
     prepared_request,
 )
+from .sources import Sources
 
 _Problem: TypeAlias = tuple[str, str, str]
 """The field, the rule, and what is wrong."""
@@ -293,9 +295,12 @@ class _Checker:
         self._keys: dict[str, str] = {}
         self._scrubbed = False
         self._retries = False
+        self._plan: object = None
+        self._sources: Sources | None = None
 
     def run(self, plan: object) -> None:
         """Look at every object of the plan."""
+        self._plan = plan
         for found in structure(plan):
             if isinstance(found, Fault):
                 self.faults.append(found)
@@ -381,6 +386,19 @@ class _Checker:
         self.requests[id(action)], wrong = prepared_request(action, plugin)
         if wrong is not None and not (self._scrubbed and wrong[0] == "CL-3"):
             self._note("request", *wrong)
+        if isinstance(action.request, Late):
+            self._late(action, parent, action.request)
+
+    def _late(self, action: BaseAction, parent: Node | None, late: Late) -> None:
+        """Note what a request may not refer to (VF-1, VF-5)."""
+        if self._sources is None:  # few plans have such a request
+            objects = (
+                each for each in structure(self._plan) if isinstance(each, Found)
+            )
+            self._sources = Sources(objects, lambda name: self._plugin_of(name)[0])
+        user = Found(self._path, action, parent)
+        for rule, problem in self._sources.problems(user, late):
+            self._note("request", rule, problem)
 
     def _reconcile(self, action: Action, plugin: AnyPlugin) -> None:
         """Note an action that wants its plugin to do what it cannot."""

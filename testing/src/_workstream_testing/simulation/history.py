@@ -113,6 +113,7 @@ class History:
         self._actions: list[BaseAction] = []
         self._attempts: list[Attempt] = []
         self._numbers: list[int] = []
+        self._made: dict[int, object] = {}
         self._started: list[float] = []
         self.reports: list[Report] = []
         self.start = start
@@ -127,6 +128,10 @@ class History:
         self._attempts.append(attempt)
         self._numbers.append(len(action.attempts))
         self._started.append(time)
+
+    def made(self, attempt: Attempt, request: object) -> None:
+        """The attempt's request was made of the responses that it waited for."""
+        self._made[id(attempt)] = request
 
     def crashed(self, time: float) -> None:
         """The engine died; another life begins."""
@@ -175,7 +180,7 @@ class History:
                 Call(
                     plugin=action.plugin,
                     path=self.path_of(action),
-                    request=action.request,
+                    request=self._made.get(id(attempt), action.request),
                     attempt=number,
                     started=started,
                     ended=None if ended is None else self.seconds(ended),

@@ -20,6 +20,7 @@ from uuid import UUID
 import attrs
 
 from workstream._attempts.context import AttemptContext
+from workstream._attempts.late_requests import Made
 from workstream._attempts.outcomes import (
     DEAF_AFTER,
     began_in,
@@ -123,8 +124,7 @@ class SimulatedRuntime(PluginVerbs):
             settings: What it shares with other lives of the simulation.
             store: Where changes become durable; None: nowhere.
         """
-        super().__init__(settings.plugins, settings.storable)
-        self._plan = plan
+        super().__init__(plan, settings.plugins, settings.storable)
         self._loop = loop
         self._settings = settings
         self._history = settings.history
@@ -213,12 +213,16 @@ class SimulatedRuntime(PluginVerbs):
         self,
         function: Callable[[Any, Any], Awaitable[object]],
         action: BaseAction,
+        made: Made,
         attempt: Attempt,
         seconds: float,
     ) -> AttemptOutcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
         loop = self._loop
-        request, secrets = resolve(action.request, _MADE_UP)
+        if made.request is not action.request:
+            self._history.made(attempt, made.request)
+        request, secrets = resolve(made.request, _MADE_UP)
+        secrets |= made.secrets
         scope = _Call(self, loop, seconds, action, attempt)
         context = AttemptContext(
             action=action,

@@ -1,0 +1,122 @@
+"""Values that flow, in simulations and fakes, through crashes at every write (VF-6, VF-7)."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from workstream import (
+    Action,
+    ActionPlugin,
+    Block,
+    Context,
+    DeferBatch,
+    DeferredActions,
+    OnInterrupt,
+    Plan,
+    Sequence,
+    Status,
+    WhenDeferred,
+    late,
+    text,
+)
+from workstream.plugins import NotDone
+from workstream.testing import FakePlugin, crash_everywhere, simulate
+
+
+@attrs.frozen
+class Size:
+    size: str
+
+
+@attrs.frozen
+class Vm:
+    address: str
+
+
+@attrs.frozen
+class Visit:
+    url: str
+
+
+class Create(ActionPlugin[Size, Vm]):
+    name = "acme.create"
+
+    async def execute(self, context: Context, request: Size) -> Vm:
+        return Vm("10.0.0.7")
+
+
+class Go(ActionPlugin[Visit, Visit]):
+    name = "acme.go"
+    on_interrupt = OnInterrupt.RECONCILE
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+
+    async def execute(self, context: Context, request: Visit) -> Visit:
+        self.seen.add(request.url)
+        return request
+
+    async def reconcile(self, context: Context, request: Visit) -> Visit | NotDone:
+        self.seen.add(request.url)
+        return request
+
+
+def go(name: str, key: str | None = None) -> Action:
+    url = text("http://{}/", Create.response("vm").address)
+    return Go.action(late(Visit)(url=url), name=name, key=key)
+
+
+def plan() -> Plan:
+    again = Go.action(late(Visit)(url=Go.response("go").url), name="again")
+    cleans = DeferBatch(name="d", when=WhenDeferred.ALWAYS, actions=[go("clean")])
+    last = DeferBatch(name="l", when=WhenDeferred.ALWAYS, actions=[go("last")])
+    create = Create.action(Size("a"), name="create", key="vm")
+    return Plan(
+        name="p",
+        blocks=[
+            Block(
+                name="b",
+                sequences=[
+                    Sequence(
+                        name="s",
+                        actions=[create, go("go", key="go")],
+                        deferred_actions=DeferredActions(batches=[cleans]),
+                    )
+                ],
+            ),
+            Block(name="c", sequences=[Sequence(name="t", actions=[again])]),
+        ],
+        deferred_actions=DeferredActions(batches=[last]),
+    )
+
+
+def test_a_simulation_fills_references() -> None:
+    """Of sequences, later blocks and deferred work alike (VF-7)."""
+    go = Go()
+    done = simulate(plan(), [Create(), go])
+
+    assert done.plan.state.status is Status.COMPLETED
+    assert go.seen == {"http://10.0.0.7/"}
+
+
+def test_a_fakes_response_feeds_references() -> None:
+    """What a fake answers is what the next action gets (VF-7)."""
+    creates = FakePlugin(Create).otherwise(takes=5, gives=Vm("192.0.2.1"))
+    goes = FakePlugin(Go).otherwise(gives=Visit("http://127.0.0.1/"))
+    done = simulate(plan(), [creates, goes])
+    got = [call.request for call in done.calls if call.plugin == "acme.go"]
+
+    assert got[:2] == [Visit("http://192.0.2.1/")] * 2
+    assert got[2:] == [Visit("http://127.0.0.1/"), Visit("http://192.0.2.1/")]
+
+
+@pytest.mark.parametrize("interrupt", [OnInterrupt.RERUN, OnInterrupt.RECONCILE])
+def test_a_crash_at_every_write_changes_nothing(interrupt: OnInterrupt) -> None:
+    """Reconciled and repeated attempts get the same request (VF-6)."""
+    whole = plan()
+    whole.blocks[0].sequences[0].actions[1].on_interrupt = interrupt
+    go = Go()
+    crash_everywhere(whole, [Create(), go])
+
+    assert go.seen <= {"http://10.0.0.7/"}
