@@ -13,6 +13,7 @@ from .harness import harness
 from .latency import percentiles, steps
 from .loading import loading
 from .processes import peak_memory, walls
+from .searching import pages, searching
 from .table import printed
 from .throughput import temporary, throughput
 
@@ -21,11 +22,12 @@ def main() -> None:
     """Measure all there is, for less than five minutes on a quiet machine."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="fewer rounds, no plan of 100,000 actions"
+        "--quick", action="store_true", help="fewer rounds, no 100,000 of anything"
     )
     quick = parser.parse_args().quick
     rounds = 3 if quick else 15
     sizes = (10_000,) if quick else (10_000, 100_000)
+    counts_of_plans = (1_000, 10_000) if quick else (1_000, 10_000, 100_000)
     begun = time.perf_counter()
     with temporary() as path:
         sections = {
@@ -38,6 +40,10 @@ def main() -> None:
             "Plans of many actions": [
                 *loading(path, sizes, min(rounds, 7)),
                 *peak_memory(),
+            ],
+            "Stores of many plans": [
+                *searching(path, counts_of_plans, min(rounds, 7)),
+                *pages(path, sizes[-1], min(rounds, 7)),
             ],
             "Processes": walls(path, rounds),
             "The harness": harness(path, min(rounds, 7)),

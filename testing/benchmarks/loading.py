@@ -24,7 +24,7 @@ from . import bare
 from .table import Figure, interleaved
 from .work import Response, Shape, plan_of, registry
 
-__all__ = ["loading"]
+__all__ = ["loading", "stored_plan"]
 
 
 @attrs.frozen
@@ -68,7 +68,7 @@ def _filled(plan: Plan, *, share: float) -> list[Change]:
     return changes
 
 
-async def _store(size: int, path: Path, share: float) -> _Stored:
+async def stored_plan(size: int, path: Path, share: float) -> _Stored:
     """A store with a plan that was run so far, as a crash would leave it."""
     plan = plan_of(Shape(size // 10, 10, 10))
     give_ids(plan, new_plan_id())
@@ -176,9 +176,9 @@ def loading(path: Path, sizes: tuple[int, ...], rounds: int) -> list[Figure]:
     """Load, list and recover plans of these sizes, and weigh them."""
     figures: list[Figure] = []
     for size in sizes:
-        done = trio.run(_store, size, path / f"done-{size}", 1.0)
+        done = trio.run(stored_plan, size, path / f"done-{size}", 1.0)
         figures += _load_figures(size, done, rounds if size <= 10_000 else 1)
-        trio.run(_store, size, path / f"crashed-{size}", 0.5)
+        trio.run(stored_plan, size, path / f"crashed-{size}", 0.5)
         begun = trio.run(_submit_and_start, size, path / f"begun-{size}")
         listed, recovered = trio.run(_list_and_recover, path / f"crashed-{size}")
         figures += [

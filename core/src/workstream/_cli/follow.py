@@ -183,7 +183,9 @@ async def follow(
         screen = Screen()  # of the log
     with screen.busy("reading how it ended"):
         return [
-            Result(await overview(workstream, plan_id), broken_off.get(plan_id))
+            Result(
+                await overview(workstream, plan_id, brief=True), broken_off.get(plan_id)
+            )
             for plan_id in plan_ids
         ]
 

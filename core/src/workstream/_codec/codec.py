@@ -39,6 +39,7 @@ from .._values.errors import Fault, PlanCorruptError, ValidationError
 from .._values.state import Attempt, State, chained, links_of
 from .._values.wire import from_micros, moment, pack, to_micros, unpack
 from . import records
+from .brief import Brief
 from .value_codec import MisfitError, Side, ValueCodec
 
 _DEFINITION = b"\x01"
@@ -120,8 +121,13 @@ class Codec:
             None if undo_of is None else UUID(undo_of),
         )
 
-    def load(self, stored: StoredPlan) -> Plan:
+    def load(self, stored: StoredPlan, *, brief: bool = False) -> Plan:
         """The plan as it was when it was stored.
+
+        Args:
+            stored: What was stored.
+            brief: Leave out the actions of sequences that were not begun, or completed:
+                for a page of a very large plan. All else is there.
 
         Raises:
             PlanCorruptError: It cannot be read, or a request or response does not fit
@@ -132,17 +138,26 @@ class Codec:
         plan_id = stored.row.id
         with collector_paused():
             try:
-                plan = plan_of(unpack(_DEFINITION, stored.definition))
-                items = give_ids(plan, plan_id)
+                found = Brief(stored, _DEFINITION) if brief else None
+                plan = plan_of(
+                    unpack(_DEFINITION, stored.definition)
+                    if found is None
+                    else found.data
+                )
+                positions = None if found is None else found.positions
+                items = give_ids(plan, plan_id, positions)
             except Exception as error:
                 raise _corrupt(plan_id, "its definition", error) from error
             records.apply_row(plan, stored.row)
             self._load_requests(plan_id, items)
+            at = {position_of(item.node): item for item in items}
             for record in stored.records:
-                if not 0 < record.position < len(items):
+                item = at.get(record.position)
+                if item is None and brief:
+                    continue  # it is of what was left out
+                if item is None or not record.position:
                     what = f"a record of object {record.position}, of {len(items)}"
                     raise _corrupt(plan_id, what, None)
-                item = items[record.position]
                 try:
                     self._apply(item.node, record)
                 except Exception as error:

@@ -41,15 +41,11 @@ def labels_in(definition: bytes) -> set[str]:
     if not isinstance(plan, dict):
         message = "it is no definition"
         raise ValueError(message)
-    left: list[dict[str, Any]] = [_below(cast("dict[str, Any]", plan))]
+    left = [cast("dict[str, Any]", plan)]
     while left:
-        for held in left.pop().values():
-            for child in held if isinstance(held, list) else (held,):
-                names.add(child.get("name", ""))
-                left.append(_below(child))
+        data = left.pop()
+        for field in _HELD:
+            held: Any = data.get(field) or []
+            left += held if isinstance(held, list) else [held]
+        names.add(data.get("name", "") if data is not plan else "")
     return {named(name) for name in names if name}
-
-
-def _below(data: dict[str, Any]) -> dict[str, Any]:
-    """What an object holds, by field."""
-    return {name: data[name] for name in _HELD if data.get(name) is not None}

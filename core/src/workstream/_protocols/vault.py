@@ -111,7 +111,7 @@ class PlanRow:
 
 
 # Two are made for each action, and freezing makes that four times as slow.
-@attrs.define(unsafe_hash=True)
+@attrs.define(unsafe_hash=True, weakref_slot=False)
 class NodeRecord:
     """The state of one object after a change.
 

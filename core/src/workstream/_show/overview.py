@@ -57,6 +57,8 @@ class Overview:
 
     def waits(self, now: datetime) -> list[Wait]:
         """What waits in a plan that runs, and why."""
+        if self.plan.state.status is not Status.RUNNING:
+            return []
         return list(waits(Progress(PlanSnapshot(position=0, plan=self.plan)), now))
 
     def said_by(self, node: Node) -> Sequence[str]:
@@ -64,13 +66,17 @@ class Overview:
         return self.said.get(position_of(node), ()) if node.id else ()
 
 
-async def overview(store: Store, plan_id: UUID, *, kin: bool = False) -> Overview:
+async def overview(
+    store: Store, plan_id: UUID, *, kin: bool = False, brief: bool = False
+) -> Overview:
     """Look at a plan. It reads what ended, ran or failed as of one moment.
 
     Args:
         store: The store, open.
         plan_id: The plan.
         kin: Whether to look for its retries too (RT-3).
+        brief: Leave out the actions of sequences that were not begun, or completed: it
+            is enough for a page, and takes little time for the largest plan.
 
     Raises:
         NotFoundError: No such plan.
@@ -82,7 +88,7 @@ async def overview(store: Store, plan_id: UUID, *, kin: bool = False) -> Overvie
         if entry.row.status is stored.row.status:
             break  # else it has begun or ended meanwhile
     # Without plugins: a type that fails to load may be what broke the run.
-    plan = clone(Codec(None).load(stored), keep_state=True, scrub=True)
+    plan = clone(Codec(None).load(stored, brief=brief), keep_state=True, scrub=True)
     found = tuple(failures(plan))
     running = tuple(
         each for each in actions(plan) if each.state.status is Status.RUNNING

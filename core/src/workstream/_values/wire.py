@@ -14,6 +14,7 @@ reads, it knows how to read, and what it does not know, it refuses by name.
 from __future__ import annotations
 
 import importlib
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from typing import Any
 msgpack: Any = importlib.import_module("msgpack")
 
 BIG_INT = 1
+_PIECE = 2**16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
 _DAY_MICROS = 86_400_000_000
@@ -42,6 +44,11 @@ def _unpack_special(code: int, data: bytes) -> int:
     raise ValueError(message)
 
 
+_UNPACKED: dict[str, Any] = {
+    "ext_hook": _unpack_special,
+    "unicode_errors": "surrogatepass",
+    "strict_map_key": False,
+}
 _packer = msgpack.Packer(default=_pack_special, unicode_errors="surrogatepass")
 _pack: Callable[[object], bytes] = _packer.pack
 
@@ -62,6 +69,26 @@ def unpack(version: bytes, data: bytes) -> Any:
     Raises:
         ValueError: The bytes are not a form of this version.
     """
+    return msgpack.unpackb(_checked(version, data), **_UNPACKED)
+
+
+def unpacker(version: bytes, data: bytes) -> Any:
+    """What unpacks the data part by part, as msgpack's own ``Unpacker``.
+
+    Raises:
+        ValueError: The bytes are not a form of this version.
+    """
+    size = len(_checked(version, data))
+    # Read piece by piece, so that there is no second copy of it in memory.
+    source = io.BytesIO(data)
+    source.seek(len(version))
+    return msgpack.Unpacker(
+        source, read_size=min(size, _PIECE), max_buffer_size=max(size, 1), **_UNPACKED
+    )
+
+
+def _checked(version: bytes, data: bytes) -> memoryview:
+    """The bytes behind the version, which must be this one."""
     if data[:1] != version:
         message = (
             f"its form is version {data[0]}, and this engine reads version {version[0]}"
@@ -69,12 +96,7 @@ def unpack(version: bytes, data: bytes) -> Any:
             else "it is empty"
         )
         raise ValueError(message)
-    return msgpack.unpackb(
-        memoryview(data)[1:],
-        ext_hook=_unpack_special,
-        unicode_errors="surrogatepass",
-        strict_map_key=False,
-    )
+    return memoryview(data)[1:]
 
 
 def to_micros(moment: datetime | None) -> int | None:

@@ -218,7 +218,9 @@ def show(plan: str, everything: bool, store: str | None, as_json: bool) -> int:
 
     async def read() -> Overview:
         async with opened(store) as plans:
-            return await overview(plans, (await plans.find(plan)).row.id, kin=True)
+            found = (await plans.find(plan)).row.id
+            brief = not (as_json or everything)
+            return await overview(plans, found, kin=True, brief=brief)
 
     report = report_in(plan)
     shown = run_async(read) if report is None else report.shown
@@ -279,7 +281,7 @@ def watch(plan: str, after: int | None, store: str | None, as_json: bool) -> int
             if view.is_left:
                 return None
             with screen.busy("reading how it ended"):
-                return Result(await overview(plans, row.id), broken_off)
+                return Result(await overview(plans, row.id, brief=True), broken_off)
 
     try:
         result = run_async(lambda: interruptible(go))
