@@ -63,7 +63,7 @@ class FilteredContext:
 
     @property
     def notes(self) -> Mapping[str, NoteValue]:
-        """What this and earlier attempts remembered."""
+        """The notes of this and earlier attempts."""
         return self._context.notes
 
     def report(

@@ -1,1 +1,1 @@
-"""What a plan would change, asked without changing anything (section 24)."""
+"""Dry runs: tell what a plan would change, and change nothing (section 24)."""

@@ -1,4 +1,4 @@
-"""What a dry run has found: plain values, in walk order."""
+"""The findings of a dry run: plain values, in walk order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Forecast(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class PreviewItem:
-    """What was found out of one action or check.
+    """The finding about one action or check.
 
     Attributes:
         path: Its address in the plan (OM-15).

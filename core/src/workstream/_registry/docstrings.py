@@ -1,4 +1,4 @@
-"""What plugins' authors say about their classes, read off the docstrings."""
+"""Read the docstrings of plugins' classes: summaries, and texts about fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def first_paragraph(cls: type) -> str:
 
 
 def field_texts(cls: type) -> dict[str, str]:
-    """What the class says about its fields: the entries under ``Attributes:``.
+    """Texts about the fields of a class: the entries under ``Attributes:``.
 
     A field that it says nothing about has what the class says that it comes from.
     """

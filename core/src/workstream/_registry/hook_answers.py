@@ -1,4 +1,4 @@
-"""What a hook may answer: each answer read, checked, and taken apart into items."""
+"""Read and check the answers of hooks, and take them apart into items."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ class Item:
 
     @property
     def label(self) -> str:
-        """What it is, for people."""
+        """Its kind and name, for people."""
         return f"{self.kind} {self.name or type_text(type(self.value))}"
 
 
 def read_answer(hook: str, answer: object, source: Source) -> list[Item]:
-    """What a package answered to a hook, as items.
+    """A package's answer to a hook, as items.
 
     Raises:
         PackageError: It is not what the hook is to return.

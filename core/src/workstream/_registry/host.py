@@ -34,7 +34,7 @@ UNKNOWN = "unknown"
 
 
 class Host:
-    """What is installed and can be used, and what was left out. Made by ``discover``."""
+    """The installed packages: those in use, and those left out. ``discover`` makes it."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Host:
         self._sources = list(sources)
         self._items = list(items)
         self.left_out: tuple[LeftOut, ...] = tuple(left_out)
-        """What cannot be used, and why; what the allow-list keeps out included."""
+        """The packages left out, and why; those that the allow-list keeps out included."""
         self.unusable: Mapping[str, str] = MappingProxyType(
             {
                 item.name: item.fault
@@ -267,7 +267,7 @@ class _Finding:
 
 
 def _source(distribution: Distribution | None, entry_point: str) -> Source:
-    """What a distribution, whose metadata may be broken, says that it is."""
+    """The name and version of a distribution; its metadata may be broken."""
     found = {"Name": UNKNOWN, "Version": UNKNOWN, "Summary": ""}
     with contextlib.suppress(Exception):
         metadata: Any = distribution.metadata if distribution is not None else {}

@@ -1,4 +1,4 @@
-"""What is installed, as plain data: the answer of ``workstream plugins``."""
+"""The installed packages as plain data: the answer of ``workstream plugins``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ USUAL: tuple[tuple[object, str], ...] = (
     (tuple, "()"),
     (set, "set()"),
 )
-"""What the usual factories of defaults make; others are not called for a listing."""
+"""The values of the usual factories of defaults; a listing calls no others."""
 
 _FACTORY: Any = attrs.Factory
 
@@ -133,7 +133,7 @@ class PluginListing:
 
 @attrs.frozen(kw_only=True)
 class PackageListing:
-    """What one entry point brings; the names in order.
+    """The plugins, hooks and more that one entry point brings; names in order.
 
     Attributes:
         package: The distribution.

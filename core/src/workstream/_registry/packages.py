@@ -182,7 +182,7 @@ def meant(nearest: list[str]) -> str:
 
 
 def failure_text(error: BaseException) -> str:
-    """What went wrong in strangers' code, and where, in one line."""
+    """An error of strangers' code, and its place, in one line."""
     try:
         text = f"{type(error).__name__}: {error}".removesuffix(": ")
     except Exception:

@@ -1,4 +1,4 @@
-"""What keeps a plugin from being registered (REG-2), each in a sentence.
+"""Reasons not to register a plugin (REG-2), each in a sentence.
 
 **Types of requests and responses.** A request is an instance of an attrs class or a
 dataclass, or of one of a union of them: they have fields, so the plugin can grow
@@ -59,7 +59,7 @@ _STORED: tuple[type, ...] = (
 """Classes that have a stored form, with those derived from them."""
 
 PLAIN_RESPONSES: tuple[type, ...] = (str, bytes, int, float, bool)
-"""What a response may be besides a class with fields, and None."""
+"""Types of a response besides classes with fields and None."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 
@@ -208,7 +208,7 @@ def _type_faults(plugin: AnyPlugin, role: str) -> Iterator[str]:
 
 
 def _outer_faults(member: Any, role: str, wanted: Any) -> Iterator[str]:
-    """What keeps a member from being a type of requests, or of responses."""
+    """Yield the reasons why a type cannot be that of requests or responses."""
     plain = (types.NoneType, *(PLAIN_RESPONSES if role == "response" else ()))
     if member not in plain and (get_origin(member) or not is_record(member)):
         which = "" if member is wanted else f"{type_text(member)}, a member of "
@@ -222,7 +222,7 @@ def _outer_faults(member: Any, role: str, wanted: Any) -> Iterator[str]:
 def _field_faults(
     path: str, record: Any, fields: tuple[Field, ...], role: str
 ) -> Iterator[str]:
-    """What keeps the fields of a class from being stored."""
+    """Yield the reasons why the fields of a class cannot be stored."""
     cls: Any = get_origin(record) or record
     try:
         get_type_hints(cls)

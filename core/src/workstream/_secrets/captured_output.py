@@ -1,4 +1,4 @@
-"""What a plugin makes of the output of a program: bounded, and free of secrets.
+"""The output of a program that a plugin runs: bounded, and free of secrets.
 
 It needs no event loop: a plugin feeds it what it has read, wherever it read it.
 """

@@ -40,7 +40,7 @@ SHORTEST_ENCODED = 6
 _NEVER_ESCAPED = re.compile(r"[A-Za-z0-9_-]*")
 
 _URL_SAFE = ("", "/", "!$&'()*+,;=", "/?:@!$&'()*+,;=", "/?:@!$&'()*+,;=[]#%")
-"""What the parts of a URL leave as it is, and so what programs differ in."""
+"""Characters that programs do not escape in a URL; it depends on the part."""
 
 LONGEST_WORD = 8 * 1024
 """Characters of a word of base64 that wait for its end; what comes before is shown."""
@@ -51,7 +51,7 @@ _ENCODED_AFTER = re.compile(r"[A-Za-z0-9+/_-]*=*")
 _LINE_BREAK = re.compile(r"[\r\n]")
 
 _AROUND_A_CUT = " \t.…[]()\"'"
-"""What may stand between a piece and the end of its line: quotes, marks of a cut."""
+"""Characters between a piece and the end of its line: quotes, marks of a cut."""
 
 
 def forms(text: str) -> frozenset[str]:
@@ -126,7 +126,7 @@ def _escaped(text: str) -> Iterator[str]:
 
 
 class Encoded(str):
-    """What a secret's base64 has in common with the base64 of all that holds it.
+    """The part of a secret's base64 that the base64 of every text with it has, too.
 
     The characters around it hold the secret's first and last bits too, so the whole word
     is hidden: of a login header nothing is left.
@@ -136,7 +136,7 @@ class Encoded(str):
 
 
 def _in_base64(data: bytes) -> Iterator[Encoded]:
-    """What is the same in the base64 of every text that this is a part of."""
+    """Yield the parts that the base64 of every text with this data has, too."""
     if len(data) < SHORTEST_ENCODED:
         return
     for shift in range(3):

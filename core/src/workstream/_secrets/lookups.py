@@ -39,7 +39,7 @@ class Immediate:
 
 
 def look_up(ref: SecretRef, resolvers: Mapping[str, SecretResolver]) -> str:
-    """What a reference stands for.
+    """The value of a reference.
 
     Args:
         ref: The reference.

@@ -1,4 +1,4 @@
-"""What a plugin's author and a plan's author say about secrets (REG-4, CL-6).
+"""Marks of secret fields, and references to secrets (REG-4, CL-6).
 
 A plugin's author marks fields::
 
@@ -40,7 +40,7 @@ IGNORE: Mapping[str, object] = MappingProxyType({MARK: "ignore"})
 """Metadata of a field whose name sounds like a secret, but which holds none (REG-4)."""
 
 HIDDEN = "[secret hidden]"
-"""What stands in the place of a secret text (CL-6)."""
+"""The text in the place of a secret (CL-6)."""
 
 DataPath: TypeAlias = tuple[str | int, ...]
 """Where something sits in plain data: field names, keys and indexes, outermost first."""
@@ -56,7 +56,7 @@ class Reference:
     __slots__ = ()
 
     def resolved(self, value: Any) -> Any:
-        """What a plugin finds in its place, once its value is known."""
+        """The object that a plugin finds in its place, once its value is known."""
         raise NotImplementedError
 
 
@@ -109,7 +109,7 @@ class SecretRef(_Sealed):
 
     @property
     def scheme(self) -> str:
-        """What stands before the first colon: which resolver looks it up."""
+        """The part before the first colon: it names the resolver."""
         return self.reference.partition(":")[0]
 
     @property

@@ -77,7 +77,7 @@ class Kind(enum.Enum):
 
 @attrs.frozen
 class FieldFacts:
-    """What is known of one field of a class.
+    """The facts about one field of a class.
 
     Attributes:
         name: The field's name.
@@ -96,7 +96,7 @@ class FieldFacts:
 
 @attrs.frozen
 class ClassFacts:
-    """What is known of a class of values.
+    """The facts about a class of values.
 
     Attributes:
         kind: How an instance is looked into.
@@ -115,7 +115,7 @@ _KNOWN: dict[type, ClassFacts] = {}
 
 
 def facts_of(value: object) -> ClassFacts:
-    """What is known of values of exactly this value's class."""
+    """The facts about values of exactly this value's class."""
     try:
         return _KNOWN[type(value)]
     except KeyError:

@@ -36,7 +36,7 @@ _EMPTY: tuple[type, ...] = (
 )
 
 _AS_TEXT = (int, Decimal, PurePath, UUID)
-"""What is no text, but shows as one: a PIN, a path, an id."""
+"""Types that are no text, but show as one: a PIN, a path, an id."""
 
 
 def scrub_value(value: Any) -> Any:
@@ -158,7 +158,7 @@ def _gather(value: Any, found: set[str]) -> None:
 
 
 def hide_within(value: Any, values: Collection[str]) -> Any:
-    """What a plugin gave, with the values hidden in all of its texts.
+    """A plugin's value, with the secrets hidden in all of its texts.
 
     The value itself is not changed; it is returned where there is nothing to hide.
     """

@@ -18,7 +18,7 @@ _MISSING = object()
 
 
 def parts_of(value: Any) -> Iterator[tuple[Any, FieldFacts | None]]:
-    """What a value holds; of a record, each part with what is known of its field."""
+    """The parts of a value; those of a record with the facts about their fields."""
     facts = facts_of(value)
     if facts.kind is Kind.RECORD:
         for field in facts.fields:

@@ -76,7 +76,7 @@ def _not_installed(name: str, plugins: KnownPlugins) -> str:
 def kind_problem(
     action: BaseAction, plugin: AnyPlugin, in_checks: bool
 ) -> Problem | None:
-    """What is wrong with the kind of the plugin, or of the action itself (V-20).
+    """Find faults in the kind of the plugin, or of the action itself (V-20).
 
     Args:
         action: The action.
@@ -183,7 +183,7 @@ def _text_of(error: Exception) -> str:
 
 
 def _wrong_type(request: object, action: BaseAction, plugin: AnyPlugin) -> str | None:
-    """What is wrong with the request's class: it must be exactly a wanted one (V-23)."""
+    """Find faults in the request's class: it must be exactly a wanted one (V-23)."""
     if isinstance(request, Late):
         if request.made in [get_origin(each) or each for each in request_types(plugin)]:
             return None
@@ -209,7 +209,7 @@ def _wrong_type(request: object, action: BaseAction, plugin: AnyPlugin) -> str |
 
 
 def _name(cls: Any) -> str:
-    """What a request type is called in messages."""
+    """The name of a request type in messages."""
     if cls is type(None):
         return "None"
     return kind_of_class(cls) if isinstance(cls, type) else str(cls)
