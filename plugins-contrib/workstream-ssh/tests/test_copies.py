@@ -159,7 +159,9 @@ async def test_parents_are_made_when_asked_for(
     """A directory that is missing is mostly a mistake, so it is made only then."""
     error = await client.copy_error(CopyTo(host, str(source), "~/a/b/copy"))
     assert error.permanent
-    assert "the directory above ~/a/b/copy is not there: see make_parents" in str(error)
+    assert "the directory above ~/a/b/copy does not exist: see make_parents" in str(
+        error
+    )
 
     await client.copy(CopyTo(host, str(source), "~/a/b/copy", make_parents=True))
     assert (machine.home / "a" / "b" / "copy").read_bytes() == TEXT
@@ -285,7 +287,8 @@ async def test_a_link_is_neither_replaced_nor_followed(
         error = await client.copy_error(CopyTo(host, str(path), "~/copy"))
         assert error.permanent
         assert (
-            "~/copy is a symbolic link, which is neither replaced nor" in error.message
+            "~/copy is a symbolic link, and ssh.copy neither replaces nor"
+            in error.message
         )
         assert error.message.endswith(f": it leads to {leads_to}")
     error = await client.copy_error(CopyFrom(host, "~/log", str(here)))
@@ -757,7 +760,7 @@ async def test_what_cannot_be_copied_is_named(
     error = await client.copy_error(CopyTo(host, str(tree), "~/v2"))
     assert "its name holds a line break" in error.message
     error = await client.copy_error(CopyTo(host, str(tree), "~/v2", mode=0o644))
-    assert "is a directory, which a mode cannot be given for" in error.message
+    assert "is a directory: mode= is for a file only" in error.message
     assert list(machine.home.iterdir()) == []
 
 
@@ -771,7 +774,7 @@ async def test_a_file_is_not_replaced_by_a_directory(
     error = await client.copy_error(CopyTo(host, str(tree), "~/v2"))
 
     assert error.permanent
-    assert "~/v2 is there already, and is no directory" in error.message
+    assert "~/v2 exists, and is no directory" in error.message
 
 
 # --- from a host ------------------------------------------------------------------

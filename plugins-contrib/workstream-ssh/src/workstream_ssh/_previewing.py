@@ -151,7 +151,7 @@ async def _from(connections: Connections, request: CopyFrom) -> Preview:
     found = await trio.to_thread.run_sync(found_here, target)
     parent = await trio.to_thread.run_sync(target.parent.is_dir)
     if not parent and not request.make_parents:
-        message = f"the directory {target.parent} is not there: see make_parents"
+        message = f"the directory {target.parent} does not exist: see make_parents"
         raise PluginError(message, permanent=True)
     mark = new_mark()
     async with copying(connections, request, getting(request, mark), mark) as session:

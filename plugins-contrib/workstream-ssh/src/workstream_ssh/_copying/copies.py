@@ -38,9 +38,9 @@ STDERR_KEPT = 600
 _FAULTS = {
     "appeared": ("somebody else has made {path} meanwhile", False),
     "directory": ("{path} is a directory", True),
-    "file": ("{path} is there already, and is no directory", True),
+    "file": ("{path} exists, and is no directory", True),
     "link": (
-        "{path} is a symbolic link, which is neither replaced nor followed: name the file "
+        "{path} is a symbolic link, and ssh.copy neither replaces nor follows one: name the file "
         "that it leads to, or remove it",
         True,
     ),
@@ -50,7 +50,7 @@ _FAULTS = {
         "asked for: only root may give files away. See become",
         True,
     ),
-    "parent": ("the directory above {path} is not there: see make_parents", True),
+    "parent": ("the directory above {path} does not exist: see make_parents", True),
     "parents": ("the directories above {path} cannot be made", False),
     "read": ("{path} cannot be read to its end", False),
     "special": ("{path} is no file", True),
@@ -178,7 +178,7 @@ async def tree_of(request: CopyTo) -> Tree:
         PluginError: It cannot be.
     """
     if request.mode is not None:
-        message = f"{request.source} is a directory, which a mode cannot be given for"
+        message = f"{request.source} is a directory: mode= is for a file only"
         raise PluginError(message, permanent=True)
     try:
         return await trio.to_thread.run_sync(Tree.of, request.source, request.exclude)
@@ -205,9 +205,9 @@ def update_of(
     update = Update.of(tree, ours, theirs, (request.owner, request.group))
     if update.conflicts:
         message = (
-            f"{request.host}: {request.target} is there already, and nothing in it is "
-            f"changed: {named(update.conflicts)}. Remove that there, or copy to another "
-            "name"
+            f"{request.host}: {request.target} exists, and cannot be updated: "
+            f"{named(update.conflicts)}. Nothing was changed. Remove that there, or copy "
+            "to another name"
         )
         raise PluginError(message, permanent=True)
     return update
@@ -382,7 +382,7 @@ async def open_source(request: CopyTo) -> BinaryIO:
         PluginError: It is none, or may not be read.
     """
     if request.exclude:
-        message = f"{request.source} is no directory, of which things could be excluded"
+        message = f"{request.source} is no directory: exclude= is for a directory only"
         raise PluginError(message, permanent=True)
     try:
         return await trio.to_thread.run_sync(_open, request.source)
@@ -426,5 +426,7 @@ def was_changed(path: str, host: Host | None = None) -> PluginError:
 
 
 def _damaged(host: Host, target: str) -> PluginError:
-    message = f"{host}: what arrived for {target} differs from what was sent"
+    message = (
+        f"{host}: the bytes that arrived for {target} differ from those that were sent"
+    )
     return PluginError(message)

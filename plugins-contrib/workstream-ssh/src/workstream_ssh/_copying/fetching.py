@@ -186,7 +186,7 @@ def _prepare(target: Path, make_parents: bool) -> os.stat_result | None:
     if make_parents:
         target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.is_dir():
-        message = f"the directory {target.parent} is not there: see make_parents"
+        message = f"the directory {target.parent} does not exist: see make_parents"
         raise PluginError(message, permanent=True)
     return found_here(target)
 
