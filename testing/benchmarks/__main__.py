@@ -16,6 +16,7 @@ from .processes import peak_memory, walls
 from .searching import pages, searching
 from .table import printed
 from .throughput import temporary, throughput
+from .verifying import verifying
 
 
 def main() -> None:
@@ -47,6 +48,7 @@ def main() -> None:
             ],
             "Processes": walls(path, rounds),
             "The harness": harness(path, min(rounds, 7)),
+            "Verify": verifying(min(rounds, 3), large=not quick),
         }
     print(printed(sections))
     version = platform.python_version()

@@ -112,3 +112,23 @@ def test_rehearse_plays_one_future(call: Call, file: Callable[[str], Path]) -> N
     refused = call("rehearse", path, "--hang", "web-9 / Start")
     assert refused.exit_code == 2
     assert "no action's path ends in" in refused.stderr
+
+
+def test_rehearse_plays_what_was(
+    call: Call, file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """A stored plan is the script: how long actions took, and which failed."""
+    store = tmp_path / "store"
+    failing = PLAN.replace("Do()", "Do(fail='full' if name == 'Start' else '')")
+    path = tmp_path / "failing.py"
+    path.write_text(failing, encoding="utf-8")
+    assert call("run", path, "--store", store).exit_code == 1
+
+    told = ("--like", "last", "--store", store)
+    calm = data(call("rehearse", file(""), *told, "--json"))
+    assert calm["outcome"] == "completed"
+    # Two of four actions were run, and took next to nothing.
+    assert calm["elapsed"] < 20
+    again = call("rehearse", file(""), *told, "--with-failures")
+    assert again.exit_code == 1
+    assert call("rehearse", file(""), "--with-failures").exit_code == 2

@@ -13,11 +13,15 @@ from typing import Any
 
 import click
 
+from ..._plan.paths import SEPARATOR, paths
+from ..._plan.plan import BaseAction, Plan
 from ..._registry.registry import Registry
 from ..._values.display import display_lines
+from ..._values.state import Status
 from ..exit_codes import ExitCode
-from ..options import Command, json_option, settings_option
+from ..options import Command, json_option, settings_option, store_option
 from ..plan_file import read_plan_file, variable
+from ..stores import opened, run_async
 from ..streams import Refusal, print_json
 from .run import file_argument
 
@@ -133,10 +137,24 @@ def verify(
     metavar="SECONDS",
     help="How long each call takes; by default a quarter of its timeout.",
 )
+@click.option(
+    "--like",
+    metavar="PLAN",
+    help="Let actions take as long as in this stored plan.",
+)
+@click.option(
+    "--with-failures",
+    is_flag=True,
+    help="With --like: what failed there fails here, too.",
+)
+@store_option
 @json_option
 def rehearse(
     file: Path,
     settings: tuple[str, ...],
+    like: str | None,
+    with_failures: bool,
+    store: str | None,
     as_json: bool,
     **faults: Any,
 ) -> int:
@@ -145,6 +163,9 @@ def rehearse(
     FILE is as for `workstream run`. PATH is the end of an action's path, such as
     "web-3 / Start". Nothing real is run or stored.
 
+    With --like, a plan that ran is the script: actions of the same path take as long as
+    they did. --with-failures also repeats what failed: would this plan have helped?
+
     Exit status: that of `workstream run`, if it went so.
     """
     testing: Any = importlib.import_module("workstream.testing")
@@ -152,6 +173,15 @@ def rehearse(
 
     plan = read_plan_file(file, functools.cache(Registry.installed)).plan(settings)
     plugins = _variable().get("plugins", ())
+    if with_failures and like is None:
+        message = "--with-failures needs --like PLAN, which tells what failed"
+        raise click.UsageError(message)
+    if like is not None:
+        durations, failed = _script(like, store)
+        known = {_below(path) for path, _ in paths(plan)}
+        faults["durations"] = durations
+        if with_failures:
+            faults["fails"] = [*faults["fails"], *(p for p in failed if p in known)]
     try:
         result = testing.rehearse(plan, *plugins, **faults)
     except testing.SimulationError as error:
@@ -172,6 +202,33 @@ def rehearse(
     else:
         _print(result.timeline.draw(width=_width(), height=60))
     return code
+
+
+def _script(plan: str, store: str | None) -> tuple[dict[str, float], list[str]]:
+    """How long the actions of a stored plan took, and which failed, by their paths."""
+
+    async def read() -> Plan:
+        async with opened(store) as plans:
+            found = await plans.find(plan)
+            return await plans.export(found.row.id)
+
+    durations: dict[str, float] = {}
+    failed: list[str] = []
+    for path, item in paths(run_async(read)):
+        node = item.node
+        if not isinstance(node, BaseAction):
+            continue
+        took = [a.ended - a.started for a in node.attempts if a.ended is not None]
+        if took:
+            durations[_below(path)] = took[-1].total_seconds()
+        if node.state.status is Status.FAILED:
+            failed.append(_below(path))
+    return durations, failed
+
+
+def _below(path: str) -> str:
+    """The path without the plan's name, which may have changed."""
+    return path.partition(SEPARATOR)[2] or path
 
 
 def _variable() -> dict[str, Any]:
