@@ -37,7 +37,8 @@ def values(*words: str) -> list[str]:
 
 def test_commands_and_options_are_offered() -> None:
     """Those of the core, and the choices of an option."""
-    assert values("re") == ["resume", "report", "restore"]
+    assert values("res") == ["resume", "restore"]
+    assert "retry" in values("re")
     assert "--parameter" in values("run", "--p")
     assert values("list", "--status", "c") == [
         "crashed",

@@ -13,32 +13,19 @@ from typing import Any
 
 import attrs
 
-from .._flow.late import (
-    SURE,
-    Flowing,
-    FlowText,
-    Item,
-    Late,
-    Source,
-    path_text,
-    replaced,
-)
+from .._flow.late import Flowing, FlowText, Late, Source, replaced
 from .._plan.copying import deep_copy
 from .._plan.plan import BaseAction
 from .._protocols.plugin import AnyPlugin
-from .._secrets.references import MARK, SECURE, StoredValue
+from .._secrets.responses import NoRequestError, refuse, value_at
 from .._secrets.scrubbing import texts_within
 from .._validation.requests import ready_request
 from .._validation.sources import flows_with_types, value_misfits
-from .._values.annotations import fields_of, type_text
+from .._values.annotations import type_text
 from .._values.state import Status
 
 ActionOf: typing.TypeAlias = Callable[[str], BaseAction | None]
 """Finds an action of the plan by its key."""
-
-
-class NoRequestError(Exception):
-    """There is no request: the message says which reference failed, and why."""
 
 
 @attrs.frozen
@@ -77,7 +64,7 @@ def made_request(
             ]
             for part in parts:
                 if type(part) not in (str, int):
-                    _refuse(place, flowing, "a part is neither text nor whole number")
+                    refuse(place, flowing, "a part is neither text nor whole number")
             return flowing.template.format(*parts)
         assert isinstance(flowing, Source)
         value, secure = _looked_up(place, flowing, action_of)
@@ -86,7 +73,7 @@ def made_request(
         kind = wanted[place]
         if not in_text and value_misfits(value, kind):
             got = type_text(type(value))
-            _refuse(place, flowing, f"it is {got}, where {type_text(kind)} is wanted")
+            refuse(place, flowing, f"it is {got}, where {type_text(kind)} is wanted")
         values.append(value)
         return deep_copy(value)
 
@@ -106,47 +93,12 @@ def _looked_up(place: str, source: Source, action_of: ActionOf) -> tuple[Any, bo
     """What a source refers to, and whether it is secret."""
     referent = action_of(source.key)
     if referent is None or referent.plugin != source.plugin:
-        _refuse(place, source, "there is no such action in the plan")
+        refuse(place, source, "there is no such action in the plan")
     status = referent.state.status
     if status is not Status.COMPLETED:
         how = status.name.lower().replace("_", " ")
-        _refuse(place, source, f"the action '{referent.name}' is {how}, not completed")
+        refuse(place, source, f"the action '{referent.name}' is {how}, not completed")
     return value_at(referent.response, source, place)
-
-
-def value_at(response: object, source: Source, place: str) -> tuple[Any, bool]:
-    """The part of a response that a source refers to, and whether it is secret.
-
-    Raises:
-        NoRequestError: There is none.
-    """
-    at: Any = response
-    secure = False
-    for index, step in enumerate(source.path):
-        before = path_text(source.path[:index]) or "the response"
-        if isinstance(at, StoredValue):
-            _refuse(place, source, "its plugin is not installed here")
-        if step == SURE:
-            if at is None:
-                _refuse(place, source, f"{before} is None")
-        elif isinstance(step, Item):
-            try:
-                at = at[step.at]
-            except (LookupError, TypeError):
-                _refuse(place, source, f"{before} has no item {step.at!r}")
-        else:
-            known = {field.name: field for field in fields_of(type(at))}
-            field = known.get(str(step))
-            if field is None:
-                _refuse(place, source, f"{before} has no field {step!r}")
-            secure = secure or field.metadata.get(MARK) == SECURE[MARK]
-            at = getattr(at, str(step))
-    return at, secure
-
-
-def _refuse(place: str, flowing: Flowing, why: str) -> typing.NoReturn:
-    message = f"the request cannot be made: {place} needs {flowing}, but {why}"
-    raise NoRequestError(message)
 
 
 def _refuse_made(

@@ -18,9 +18,10 @@ from .._plan.plan import Action, BaseAction, Plan
 from .._plan.walk import actions
 from .._protocols.plugin import ActionPlugin, AnyPlugin, NotDone, Plugins
 from .._protocols.runtime import AttemptOutcome
+from .._secrets.responses import NoRequestError
 from .._values.state import Attempt, OnInterrupt, PluginError
 from ..retries import FAST, RetryPolicy
-from .late_requests import Made, NoRequestError, made_request
+from .late_requests import Made, made_request
 from .outcomes import StorableCheck, check_outcome, not_installed, time_left
 
 _NOTHING: frozenset[str] = frozenset()

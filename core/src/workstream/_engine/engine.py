@@ -24,7 +24,7 @@ from .._codec.codec import Codec, collector_paused
 from .._codec.labels import labels_of
 from .._plan.paths import label_of_plan
 from .._plan.plan import Plan
-from .._plan.retry import From, remaining
+from .._plan.retry import From, remainder
 from .._plan.walk import give_ids, new_plan_id
 from .._preview.dry_run import dry_run
 from .._preview.forecast import PlanPreview
@@ -261,11 +261,16 @@ class Workstream(Store):
         entry = await self.entry(plan_id)
         retries = [] if again else await self.kin(plan_id)
         refuse_retry(entry, [kin.row for kin in retries if kin.retry_of == plan_id])
-        rest = remaining(await self.plan(plan_id), from_=from_, only=only, skip=skip)
-        if rest is None:
+        plan = await self.plan(plan_id)
+        found = remainder(plan, from_=from_, only=only, skip=skip)
+        for path in found.again:
+            log.warning(
+                "'%s' is done again: others need a secret that it responded", path
+            )
+        if found.plan is None:
             message = f"nothing of plan {row.name!r} is left to do: it completed"
             raise RetryError(message, plan_id)
-        return rest
+        return found.plan
 
     async def retry(
         self,

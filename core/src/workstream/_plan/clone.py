@@ -81,9 +81,17 @@ def copied(plan: Plan, request: Callable[[BaseAction], object]) -> Plan:
     return _Copier(request=request).node(plan)
 
 
-def without(plan: Plan, left_out: frozenset[int]) -> Plan:
-    """A copy ready to be submitted, without the objects whose id() is given."""
-    return _Copier(left_out=left_out).node(plan)
+def without(
+    plan: Plan, left_out: frozenset[int], request: Callable[[BaseAction], object]
+) -> Plan:
+    """A copy ready to be submitted, without the objects whose id() is given.
+
+    Args:
+        plan: The plan.
+        left_out: The id() of each object that is left out.
+        request: Gives the request of each copied action.
+    """
+    return _Copier(left_out=left_out, request=request).node(plan)
 
 
 # -- What need not be done again (CL-5) --------------------------------------------------

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from .._flow.late import Flowing, FlowText, Source, keys_in, replaced
+from .._secrets.responses import refuse, value_at
 from .._values.display import shorten
 from .._values.errors import PathError
 from .clone import without
+from .copying import deep_copy
 from .paths import SEPARATOR, find, paths
 from .plan import (
     Action,
+    BaseAction,
     Block,
     DeferBatch,
     Node,
@@ -64,11 +68,32 @@ def remaining(
         PathError: A path names no block or sequence, or several, or only what is done.
         ValueError: ``from_`` is neither.
     """
+    return remainder(plan, from_=from_, only=only, skip=skip).plan
+
+
+@attrs.frozen
+class Remainder:
+    """What is left of a plan.
+
+    Attributes:
+        plan: The plan that does it; None: nothing is left.
+        again: Paths of what is done and is done again all the same: others need a part
+            of its responses that is secret, so that no plan may hold it (RT-4).
+    """
+
+    plan: Plan | None
+    again: tuple[str, ...] = ()
+
+
+def remainder(
+    plan: Plan, *, from_: From, only: Collection[str], skip: Collection[str]
+) -> Remainder:
+    """See ``remaining``."""
     if from_ not in ("sequence", "action"):
         message = f"from_ is {from_!r}: it must be 'sequence' or 'action'"
         raise ValueError(message)
     if _is(plan.bypass_checks, "COMPLETED"):
-        return None
+        return Remainder(None)
     left_out = _done(plan)
     chosen = _chosen(plan, only, skip, left_out)
     for block in plan.blocks:
@@ -80,15 +105,17 @@ def remaining(
         if id(block) not in chosen or not _holds_anything(block, left_out):
             left_out.add(id(block))
     if all(id(block) in left_out for block in plan.blocks) and _is_at_peace(plan):
-        return None
+        return Remainder(None)
+    again = _keep_secret_sources(plan, left_out)
     left_out |= {
         id(item.node) for item in walk(plan) if _is(item.node, "SKIPPED")
     }  # also below what is kept
-    rest = without(plan, frozenset(left_out))
+    flows = _Flows(plan, left_out)
+    rest = without(plan, frozenset(left_out), flows.request_of)
     rest.retry_of = plan.id
     rest.undo_of = None
     rest.group_id = plan.group_id or plan.id
-    return rest if _holds_anything(rest, set()) else None
+    return Remainder(rest if _holds_anything(rest, set()) else None, again)
 
 
 # -- What is done ------------------------------------------------------------------------
@@ -200,6 +227,87 @@ def _holds_anything(owner: Plan | Block, left_out: set[int]) -> bool:
         or any(not _is(group, "SKIPPED") for _, group in groups(owner))
         or deferred is not None
     )
+
+
+# -- What others responded ---------------------------------------------------------------
+
+
+class _Flows:
+    """Which requests need responses of actions that are left out (RT-4)."""
+
+    def __init__(self, plan: Plan, left_out: set[int]) -> None:
+        self.chains: dict[str, tuple[Node, ...]] = {}
+        self.kept: list[BaseAction] = []
+        self._sources: dict[str, BaseAction] = {}
+        for item in walk(plan):
+            node, chain = item.node, (*item.ancestors, item.node)
+            if not isinstance(node, BaseAction):
+                continue
+            if not any(id(each) in left_out for each in chain):
+                self.kept.append(node)
+            elif node.key is not None:
+                self._sources[node.key] = node
+                self.chains[node.key] = chain
+
+    def request_of(self, action: BaseAction) -> object:
+        """The request, with what left out actions responded in its places.
+
+        Raises:
+            NoRequestError: A value cannot be read, or is secret.
+        """
+        request = action.request
+        if not any(key in self._sources for key in keys_in(request)):
+            return deep_copy(request)
+        return replaced(request, self._put)
+
+    def _put(self, place: str, flowing: Flowing) -> Any:
+        if isinstance(flowing, Source):
+            return self._value(place, flowing)
+        assert isinstance(flowing, FlowText)
+        parts = tuple(
+            self._value(place, part) if isinstance(part, Source) else part
+            for part in flowing.parts
+        )
+        if any(isinstance(part, Source) for part in parts):
+            return FlowText(flowing.template, parts)
+        return flowing.template.format(*parts)
+
+    def _value(self, place: str, source: Source) -> Any:
+        """What a source refers to; the source itself where its action is kept."""
+        action = self._sources.get(source.key)
+        if action is None:
+            return source
+        value, secure = value_at(action.response, source, place)
+        if secure or not _is(action, "COMPLETED"):
+            refuse(place, source, "no plan may hold it")
+        return deep_copy(value)
+
+
+def _keep_secret_sources(plan: Plan, left_out: set[int]) -> tuple[str, ...]:
+    """Keep, whole, the sequences whose responses cannot stand in a plan; their paths."""
+    again: list[str] = []
+    while True:
+        flows = _Flows(plan, left_out)
+        found: set[int] = set()
+        for action in flows.kept:
+            try:
+                flows.request_of(action)
+            except Exception:  # a class of strangers may refuse its arguments, too
+                for key in keys_in(action.request):
+                    chain = flows.chains.get(key, ())
+                    found.update(id(each) for each in chain)
+                    for each in chain:
+                        if isinstance(each, Sequence):
+                            found.update(map(id, each.actions))
+        if not found & left_out:
+            return tuple(again)
+        again += (
+            path
+            for path, item in paths(plan)
+            if isinstance(item.node, Sequence)
+            and {id(item.node), *map(id, item.node.actions)} & found & left_out
+        )
+        left_out -= found
 
 
 # -- What was chosen ---------------------------------------------------------------------
