@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from workstream._plan.outcome import Outcome
 from workstream._plan.plan import (
     Action,
     BaseAction,
@@ -16,7 +17,6 @@ from workstream._plan.plan import (
     DeferBatch,
     DeferredActions,
     Node,
-    Outcome,
     Plan,
     Sequence,
 )

@@ -159,11 +159,31 @@ def engine_imports(module: str, path: Path) -> Iterator[Import]:
             yield attrs.evolve(found, module=name)
 
 
-def run(program: str) -> str:
+def run(program: str, *arguments: str) -> str:
     """What a fresh interpreter prints."""
-    return subprocess.run(
-        [sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+ONE_ACTION = """
+from workstream import Block, Plan, Sequence
+from workstream_command import Run, RunCommand
+
+def plan() -> Plan:
+    actions = [RunCommand.action(Run(("true",)), name="Nothing")]
+    sequences = [Sequence(name="One", actions=actions)]
+    return Plan(name="One action", blocks=[Block(name="Block", sequences=sequences)])
+"""
+ANSWER = """
+import sys
+from workstream.__main__ import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print(*sys.modules)
+"""
+"""The command line, and at last the modules that it has loaded."""
 
 
 def test_each_module_has_a_room() -> None:
@@ -253,6 +273,31 @@ def test_importing_the_engine_is_cheap(library: str) -> None:
     loaded = run("import sys, workstream; print(*sys.modules)").split()
 
     assert library not in loaded
+
+
+LEFT_OUT = {
+    "--help": "trio rich attrs cattrs lmdb msgpack pluggy json workstream_command",
+    "list": "trio rich cattrs pluggy asyncio ssl json workstream._plan.plan"
+    " workstream._codec.codec workstream._engine.engine workstream_command",
+    "list --json": "trio rich pluggy asyncio ssl workstream._engine.engine"
+    " workstream_command",
+    "show": "rich pluggy workstream._engine.engine workstream_command",
+    "run": "rich workstream_files workstream_postgres psycopg workstream._preview.dry_run workstream._cli.commands.look",
+}
+"""What a command has no use for: a user would wait for each of them (see ``-X importtime``)."""
+
+
+@pytest.mark.parametrize("command", LEFT_OUT)
+def test_a_command_imports_what_it_uses(command: str, tmp_path: Path) -> None:
+    """The list is of modules and not of times, so that it fails for one reason only."""
+    plan = tmp_path / "deploy.py"
+    plan.write_text(ONE_ACTION)
+    store = f"--store={tmp_path / 'store'}"
+    run(ANSWER, "run", store, str(plan))
+    arguments = {"--help": (), "run": (store, str(plan))}.get(command, (store,))
+    loaded = run(ANSWER, *command.split(), *arguments).splitlines()[-1].split()
+
+    assert sorted(set(LEFT_OUT[command].split()) & set(loaded)) == []
 
 
 def test_the_interpreter_needs_no_event_loop() -> None:

@@ -18,7 +18,8 @@ import trio
 from workstream import Block, Checks, DeferBatch, DeferredActions, Plan, Sequence
 from workstream._codec.codec import Codec
 from workstream._codec.labels import labels_in, labels_of, named
-from workstream._plan.plan import Action, CheckAction, Outcome
+from workstream._plan.outcome import Outcome
+from workstream._plan.plan import Action, CheckAction
 from workstream._plan.walk import new_plan_id
 from workstream._protocols.searching import ANY_PLAN, Where, short_form
 from workstream._protocols.vault import PlanRow, Write

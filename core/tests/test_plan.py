@@ -12,6 +12,7 @@ from uuid import UUID
 import attrs
 import pytest
 
+from workstream._plan.outcome import Outcome
 from workstream._plan.plan import (
     Action,
     BaseAction,
@@ -21,7 +22,6 @@ from workstream._plan.plan import (
     DeferBatch,
     DeferredActions,
     Node,
-    Outcome,
     Plan,
     Sequence,
 )

@@ -18,7 +18,8 @@ from workstream._codec.records import (
     row_prefixes,
     status_in,
 )
-from workstream._plan.plan import Action, Block, Outcome, Plan, Sequence
+from workstream._plan.outcome import Outcome
+from workstream._plan.plan import Action, Block, Plan, Sequence
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._protocols.vault import PlanRow
 from workstream._values.state import FailureReason, State, Status

@@ -16,7 +16,7 @@ from _workstream_testing.cases.crashes import (
     recover,
     run_watched,
 )
-from workstream._plan.plan import Outcome
+from workstream._plan.outcome import Outcome
 
 HOSTS = " ".join(
     f"h{i}[h{i}.copy ok@1; h{i}.start {'perm@2' if i == 4 else 'ok@2'}; h{i}.health ok@1]"

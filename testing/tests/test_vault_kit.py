@@ -14,7 +14,7 @@ import trio
 
 from _workstream_testing.kits import vault_kit, vault_plans
 from _workstream_testing.kits.vault_kit import CHECKS, check_vault
-from workstream._plan.plan import Outcome
+from workstream._plan.outcome import Outcome
 from workstream._protocols.searching import ANY_PLAN, Where
 from workstream._protocols.vault import (
     Change,

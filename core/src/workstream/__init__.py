@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ._plan.builder import PlanBuilder
     from ._plan.clone import clone
     from ._plan.difference import difference
+    from ._plan.outcome import Outcome
     from ._plan.paths import find
     from ._plan.plan import (
         Action,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
         Checks,
         DeferBatch,
         DeferredActions,
-        Outcome,
         Plan,
         Sequence,
     )
@@ -111,10 +111,10 @@ _MODULES: dict[str, str] = {
     "_plan.builder": "PlanBuilder",
     "_plan.clone": "clone",
     "_plan.difference": "difference",
+    "_plan.outcome": "Outcome",
     "_plan.paths": "find",
     "_plan.plan": (
-        "Action Block CheckAction Checks DeferBatch DeferredActions"
-        " Outcome Plan Sequence"
+        "Action Block CheckAction Checks DeferBatch DeferredActions Plan Sequence"
     ),
     "_plan.retry": "remaining",
     "_plan.text": "plan_text",

@@ -14,6 +14,7 @@ draw them.
 
 from ._show.data import entry_data, event_data, overview_data
 from ._show.narration import Narrator, Told
+from ._show.outcomes import outcome_words, status_words
 from ._show.outline import Branch, outline
 from ._show.overview import Overview, overview
 from ._show.progress import FailedAction, Place, Progress, RunningAction, Section
@@ -21,8 +22,6 @@ from ._show.waiting import Wait, waits
 from ._show.words import (
     counts_words,
     gist,
-    outcome_words,
-    status_words,
     why,
 )
 from ._store.ids import short_id

@@ -118,7 +118,7 @@ class Story:
         self.progress.see(change)
         told = self.narrator.tell(change, before)
         if told is not None:
-            self.told.append(told_line(told, Signs()).plain)
+            self.told.append(str(told_line(told, Signs())))
 
     def begin(self, *nodes: Node) -> None:
         """These run now, actions in their first attempt."""

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .._plan.plan import Outcome
+    from .._plan.outcome import Outcome
 
 INTERRUPTED = 130
 """What shells say of a program that was ended by Ctrl-C."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
 from contextlib import aclosing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
 import trio
 
 from .._codec.codec import Codec
-from .._engine.engine import Workstream
 from .._plan.clone import clone
-from .._plan.plan import Outcome
+from .._plan.outcome import Outcome
 from .._plan.retry import left_of
 from .._show.data import overview_data
 from .._show.overview import Overview, overview
@@ -23,13 +22,17 @@ from .._store.events import PlanSnapshot, WatchEvent
 from .._store.store import Store
 from .._values.display import shorten
 from .._values.errors import WorkstreamError
+from .draw.line import joined
 from .draw.page import headline, show_failures
-from .draw.screen import Screen, joined
-from .draw.views import LineView, LiveView, View
+from .draw.screen import Screen
+from .draw.views import LineView, View
 from .exit_codes import ExitCode, code_of
 from .interrupts import Interrupts
 from .options import Hints
 from .streams import breaking_off_untold
+
+if TYPE_CHECKING:
+    from .._engine.engine import Workstream
 
 _CATCH_UP = 5.0
 """Seconds that a watcher may need to see what is durable already."""
@@ -264,7 +267,7 @@ async def _events(
         view.see(plan_id, PlanSnapshot(position=0, plan=unbegun))
         if not (await store.vault.log(plan_id, 0, 1)).missed:
             after = 0
-    elif isinstance(view, LiveView):
+    elif not view.goes_on:
         after = None
     async with aclosing(store.watch(plan_id, after=after)) as events:
         async for event in events:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
@@ -15,8 +16,6 @@ import trio
 
 from .._engine.engine import Workstream, open_workstream
 from .._plan.plan import Plan
-from .._preview.dry_run import preview_plan
-from .._preview.forecast import PlanPreview
 from .._protocols.vault import Vault
 from .._registry.registry import Registry
 from .._store.ids import short_id
@@ -24,8 +23,8 @@ from .._store.store import open_store
 from .._values.errors import LockedError, WorkstreamError
 from .._values.state import Status
 from .._vaults.lmdb.vault import LmdbVault
-from .draw.forecast import forecast_data, show_forecast
-from .draw.screen import Screen, joined
+from .draw.line import joined
+from .draw.screen import Screen
 from .draw.views import view_on
 from .exit_codes import ExitCode
 from .follow import Result, follow, tell
@@ -33,6 +32,9 @@ from .interrupts import Interrupts, interruptible
 from .options import Hints
 from .stores import run_async
 from .streams import Refusal, complain, print_json
+
+if TYPE_CHECKING:
+    from .._preview.forecast import PlanPreview
 
 _LOOK_AGAIN = 0.1
 """Seconds between two looks whether a detached run has begun."""
@@ -204,6 +206,9 @@ def detach(
 
 def dry_run(plan: Plan, registry: Registry, *, as_json: bool) -> ExitCode:
     """Say what the plan would change, without a store; the exit status (PV-7)."""
+    from .._preview.dry_run import preview_plan
+    from .draw.forecast import forecast_data, show_forecast
+
     screen = Screen()
 
     async def ask() -> PlanPreview:

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "retry": ("retry.retry", "Do what a plan that has ended left undone."),
     "submit": ("serve.submit", "Hand a plan to the engine that `serve` runs."),
     "serve": ("serve.serve", "Run what is submitted, and resume what crashed."),
-    "list": ("look.list_plans", "List the plans of the store, newest first."),
+    "list": ("listing.list_plans", "List the plans of the store, newest first."),
     "show": ("look.show", "Show one plan: what failed where, and why."),
     "watch": ("look.watch", "Follow a plan that any process runs."),
     "attach": ("look.attach", "Follow a plan: another name for `watch`."),

@@ -17,7 +17,11 @@ from typing import Any, cast
 import attrs
 
 from .._plan.plan import Origin, Plan
+from .._plan.walk import actions
 from .._protocols.plugin import Plugins
+from .._registry.host import discover
+from .._registry.registry import Registry
+from .._secrets.filling import secret_references
 from .._store.asking import requester
 from .._values.display import shorten
 from .._values.errors import ValidationError
@@ -101,10 +105,8 @@ def read_plan_file(path: Path, plugins: Callable[[], Plugins]) -> PlanFile:
     except OSError as error:
         message = f"{_shown(path)} cannot be read: {error.strerror or error}"
         raise Refusal(message) from error
-    # Before the file adds its folder to the path: no file there hides a package's module.
-    installed = plugins()
     if path.suffix.lower() == ".json":
-        return _json_file(path, data, installed)
+        return _json_file(path, data, plugins())
     return _python_file(path, data)
 
 
@@ -121,6 +123,31 @@ def variable(name: str) -> object:
     """
     module = sys.modules.get(_MODULE)
     return None if module is None else vars(module).get(name)
+
+
+def registry_for(plan: Plan) -> Registry:
+    """The installed plugins that a plan names, all usable ones if that cannot be told.
+
+    A plugin's name begins with its entry point's (REG-10), so the other packages need not
+    be imported. One of them may bring the secret resolver for a scheme, or the name that
+    a mistyped one is near: then all are.
+    """
+    core = discover(packages=False)
+    try:
+        found = list(actions(plan))
+        names = {action.plugin for action in found}
+        schemes = {
+            ref.scheme for each in found for ref in secret_references(each.request)
+        }
+        known = schemes <= core.secret_resolvers().keys()
+        registry = Registry.installed(
+            discover(only={name.partition(".")[0] for name in names})
+        )
+        if known and all(name in registry for name in names):
+            return registry
+    except Exception:  # it is no plan yet: whoever checks it says why
+        pass
+    return Registry.installed()
 
 
 # -- JSON ------------------------------------------------------------------------------

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import trio
-
 from .._protocols.vault import Vault
 from .._store.places import vault_at
-from .._store.store import Store, open_store
 from .._values.clock import utc_now
 from .._values.errors import ValidationError
-from .._vaults.lmdb.vault import LmdbVault
 from .streams import Refusal
 
 if TYPE_CHECKING:
     from .._report.document import Report
+    from .._store.store import Store
+    from .._vaults.lmdb.vault import LmdbVault
 
 T = TypeVar("T")
 
@@ -60,8 +58,50 @@ async def opened(store: str | None) -> AsyncGenerator[Store]:
         Refusal: There is none.
         StorageError: It cannot be opened.
     """
+    from .._store.store import open_store
+
     async with open_store(existing_store(store)) as plans:
         yield plans
+
+
+def read_alone(store: str | None, read: Callable[[Vault], Coroutine[Any, Any, T]]) -> T:
+    """Read a store; one of this machine without importing the event loop.
+
+    Args:
+        store: What was given as ``--store``.
+        read: Only reads, and waits for nothing else.
+
+    Raises:
+        Refusal: There is none.
+        StorageError: It cannot be opened.
+    """
+    from .._vaults.lmdb.vault import LmdbVault
+
+    vault = existing_store(store)
+    if isinstance(vault, LmdbVault):
+        with vault.opened_alone():
+            return _at_once(read(vault))
+
+    async def go() -> T:
+        await vault.open()
+        try:
+            return await read(vault)
+        finally:
+            await vault.close()
+
+    return run_async(go)
+
+
+def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What it returns, having waited for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return cast("T", end.value)
+    finally:
+        coroutine.close()
+    message = "reading without an event loop waited for something"
+    raise RuntimeError(message)
 
 
 def directory_of(vault: Vault) -> LmdbVault:
@@ -70,6 +110,8 @@ def directory_of(vault: Vault) -> LmdbVault:
     Raises:
         Refusal: It is of another kind.
     """
+    from .._vaults.lmdb.vault import LmdbVault
+
     if not isinstance(vault, LmdbVault):
         message = (
             "backup and restore are for stores that are directories; another kind of "
@@ -115,6 +157,8 @@ async def report_from(plan: str, store: str | None) -> Report:
 
 def run_async(function: Callable[[], Awaitable[T]]) -> T:
     """Run it on trio; an error that nurseries wrapped up comes out alone."""
+    import trio  # here, as it takes longer than many a command
+
     try:
         return trio.run(function)
     except BaseExceptionGroup as group:

@@ -7,11 +7,12 @@ the sequence of a host.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from .._plan.plan import Plan
-from .._plan.walk import walk
 from .._values.wire import unpack
+
+if TYPE_CHECKING:
+    from .._plan.plan import Plan
 
 _DEFINITION = b"\x01"
 _HELD = (
@@ -28,6 +29,8 @@ def named(name: str) -> str:
 
 def labels_of(plan: Plan) -> set[str]:
     """All labels of a plan that is submitted."""
+    from .._plan.walk import walk  # whoever only looks for plans makes none
+
     names = {
         getattr(item.node, "name", "") for item in walk(plan) if item.node is not plan
     }

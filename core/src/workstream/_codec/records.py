@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 import attrs
 
-from .._plan.plan import Outcome, Plan
+from .._plan.outcome import Outcome
 from .._protocols.vault import PlanRequest, PlanRow
 from .._values.state import FailureReason, State, Status
 from .._values.wire import from_micros, moment, pack, to_micros, unpack
+
+if TYPE_CHECKING:
+    from .._plan.plan import Plan
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 import trio
@@ -26,9 +26,6 @@ from .._plan.paths import label_of_plan
 from .._plan.plan import Plan
 from .._plan.retry import From, remainder
 from .._plan.walk import give_ids, new_plan_id
-from .._preview.dry_run import dry_run
-from .._preview.forecast import PlanPreview
-from .._preview.preflight import missing_secrets
 from .._protocols.vault import PlanRow, Vault
 from .._registry.registry import Registry
 from .._runtime.lookups import Lookups
@@ -57,6 +54,9 @@ from .._values.state import Status
 from .launching import Launcher
 from .locks import lock_held
 from .service import Service
+
+if TYPE_CHECKING:
+    from .._preview.forecast import PlanPreview
 
 log = logging.getLogger("workstream")
 
@@ -198,6 +198,8 @@ class Workstream(Store):
         Raises:
             ValidationError: It lists all that is wrong, as ``submit`` does (V-1).
         """
+        from .._preview.dry_run import dry_run
+
         return await dry_run(plan, self.registry)
 
     async def preflight(
@@ -213,6 +215,8 @@ class Workstream(Store):
         Raises:
             ValidationError: Everything that was found.
         """
+        from .._preview.preflight import missing_secrets
+
         faults = await missing_secrets(plan, self.registry.resolvers) if secrets else []
         held = await lock_held(self.vault, plan) if locks else None
         if held is not None:

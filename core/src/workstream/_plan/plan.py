@@ -16,7 +16,6 @@ from type-checking.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal, TypeAlias, TypeVar, get_args
@@ -35,6 +34,7 @@ from .._values.state import (
     Status,
     WhenDeferred,
 )
+from .outcome import Outcome, outcome_of
 
 NodeT = TypeVar("NodeT", bound="Node")
 
@@ -53,29 +53,6 @@ CHECK_KINDS: tuple[CheckKind, ...] = get_args(CheckKind)
 
 AT_SUBMIT = {"workstream.written": "at submit"}
 """Metadata of a field that the engine writes once, at submit, beside the definition."""
-
-
-class Outcome(enum.Enum):
-    """A plan's status in words (OM-4)."""
-
-    NOT_STARTED = "not started"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    COMPLETED_WITH_FAILURES = "completed with failures"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-
-def outcome_of(status: Status, *, with_failures: bool) -> Outcome:
-    """A plan's status in words (OM-4).
-
-    Args:
-        status: The status.
-        with_failures: Whether, though it completed, a sequence or a batch failed.
-    """
-    if status is Status.COMPLETED and with_failures:
-        return Outcome.COMPLETED_WITH_FAILURES
-    return Outcome[status.name]
 
 
 @attrs.define(kw_only=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import attrs
 
-from .._plan.plan import Outcome
+from .._plan.outcome import Outcome
 from .._values.state import Status
 
 if TYPE_CHECKING:

@@ -53,7 +53,7 @@ from uuid import UUID
 
 import attrs
 
-from .._plan.plan import Outcome, outcome_of
+from .._plan.outcome import Outcome, outcome_of
 from .._values.errors import (
     ConflictError,
     LockTakenError,

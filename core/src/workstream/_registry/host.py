@@ -11,7 +11,7 @@ import difflib
 import importlib.metadata
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -122,20 +122,25 @@ class Host:
 
 
 def discover(
-    *, packages: bool = True, environment: Mapping[str, str] = os.environ
+    *,
+    packages: bool = True,
+    only: Collection[str] | None = None,
+    environment: Mapping[str, str] = os.environ,
 ) -> Host:
     """Find what is installed. Nothing that is broken makes it fail.
 
     Args:
         packages: Whether plugin packages are looked for and imported; without, only
             what workstream brings itself is there.
+        only: The entry points that are looked at, by name; None: all. What is left out
+            so is not told of.
         environment: Where ``WORKSTREAM_PLUGINS`` is looked up. Unset, every package is
             let in; otherwise the distributions that it names, separated by commas.
     """
     finding = _Finding()
     finding.take_core()
     if packages:
-        finding.take_packages(_allowed(environment.get(ALLOW_LIST)))
+        finding.take_packages(_allowed(environment.get(ALLOW_LIST)), only)
     return finding.host()
 
 
@@ -186,10 +191,14 @@ class _Finding:
         source = attrs.evolve(_source(found, ""), package=CORE, is_core=True)
         self._take(source, _builtin, PLUGIN_API)
 
-    def take_packages(self, allowed: dict[str, str] | None) -> None:
+    def take_packages(
+        self, allowed: dict[str, str] | None, only: Collection[str] | None
+    ) -> None:
         """Take every package that the allow-list lets in, each fenced by itself."""
         found = list(self._entry_points())
         for source, entry_point in found:
+            if only is not None and entry_point.name not in only:
+                continue
             if allowed is not None and _normal(source.package) not in allowed:
                 reason = f"{ALLOW_LIST} is set and does not name {source.package}"
                 self._left_out.append(source.left_out(reason, deliberate=True))

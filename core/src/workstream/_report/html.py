@@ -19,11 +19,13 @@ from datetime import datetime
 from html import escape
 from importlib import resources
 
+from .._plan.outcome import Outcome
 from .._plan.paths import SEPARATOR
-from .._plan.plan import Outcome, Plan
+from .._plan.plan import Plan
 from .._show.failures import Failure
+from .._show.outcomes import outcome_words, status_words
 from .._show.outline import Branch, outline
-from .._show.words import counts_words, outcome_words, status_words, why
+from .._show.words import counts_words, why
 from .._store.ids import short_id
 from .._values.display import display, shorten
 from .._values.durations import took

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from .._plan.paths import SEPARATOR
+from .._show.outcomes import outcome_words, status_words
 from .._show.outline import outline
-from .._show.words import counts_words, outcome_words, status_words, why
+from .._show.words import counts_words, why
 from .._store.ids import short_id
 from .._values.display import display, one_line
 from .._values.durations import took

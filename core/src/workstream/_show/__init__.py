@@ -17,7 +17,8 @@ lines of output) come out as they are: whoever draws them makes them safe for wh
 draws (``_values.display`` for terminals).
 
 =============  =====================================================================
-``words``      outcomes, statuses, counts, errors and lengths of time in short words
+``outcomes``   statuses and outcomes in short words
+``words``      counts, errors and lengths of time in short words
 ``failures``   where a plan failed, and the failures put together by their cause
 ``progress``   what a watcher knows: sections with counts, what runs, what failed
 ``waiting``    what waits, and why

@@ -8,21 +8,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
 
-from .._codec.json_text import to_json
-from .._codec.objects import attempt_data
-from .._plan.plan import Origin
 from .._protocols.vault import PlanRequest
 from .._store.entries import PlanEntry
-from .._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
 from .._store.ids import short_id
 from .._values.state import ObjectType, PluginError, links_of
-from .failures import Failure
-from .overview import Overview
+
+# A list of plans needs none of what events and whole plans are made of.
+if TYPE_CHECKING:
+    from .._plan.plan import Origin
+    from .._store.events import StateChange, WatchEvent
+    from .failures import Failure
+    from .overview import Overview
 
 
 def entry_data(entry: PlanEntry) -> dict[str, Any]:
@@ -84,6 +85,9 @@ def failures_data(found: Iterable[Failure]) -> list[dict[str, Any]]:
 
 def event_data(event: WatchEvent) -> dict[str, Any]:
     """What a watcher saw."""
+    from .._codec.json_text import to_json
+    from .._store.events import OutputLine, PlanSnapshot
+
     if isinstance(event, PlanSnapshot):
         return {
             "event": "plan",
@@ -108,6 +112,8 @@ def event_data(event: WatchEvent) -> dict[str, Any]:
 
 
 def _state_data(event: StateChange) -> dict[str, Any]:
+    from .._codec.objects import attempt_data
+
     data: dict[str, Any] = {
         "event": "state",
         "position": event.position,

@@ -11,8 +11,9 @@ from .._store.events import StateChange
 from .._values.display import one_line
 from .._values.durations import took
 from .._values.state import ObjectType, Status
+from .outcomes import status_words
 from .progress import Place, Progress, Section
-from .words import counts_words, parts_word, status_words
+from .words import counts_words, parts_word
 
 _ERROR = 500
 """Characters of an error; all of it is in an ``overview``."""

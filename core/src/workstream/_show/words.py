@@ -1,37 +1,19 @@
-"""Short words for what is shown everywhere: outcomes, counts, errors, lengths of time."""
+"""Short words for what is shown everywhere: counts, errors, lengths of time."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
 
-from .._plan.plan import Block, Checks, DeferredActions, Node, Outcome, Plan
+from .._plan.plan import Block, Checks, DeferredActions, Node
 from .._plan.plan import Sequence as PlanSequence
 from .._plan.retry import Left
-from .._protocols.vault import PlanRow
 from .._values.display import display_lines
 from .._values.state import PluginError, Status
+from .outcomes import status_words
 
 _DEEPEST = 20
 """How many errors of a chain are told."""
-
-
-def status_words(status: Status) -> str:
-    """``not started``, ``running``, ``failed``."""
-    return status.name.lower().replace("_", " ")
-
-
-def outcome_words(shown: Plan | PlanRow, *, crashed: bool = False) -> str:
-    """The outcome with its reasons: ``failed (block, deferred check)``."""
-    if crashed:
-        return "crashed: no process runs it"
-    words = shown.outcome.value
-    if shown.stopping and shown.outcome is Outcome.RUNNING:
-        words += ", stopping"
-    # That it was stopped need not be said twice.
-    names = [each.name for each in shown.reasons if each.name != Status.STOPPED.name]
-    reasons = ", ".join(name.lower().replace("_", " ") for name in names)
-    return f"{words} ({reasons})" if reasons else words
 
 
 def parts_word(node: Node, count: int) -> str:

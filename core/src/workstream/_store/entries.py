@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 import attrs
 
+from .._protocols.searching import ANY_PLAN, Where
 from .._protocols.vault import PlanRow, Vault
 from .._values.state import Status
 
@@ -49,3 +51,30 @@ async def entry_of(
         # It ran before and it runs after: so it ran when nobody owned it.
         row = await vault.row(plan_id)
     return PlanEntry(row, owner)
+
+
+async def entries_in(
+    vault: Vault,
+    *,
+    group_ids: Collection[UUID] | None = None,
+    statuses: Collection[Status] | None = None,
+    crashed: bool | None = None,
+    where: Where = ANY_PLAN,
+    limit: int = 0,
+) -> list[PlanEntry]:
+    """The plans with who runs them, newest first; see ``Store.entries``."""
+    found: list[PlanEntry] = []
+    rows = await vault.search(
+        group_ids=group_ids,
+        statuses=statuses,
+        where=where,
+        limit=limit if crashed is None else 0,
+    )
+    for row in rows:
+        entry = await entry_of(vault, row.id, row)
+        runs = entry.row.status is Status.RUNNING
+        if not runs or crashed in (None, entry.crashed):
+            found.append(entry)
+        if len(found) == limit > 0:
+            break
+    return found

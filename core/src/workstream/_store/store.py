@@ -15,7 +15,8 @@ import trio
 from .._codec.codec import Codec
 from .._codec.records import Line
 from .._plan.clone import clone
-from .._plan.plan import Outcome, Plan
+from .._plan.outcome import Outcome
+from .._plan.plan import Plan
 from .._plan.walk import actions
 from .._protocols.searching import ANY_PLAN, Where
 from .._protocols.vault import (
@@ -28,7 +29,7 @@ from .._values.clock import utc_now
 from .._values.errors import ConflictError, ValidationError
 from .._values.state import Status
 from .asking import asked
-from .entries import PlanEntry, entry_of
+from .entries import PlanEntry, entries_in, entry_of
 from .events import PlanSnapshot, WatchEvent
 from .family import Kin, descendants
 from .feeds import Feeds
@@ -168,23 +169,14 @@ class Store:
             where: What else they must fit; None: anything.
             limit: How many at most; 0: all.
         """
-        found: builtins.list[PlanEntry] = []
-        rows = await self.vault.search(
+        return await entries_in(
+            self.vault,
             group_ids=group_ids,
             statuses=statuses,
+            crashed=crashed,
             where=where or ANY_PLAN,
-            limit=_checked(limit) if crashed is None else 0,
+            limit=_checked(limit),
         )
-        for row in rows:
-            entry = await entry_of(self.vault, row.id, row)
-            if entry.row.status is not Status.RUNNING or crashed in (
-                None,
-                entry.crashed,
-            ):
-                found.append(entry)
-            if len(found) == limit > 0:
-                break
-        return found
 
     async def entry(self, plan_id: UUID) -> PlanEntry:
         """The plan at a glance, and who runs it. Raises NotFoundError."""

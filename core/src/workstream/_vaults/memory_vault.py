@@ -13,7 +13,7 @@ from uuid import UUID
 
 import attrs
 
-from .._plan.plan import Outcome
+from .._plan.outcome import Outcome
 from .._protocols.searching import ANY_PLAN, Where, newest_first
 from .._protocols.vault import (
     LOG_KEPT,

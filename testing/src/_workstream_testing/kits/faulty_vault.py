@@ -9,7 +9,7 @@ from uuid import UUID
 
 import attrs
 
-from workstream._plan.plan import Outcome
+from workstream._plan.outcome import Outcome
 from workstream._protocols.searching import ANY_PLAN, Where
 from workstream._protocols.vault import (
     LineRecord,

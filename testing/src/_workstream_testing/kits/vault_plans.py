@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import attrs
 
-from workstream._plan.plan import Outcome
+from workstream._plan.outcome import Outcome
 from workstream._protocols.searching import Where, short_form
 from workstream._protocols.vault import (
     Change,

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from workstream._plan.plan import Outcome, Plan
+from workstream._plan.outcome import Outcome
+from workstream._plan.plan import Plan
 
 from ..problems import SimulationError
 from .faults import Fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from workstream._plan.plan import Outcome
+from workstream._plan.outcome import Outcome
 from workstream._protocols.searching import ANY_PLAN, Where
 from workstream._protocols.vault import (
     LineRecord,

@@ -17,8 +17,9 @@ from ..._store.store import Store
 from ..._values.clock import utc_now
 from ..._values.errors import ValidationError, WorkstreamError
 from ..._values.state import Status
-from ..draw.page import show_rows
-from ..draw.screen import Screen, counted, plain
+from ..draw.line import plain
+from ..draw.rows import show_rows
+from ..draw.screen import Screen, counted
 from ..exit_codes import INTERRUPTED, ExitCode
 from ..options import (
     Command,

@@ -18,7 +18,7 @@ from ..._store.places import vault_at
 from ..._values.state import Status
 from ..._vaults.lmdb.copy import StoreCopy
 from ..._vaults.lmdb.restore import restore_store
-from ..draw.page import show_rows
+from ..draw.rows import show_rows
 from ..draw.screen import Screen, counted, size
 from ..exit_codes import ExitCode
 from ..options import Command, Hints, json_option, last_plan_argument, store_option

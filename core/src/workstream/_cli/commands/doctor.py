@@ -37,7 +37,8 @@ from ..._values.errors import (
 from ..._values.state import Status
 from ..._vaults.lmdb.health import StoreHealth
 from ..._vaults.lmdb.vault import LmdbVault
-from ..draw.screen import Screen, counted, joined, plain, size
+from ..draw.line import joined, plain
+from ..draw.screen import Screen, counted, size
 from ..exit_codes import ExitCode
 from ..options import Command, Hints, json_option, store_option
 from ..stores import existing_store, run_async

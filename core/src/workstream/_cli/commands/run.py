@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 from ..._codec.codec import Codec
 from ..._codec.json_text import to_json
 from ..._engine.engine import Workstream, open_workstream
-from ..._plan.plan import Outcome
+from ..._plan.outcome import Outcome
 from ..._plan.text import plan_text
 from ..._protocols.vault import PlanRow
 from ..._registry.registry import Registry
@@ -42,7 +41,7 @@ from ..options import (
     store_option,
     wait_option,
 )
-from ..plan_file import PlanFile, read_plan_file
+from ..plan_file import PlanFile, read_plan_file, registry_for
 from ..stores import existing_store, run_async
 from ..streams import Refusal, complain, print_json
 
@@ -98,19 +97,19 @@ def run(
     5 broken off and resumable, 2 nothing was run. With --dry-run: 0 no obstacle was
     found, 1 a check or a preview failed, 2 the plan is not valid.
     """
-    registry = functools.cache(Registry.installed)
-    plan_file = read_plan_file(file, registry)
+    plan_file = read_plan_file(file, Registry.installed)
     plan = plan_file.plan(settings)
     plan.origin = plan_file.origin(settings)
+    registry = registry_for(plan)
     if group_id is not None:
         plan.group_id = group_id
     if is_dry:
-        return dry_run(plan, registry(), as_json=as_json)
+        return dry_run(plan, registry, as_json=as_json)
     vault = vault_at(store)
     return (run_detached if detach else run_plan)(
         lambda ws: ws.submit(plan),
         vault=vault,
-        registry=registry(),
+        registry=registry,
         hints=Hints(store, lasts=vault.shared),
         plan=plan,
         as_json=as_json,
@@ -137,15 +136,15 @@ def validate(
 
     Exit status: 0 valid, 2 not.
     """
-    registry = functools.cache(Registry.installed)
-    plan_file = read_plan_file(file, registry)
+    plan_file = read_plan_file(file, Registry.installed)
     if only_parameters:
         _show_parameters(plan_file, as_json=as_json)
         return ExitCode.COMPLETED
     plan = plan_file.plan(settings)
     try:
-        copy, warnings = prepared(plan, registry())
-        Codec(registry()).encode_definition(copy)
+        registry = registry_for(plan)
+        copy, warnings = prepared(plan, registry)
+        Codec(registry).encode_definition(copy)
     except ValidationError as error:
         if as_json:
             faults = [_fault_data(fault) for fault in error.faults]

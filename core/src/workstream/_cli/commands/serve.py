@@ -15,7 +15,7 @@ import trio
 from ..._engine.engine import Workstream, open_workstream
 from ..._plan.plan import Plan
 from ..._registry.registry import Registry
-from ..._show.words import outcome_words
+from ..._show.outcomes import outcome_words
 from ..._store.ids import short_id
 from ..._store.places import vault_at
 from ..._values.errors import NotFoundError, PlanError, WorkstreamError

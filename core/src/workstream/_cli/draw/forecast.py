@@ -17,7 +17,8 @@ from ..._plan.paths import SEPARATOR, display_path
 from ..._preview.forecast import Forecast, PlanPreview, PreviewItem
 from ..._values.display import display_lines, shorten
 from ..exit_codes import ExitCode
-from .screen import Screen, joined, plain
+from .line import joined, plain
+from .screen import Screen
 
 STYLES: dict[Forecast, str] = {
     Forecast.CHANGE: "yellow",

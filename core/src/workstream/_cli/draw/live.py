@@ -15,14 +15,16 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from ..._plan.plan import Block, Checks
+from ..._show.outcomes import status_words
 from ..._show.progress import Progress, RunningAction, Section
 from ..._show.waiting import next_block
-from ..._show.words import counts_words, gist, status_words
+from ..._show.words import counts_words, gist
 from ..._store.ids import short_id
 from ..._values.display import one_line, shorten
 from ..._values.durations import took
 from ..._values.state import Status
-from .screen import STYLES, Signs, joined, plain
+from .line import joined, plain
+from .screen import STYLES, Signs
 
 _BRIEF_CHECK = timedelta(seconds=2)
 """A continuous check is shown as running only when it takes longer than this."""
@@ -49,7 +51,7 @@ def layout(
         lines += [drawn.header()] if is_brief else drawn.lines(each)
     if len(lines) > room:
         hidden = len(lines) - room + 1
-        lines = [*lines[: room - 1], plain(f"{signs.more} {hidden} more lines", "dim")]
+        lines = [*lines[: room - 1], _dim(f"{signs.more} {hidden} more lines")]
     for line in lines:
         line.no_wrap = True
         line.truncate(width - 1, overflow="ellipsis")
@@ -88,10 +90,10 @@ class _Plan:
             ("  " + short_id(progress.plan_id), "dim"),
             (f"  {words}", STYLES[status]),
             (failures, "red"),
-        )
+        ).styled()
 
     def _hidden(self, text: str) -> Text:
-        return plain(f"  {self.signs.more} {text}", "dim")
+        return _dim(f"  {self.signs.more} {text}")
 
     # -- Sections ----------------------------------------------------------------------
 
@@ -116,9 +118,9 @@ class _Plan:
 
     def _section(self, section: Section, column: int) -> Text:
         status = section.status
-        label = plain(shorten(section.label))
+        label = plain(shorten(section.label)).styled()
         label.truncate(column, overflow="ellipsis", pad=True)
-        line = joined((f"{self.signs.of(status)} ", STYLES[status]), label)
+        line = Text(f"{self.signs.of(status)} ", STYLES[status]).append_text(label)
         if status is Status.NOT_STARTED:
             line.stylize("dim")
             wait = next_block(self.progress, self.now)
@@ -176,7 +178,8 @@ class _Plan:
         return self.now - running.since > _BRIEF_CHECK
 
     def _running_line(self, running: RunningAction, column: int) -> Text:
-        line = joined("  ", self._ending(shorten(running.place.label), column))
+        label = self._ending(shorten(running.place.label), column)
+        line = joined("  ", label).styled()
         since = took(self.now - running.since) if running.since is not None else ""
         line.append(f"  {since:>6}", "cyan")
         attempt = f"  attempt {running.attempt:,}"
@@ -211,8 +214,13 @@ class _Plan:
             sign = (f"  {self.signs.failed} ", "red")
             tolerated = (" (tolerated)" if each.is_tolerated else "", "dim")
             error = (f": {gist(each.error) if each.error else 'failed'}", "red")
-            lines.append(joined(sign, shorten(each.place.label), tolerated, error))
+            label = shorten(each.place.label)
+            lines.append(joined(sign, label, tolerated, error).styled())
         return lines
+
+
+def _dim(text: str) -> Text:
+    return plain(text, "dim").styled()
 
 
 def _allowance(section: Section) -> str:

@@ -19,7 +19,8 @@ from ..._registry.listing import (
 )
 from ..._values.display import display_lines
 from ..._values.state import OnInterrupt
-from .screen import Screen, joined, plain
+from .line import joined, plain
+from .screen import Screen
 
 AFTER_A_CRASH = {
     OnInterrupt.RERUN: "run again",

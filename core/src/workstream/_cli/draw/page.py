@@ -1,29 +1,28 @@
-"""Stored plans for people: the page of one, the table of many, and how a run ended."""
+"""Stored plans for people: the page of one, and how a run ended."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-
-from rich.text import Text
+from datetime import timedelta
 
 from ..._plan.paths import SEPARATOR, display_path, paths
-from ..._plan.plan import Outcome, Plan
+from ..._plan.plan import Plan
 from ..._plan.text import plan_text
-from ..._protocols.vault import PlanRow
 from ..._show.failures import Failure
+from ..._show.outcomes import outcome_words, status_words
 from ..._show.outline import Branch, outline
 from ..._show.overview import Overview
-from ..._show.words import outcome_words, status_words, why
-from ..._store.entries import PlanEntry
+from ..._show.words import why
 from ..._store.ids import short_id
 from ..._values.clock import utc_now
 from ..._values.display import display_lines, one_line, shorten
 from ..._values.durations import took
 from ..._values.state import Status
 from ..options import Hints
-from .screen import STYLES, Screen, joined
+from .line import Line, joined
+from .rows import moment, style_of
+from .screen import STYLES, Screen
 
 _SAME = 3
 """So many objects with the same failure have a line of their own."""
@@ -31,53 +30,6 @@ _NAMED = 6
 """So many of those that are put together are named."""
 _FAILURES = 20
 _RUNNING = 20
-
-
-def _moment(time: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
-    """The time here: ``2031-05-01 18:03:11``."""
-    return time.astimezone().strftime(form)
-
-
-def _style(shown: Plan | PlanRow, status: Status, *, crashed: bool = False) -> str:
-    """The colour of an outcome; green is for what needs no second look."""
-    if crashed:
-        return "bold red"
-    tolerated = shown.outcome is Outcome.COMPLETED_WITH_FAILURES
-    return "yellow" if tolerated else STYLES[status]
-
-
-# -- Many plans ------------------------------------------------------------------------
-
-
-def show_rows(screen: Screen, found: Sequence[PlanEntry]) -> None:
-    """Write a table of plans, a line for each."""
-    # Not rich's: it takes half a millisecond a row, and a store can hold 100,000 plans.
-    words = [
-        "crashed: resume it" if each.crashed else outcome_words(each.row)
-        for each in found
-    ]
-    width = max([len("STATUS"), *map(len, words)])
-    longest = max((len(shorten(each.row.name)) for each in found), default=0)
-    # A table that fits is worth more than the year; a pipe has room for everything.
-    has_room = not screen.is_live or width + longest + 43 < screen.console.width
-    form = "%Y-%m-%d %H:%M:%S" if has_room else "%m-%d %H:%M"
-    column = len(_moment(utc_now(), form))
-    heads = f"{'ID':9}  {'STATUS':{width}}  {'SUBMITTED':{column}}  {'TOOK':>7}  NAME"
-    screen.line(heads, "dim")
-    for entry, status in zip(found, words, strict=True):
-        row = entry.row
-        submitted = _moment(row.submitted, form) if row.submitted is not None else ""
-        time = ""
-        if row.started is not None and row.ended is not None:
-            time = took(row.ended - row.started)
-        screen.line(
-            joined(
-                short_id(row.id),
-                (f"  {status:{width}}", _style(row, row.status, crashed=entry.crashed)),
-                (f"  {submitted:{column}}  {time:>7}  ", "dim"),
-                shorten(row.name),
-            )
-        )
 
 
 # -- How a run ended -------------------------------------------------------------------
@@ -92,7 +44,7 @@ def headline(screen: Screen, plan: Plan, *, crashed: bool = False) -> None:
         crashed: Whether it is R and no process runs it.
     """
     status = plan.state.status
-    style = _style(plan, status, crashed=crashed)
+    style = style_of(plan, status, crashed=crashed)
     duration = plan.state.duration
     time = f" in {took(duration)}" if duration is not None else ""
     sign = screen.signs.failed if crashed else screen.signs.of(status)
@@ -149,7 +101,7 @@ def _below(path: str) -> str:
     return path.partition(SEPARATOR)[2] or path
 
 
-def _where(screen: Screen, failure: Failure) -> Text:
+def _where(screen: Screen, failure: Failure) -> Line:
     facts: list[str] = []
     if failure.attempts > 1:
         facts.append(f"{failure.attempts:,} attempts")
@@ -183,7 +135,7 @@ def show_page(
     assert plan.id is not None
     headline(screen, plan, crashed=crashed)
     for line in display_lines(plan.description, most=5):
-        screen.line(Text(line), indent=2)
+        screen.line(Line(line), indent=2)
     for facts in filter(None, _facts(shown)):
         screen.line(", ".join(facts), "dim", indent=2)
     if crashed:
@@ -217,11 +169,11 @@ def _facts(shown: Overview) -> Iterator[list[str]]:
     yield [f"id {plan.id}", *([f"group {plan.group_id}"] if plan.group_id else [])]
     times: list[str] = []
     if state.started is not None:
-        times.append(f"started {_moment(state.started)}")
+        times.append(f"started {moment(state.started)}")
     elif plan.submitted is not None:
-        times.append(f"submitted {_moment(plan.submitted)}")
+        times.append(f"submitted {moment(plan.submitted)}")
     if state.ended is not None:
-        times.append(f"ended {_moment(state.ended)}")
+        times.append(f"ended {moment(state.ended)}")
     if state.status is Status.RUNNING and owner is not None:
         times.append(f"run by process {owner}")
     yield times
@@ -252,7 +204,7 @@ def _origin_facts(plan: Plan) -> list[str]:
     return facts
 
 
-def _show_some(screen: Screen, lines: Sequence[Text]) -> None:
+def _show_some(screen: Screen, lines: Sequence[Line]) -> None:
     for line in lines[:_RUNNING]:
         screen.line(line, indent=2)
     if len(lines) > _RUNNING:
@@ -260,7 +212,7 @@ def _show_some(screen: Screen, lines: Sequence[Text]) -> None:
         screen.line(more, "dim", indent=2)
 
 
-def _running(screen: Screen, shown: Overview) -> Iterator[Text]:
+def _running(screen: Screen, shown: Overview) -> Iterator[Line]:
     crashed = shown.entry.crashed
     labels = {id(item.node): path for path, item in paths(shown.plan)}
     for action in shown.running:
@@ -278,7 +230,7 @@ def _running(screen: Screen, shown: Overview) -> Iterator[Text]:
         yield line
 
 
-def _waiting(screen: Screen, shown: Overview) -> Iterator[Text]:
+def _waiting(screen: Screen, shown: Overview) -> Iterator[Line]:
     """What waits and why; what was asked, and not taken yet."""
     sign = (f"{screen.signs.waiting} ", "yellow")
     for wait in [] if shown.entry.crashed else shown.waits(utc_now()):
@@ -289,7 +241,7 @@ def _waiting(screen: Screen, shown: Overview) -> Iterator[Text]:
         yield joined(sign, (one_line(words, 400), "yellow"))
 
 
-def _branch(screen: Screen, branch: Branch) -> Text:
+def _branch(screen: Screen, branch: Branch) -> Line:
     style = STYLES[branch.status]
     sign = (f"{screen.signs.of(branch.status)} ", style)
     words = status_words(branch.status)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import IO, TextIO, cast
+from typing import IO, TYPE_CHECKING, TextIO, cast
 
 import attrs
-from rich.console import Console
-from rich.text import Text
 
-from ..._values.display import display
 from ..._values.state import Status
 from ..streams import Forgiving
+from .line import Line, joined, plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 STYLES: dict[Status, str] = {
     Status.NOT_STARTED: "dim",
@@ -52,6 +56,8 @@ class Signs:
 
 
 _HANG = 2
+_MAY_COLOUR = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""With one of these variables, rich may colour also what is no terminal."""
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _ASCII = Signs("+", "x", ">", ".", "#", "~", "|", "=", "-", "...")
 
@@ -60,25 +66,36 @@ class Screen:
     """Standard output, or error, for a command that writes to people.
 
     Attributes:
-        console: rich's; nothing that is printed on it is read as markup.
         signs: The signs to use.
-        is_live: Whether what was written can be written over.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """Write to a stream; by default to standard output."""
-        self._file = file = Forgiving(sys.stdout if stream is None else stream)
-        self.console = Console(
-            file=cast("IO[str]", file),
+        self._file = Forgiving(sys.stdout if stream is None else stream)
+        has_signs = _can_encode(Signs(), self._file.encoding)
+        self.signs = Signs() if has_signs else _ASCII
+        may_colour = any(os.environ.get(name) for name in _MAY_COLOUR)
+        self._is_plain = not (may_colour or self._file.isatty())
+
+    @functools.cached_property
+    def console(self) -> Console:
+        """rich's; nothing that is printed on it is read as markup."""
+        from rich.console import Console
+
+        return Console(
+            file=cast("IO[str]", self._file),
             markup=False,
             highlight=False,
             emoji=False,
             legacy_windows=False,
         )
-        self.signs = Signs() if _can_encode(Signs(), file.encoding) else _ASCII
+
+    @functools.cached_property
+    def is_live(self) -> bool:
+        """Whether what was written can be written over."""
         # Not what rich says alone: FORCE_COLOR makes it take any file for a terminal.
-        self.is_live = (
-            file.isatty()
+        return (
+            self._file.isatty()
             and self.console.is_terminal
             and not self.console.is_dumb_terminal
         )
@@ -88,15 +105,23 @@ class Screen:
         """Whether whoever read it was found to have left."""
         return self._file.is_left
 
-    def line(self, text: Text | str = "", style: str = "", *, indent: int = 0) -> None:
+    def line(
+        self, text: Line | Text | str = "", style: str = "", *, indent: int = 0
+    ) -> None:
         """Write one line; on a terminal a long one goes on below itself, indented.
 
         Args:
-            text: A ``str`` may be anybody's; a ``Text`` was made safe already.
+            text: A ``str`` may be anybody's; all else was made safe already.
             style: The style of a ``str``.
             indent: By how much.
         """
-        shown = plain(text, style) if isinstance(text, str) else text
+        line = plain(text, style) if isinstance(text, str) else text
+        if self._is_plain:
+            self._file.write(f"{' ' * indent}{line}\n")
+            return
+        from rich.text import Text
+
+        shown = line.styled() if isinstance(line, Line) else line
         if not self.is_live:
             # As one line, whatever its length: so that it can be searched for.
             self.console.print(Text(" " * indent).append_text(shown), soft_wrap=True)
@@ -133,7 +158,7 @@ class Screen:
         from rich.live import Live
 
         def shown(what: str) -> Text:
-            text = plain(f"{what} {self.signs.more}", "dim")
+            text = plain(f"{what} {self.signs.more}", "dim").styled()
             text.truncate(self.console.width - 1, overflow="ellipsis")
             return text
 
@@ -148,25 +173,7 @@ class Screen:
 
     def flush(self) -> None:
         """Let a reader of a pipe see it now."""
-        self.console.file.flush()
-
-
-def plain(text: str, style: str = "") -> Text:
-    """Anybody's text on one line, safe for a terminal."""
-    return Text(display(text), style=style)
-
-
-def joined(*parts: Text | str | tuple[str, str]) -> Text:
-    """Parts of one line: texts, or each with its style."""
-    line = Text()
-    for part in parts:
-        if isinstance(part, Text):
-            line.append_text(part)
-        elif isinstance(part, str):
-            line.append(display(part))
-        else:
-            line.append(display(part[0]), style=part[1])
-    return line
+        self._file.flush()
 
 
 def counted(count: int, what: str) -> str:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import trio
-from rich.console import Group
-from rich.live import Live
-from rich.text import Text
 
 from ..._show.data import event_data
 from ..._show.narration import Narrator, Told
@@ -22,20 +18,22 @@ from ..._store.ids import short_id
 from ..._values.clock import utc_now
 from ..._values.display import one_line, shorten
 from ..._values.state import Status
-from ..interrupts import keys_unseen
 from ..streams import data_stream
-from .live import layout
-from .screen import STYLES, Screen, Signs, joined, plain
+from .line import Line, joined, plain
+from .screen import STYLES, Screen, Signs
 
-_REDRAW_EVERY = 0.125
-_TICK_EVERY = 0.5
-"""Seconds after which the clocks on the screen go on, when nothing else changes."""
 _STATE_WIDTH, _STATE_HEIGHT = 120, 60
 """How much is told of a plan that has come some way already."""
 
 
 class View:
-    """Where the plans that are followed are shown; entered for as long as they are."""
+    """Where the plans that are followed are shown; entered for as long as they are.
+
+    Attributes:
+        goes_on: Whether it can go on after a position, without the plan as it is then.
+    """
+
+    goes_on: bool = True
 
     def __enter__(self) -> View:
         """Begin."""
@@ -66,7 +64,7 @@ class View:
 
 def view_on(screen: Screen, *, several: bool = False) -> View:
     """The view of plans that run here. Of ``several``, lines must say which."""
-    return LiveView(screen) if screen.is_live else LineView(screen, several=several)
+    return _live(screen) or LineView(screen, several=several)
 
 
 def watch_view_on(screen: Screen, after: int | None, *, as_json: bool) -> View:
@@ -80,9 +78,17 @@ def watch_view_on(screen: Screen, after: int | None, *, as_json: bool) -> View:
     """
     if as_json:
         return JsonView()
-    if screen.is_live:
-        return LiveView(screen)
-    return LineView(screen, tells_state=after is None, after=after or 0)
+    tells_state = after is None
+    return _live(screen) or LineView(screen, tells_state=tells_state, after=after or 0)
+
+
+def _live(screen: Screen) -> View | None:
+    """The view that is written over, where that can be done."""
+    if not screen.is_live:
+        return None
+    from .live_view import LiveView  # it needs rich, and a pipe does not
+
+    return LiveView(screen)
 
 
 class JsonView(View):
@@ -169,6 +175,8 @@ class LineView(View):
         self._screen.flush()
 
     def _tell_state(self, progress: Progress) -> None:
+        from .live import layout
+
         signs = self._screen.signs
         for line in layout([progress], utc_now(), _STATE_WIDTH, _STATE_HEIGHT, signs):
             line.rstrip()
@@ -176,14 +184,14 @@ class LineView(View):
                 self._screen.line(line)
         self._screen.flush()
 
-    def _write(self, plan_id: UUID, time: datetime, line: Text) -> None:
+    def _write(self, plan_id: UUID, time: datetime, line: Line) -> None:
         which = f"{short_id(plan_id)}  " if self._several else ""
         clock = time.astimezone().strftime("%H:%M:%S")
         self._screen.line(joined((f"{clock}  {which}", "dim"), line))
         self._screen.flush()
 
 
-def told_line(told: Told, signs: Signs) -> Text:
+def told_line(told: Told, signs: Signs) -> Line:
     """A line of the plan's story, with its sign."""
     style = STYLES[told.status]
     text = (one_line(told.text, 700), style)
@@ -191,79 +199,3 @@ def told_line(told: Told, signs: Signs) -> Text:
         return joined(text)
     sign = signs.again if told.again else signs.of(told.status)
     return joined((f"{sign} ", style), shorten(told.label, 300), text)
-
-
-class LiveView(View):
-    """A few lines at the bottom of the terminal, written over as things change."""
-
-    def __init__(self, screen: Screen) -> None:
-        """Show on a screen that ``is_live``."""
-        self._screen = screen
-        self._plans: dict[UUID, Progress] = {}
-        self._lines: LineView | None = None
-        self._changed = True
-        self._shown = ExitStack()
-        self._live = Live(
-            console=screen.console,
-            auto_refresh=False,
-            transient=True,
-            vertical_overflow="crop",
-        )
-
-    def __enter__(self) -> View:
-        """See ``View``."""
-        self._shown.enter_context(keys_unseen(self._screen.console.file.fileno()))
-        self._shown.enter_context(self._live)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """See ``View``."""
-        self._shown.close()
-
-    @property
-    def is_left(self) -> bool:
-        """See ``View``."""
-        return self._screen.is_left
-
-    def see(self, plan_id: UUID, event: WatchEvent) -> None:
-        """See ``View``."""
-        if self._lines is not None:
-            self._lines.see(plan_id, event)
-            return
-        progress = self._plans.get(plan_id)
-        if progress is not None:
-            progress.see(event)
-        elif isinstance(event, PlanSnapshot):
-            self._plans[plan_id] = Progress(event)
-        self._changed = True
-
-    def notice(self, text: str) -> None:
-        """See ``View``: it stays, above what is written over."""
-        if self._lines is not None:
-            self._lines.notice(text)
-            return
-        self._screen.line(text, "yellow")
-
-    def hang_up(self) -> None:
-        """See ``View``."""
-        several = len(self._plans) > 1
-        self._lines = LineView(Screen(), several=several, knows=self._plans)
-
-    async def keep_up(self) -> None:
-        """See ``View``."""
-        drawn = -_TICK_EVERY
-        while self._lines is None:
-            if self._changed or trio.current_time() - drawn >= _TICK_EVERY:
-                self._changed = False
-                drawn = trio.current_time()
-                self._draw()
-            await trio.sleep(_REDRAW_EVERY)
-        await trio.sleep_forever()
-
-    def _draw(self) -> None:
-        size, signs = self._screen.console.size, self._screen.signs
-        plans = list(self._plans.values())
-        lines = layout(plans, utc_now(), size.width, size.height, signs)
-        if not plans:
-            lines = [plain(f"reading the plan {signs.more}", "dim")]
-        self._live.update(Group(*lines), refresh=True)

@@ -38,14 +38,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from ..._codec.records import encode_row
-from ..._plan.plan import Outcome
+from ..._plan.outcome import Outcome
 from ..._protocols.searching import ANY_PLAN, Where
 from ..._protocols.vault import (
     LineRecord,
@@ -121,6 +121,7 @@ class LmdbVault:
         self._owners: Owners | None = None
         self._key: tuple[int, int] | None = None
         self._pid = 0
+        self._is_alone = False
         self._one_at_a_time: trio.CapacityLimiter
         self._copying: trio.CapacityLimiter
 
@@ -143,6 +144,21 @@ class LmdbVault:
         self._one_at_a_time = trio.CapacityLimiter(1)
         self._copying = trio.CapacityLimiter(1)
         await trio.to_thread.run_sync(self._open, limiter=self._one_at_a_time)
+
+    @contextmanager
+    def opened_alone(self) -> Generator[None]:
+        """Open it to read without an event loop: then no method that reads ever waits.
+
+        A program that only reads a few rows saves the import of trio, which takes longer
+        than all else that it does.
+        """
+        self._open()
+        self._is_alone = True
+        try:
+            yield
+        finally:
+            self._is_alone = False
+            self._close()
 
     def _open(self) -> None:
         from ..owners import OWNERS, Owners
@@ -200,7 +216,9 @@ class LmdbVault:
     async def _healthy(self) -> Environment:
         """The environment; opened anew if LMDB has given it up."""
         env = self._environment()
-        if env.broken:
+        if env.broken and self._is_alone:
+            env.mend()
+        elif env.broken:
             # Then nobody writes, and readers, who never wait, are not reading either.
             async with self._one_at_a_time, self._copying:
                 self._environment().mend()

@@ -43,7 +43,7 @@ from uuid import UUID
 
 from ...._codec.labels import labels_in
 from ...._codec.records import decode_row
-from ...._plan.plan import Outcome
+from ...._plan.outcome import Outcome
 from ...._protocols.searching import BEFORE_ALL
 from ...._protocols.vault import PlanRow
 from ...._values.wire import to_micros

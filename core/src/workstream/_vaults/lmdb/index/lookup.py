@@ -23,7 +23,7 @@ from uuid import UUID
 import attrs
 
 from ...._codec.records import row_prefixes
-from ...._plan.plan import Outcome
+from ...._plan.outcome import Outcome
 from ...._protocols.searching import (
     ANY_PLAN,
     Where,

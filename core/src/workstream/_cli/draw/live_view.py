@@ -1,0 +1,101 @@
+"""Running plans on a terminal: a few lines that are written over as things change."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from uuid import UUID
+
+import trio
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from ..._show.progress import Progress
+from ..._store.events import PlanSnapshot, WatchEvent
+from ..._values.clock import utc_now
+from ..interrupts import keys_unseen
+from .live import layout
+from .screen import Screen
+from .views import LineView, View
+
+_REDRAW_EVERY = 0.125
+_TICK_EVERY = 0.5
+"""Seconds after which the clocks on the screen go on, when nothing else changes."""
+
+
+class LiveView(View):
+    """A few lines at the bottom of the terminal, written over as things change."""
+
+    goes_on = False
+
+    def __init__(self, screen: Screen) -> None:
+        """Show on a screen that ``is_live``."""
+        self._screen = screen
+        self._plans: dict[UUID, Progress] = {}
+        self._lines: LineView | None = None
+        self._changed = True
+        self._shown = ExitStack()
+        self._live = Live(
+            console=screen.console,
+            auto_refresh=False,
+            transient=True,
+            vertical_overflow="crop",
+        )
+
+    def __enter__(self) -> View:
+        """See ``View``."""
+        self._shown.enter_context(keys_unseen(self._screen.console.file.fileno()))
+        self._shown.enter_context(self._live)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """See ``View``."""
+        self._shown.close()
+
+    @property
+    def is_left(self) -> bool:
+        """See ``View``."""
+        return self._screen.is_left
+
+    def see(self, plan_id: UUID, event: WatchEvent) -> None:
+        """See ``View``."""
+        if self._lines is not None:
+            self._lines.see(plan_id, event)
+            return
+        progress = self._plans.get(plan_id)
+        if progress is not None:
+            progress.see(event)
+        elif isinstance(event, PlanSnapshot):
+            self._plans[plan_id] = Progress(event)
+        self._changed = True
+
+    def notice(self, text: str) -> None:
+        """See ``View``: it stays, above what is written over."""
+        if self._lines is not None:
+            self._lines.notice(text)
+            return
+        self._screen.line(text, "yellow")
+
+    def hang_up(self) -> None:
+        """See ``View``."""
+        several = len(self._plans) > 1
+        self._lines = LineView(Screen(), several=several, knows=self._plans)
+
+    async def keep_up(self) -> None:
+        """See ``View``."""
+        drawn = -_TICK_EVERY
+        while self._lines is None:
+            if self._changed or trio.current_time() - drawn >= _TICK_EVERY:
+                self._changed = False
+                drawn = trio.current_time()
+                self._draw()
+            await trio.sleep(_REDRAW_EVERY)
+        await trio.sleep_forever()
+
+    def _draw(self) -> None:
+        size, signs = self._screen.console.size, self._screen.signs
+        plans = list(self._plans.values())
+        lines = layout(plans, utc_now(), size.width, size.height, signs)
+        if not plans:
+            lines = [Text(f"reading the plan {signs.more}", "dim")]
+        self._live.update(Group(*lines), refresh=True)
