@@ -106,6 +106,16 @@ async def run_engine(
         return await timed(ws, plan, watchers=watchers, spared=spared)
 
 
+async def run_end_to_end(plan: Plan, path: Path) -> float:
+    """Submit, start, run and read the plan as it ended: what a caller of ``run`` waits for."""
+    async with opened(LmdbVault(path / "store")) as ws:
+        start = time.perf_counter()
+        ended = await ws.run(plan)
+        seconds = time.perf_counter() - start
+    assert ended.state.status is Status.COMPLETED
+    return seconds
+
+
 class _NoJournal(Journal):
     """Drops what it is given; nothing ever has to be waited for."""
 
