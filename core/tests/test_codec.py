@@ -35,6 +35,7 @@ from workstream._plan.plan import (
     DeferredActions,
     Node,
     Origin,
+    Percent,
     Plan,
     Sequence,
 )
@@ -48,10 +49,12 @@ from workstream._values.state import (
     Attempt,
     FailureReason,
     HaltAfter,
+    OnFailure,
     OnInterrupt,
     PluginError,
     State,
     Status,
+    Undo,
     WhenDeferred,
 )
 
@@ -143,8 +146,13 @@ def make_plan() -> Plan:
             two(),
         ],
         concurrency=3,
-        tolerated_failures=-1,
+        tolerated_failures=Percent(10),
         halt_after=HaltAfter.SEQUENCE,
+        undo=Undo.BLOCK_FAILURE,
+        max_consecutive_failures=2,
+        batches=(1, Percent(50)),
+        batch_delay=2.5,
+        batch_checks=checks(),
     )
     batch = DeferBatch(
         name="batch",
@@ -154,6 +162,9 @@ def make_plan() -> Plan:
         when=WhenDeferred.ON_FAILURE,
         fail_element=True,
     )
+    watching = checks()
+    watching.failures_before_halt = 2
+    watching.on_failure = OnFailure.WARN
     return Plan(
         name="plan",
         description="a plan",
@@ -171,7 +182,7 @@ def make_plan() -> Plan:
         locks=("db", "web"),
         bypass_checks=checks(),
         pre_checks=checks(),
-        cont_checks=checks(),
+        cont_checks=watching,
         blocks=[block, Block(name="small", sequences=[two()])],
         post_checks=checks(),
         deferred_actions=DeferredActions(batches=[batch]),

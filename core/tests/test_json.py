@@ -420,7 +420,7 @@ def test_all_faults_are_reported_at_once() -> None:
         f"{actions_at}[3].request: must be an object with the fields of Host, not a text",
         f"{actions_at}[4].plugin: must be a text, not a whole number",
         "deferred_actions.batches[0].when: must be one of ON_SUCCESS, ON_FAILURE, "
-        "ALWAYS, not a whole number",
+        "ALWAYS, ON_UNDO, not a whole number",
         "deferred_actions.batches[0].fail_element: must be true or false, not a text",
     ]
 
@@ -455,7 +455,7 @@ def test_faults_in_what_the_engine_wrote_are_reported_too() -> None:
         "not 'DONE'",
         "the plan.submitted: is not a time such as 2026-01-31T12:00:00Z",
         "the plan.runtime_update: is a time without a zone: add Z for UTC",
-        f"reasons[0]: must be one of {reasons}, STOPPED, EXCEED_RECOVERY, not 'BAD'",
+        f"reasons[0]: must be one of {reasons}, UNDO, STOPPED, EXCEED_RECOVERY, not 'BAD'",
     ]
 
 

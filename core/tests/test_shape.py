@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 
 from workstream._plan import plan
-from workstream._plan.plan import CHECK_KINDS, BaseAction, Checks, Node, Plan
+from workstream._plan.plan import CHECK_KINDS, BaseAction, Block, Checks, Node
 from workstream._plan.shape import SHAPES
 from workstream._validation.validation import RULES
 
@@ -20,7 +20,7 @@ CORE = Path(__file__).parents[1] / "src" / "workstream"
 def test_the_table_is_the_walk_order() -> None:
     """Which fields hold objects, in the order in which they are walked (W-1)."""
     checks = [*CHECK_KINDS[:3]]
-    after = [*CHECK_KINDS[3:]]
+    after = [*CHECK_KINDS[4:]]
     assert {
         cls.__name__: [field.name for field in shape.held]
         for cls, shape in SHAPES.items()
@@ -32,7 +32,7 @@ def test_the_table_is_the_walk_order() -> None:
             "deferred_actions",
             "deferred_checks",
         ],
-        "Block": [*checks, "sequences", *after],
+        "Block": [*checks, "sequences", "batch_checks", *after],
         "Checks": ["actions"],
         "Sequence": ["actions", "deferred_actions"],
         "DeferredActions": ["batches"],
@@ -43,8 +43,8 @@ def test_the_table_is_the_walk_order() -> None:
 
 
 def test_every_kind_of_checks_is_in_the_table() -> None:
-    """``CheckKind`` names just the fields of a plan that hold check groups (OM-15)."""
-    held = SHAPES[Plan].held
+    """``CheckKind`` names just the fields of a block that hold check groups (OM-15)."""
+    held = SHAPES[Block].held
     assert [field.name for field in held if field.type is Checks] == list(CHECK_KINDS)
 
 
@@ -83,7 +83,7 @@ NEW_FIELDS = (
     (
         "class Block(Node):",
         "    sequences: list[Sequence]\n",
-        "    batch_checks: Checks | None = None\n    batches: tuple[int, ...] = ()\n",
+        "    canary_checks: Checks | None = None\n    waves: tuple[int, ...] = ()\n",
     ),
     (
         "class Plan(Node):",
@@ -121,7 +121,7 @@ def made(size):
     )
     checks = Checks(actions=[CheckAction(name="c", plugin="t.chk")])
     block = Block(
-        name="b", sequences=[sequence], batch_checks=checks, batches=(1, size)
+        name="b", sequences=[sequence], canary_checks=checks, waves=(1, size)
     )
     plan = Plan(name="p", blocks=[block])
     give_ids(plan, PLAN_ID)
@@ -139,8 +139,8 @@ assert walked == [
     "p / b / s / rescue",
     "p / b / s / rescue / back",
     "p / b / s / rescue / back / undo",
-    "p / b / batch_checks",
-    "p / b / batch_checks / c",
+    "p / b / canary_checks",
+    "p / b / canary_checks / c",
 ], walked
 assert [found.path for found in structure(plan)] == walked
 assert find(plan, walked[6]) is plan.blocks[0].sequences[0].rescue.batches[0].actions[0]
@@ -154,22 +154,22 @@ back = codec.load(stored)
 back.asked = plan.asked  # what the engine writes of a plan is stored in its row
 assert back == plan
 assert clone(plan, keep_state=True) == plan
-assert clone(plan).blocks[0].batches == (1, 5)
+assert clone(plan).blocks[0].waves == (1, 5)
 assert clone(plan).asked == ()
 text = to_json(plan, with_secrets=True)
 assert from_json(text, None, keep_state=True) == plan
-assert "owner='ana'" in plan_text(plan) and "batches=(1, 5)" in plan_text(plan)
+assert "owner='ana'" in plan_text(plan) and "waves=(1, 5)" in plan_text(plan)
 other = made(6)
 other.asked = ("stop",)
 assert difference(plan, other) == (
-    "p: asked[0]: 'pause' -> 'stop'\\np / b: batches[1]: 5 -> 6\\n"
+    "p: asked[0]: 'pause' -> 'stop'\\np / b: waves[1]: 5 -> 6\\n"
 ), difference(plan, other)
 wrong = made(7)
-wrong.blocks[0].batch_checks = 3
+wrong.blocks[0].canary_checks = 3
 wrong.blocks[0].sequences[0].rescue.batches = None
 assert [str(each) for each in structure(wrong) if not hasattr(each, "node")] == [
     "p / b / s / rescue: batches: must be a list, not None [V-3]",
-    "p / b / batch_checks: must be a Checks, not an int [V-3]",
+    "p / b / canary_checks: must be a Checks, not an int [V-3]",
 ]
 print("one file")
 """

@@ -118,10 +118,14 @@ def container(
     return f"[{'; '.join(listed)}]"
 
 
+WARN = "cont(d=1 on_fail=warn)"
+
+
 @st.composite
 def groups(draw: st.DrawFn, names: Names) -> list[str]:
     """Check groups of a plan or block."""
-    order = ["byp", "pre", "cont(d=1)", "post", "def"]
+    cont = draw(st.sampled_from(["cont(d=1)"] * 3 + ["cont(d=1 fails=2)", WARN]))
+    order = ["byp", "pre", cont, "post", "def"]
     kinds = draw(st.sets(st.sampled_from(order), max_size=3))
     return [
         kind + draw(container(names, CHECK_OPTIONS, 2))
@@ -140,7 +144,9 @@ def batches(draw: st.DrawFn, names: Names, kinds: st.SearchStrategy[str]) -> str
 
 
 PLAN_KINDS = st.sampled_from(["always", "on_success", "on_failure", "always fe"])
-OWN_KINDS = st.sampled_from(["always", "on_success", "on_failure", "on_failure fe"])
+OWN_KINDS = st.sampled_from(
+    ["always", "on_success", "on_failure", "on_failure fe", "on_undo", "on_undo"]
+)
 
 
 @st.composite
@@ -157,12 +163,17 @@ def blocks(draw: st.DrawFn, names: Names, number: int) -> str:
     sequences = draw(st.integers(1, 4))
     options = [
         f"conc={draw(st.integers(1, 3))}",
-        f"tol={draw(st.integers(-1, 2))}",
+        f"tol={draw(st.sampled_from(['-1', '0', '1', '2', '50%']))}",
+        draw(st.sampled_from(["", "", "consec=1", "consec=2"])),
+        draw(st.sampled_from(["", "", "batches=1:2", "batches=1:50% gap=1"])),
         draw(st.sampled_from(["", "in=1"])),
         draw(st.sampled_from(["", "out=1"])),
         draw(st.sampled_from(["", "halt=sequence"])),
+        draw(st.sampled_from(["", "", "undo=block", "undo=never"])),
     ]
     parts = draw(groups(names))
+    if any(option.startswith("batches") for option in options) and draw(st.booleans()):
+        parts.append("gate" + draw(container(names, CHECK_OPTIONS, 2)))
     parts += [draw(sequence(names)) for _ in range(sequences)]
     return f"B{number}({' '.join(filter(None, options))}): {' '.join(parts)}"
 
@@ -391,10 +402,11 @@ def concurrency_is_never_exceeded(run: CaseRun) -> list[str]:
             if call.label in sequence_of
             for time, step in ((call.started, 1), (call.ended or call.started, -1))
         )
+        most = block.slots(len(block.sequences))
         working: Counter[int] = Counter()
         for time, step, sequence in changes:
             working[sequence] += step
-            if sum(count > 0 for count in working.values()) > block.concurrency:
+            if sum(count > 0 for count in working.values()) > most:
                 broken.append(f"{block.name} at {time}")
     return broken
 
@@ -406,12 +418,12 @@ def tolerance_is_never_exceeded(run: CaseRun) -> list[str]:
     """
     broken: list[str] = []
     for block in run.plan.blocks:
-        if block.tolerated_failures < 0:
+        if block.tolerance < 0:
             continue
         failed = [s for s in block.sequences if s.state.status is Status.FAILED]
-        most = block.tolerated_failures
+        most = block.tolerance
         if block.state.status is not Status.COMPLETED:
-            most += block.concurrency
+            most += block.slots(len(block.sequences))
         if len(failed) > most:
             broken.append(f"{block.name}: {len(failed)} failed")
     return broken

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Checks,
         DeferBatch,
         DeferredActions,
+        Percent,
         Plan,
         Sequence,
     )
@@ -52,7 +53,15 @@ if TYPE_CHECKING:
     from ._show.failures import failures
     from ._store.store import Store, open_store
     from ._values.errors import ValidationError, WorkstreamError
-    from ._values.state import HaltAfter, OnInterrupt, PluginError, Status, WhenDeferred
+    from ._values.state import (
+        HaltAfter,
+        OnFailure,
+        OnInterrupt,
+        PluginError,
+        Status,
+        Undo,
+        WhenDeferred,
+    )
     from .hookspecs import hookimpl
 
 __all__ = [
@@ -69,8 +78,10 @@ __all__ = [
     "DeferredActions",
     "HaltAfter",
     "Late",
+    "OnFailure",
     "OnInterrupt",
     "Outcome",
+    "Percent",
     "Plan",
     "PlanBuilder",
     "PluginError",
@@ -80,6 +91,7 @@ __all__ = [
     "Sequence",
     "Status",
     "Store",
+    "Undo",
     "ValidationError",
     "WhenDeferred",
     "Workstream",
@@ -114,7 +126,8 @@ _MODULES: dict[str, str] = {
     "_plan.outcome": "Outcome",
     "_plan.paths": "find",
     "_plan.plan": (
-        "Action Block CheckAction Checks DeferBatch DeferredActions Plan Sequence"
+        "Action Block CheckAction Checks DeferBatch DeferredActions"
+        " Percent Plan Sequence"
     ),
     "_plan.retry": "remaining",
     "_plan.text": "plan_text",
@@ -125,7 +138,7 @@ _MODULES: dict[str, str] = {
     "_show.failures": "failures",
     "_store.store": "Store open_store",
     "_values.errors": "ValidationError WorkstreamError",
-    "_values.state": "HaltAfter OnInterrupt PluginError Status WhenDeferred",
+    "_values.state": "HaltAfter OnFailure OnInterrupt PluginError Status Undo WhenDeferred",
     "hookspecs": "hookimpl",
 }
 """The names, by the module that each is loaded from."""

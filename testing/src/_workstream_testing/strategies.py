@@ -26,12 +26,13 @@ from workstream._plan.plan import (
     DeferBatch,
     DeferredActions,
     Node,
+    Percent,
     Plan,
     Sequence,
 )
 from workstream._plan.shape import SHAPES
 from workstream._protocols.plugin import AnyPlugin
-from workstream._values.state import HaltAfter, WhenDeferred
+from workstream._values.state import HaltAfter, OnFailure, Undo, WhenDeferred
 
 from .fakes.fake_all import fake_all
 from .fakes.fakes import FakePlugin
@@ -44,6 +45,9 @@ Acts: TypeAlias = dict[str, Any]
 
 SECONDS = (0.0, 1.0, 5.0, 30.0, 90.0)
 """Few values, so that many things happen at the same instant."""
+
+
+PERCENTS = (Percent(1), Percent(50), Percent(100))
 
 
 def plans(
@@ -247,8 +251,13 @@ def _plan(draw: st.DrawFn, shape: _Shape) -> Plan:
 @st.composite
 def _groups(draw: st.DrawFn, shape: _Shape, owner: type[Node]) -> dict[str, Any]:
     """Each check group that a plan or block can have, or none."""
-    fields = [field for field in SHAPES[owner].held if field.type is Checks]
-    return {field.name: draw(shape.group()) for field in fields}
+    fields = [field.name for field in SHAPES[owner].held if field.type is Checks]
+    groups = {name: draw(shape.group()) for name in fields if name != "batch_checks"}
+    watching = groups["cont_checks"]
+    if watching is not None:
+        watching.failures_before_halt = draw(st.integers(1, 3))
+        watching.on_failure = draw(st.sampled_from(OnFailure))
+    return groups
 
 
 @st.composite
@@ -265,9 +274,13 @@ def _block(draw: st.DrawFn, shape: _Shape, number: int) -> Block:
             )
             for each in range(1, count + 1)
         ],
-        concurrency=draw(st.integers(1, count)),
-        tolerated_failures=draw(st.integers(0, count) | st.just(-1)),
+        tolerated_failures=draw(
+            st.integers(0, count) | st.just(-1) | st.sampled_from(PERCENTS)
+        ),
+        max_consecutive_failures=draw(st.none() | st.integers(1, count)),
+        **draw(_batches(shape, count)),
         halt_after=draw(st.sampled_from(HaltAfter)),
+        undo=draw(st.sampled_from(Undo)),
         entrance_delay=draw(seconds),
         exit_delay=draw(seconds),
         **draw(_groups(shape, Block)),
@@ -275,18 +288,37 @@ def _block(draw: st.DrawFn, shape: _Shape, number: int) -> Block:
 
 
 @st.composite
+def _batches(draw: st.DrawFn, shape: _Shape, count: int) -> dict[str, Any]:
+    """How the sequences of a block are launched: as a rule, not in batches."""
+    slots = st.integers(1, count)
+    sizes = st.lists(st.integers(1, count) | st.sampled_from(PERCENTS), max_size=2)
+    batches = draw(st.just(()) | sizes.map(tuple))
+    if not batches:
+        return {"concurrency": draw(slots)}
+    return {
+        "concurrency": draw(slots | st.none()),
+        "batches": batches,
+        "batch_delay": draw(st.sampled_from(SECONDS)),
+        "batch_checks": draw(shape.group()),
+    }
+
+
+@st.composite
 def _deferred(draw: st.DrawFn, shape: _Shape, owner: type[Node]) -> DeferredActions:
     """The deferred work of a plan or sequence; a sequence has little of it."""
     known = [when for when in WhenDeferred if when is not WhenDeferred.UNKNOWN]
+    if owner is Plan:
+        known.remove(WhenDeferred.ON_UNDO)
     most = shape.sequences if owner is Plan else 2
     return DeferredActions(
         batches=[
             DeferBatch(
                 name=f"Batch {number}",
                 actions=draw(shape.some_actions()),
-                when=draw(st.sampled_from(known)),
-                fail_element=draw(st.booleans()),
+                when=when,
+                fail_element=when is not WhenDeferred.ON_UNDO and draw(st.booleans()),
             )
             for number in range(1, draw(st.integers(1, most)) + 1)
+            for when in [draw(st.sampled_from(known))]
         ]
     )

@@ -31,7 +31,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from .._plan.paths import path_of, paths
-from .._plan.plan import BaseAction, Node, Plan
+from .._plan.plan import BaseAction, Checks, Node, Plan
 from .._plan.walk import Item, give_ids, position_of
 from .._protocols.plugin import Plugins
 from .._protocols.vault import NodeRecord, PlanRow, StoredPlan
@@ -194,8 +194,10 @@ class Codec:
         started, ended = to_micros(state.started), to_micros(state.ended)
         position = position_of(node)
         if not isinstance(node, BaseAction) or not node.attempts:
-            data = pack(_RECORD, (state.status.word, started, ended))
-            return NodeRecord(position, 0, data)
+            form: tuple[Any, ...] = (state.status.word, started, ended)
+            if isinstance(node, Checks) and node.missed:
+                form += (node.missed,)
+            return NodeRecord(position, 0, pack(_RECORD, form))
         attempt = node.attempts[-1]
         # An action's only attempt begins and ends with it: in the same objects.
         same_start = attempt.started is state.started
@@ -271,6 +273,8 @@ class Codec:
                 message = f"attempt {number} follows attempt {len(node.attempts)}"
                 raise ValueError(message)
             node.attempts[max(number - 1, 0) :] = [] if attempt is None else [attempt]
+        elif isinstance(node, Checks):
+            node.missed = sum(unpack(_RECORD, record.data)[3:])
         node.state = state
 
     def check_storable(self, action: BaseAction, value: object, /) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from .._flow.late import Late
-from .._plan.plan import AT_SUBMIT, BaseAction, Node, Plan
+from .._plan.plan import AT_SUBMIT, BaseAction, Node, Percent, Plan
 from .._plan.shape import SHAPES
 from .._plan.walk import walk
 from .._protocols.plugin import Plugins
@@ -110,7 +111,7 @@ def _written(
 @functools.cache
 def _definition_hooks() -> dict[type[Node], list[Hook]]:
     """What writes an object as its author wrote it, but for requests and what it holds."""
-    made = converter(Form.STORED)
+    made = _nodes_converter(Form.STORED)
     return {
         cls: [_fields_hook(cls, made, shape.settings + _at_submit(cls))]
         for cls, shape in SHAPES.items()
@@ -136,6 +137,37 @@ def _json_hooks() -> dict[type[Node], list[Hook]]:
         ]
         for cls, shape in SHAPES.items()
     }
+
+
+_SIZE = int | Percent
+
+
+def _nodes_converter(form: Form) -> cattrs.Converter:
+    """A converter that knows the sizes of a block: ``5`` or ``"10%"`` (BG-1)."""
+    made = new_converter(form)
+
+    def is_size(wanted: Any) -> bool:
+        return bool(wanted == _SIZE)
+
+    made.register_unstructure_hook_factory(is_size, lambda _: _size_data)
+    made.register_structure_hook_factory(is_size, lambda _: _size_of)
+    return made
+
+
+def _size_data(size: Any) -> Any:
+    """The plain data of a number of sequences, or of a part of them."""
+    return str(size) if isinstance(size, Percent) else size
+
+
+def _size_of(data: Any, _: Any) -> Any:
+    """The number, or the part. What it must be like, validation says."""
+    if isinstance(data, str) and data[-1:] == "%":
+        with suppress(ValueError):
+            return Percent(int(data[:-1]))
+    if data.__class__ is not int:
+        message = f'must be a whole number, or a part such as "10%", not {shown(data)}'
+        raise DataError(message)
+    return data
 
 
 def _fields_hook(
@@ -197,7 +229,7 @@ def plan_of(data: Any) -> Plan:
 @functools.cache
 def _stored() -> cattrs.Converter:
     """Reads definitions."""
-    made = new_converter(Form.STORED)
+    made = _nodes_converter(Form.STORED)
 
     def structure(cls: type[Node]) -> Any:
         names = {field.name for field in _at_submit(cls)}
@@ -243,7 +275,7 @@ def _json() -> cattrs.Converter:
 
     What is wrong with these can be shown: no secret stands in them.
     """
-    made = new_converter(Form.JSON)
+    made = _nodes_converter(Form.JSON)
     made.register_unstructure_hook(PluginError, _error_data)
     made.register_structure_hook(PluginError, lambda data, _: _error_of(data))
     made.register_unstructure_hook(

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import attrs
 
-from .._plan.outcome import Outcome
+from .._plan.outcome import Outcome, TakenBack
 from .._protocols.vault import PlanRequest, PlanRow
 from .._values.state import FailureReason, State, Status
 from .._values.wire import from_micros, moment, pack, to_micros, unpack
@@ -77,9 +77,12 @@ class _Form(Generic[T]):
         self._cls = cls
         self._steps = [(name, *_STEPS.get(name, (_same, _same))) for name in fields]
 
-    def encode(self, value: T) -> bytes:
-        """The object as bytes."""
-        data = [write(getattr(value, name)) for name, write, _ in self._steps]
+    def encode(self, value: T, **more: Any) -> bytes:
+        """The object as bytes; ``more`` are fields of the form that it does not have."""
+        data = [
+            more[name] if name in more else write(getattr(value, name))
+            for name, write, _ in self._steps
+        ]
         return pack(self.version, data)
 
     def decode(self, data: bytes, **known: Any) -> T:
@@ -98,6 +101,32 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _taken_back_form(taken: TakenBack) -> list[Any]:
+    return [taken.done, taken.of, taken.names]
+
+
+def _taken_back_of(form: list[Any]) -> TakenBack:
+    done, of, names = form
+    return TakenBack(done, of, tuple(names))
+
+
+_MORE: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "taken_back": (_taken_back_form, _taken_back_of),
+}
+"""The fields of a row that most plans leave as they are: what differs is stored by name,
+so that a new one of these needs no new version."""
+
+_USUAL: dict[str, Any] = {
+    field.name: field.default for field in attrs.fields(PlanRow) if field.name in _MORE
+}
+
+
+def _row_and_more(*, more: dict[str, Any], **fields: Any) -> PlanRow:
+    """The row of what is stored, without the fields that a newer engine may have added."""
+    known = {name: _MORE[name][1](form) for name, form in more.items() if name in _MORE}
+    return PlanRow(**fields, **known)
+
+
 # The status comes first: see ``row_prefixes``.
 _ROW = _Form(
     b"\x01", PlanRow, "status", "name", "description", "group_id", "submitted",
@@ -105,6 +134,7 @@ _ROW = _Form(
 )  # fmt: skip
 # A plan without locks is stored as ever, so that an older engine reads it.
 _ROW_2 = _Form(b"\x02", PlanRow, *_ROW.fields, "locks")
+_ROW_AND_MORE = _Form(b"\x03", _row_and_more, *_ROW_2.fields, "more")
 _REQUEST = _Form(b"\x01", PlanRequest, "verb", "path", "by", "at", "reason", "data")
 _LINE = _Form(b"\x01", Line, "number", "time", "attempt", "text", "done", "total")
 
@@ -131,12 +161,20 @@ def decode_request(plan_id: UUID, number: int, data: bytes) -> PlanRequest:
 
 def encode_row(row: PlanRow) -> bytes:
     """The row as it is stored; the plan's id is left to whoever stores it."""
+    more: dict[str, Any] = {}
+    for name, usual in _USUAL.items():
+        value = getattr(row, name)
+        if value != usual:
+            more[name] = _MORE[name][0](value)
+    if more:
+        return _ROW_AND_MORE.encode(row, more=more)
     return (_ROW_2 if row.locks else _ROW).encode(row)
 
 
 def decode_row(plan_id: UUID, data: bytes) -> PlanRow:
     """The row that was encoded. Raises ValueError or KeyError for anything else."""
-    form = _ROW_2 if data.startswith(_ROW_2.version) else _ROW
+    versions = {form.version: form for form in (_ROW, _ROW_2)}
+    form = versions.get(data[:1], _ROW_AND_MORE)
     return form.decode(data, id=plan_id)
 
 
@@ -148,7 +186,7 @@ def row_prefixes(status: Status) -> tuple[bytes, ...]:
     name = status.word.encode()
     return tuple(
         form.version + bytes((0x90 | len(form.fields), 0xA0 | len(name))) + name
-        for form in (_ROW, _ROW_2)
+        for form in (_ROW, _ROW_2, _ROW_AND_MORE)
     )
 
 
@@ -183,6 +221,7 @@ def row_of(plan: Plan) -> PlanRow:
         runtime_update=plan.runtime_update,
         with_failures=plan.outcome is Outcome.COMPLETED_WITH_FAILURES,
         locks=plan.locks,
+        taken_back=plan.taken_back,
     )
 
 

@@ -48,36 +48,44 @@ A **stop** (``plan.stopping``) keeps everything in the main phases from beginnin
 included. A **halt** of a block (Q-4) keeps sequences from beginning, and with
 ``HaltAfter.ACTION`` also actions; the retries of an action in flight go on. Deferred work
 knows neither: that is the ``main`` argument below, False for deferred actions and checks.
+
+The deferred work of a sequence, and undo
+=========================================
+
+A sequence's own deferred work (SD) is the last step of the sequence, as P7 is of the
+plan, and runs by the same lines. Two things are new. A sequence that is R may have come
+to its verdict: so whoever counts failures asks ``judgement.counts_as_failed``, never the
+status. And its actions say which batches are due, so these must not change any more:
+once ``deferred_actions`` has left N, no action of the sequence begins.
+
+Undo (UN) breaks the one habit that every other step has: it runs something beneath
+objects that have *ended*. It is kept apart for that. Nobody but the undo looks at ON_UNDO
+batches, no status above them follows from them, and whether the undo is due is asked
+once, before the first: that one of them has left N is the record of the answer. So a
+resumed undo finds its way by the same question as everything else, "is this batch
+decided?", and needs no place in the tree of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 
 from .._plan.plan import (
     BaseAction,
     Block,
     Checks,
     DeferBatch,
-    DeferredActions,
-    Node,
     Plan,
     Sequence,
 )
-from .._protocols.plugin import NotDone
-from .._protocols.runtime import Runtime
 from .._values.state import (
-    Attempt,
-    NoteValue,
-    PluginError,
     State,
     Status,
     WhenDeferred,
 )
 from . import judgement, recovery
-from .judgement import Verdict
+from .actions import ActionRunner
 from .pacing import Pacing
 
 N, R, C, F, S = (
@@ -93,14 +101,8 @@ def _nothing() -> None:
     """Nobody wants to be told."""
 
 
-class Interpreter:
+class Interpreter(ActionRunner):
     """Runs one plan, from wherever it stands, to its end."""
-
-    def __init__(self, plan: Plan, runtime: Runtime) -> None:
-        """Make one for a plan, from wherever it stands."""
-        self._plan = plan
-        self._runtime = runtime
-        self._notes: dict[int, dict[str, NoteValue]] = {}
 
     async def run(self) -> None:
         """Run the plan to its end; on return its terminal status is durable (E-10)."""
@@ -112,6 +114,8 @@ class Interpreter:
             async with self._continuous_loop(plan):  # P3, P5
                 await self._blocks()  # P4
             await self._post_checks(plan, judgement.main_failure(plan))  # P6
+            for block in judgement.undo_due(plan):
+                await self._take_back(block)
             failed = plan.stopping or judgement.main_failure(plan)
             await self._deferred_actions(plan, failed)  # P7
             await self._deferred_checks(plan)  # P8
@@ -139,7 +143,9 @@ class Interpreter:
                 await self._block(block)
             if block.state.status is not C:
                 return
-            if not (judgement.is_bypassed(block) or judgement.later_begun(plan, index)):
+            if block.exit_delay > 0 and not (
+                judgement.is_bypassed(block) or judgement.later_begun(plan, index)
+            ):
                 await self._exit_delay(block)  # B10
 
     async def _block(self, block: Block) -> None:
@@ -151,6 +157,8 @@ class Interpreter:
                 await self._sequences(block)  # B5
                 failed = judgement.block_failed(block, self._plan)
                 await self._post_checks(block, failed)  # B6
+                if judgement.undo_due_in(block, self._plan):
+                    await self._take_back(block)
                 if judgement.reached_pre_stage(block):
                     await self._deferred_checks(block)  # B7
         self._finish(block, judgement.block_status(block, self._plan))  # B9
@@ -166,7 +174,7 @@ class Interpreter:
     async def _exit_delay(self, block: Block) -> None:
         # Counted from the block's stored end, so that a crash during a long bake
         # waits for what is left of it (B-12).
-        if block.exit_delay > 0 and block.state.ended is not None:
+        if block.state.ended is not None:
             await self._runtime.durable()
             gone = self._runtime.now() - block.state.ended
             await self._delay(block.exit_delay - gone.total_seconds())
@@ -175,20 +183,53 @@ class Interpreter:
 
     async def _sequences(self, block: Block) -> None:
         pacing = Pacing(block, self._plan)
-        waiting = pacing.waiting()
-        source = iter(waiting)
-        workers = min(block.concurrency, len(waiting))
-        if workers == 1:
-            await self._worker(source, pacing)
-        elif workers:
-            async with self._runtime.nursery() as nursery:
-                for _ in range(workers):
-                    nursery.start_soon(self._worker, source, pacing)
+        for before, batch in pacing.batches():
+            if not await self._gate(block, before, batch, pacing):
+                break
+            waiting = pacing.waiting(batch)
+            source = iter(waiting)
 
-    async def _worker(self, source: Iterator[Sequence], pacing: Pacing) -> None:
-        """One of the block's slots."""
-        for sequence in pacing.draw(source):
-            await self._sequence(sequence, pacing)
+            async def worker(source: Iterator[Sequence] = source) -> None:
+                for sequence in pacing.draw(source):
+                    await self._sequence(sequence, pacing)
+
+            await self._in_slots(block.slots(len(waiting)), worker)
+        gate = block.batch_checks
+        if gate is not None and gate.state.status is R:
+            await self._group_if_due(gate)  # a crash left it, and nothing waits for it
+
+    async def _gate(
+        self,
+        block: Block,
+        before: list[Sequence],
+        batch: list[Sequence],
+        pacing: Pacing,
+    ) -> bool:
+        """Wait for what must be before a batch is launched; whether it may be (BG-2)."""
+        if any(map(judgement.begun, batch)) or not any(map(judgement.begun, before)):
+            return True  # the gate has passed (BG-3), or there is nothing to look at
+        if block.batch_delay > 0 and pacing.latest_end is not None:
+            await self._runtime.durable()
+            gone = self._runtime.now() - pacing.latest_end
+            left = block.batch_delay - gone.total_seconds()
+            if left > 0:
+                await self._runtime.wait(left, lambda: not pacing.may_begin())
+        gate = block.batch_checks
+        if gate is None or not pacing.may_begin():
+            return pacing.may_begin()
+        await self._group(gate, True)
+        return gate.state.status is C
+
+    async def _in_slots(
+        self, slots: int, worker: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Let so many workers go through what is to be done."""
+        if slots == 1:
+            await worker()
+        elif slots:
+            async with self._runtime.nursery() as nursery:
+                for _ in range(slots):
+                    nursery.start_soon(worker)
 
     async def _sequence(self, sequence: Sequence, pacing: Pacing) -> None:
         """Run its actions, then the deferred work that these make due (SD-2)."""
@@ -196,13 +237,15 @@ class Interpreter:
             self._begin(sequence)
         if not judgement.actions_over(sequence):
             await self._in_order(sequence, pacing.may_go_on, main=True)
-        if sequence.deferred_actions is not None and judgement.actions_begun(sequence):
+        if sequence.deferred_actions is not None and sequence.actions_begun:
             pacing.count(sequence)
             failed = judgement.settled(sequence) is not C
             await self._deferred_actions(
                 sequence, failed, lambda: pacing.count(sequence)
             )
-        self._finish(sequence, judgement.sequence_status(sequence))
+        status = judgement.sequence_status(sequence)
+        # A clock that was set back must not mix up the order of ends (BG-1).
+        self._finish(sequence, status, pacing.latest_end)
         pacing.count(sequence)
 
     async def _in_order(
@@ -243,10 +286,10 @@ class Interpreter:
         if cont is None or not self._continuous_due(owner, cont):
             await self._group_if_due(owner.pre_checks)
             if cont is not None and self._plan.stopping:
-                self._settle(cont)
+                self._settle(cont, owner)
             return
         async with self._runtime.nursery() as nursery:
-            nursery.start_soon(self._group, cont, True)
+            nursery.start_soon(self._look, owner, cont)
             await self._group_if_due(owner.pre_checks)
 
     def _continuous_due(self, owner: Plan | Block, cont: Checks) -> bool:
@@ -278,19 +321,19 @@ class Interpreter:
             return
         body = _Body()
         async with self._runtime.nursery() as nursery:
-            nursery.start_soon(self._repeat, group, body)
+            nursery.start_soon(self._repeat, owner, group, body)
             yield
             body.over = True
             self._runtime.wake()
 
-    async def _repeat(self, group: Checks, body: _Body) -> None:
+    async def _repeat(self, owner: Plan | Block, group: Checks, body: _Body) -> None:
         def over() -> bool:
             return body.over or self._plan.stopping
 
         while group.state.status is C and not over():
             await self._runtime.wait(group.delay, over)
             if not over():
-                await self._group(group, True)
+                await self._look(owner, group)
         self._runtime.wake()  # a failure ends delays (E-6)
 
     async def _group_if_due(self, group: Checks | None) -> None:
@@ -298,23 +341,38 @@ class Interpreter:
         if group is None or group.state.status.is_terminal:
             return
         if self._plan.stopping:
-            self._settle(group)
+            self._settle(group, self._plan)
         else:
             await self._group(group, True)
 
-    def _settle(self, group: Checks) -> None:
+    def _settle(self, group: Checks, owner: Plan | Block) -> None:
         """End a group that a crash left R and that a stop keeps from running (R-8).
 
         The stop may come long after recovery had put the tree in order: while the
         plan's continuous checks were run again, say. So the same function does it here.
         """
         now = self._runtime.now()
-        settled = recovery.settle(group, self._runtime.on_interrupt, now, stopping=True)
-        self._runtime.record(*settled)
+        meaning = self._runtime.on_interrupt
+        self._runtime.record(
+            *recovery.settle(group, owner, meaning, now, stopping=True)
+        )
+
+    async def _look(self, owner: Plan | Block, group: Checks) -> None:
+        """Run a continuous group once, and see what that means (BG-4)."""
+        await self._run_checks(group, True)
+        outcome = judgement.settled(group)
+        status, group.missed = judgement.after_look(group, owner, outcome)
+        self._finish(group, status)
 
     async def _group(self, group: Checks, main: bool) -> None:
         """Run a check group once, from nothing (C-1, C-2)."""
-        self._begin(group)
+        await self._run_checks(group, main)
+        self._finish(group, judgement.settled(group))
+
+    async def _run_checks(self, group: Checks, main: bool) -> None:
+        """Run the actions of a group, all at once."""
+        # Reset before the group begins: what an earlier run left must never be taken for
+        # a part of this one, which a crash may break off (BG-4).
         for action in group.actions:
             if action.state.status is not N or action.attempts:
                 left_behind = self._left_behind(action)
@@ -322,13 +380,13 @@ class Interpreter:
                 action.attempts = []
                 if not left_behind:
                     self._runtime.record(action)
+        self._begin(group)
         if len(group.actions) == 1:
             await self._action(group.actions[0], main)
         else:
             async with self._runtime.nursery() as nursery:
                 for action in group.actions:
                     nursery.start_soon(self._action, action, main)
-        self._finish(group, judgement.settled(group))
 
     def _left_behind(self, action: BaseAction) -> bool:
         """Keep the notes of an interrupted attempt for the group's new run (REG-11).
@@ -341,82 +399,6 @@ class Interpreter:
             return False
         self._notes[id(action)] = dict(last.notes)
         return True
-
-    # --- actions (section 10) ---------------------------------------------------
-
-    async def _action(self, action: BaseAction, main: bool) -> None:
-        """Run one action to its verdict, from wherever its attempts stand."""
-        if main and self._plan.stopping and action.state.status is N:
-            if self._notes.pop(id(action), None) is not None:
-                self._runtime.record(action)  # nothing takes the old attempt's place
-            return None
-        # A resumed action has waited long enough: the downtime was the wait (R-5).
-        rested = True
-        now = self._runtime.now()
-        while True:
-            verdict = judgement.judge(action, self._runtime.on_interrupt, now)
-            if verdict is Verdict.RECONCILE:
-                verdict = await self._reconcile(action)
-                now = self._runtime.now()
-            seconds = 0.0
-            if verdict is Verdict.AGAIN and not rested:
-                policy = self._runtime.retry_policy(action)
-                seconds = policy.wait(judgement.tries(action), self._runtime.random())
-                if judgement.deadline_passed(action, now, seconds):
-                    verdict = Verdict.FAILED  # the wait would not fit (A-15)
-            if verdict is not Verdict.AGAIN:
-                return self._decide(
-                    action, C if verdict is Verdict.COMPLETED else F, now
-                )
-            if main and self._plan.stopping:
-                return self._decide(action, S, now)
-            if rested:
-                now = await self._attempt(action, now)
-            else:
-                await self._back_off(action, seconds, main)
-                now = self._runtime.now()
-            rested = not rested
-
-    async def _attempt(self, action: BaseAction, now: datetime) -> datetime:
-        """Make one attempt; returns when it ended."""
-        if action.state.status is N:
-            action.state = State(R, now)
-        notes = self._notes.pop(id(action), None) if self._notes else None
-        attempt = Attempt(started=now, notes=notes or {})
-        action.attempts.append(attempt)
-        self._runtime.record(action)
-        await self._runtime.durable()
-        outcome = await self._runtime.execute(action, attempt)
-        # Nobody records this yet: the outcome and what follows from it are one write.
-        attempt.response = outcome.response
-        attempt.error = outcome.error
-        attempt.ended = self._runtime.now()
-        return attempt.ended
-
-    async def _back_off(self, action: BaseAction, seconds: float, main: bool) -> None:
-        self._runtime.record(action)
-        await self._runtime.wait(seconds, lambda: main and self._plan.stopping)
-
-    async def _reconcile(self, action: BaseAction) -> Verdict:
-        """Let the plugin settle an interrupted attempt (R-7)."""
-        started = self._runtime.now()
-        found = await self._runtime.reconcile(action)
-        now = self._runtime.now()
-        if isinstance(found, NotDone):
-            passed = judgement.deadline_passed(action, now)
-            return Verdict.FAILED if passed else Verdict.AGAIN
-        error = found.error
-        if error is not None:
-            error = PluginError("reconcile failed", permanent=True, wrapped=error)
-        action.attempts.append(
-            Attempt(started=started, ended=now, response=found.response, error=error)
-        )
-        return Verdict.COMPLETED if error is None else Verdict.FAILED
-
-    def _decide(self, action: BaseAction, status: Status, now: datetime) -> None:
-        action.state.status = status
-        action.state.ended = now
-        self._runtime.record(action)
 
     # --- deferred actions (section 12, SD) ---------------------------------------
 
@@ -439,6 +421,19 @@ class Interpreter:
                 on_end()
         self._finish(deferred, F if judgement.deferred_failed(deferred) else C)
 
+    async def _take_back(self, block: Block) -> None:
+        """Undo the sequences that have begun, each of them, at the block's pace (UN-2)."""
+        waiting = judgement.to_take_back(block)
+        source = iter(waiting)
+
+        async def worker() -> None:
+            for sequence in source:
+                for batch in sequence.undo_batches:
+                    await self._batch(batch)
+
+        slots = min(block.concurrency or max(block.batch_sizes), len(waiting))
+        await self._in_slots(slots, worker)
+
     async def _batch(self, batch: DeferBatch) -> None:
         """Bring a batch that is due to its end."""
         if batch.state.status.is_terminal:
@@ -447,19 +442,6 @@ class Interpreter:
             self._begin(batch)
         await self._in_order(batch, _always, main=False)
         self._finish(batch, judgement.settled(batch))
-
-    # --- the two changes that every object goes through --------------------------
-
-    def _begin(
-        self, node: Plan | Block | Sequence | DeferBatch | Checks | DeferredActions
-    ) -> None:
-        node.state = State(R, self._runtime.now())
-        self._runtime.record(node)
-
-    def _finish(self, node: Node, status: Status) -> None:
-        node.state.status = status
-        node.state.ended = self._runtime.now()
-        self._runtime.record(node)
 
 
 class _Body:

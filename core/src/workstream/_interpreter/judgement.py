@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from .._plan.plan import (
+    Action,
     BaseAction,
     Block,
     Checks,
@@ -20,7 +21,14 @@ from .._plan.plan import (
     Plan,
     Sequence,
 )
-from .._values.state import FailureReason, OnInterrupt, Status
+from .._values.state import (
+    FailureReason,
+    OnFailure,
+    OnInterrupt,
+    Status,
+    Undo,
+    WhenDeferred,
+)
 
 N, R, C, F, S = (
     Status.NOT_STARTED,
@@ -124,11 +132,6 @@ def settled(container: Checks | Sequence | DeferBatch) -> Status:
 # --- sequences and their deferred work (SD) --------------------------------------
 
 
-def actions_begun(sequence: Sequence) -> bool:
-    """Whether any of its own actions has begun: only then is there work to follow."""
-    return any(action.state.status is not N for action in sequence.actions)
-
-
 def actions_over(sequence: Sequence) -> bool:
     """Whether its deferred work has begun, so that its actions are over (SD-3)."""
     return _begun(sequence.deferred_actions)
@@ -165,6 +168,28 @@ def pre_stage_failed(owner: Plan | Block) -> bool:
     return _is(owner.pre_checks, F) or _is(owner.cont_checks, F)
 
 
+def after_look(
+    group: Checks, owner: Plan | Block, outcome: Status
+) -> tuple[Status, int]:
+    """What a run of a continuous group makes of it: its status, and ``missed`` (BG-4).
+
+    Args:
+        group: The group.
+        owner: Its plan or block.
+        outcome: How the run ended, by its actions.
+    """
+    if outcome is not F:
+        return outcome, 0 if outcome is C else group.missed
+    missed = group.missed + 1
+    if group.on_failure is OnFailure.WARN:
+        return C, missed
+    blocks = owner.blocks if isinstance(owner, Plan) else [owner]
+    enough = missed >= group.failures_before_halt
+    # Work never begins on a failed check (E-4).
+    halts = enough or not any(begun(s) for block in blocks for s in block.sequences)
+    return (F if halts else C), missed
+
+
 def continuous_failed(owner: Plan | Block) -> bool:
     """Whether its continuous checks have failed: the latch of K-3."""
     return _is(owner.cont_checks, F)
@@ -180,7 +205,7 @@ def reached_pre_stage(block: Block) -> bool:
 
 def exceeds_tolerance(block: Block, failed: int) -> bool:
     """Whether so many failed sequences are more than the block tolerates (Q-3)."""
-    return 0 <= block.tolerated_failures < failed
+    return 0 <= block.tolerance < failed
 
 
 def failed_sequences(block: Block) -> int:
@@ -188,9 +213,59 @@ def failed_sequences(block: Block) -> int:
     return sum(counts_as_failed(sequence) for sequence in block.sequences)
 
 
+def verdict_of(sequence: Sequence) -> tuple[datetime, bool] | None:
+    """When it counted as failed, or completed, and whether it completed (BG-1).
+
+    So ordered, the failures of one moment come before what completed then.
+    """
+    if counts_as_failed(sequence):
+        parts: list[Action | DeferBatch] = [*sequence.actions]
+        if sequence.deferred_actions is not None:
+            batches = sequence.deferred_actions.batches
+            parts += [batch for batch in batches if batch.fail_element]
+        failed = [part.state.ended for part in parts if part.state.status is F]
+        moments = [end for end in failed or [sequence.state.ended] if end is not None]
+        return min(moments), False
+    if sequence.state.status is C and sequence.state.ended is not None:
+        return sequence.state.ended, True
+    return None
+
+
+def too_many_in_a_row(block: Block) -> bool:
+    """Whether more sequences failed one after the other than the block bears (BG-1)."""
+    if block.max_consecutive_failures is None:
+        return False
+    row = 0
+    found = [verdict_of(sequence) for sequence in block.sequences]
+    for _, completed in sorted(each for each in found if each is not None):
+        row = 0 if completed else row + 1
+        if row >= block.max_consecutive_failures:
+            return True
+    return False
+
+
+def latest_end(block: Block) -> datetime | None:
+    """The latest moment at which one of its sequences ended, or counted as failed."""
+    ends = [sequence.state.ended for sequence in block.sequences]
+    ends += [
+        found[0] for found in map(verdict_of, block.sequences) if found is not None
+    ]
+    return max((end for end in ends if end is not None), default=None)
+
+
+def begun(sequence: Sequence) -> bool:
+    """Whether the sequence was launched."""
+    return sequence.state.status is not N
+
+
 def halting_groups(block: Block, plan: Plan) -> list[Checks]:
     """The check groups whose failure halts the block's sequences (Q-4, K-2)."""
-    groups = (block.pre_checks, block.cont_checks, plan.cont_checks)
+    groups = (
+        block.pre_checks,
+        block.cont_checks,
+        block.batch_checks,
+        plan.cont_checks,
+    )
     return [group for group in groups if group is not None]
 
 
@@ -199,15 +274,21 @@ def _cut_short(block: Block) -> bool:
     return any(settled(sequence) is S for sequence in block.sequences)
 
 
-def block_failed(block: Block, plan: Plan) -> bool:
-    """Whether the block, its sequences no longer running, has failed (B-4 to B-10)."""
+def work_failed(block: Block, plan: Plan) -> bool:
+    """Whether the block has failed before its deferred checks (B-4 to B-8)."""
     return (
         pre_stage_failed(block)
         or exceeds_tolerance(block, failed_sequences(block))
+        or too_many_in_a_row(block)
+        or _is(block.batch_checks, F)
         or (continuous_failed(plan) and _cut_short(block))
         or _is(block.post_checks, F)
-        or _is(block.deferred_checks, F)
     )
+
+
+def block_failed(block: Block, plan: Plan) -> bool:
+    """Whether the block, its sequences no longer running, has failed (B-4 to B-10)."""
+    return work_failed(block, plan) or _is(block.deferred_checks, F)
 
 
 def block_status(block: Block, plan: Plan) -> Status:
@@ -220,6 +301,7 @@ def block_status(block: Block, plan: Plan) -> Status:
         block.bypass_checks,
         block.pre_checks,
         block.cont_checks,
+        block.batch_checks,
         block.post_checks,
     )
     cut = (
@@ -247,8 +329,12 @@ def _begun(part: Checks | DeferredActions | None) -> bool:
 
 
 def deferred_begun(plan: Plan) -> bool:
-    """Whether P7 has begun (SP-8)."""
-    return _begun(plan.deferred_actions) or _begun(plan.deferred_checks)
+    """Whether P7 has begun, of which the undo is the first part (SP-8, UN-2)."""
+    return (
+        _begun(plan.deferred_actions)
+        or _begun(plan.deferred_checks)
+        or any(undo_begun(b) for b in plan.blocks if b.undo is Undo.PLAN_FAILURE)
+    )
 
 
 def main_work_over(plan: Plan) -> bool:
@@ -267,10 +353,62 @@ def can_stop(plan: Plan) -> bool:
     return not (plan.stopping or plan.state.status.is_terminal or deferred_begun(plan))
 
 
+# --- undo (UN) ------------------------------------------------------------------
+
+
+def undo_begun(block: Block) -> bool:
+    """Whether taking back its sequences has begun, so that it is due for good (UN-1)."""
+    return any(sequence.undo_begun for sequence in block.sequences)
+
+
+def undo_due_in(block: Block, plan: Plan) -> bool:
+    """Whether the block's sequences are taken back before its deferred checks (UN-1)."""
+    if block.undo is not Undo.BLOCK_FAILURE:
+        return False
+    if undo_begun(block):
+        return True
+    # Once B7 has begun, what was not due then is not due any more.
+    asked = not plan.stopping and not _begun(block.deferred_checks)
+    return asked and work_failed(block, plan)
+
+
+def undo_due(plan: Plan) -> list[Block]:
+    """The blocks whose sequences are taken back in P7, the last one first (UN-1)."""
+    blocks = [b for b in reversed(plan.blocks) if b.undo is Undo.PLAN_FAILURE]
+    if any(undo_begun(block) for block in blocks):
+        return blocks
+    return blocks if not plan.stopping and main_failure(plan) else []
+
+
+def to_take_back(block: Block) -> list[Sequence]:
+    """The sequences that an undo has still to do with, the last one first (UN-2)."""
+    return [
+        sequence
+        for sequence in reversed(block.sequences)
+        if sequence.actions_begun
+        and any(not batch.state.status.is_terminal for batch in sequence.undo_batches)
+    ]
+
+
+def _undo_failed(plan: Plan) -> bool:
+    """Whether any sequence could not be taken back (UN-3)."""
+    return any(
+        batch.state.status is F
+        for block in plan.blocks
+        for sequence in block.sequences
+        for batch in sequence.undo_batches
+    )
+
+
+# --- deferred work, and how a plan ends -------------------------------------------
+
+
 def deferred_failed(deferred: DeferredActions) -> bool:
     """Whether a failed batch makes the deferred actions fail (DA-6)."""
     return any(
-        batch.fail_element and batch.state.status is F for batch in deferred.batches
+        batch.fail_element and batch.state.status is F
+        for batch in deferred.batches
+        if batch.when is not WhenDeferred.ON_UNDO
     )
 
 
@@ -290,6 +428,7 @@ def reasons(plan: Plan) -> tuple[FailureReason, ...]:
         (FailureReason.POST_CHECK, _is(plan.post_checks, F)),
         (FailureReason.DEFERRED_CHECK, _is(plan.deferred_checks, F)),
         (FailureReason.BLOCK, any(b.state.status is F for b in plan.blocks)),
+        (FailureReason.UNDO, _undo_failed(plan)),
     )
     return tuple(reason for reason, does in applies if does)
 

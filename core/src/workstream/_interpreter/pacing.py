@@ -7,7 +7,9 @@ every action. It begins with the tree's own count and grows as sequences fail.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator
+from datetime import datetime
 
 from .._plan.plan import Block, Plan, Sequence
 from .._values.state import HaltAfter, Status
@@ -23,13 +25,23 @@ class Pacing:
         self._plan = plan
         self._halting = judgement.halting_groups(block, plan)
         self._halts_actions = block.halt_after is HaltAfter.ACTION
+        self._tolerance = block.tolerance
         self._failed = set[int]()  # the id() of each: it counts once (SD-4)
+        self._row: list[tuple[datetime, bool]] = []  # what ended, in order (BG-1)
+        self._too_many_in_a_row = False
+        self.latest_end: datetime | None = None
         for sequence in block.sequences:
             self.count(sequence)
 
-    def waiting(self) -> list[Sequence]:
-        """The sequences that take the slots, those that are RUNNING first (R-10)."""
-        sequences = self._block.sequences
+    def batches(self) -> Iterator[tuple[list[Sequence], list[Sequence]]]:
+        """Each batch of the block, with all sequences before it (BG-2)."""
+        sequences, at = self._block.sequences, 0
+        for size in self._block.batch_sizes:
+            yield sequences[:at], sequences[at : at + size]
+            at += size
+
+    def waiting(self, sequences: list[Sequence]) -> list[Sequence]:
+        """Of a batch, those that take the slots, those that are RUNNING first (R-10)."""
         waiting = [s for s in sequences if s.state.status is Status.RUNNING]
         if self.may_begin():
             waiting += [s for s in sequences if s.state.status is Status.NOT_STARTED]
@@ -44,8 +56,30 @@ class Pacing:
 
     def count(self, sequence: Sequence) -> None:
         """Count a sequence that failed, as soon as it counts as failed (SD-4)."""
-        if judgement.counts_as_failed(sequence):
+        verdict = judgement.verdict_of(sequence)
+        failed = verdict is not None and not verdict[1]
+        moments = [sequence.state.ended, None if verdict is None else verdict[0]]
+        for moment in moments:
+            if moment is not None and (self.latest_end or moment) <= moment:
+                self.latest_end = moment
+        if verdict is None or id(sequence) in self._failed:
+            return
+        if failed:
             self._failed.add(id(sequence))
+        if self._block.max_consecutive_failures is not None:
+            self._enter(verdict, self._block.max_consecutive_failures)
+
+    def _enter(self, verdict: tuple[datetime, bool], limit: int) -> None:
+        """Put a verdict into the row; only the failures beside it can be too many."""
+        row = self._row
+        first = last = bisect(row, verdict)
+        row.insert(first, verdict)
+        while first > 0 and not row[first - 1][1]:
+            first -= 1
+        while last < len(row) and not row[last][1]:
+            last += 1
+        if last - first >= limit:
+            self._too_many_in_a_row = True
 
     def may_begin(self) -> bool:
         """Whether one more sequence may begin."""
@@ -63,4 +97,4 @@ class Pacing:
         for group in self._halting:
             if group.state.status is Status.FAILED:
                 return True
-        return judgement.exceeds_tolerance(self._block, len(self._failed))
+        return self._too_many_in_a_row or 0 <= self._tolerance < len(self._failed)

@@ -68,7 +68,7 @@ def put_in_order(
         node = item.node
         if isinstance(node, (Checks, Sequence, DeferBatch)):
             cut = plan.stopping and not _is_deferred(node, item.ancestors[-1])
-            changed += settle(node, on_interrupt, now, stopping=cut)
+            changed += settle(node, item.ancestors[-1], on_interrupt, now, stopping=cut)
     return changed
 
 
@@ -81,6 +81,7 @@ def _is_deferred(container: Checks | Sequence | DeferBatch, owner: Node) -> bool
 
 def settle(
     container: Checks | Sequence | DeferBatch,
+    owner: Node,
     on_interrupt: Meaning,
     now: datetime,
     *,
@@ -90,6 +91,7 @@ def settle(
 
     Args:
         container: One that is R and of which nothing runs; any other is left alone.
+        owner: What holds it.
         on_interrupt: Says what an interrupted attempt of an action means (R-7).
         now: The time.
         stopping: Whether a stop keeps its actions from being run again (R-17).
@@ -108,13 +110,20 @@ def settle(
     decided = outcome is not S
     if isinstance(container, Checks):
         decided = decided or stopping
+        if isinstance(owner, Plan | Block) and container is owner.cont_checks:
+            status, missed = judgement.after_look(container, owner, outcome)
+            if outcome is F and status is C:
+                # The run was broken off and means nothing yet: it is made again (BG-4).
+                outcome, decided = C, stopping
+            elif decided:
+                container.missed = missed
         if outcome is F and not stopping:
             _reset_undecided(container)
     elif isinstance(container, Sequence) and container.deferred_actions is not None:
         decided = False  # what it still has to do is the interpreter's (SD-3)
     if decided:
         container.state.status = outcome
-        container.state.ended = _end_of(container, now)
+        container.state.ended = _end_of(container, owner, now)
         changed.append(container)  # after what it follows from (STO-10)
     return changed
 
@@ -155,10 +164,12 @@ def _reset_undecided(group: Checks) -> None:
             action.attempts = []
 
 
-def _end_of(container: Checks | Sequence | DeferBatch, now: datetime) -> datetime:
+def _end_of(
+    container: Checks | Sequence | DeferBatch, owner: Node, now: datetime
+) -> datetime:
     """When it ended: when its last action did; a sequence now, by SD-3."""
-    if isinstance(container, Sequence):
-        return now
+    if isinstance(container, Sequence) and isinstance(owner, Block):
+        return max(now, judgement.latest_end(owner) or now)
     ends = [a.state.ended for a in container.actions if a.state.ended is not None]
     return max(ends, default=now)
 

@@ -27,7 +27,7 @@ from uuid import UUID
 
 from .._values.display import shorten
 from .._values.errors import BuilderError
-from .._values.state import HaltAfter, WhenDeferred
+from .._values.state import HaltAfter, Undo, WhenDeferred
 from .paths import display_path, path_of
 from .plan import (
     Action,
@@ -40,6 +40,7 @@ from .plan import (
     DeferredActions,
     Node,
     NodeT,
+    Percent,
     Plan,
     Sequence,
 )
@@ -186,9 +187,13 @@ class PlanBuilder:
         key: str | None = None,
         entrance_delay: float = 0.0,
         exit_delay: float = 0.0,
-        concurrency: int = 1,
-        tolerated_failures: int = 0,
+        concurrency: int | None = 1,
+        tolerated_failures: int | Percent = 0,
         halt_after: HaltAfter = HaltAfter.ACTION,
+        undo: Undo = Undo.PLAN_FAILURE,
+        max_consecutive_failures: int | None = None,
+        batches: tuple[int | Percent, ...] = (),
+        batch_delay: float = 0.0,
     ) -> PlanBuilder: ...
     @_step
     def add_block(

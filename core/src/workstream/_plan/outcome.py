@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+import attrs
+
 from .._values.state import Status
 
 
@@ -28,3 +30,29 @@ def outcome_of(status: Status, *, with_failures: bool) -> Outcome:
     if status is Status.COMPLETED and with_failures:
         return Outcome.COMPLETED_WITH_FAILURES
     return Outcome[status.name]
+
+
+MOST_NAMES = 20
+"""So many sequences that were not taken back are named."""
+
+
+@attrs.frozen
+class TakenBack:
+    """What came of an undo (UN-3).
+
+    Attributes:
+        done: How many sequences were taken back.
+        of: How many were to be.
+        names: The others: the first 20, in list order.
+    """
+
+    done: int
+    of: int
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The words of UN-3: ``taken back on 27 of 30; NOT on web-2, web-9, web-11``."""
+        more = self.of - self.done - len(self.names)
+        names = ", ".join(self.names) + (f" and {more:,} more" if more > 0 else "")
+        text = f"taken back on {self.done:,} of {self.of:,}"
+        return f"{text}; NOT on {names}" if names else text

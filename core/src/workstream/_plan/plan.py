@@ -28,15 +28,18 @@ from .._values.state import (
     FailureReason,
     HaltAfter,
     ObjectType,
+    OnFailure,
     OnInterrupt,
     PluginError,
     State,
     Status,
+    Undo,
     WhenDeferred,
 )
-from .outcome import Outcome, outcome_of
+from .outcome import MOST_NAMES, Outcome, TakenBack, outcome_of
 
 NodeT = TypeVar("NodeT", bound="Node")
+
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds that one attempt may take (V-16)."""
@@ -44,7 +47,12 @@ DEFAULT_DELAY = 30.0
 """Seconds between two runs of a continuous check (V-22)."""
 
 CheckKind: TypeAlias = Literal[
-    "bypass_checks", "pre_checks", "cont_checks", "post_checks", "deferred_checks"
+    "bypass_checks",
+    "pre_checks",
+    "cont_checks",
+    "batch_checks",
+    "post_checks",
+    "deferred_checks",
 ]
 """A check group is called by the field that holds it (OM-15)."""
 
@@ -53,6 +61,29 @@ CHECK_KINDS: tuple[CheckKind, ...] = get_args(CheckKind)
 
 AT_SUBMIT = {"workstream.written": "at submit"}
 """Metadata of a field that the engine writes once, at submit, beside the definition."""
+
+
+@attrs.frozen
+class Percent:
+    """So many of a hundred sequences of a block (BG-1, BG-2); in JSON ``"10%"``.
+
+    Attributes:
+        value: A whole number from 1 to 100.
+    """
+
+    value: int
+
+    def __str__(self) -> str:
+        """As in JSON."""
+        return f"{self.value}%"
+
+    def down(self, total: int) -> int:
+        """So many of the total, rounded down: what may fail."""
+        return total * self.value // 100
+
+    def up(self, total: int) -> int:
+        """So many of the total, rounded up, and at least one: what is launched."""
+        return max(-(-total * self.value // 100), 1)
 
 
 @attrs.define(kw_only=True)
@@ -149,11 +180,18 @@ class Checks(Node):
         actions: All run at once; one that fails makes the group fail (C-2).
         delay: Seconds between two runs; used by continuous checks alone (C-3).
         key: A name of the user's own, unique within the plan.
+        failures_before_halt: How many runs of a continuous check must fail, one after
+            the other, before that means anything (BG-4).
+        on_failure: What it means then, for a continuous check (BG-4).
+        missed: How many runs of a continuous check have failed since one passed.
     """
 
     actions: list[CheckAction]
     delay: float = DEFAULT_DELAY
     key: str | None = None
+    failures_before_halt: int = 1
+    on_failure: OnFailure = OnFailure.HALT
+    missed: int = attrs.field(init=False, default=0)
 
 
 @attrs.define(kw_only=True)
@@ -190,7 +228,8 @@ class Sequence(Node):
 
     Attributes:
         deferred_actions: What is done when its actions have ended, by what they came
-            to: it cleans up after one host that failed (SD-1).
+            to: it cleans up after one host that failed (SD-1). Its ON_UNDO batches
+            take the sequence back when more than that has failed (UN-1).
     """
 
     name: str
@@ -199,6 +238,25 @@ class Sequence(Node):
     actions: list[Action]
     deferred_actions: DeferredActions | None = None
 
+    @property
+    def actions_begun(self) -> bool:
+        """Whether any of its own actions has begun: else nothing follows them (SD-2)."""
+        return any(a.state.status is not Status.NOT_STARTED for a in self.actions)
+
+    @property
+    def undo_batches(self) -> list[DeferBatch]:
+        """The batches that take it back (UN-1)."""
+        if self.deferred_actions is None:
+            return []
+        batches = self.deferred_actions.batches
+        return [batch for batch in batches if batch.when is WhenDeferred.ON_UNDO]
+
+    @property
+    def undo_begun(self) -> bool:
+        """Whether it is being taken back, or was (UN-1)."""
+        batches = self.undo_batches
+        return any(batch.state.status is not Status.NOT_STARTED for batch in batches)
+
 
 @attrs.define(kw_only=True)
 class Block(Node):
@@ -206,9 +264,16 @@ class Block(Node):
 
     Attributes:
         sequences: Launched in list order.
-        concurrency: How many run at once (Q-1).
-        tolerated_failures: How many may fail before the block does; -1: any (Q-3).
+        concurrency: How many run at once (Q-1); None: all of a batch.
+        tolerated_failures: How many may fail before the block does, or what part of
+            them all; -1: any (Q-3, BG-1).
+        max_consecutive_failures: How many may not fail in a row; None: any (BG-1).
+        batches: How many are launched before the engine waits for all of them and looks
+            at ``batch_checks``; the last size is repeated; empty: no waiting (BG-2).
+        batch_delay: Seconds between a batch and the checks before the next (BG-2).
+        batch_checks: What must pass before each batch but the first (BG-2).
         halt_after: What is still finished once the block has failed (Q-4).
+        undo: When its sequences are taken back, as far as they say how (UN-1).
         entrance_delay: Seconds to wait before the block begins (B-2).
         exit_delay: Seconds to wait after it completed (B-12).
     """
@@ -222,11 +287,43 @@ class Block(Node):
     pre_checks: Checks | None = None
     cont_checks: Checks | None = None
     sequences: list[Sequence]
+    batch_checks: Checks | None = None
     post_checks: Checks | None = None
     deferred_checks: Checks | None = None
-    concurrency: int = 1
-    tolerated_failures: int = 0
+    concurrency: int | None = 1
+    tolerated_failures: int | Percent = 0
     halt_after: HaltAfter = HaltAfter.ACTION
+    undo: Undo = Undo.PLAN_FAILURE
+    max_consecutive_failures: int | None = None
+    batches: tuple[int | Percent, ...] = ()
+    batch_delay: float = 0.0
+
+    @property
+    def tolerance(self) -> int:
+        """How many of its sequences may fail, as a number; -1: any (BG-1)."""
+        tolerated = self.tolerated_failures
+        if isinstance(tolerated, Percent):
+            return tolerated.down(len(self.sequences))
+        return tolerated
+
+    @property
+    def batch_sizes(self) -> list[int]:
+        """How many sequences each of its batches has (BG-2)."""
+        left = total = len(self.sequences)
+        sizes = [
+            size.up(total) if isinstance(size, Percent) else size
+            for size in self.batches
+        ]
+        found: list[int] = []
+        while left > 0:
+            size = sizes[min(len(found), len(sizes) - 1)] if sizes else total
+            found.append(min(size, left))
+            left -= size
+        return found
+
+    def slots(self, waiting: int) -> int:
+        """How many of the sequences that wait run at once (Q-1, BG-2)."""
+        return waiting if self.concurrency is None else min(self.concurrency, waiting)
 
 
 @attrs.frozen(kw_only=True)
@@ -304,6 +401,32 @@ class Plan(Node):
             node.state.status is Status.FAILED for node in self._tolerant()
         )
         return outcome_of(self.state.status, with_failures=with_failures)
+
+    @property
+    def taken_back(self) -> TakenBack | None:
+        """What came of the undo of a plan that has ended; None: nothing was undone."""
+        if not self.state.status.is_terminal:
+            return None
+        undone = [
+            (block, sequence)
+            for block in self.blocks
+            if any(sequence.undo_begun for sequence in block.sequences)
+            for sequence in block.sequences
+            if sequence.undo_batches and sequence.actions_begun
+        ]
+        if not undone:
+            return None
+        left = [
+            (block, sequence)
+            for block, sequence in undone
+            if any(
+                b.state.status is not Status.COMPLETED for b in sequence.undo_batches
+            )
+        ]
+        several = len({id(block) for block, _ in undone}) > 1
+        names = [f"{b.name} / {s.name}" if several else s.name for b, s in left]
+        done = len(undone) - len(left)
+        return TakenBack(done, len(undone), tuple(names[:MOST_NAMES]))
 
     def _tolerant(self) -> Iterator[Sequence | DeferBatch]:
         """The objects whose failure a completed plan may hold."""

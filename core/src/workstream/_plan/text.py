@@ -29,7 +29,7 @@ from .._values.durations import duration_text
 from .._values.state import Attempt, State, Status
 from .clone import clone
 from .paths import SEPARATOR, paths
-from .plan import BaseAction, Node, Plan
+from .plan import BaseAction, Checks, Node, Percent, Plan
 
 _INDENT = "  "
 
@@ -94,6 +94,8 @@ def _compact(value: object) -> str:
         return f"{value.made.__name__}({', '.join(named)})"
     if isinstance(value, enum.Enum):
         return value.name
+    if isinstance(value, Percent):
+        return str(value)
     if isinstance(value, datetime):
         return _time_text(value)
     if isinstance(value, UUID):
@@ -148,6 +150,8 @@ class _Writer:
             *([_status_text(node)] if self.states else []),
             *self._times(node.state),
         ]
+        if isinstance(node, Checks) and node.missed:
+            state.append(f"missed {node.missed:,}")
         after = f": {', '.join(state)}" if state else ""
         settings = [f"id={node.id}"] if self.ids and node.id is not None else []
         settings += _settings(node)

@@ -302,7 +302,7 @@ def _places(plan: Plan) -> Iterator[tuple[int, tuple[int, Container]]]:
         elif isinstance(node, Checks | Sequence | DeferBatch):
             owner = item.ancestors[-1]
             alongside = isinstance(node, Sequence) and owner is block
-            if not (alongside and isinstance(owner, Block) and owner.concurrency > 1):
+            if not (alongside and isinstance(owner, Block) and owner.concurrency != 1):
                 stage += 1
             block = owner if isinstance(node, Sequence) else None
             for action in node.actions:

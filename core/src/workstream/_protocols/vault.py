@@ -53,7 +53,7 @@ from uuid import UUID
 
 import attrs
 
-from .._plan.outcome import Outcome, outcome_of
+from .._plan.outcome import Outcome, TakenBack, outcome_of
 from .._values.errors import (
     ConflictError,
     LockTakenError,
@@ -88,6 +88,7 @@ class PlanRow:
         runtime_update: When the running plan last gave a sign of life (E-11).
         with_failures: Whether, though it completed, a sequence or a batch failed.
         locks: The names that it holds while it is RUNNING (LK-1).
+        taken_back: What came of the undo (UN-3); None: nothing was undone.
     """
 
     id: UUID
@@ -103,6 +104,7 @@ class PlanRow:
     runtime_update: datetime | None = None
     with_failures: bool = False
     locks: tuple[str, ...] = ()
+    taken_back: TakenBack | None = None
 
     @property
     def outcome(self) -> Outcome:

@@ -20,6 +20,7 @@ from .._values.state import ObjectType, PluginError, links_of
 
 # A list of plans needs none of what events and whole plans are made of.
 if TYPE_CHECKING:
+    from .._plan.outcome import TakenBack
     from .._plan.plan import Origin
     from .._store.events import StateChange, WatchEvent
     from .failures import Failure
@@ -39,12 +40,18 @@ def entry_data(entry: PlanEntry) -> dict[str, Any]:
         "outcome": row.outcome.value,
         "reasons": [reason.name for reason in row.reasons],
         "stopping": row.stopping,
+        "taken_back": taken_back_data(row.taken_back),
         "owner": entry.owner,
         "crashed": entry.crashed,
         "submitted": _time(row.submitted),
         "started": _time(row.started),
         "ended": _time(row.ended),
     }
+
+
+def taken_back_data(taken: TakenBack | None) -> dict[str, Any] | None:
+    """What came of an undo (UN-3)."""
+    return None if taken is None else attrs.asdict(taken)
 
 
 def overview_data(shown: Overview) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from itertools import pairwise
 import attrs
 
 from .._plan.paths import display_path, paths
-from .._plan.plan import BaseAction, Block, DeferBatch, Node, Plan
+from .._plan.plan import BaseAction, Block, Checks, DeferBatch, Node, Plan
 from .._plan.plan import Sequence as PlanSequence
 from .._plan.walk import Item
 from .._values.display import shorten
-from .._values.state import FailureReason, PluginError, Status
+from .._values.state import FailureReason, PluginError, Status, WhenDeferred
 from .words import chain
 
 
@@ -127,17 +127,28 @@ def _is_tolerated(plan: Plan, item: Item, tolerant: Set[int]) -> bool:
         return False
     bears = False
     for owner, node in pairwise((*item.ancestors, item.node)):
+        if isinstance(owner, Checks) and not _is_failed(owner):
+            return (
+                True  # one failed run of a continuous check that may miss some (BG-4)
+            )
         if isinstance(node, DeferBatch):
             # One that may fail its sequence is borne as the sequence is (SD-2).
-            return bears or not node.fail_element
+            may_fail = node.fail_element or node.when is WhenDeferred.ON_UNDO
+            return not may_fail or (bears and node.fail_element)
         if isinstance(node, PlanSequence) and isinstance(owner, Block):
             bears = id(owner) in tolerant
     return bears
 
 
 def _tolerates(block: Block) -> bool:
-    failed = sum(sequence.state.status is Status.FAILED for sequence in block.sequences)
-    return block.tolerated_failures < 0 or failed <= block.tolerated_failures
+    if block.max_consecutive_failures is not None and _is_failed(block):
+        return False  # it may be those in a row that were too many (BG-1)
+    failed = sum(map(_is_failed, block.sequences))
+    return block.tolerance < 0 or failed <= block.tolerance
+
+
+def _is_failed(node: Node) -> bool:
+    return node.state.status is Status.FAILED
 
 
 def _aged_out(plan: Plan, node: Node) -> bool:

@@ -10,7 +10,7 @@ from .._plan.plan import Block, DeferBatch
 from .._store.events import StateChange
 from .._values.display import one_line
 from .._values.durations import took
-from .._values.state import ObjectType, Status
+from .._values.state import ObjectType, Status, WhenDeferred
 from .outcomes import status_words
 from .progress import Place, Progress, Section
 from .words import counts_words, parts_word
@@ -133,15 +133,22 @@ def _size(section: Section) -> str:
     node = section.node
     size = f"{section.total:,} {parts_word(node, section.total)}"
     if isinstance(node, Block):
-        size += f", {max(node.concurrency, 1):,} at a time"
+        sizes = node.batch_sizes
+        if node.concurrency is not None:
+            size += f", {max(node.concurrency, 1):,} at a time"
+        if len(sizes) > 1:
+            size += f", in {len(sizes):,} batches"
     return size
 
 
 def _bearing(place: Place, section: Section) -> str:
     if isinstance(place.node, DeferBatch):
-        return "" if place.node.fail_element else ", tolerated"
+        bears = (
+            not place.node.fail_element and place.node.when is not WhenDeferred.ON_UNDO
+        )
+        return ", tolerated" if bears else ""
     node = section.node
-    limit = node.tolerated_failures if isinstance(node, Block) else 0
+    limit = node.tolerance if isinstance(node, Block) else 0
     if limit < 0:
         return ", tolerated"
     return f", {section.failed:,} failed where {limit:,} may"

@@ -26,7 +26,14 @@ from .._plan.plan import (
 )
 from .._plan.walk import POSITION_MASK, Item, groups
 from .._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
-from .._values.state import Attempt, FailureReason, ObjectType, PluginError, Status
+from .._values.state import (
+    Attempt,
+    FailureReason,
+    ObjectType,
+    PluginError,
+    Status,
+    WhenDeferred,
+)
 
 
 @attrs.define
@@ -64,7 +71,7 @@ class Section:
     @property
     def tolerates(self) -> bool:
         """Whether the failures so far are fewer than would make it fail (Q-3)."""
-        limit = self.node.tolerated_failures if isinstance(self.node, Block) else 0
+        limit = self.node.tolerance if isinstance(self.node, Block) else 0
         return limit < 0 or self.failed <= limit
 
 
@@ -302,5 +309,5 @@ def _tolerates(place: Place) -> bool:
     if section is None or place.checks is not None:
         return False
     if place.batch is not None and not place.batch.fail_element:
-        return True
+        return place.batch.when is not WhenDeferred.ON_UNDO
     return place.in_block and section.tolerates

@@ -39,6 +39,7 @@ _STAGES = {
     "cont_checks": 1,
     "blocks": 2,
     "sequences": 2,
+    "batch_checks": 2,
     "actions": 2,
     "post_checks": 3,
     "deferred_actions": 4,
@@ -46,8 +47,8 @@ _STAGES = {
 }
 """In which order what an object holds is run; what has the same number, side by side."""
 
-_NEVER = ("bypass_checks", "cont_checks")
-"""Groups whose responses nobody may use: one need not pass, the other is run again."""
+_NEVER = ("bypass_checks", "cont_checks", "batch_checks")
+"""Groups whose responses nobody may use: one need not pass, the others are run again."""
 
 
 class Sources:

@@ -31,6 +31,7 @@ from .._plan.plan import (
     DeferBatch,
     Node,
     Origin,
+    Percent,
     Plan,
     Sequence,
 )
@@ -40,8 +41,16 @@ from .._plan.walk import Item, walk
 from .._protocols.plugin import AnyPlugin, can_reconcile
 from .._values.display import shorten
 from .._values.errors import Fault, ValidationError
-from .._values.state import HaltAfter, OnInterrupt, State, WhenDeferred
+from .._values.state import (
+    HaltAfter,
+    OnFailure,
+    OnInterrupt,
+    State,
+    Undo,
+    WhenDeferred,
+)
 from .._values.values import (
+    kind_of,
     number_problem,
     text_problem,
     type_problem,
@@ -88,7 +97,7 @@ def _when_problem(value: Any) -> str | None:
         return type_problem(value, WhenDeferred)
     return (
         "must say on which outcome the batch runs: WhenDeferred.ON_SUCCESS, "
-        "ON_FAILURE or ALWAYS"
+        "ON_FAILURE or ALWAYS, in a sequence also ON_UNDO"
     )
 
 
@@ -104,6 +113,30 @@ def _locks_problem(value: Any) -> str | None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         return f"holds the lock {shorten(repr(twice))} twice: name each once"
+    return None
+
+
+def _size_problem(value: Any, *, least: int) -> str | None:
+    """What is wrong with a number of sequences, or a part of them (BG-1, BG-2)."""
+    if not isinstance(value, Percent):
+        return whole_number_problem(value, least=least)
+    percent: Any = value.value
+    if whole_number_problem(percent, least=1) is None and percent <= 100:
+        return None
+    return (
+        f"must be Percent(1) to Percent(100), not Percent({shorten(repr(percent), 40)})"
+    )
+
+
+def _batches_problem(value: Any) -> str | None:
+    """What is wrong with the sizes of batches: with a size of 0 they would never end."""
+    if not isinstance(value, tuple):
+        return f"must be a tuple of sizes, as in (1, Percent(10)), not {kind_of(value)}"
+    sizes: tuple[Any, ...] = value
+    for place, size in enumerate(sizes, 1):
+        problem = _size_problem(size, least=1)
+        if problem is not None:
+            return f"size {place} of {len(sizes)} {problem}"
     return None
 
 
@@ -123,9 +156,18 @@ RULES: dict[str, tuple[str, _Look]] = {
     "locks": ("LK-1", _locks_problem),
     "entrance_delay": ("V-21", _SECONDS),
     "exit_delay": ("V-21", _SECONDS),
-    "concurrency": ("V-21", partial(whole_number_problem, least=0)),
-    "tolerated_failures": ("V-21", partial(whole_number_problem, least=-1)),
+    "concurrency": ("V-21", _unless_none(partial(whole_number_problem, least=0))),
+    "tolerated_failures": ("V-21", partial(_size_problem, least=-1)),
+    "max_consecutive_failures": (
+        "BG-1",
+        _unless_none(partial(whole_number_problem, least=1)),
+    ),
+    "batches": ("BG-2", _batches_problem),
+    "batch_delay": ("BG-2", _SECONDS),
+    "failures_before_halt": ("BG-4", partial(whole_number_problem, least=1)),
+    "on_failure": ("BG-4", _is_a(OnFailure)),
     "halt_after": ("OM-6", _is_a(HaltAfter)),
+    "undo": ("UN-1", _is_a(Undo)),
     "delay": ("V-22", _SECONDS),
     "when": ("V-12", _when_problem),
     "fail_element": ("OM-8", _is_a(bool)),
@@ -276,7 +318,7 @@ def _normalise(node: Node) -> None:
         if value.__class__ is int:
             setattr(node, name, float(value))
     if isinstance(node, Block):
-        node.concurrency = node.concurrency or 1
+        node.concurrency = 1 if node.concurrency == 0 else node.concurrency
     elif isinstance(node, Checks):
         node.delay = node.delay or DEFAULT_DELAY
 
@@ -297,6 +339,8 @@ class _Checker:
         self._retries = False
         self._plan: object = None
         self._sources: Sources | None = None
+        self._deferred: object = None
+        """The plan's own deferred actions."""
 
     def run(self, plan: object) -> None:
         """Look at every object of the plan."""
@@ -332,8 +376,54 @@ class _Checker:
                     self._note(rule.field, rule.rule, problem)
                 elif rule.field == "key" and value is not None:
                     self._key(value)
-        if isinstance(node, BaseAction):
+        if isinstance(node, Plan):
+            self._deferred = node.deferred_actions
+        elif isinstance(node, DeferBatch) and node.when is WhenDeferred.ON_UNDO:
+            self._undo(node, parent)
+        elif isinstance(node, BaseAction):
             self._action(node, parent)
+        elif isinstance(node, Block) and node.batches == ():
+            self._without_batches(node)
+        elif isinstance(node, Checks):
+            self._checks(node, parent)
+
+    def _without_batches(self, block: Block) -> None:
+        """Note what has a meaning only in a block that has batches (BG-2)."""
+        settings = (
+            ("concurrency", block.concurrency is None, "be None"),
+            ("batch_delay", block.batch_delay != 0, "be set"),
+            ("batch_checks", block.batch_checks is not None, "be set"),
+        )
+        for field, is_set, what in settings:
+            if is_set:
+                problem = f"may {what} only with batches: give their sizes in batches"
+                self._note(field, "BG-2", problem)
+
+    def _checks(self, group: Checks, parent: Node | None) -> None:
+        """Note what has a meaning only for continuous checks (BG-4)."""
+        if isinstance(parent, Plan | Block) and group is parent.cont_checks:
+            return
+        fields = attrs.fields_dict(Checks)
+        for name in ("failures_before_halt", "on_failure"):
+            if getattr(group, name) != fields[name].default:
+                problem = "may be set for cont_checks only: no other group runs again"
+                self._note(name, "BG-4", problem)
+
+    def _undo(self, batch: DeferBatch, parent: Node | None) -> None:
+        """Note an undo that has no place, or asks for what it does anyway."""
+        if parent is self._deferred:
+            problem = (
+                "must not be ON_UNDO in the plan's deferred actions: what it would take "
+                "back is a sequence, so put the batch into the sequence's own "
+                "deferred_actions"
+            )
+            self._note("when", "V-12", problem)
+        if batch.fail_element is True:
+            problem = (
+                "must not be set with ON_UNDO: an undo that fails always shows in the "
+                "plan's reasons, and changes nothing else"
+            )
+            self._note("fail_element", "UN-3", problem)
 
     def _may_be_empty(self, rule: str, value: object) -> bool:
         """Whether it is a plan without blocks, or a block without sequences, that may be.

@@ -46,18 +46,32 @@ class FailureReason(enum.Enum):
     CONT_CHECK = 400
     DEFERRED_CHECK = 450
     DEFERRED_ACTION = 475
+    UNDO = 490
     STOPPED = 500
     EXCEED_RECOVERY = 600
 
 
 class WhenDeferred(enum.Enum):
-    """On which outcome of the plan a deferred batch runs (OM-1, DA-2)."""
+    """On which outcome of the plan or sequence a deferred batch runs (OM-1, DA-2)."""
 
     UNKNOWN = 0
     """Never valid: what a batch has whose author forgot to say (V-12)."""
     ON_SUCCESS = 1
     ON_FAILURE = 2
     ALWAYS = 3
+    ON_UNDO = 4
+    """Takes a sequence back; for sequences alone (UN-1)."""
+
+
+class Undo(enum.Enum):
+    """When the ON_UNDO batches of a block's sequences run (UN-1). Stored by name."""
+
+    NEVER = "never"
+    """What was done stays."""
+    BLOCK_FAILURE = "block_failure"
+    """When the block has failed, before its deferred checks."""
+    PLAN_FAILURE = "plan_failure"
+    """When the plan has failed, in whichever block: the default."""
 
 
 class ObjectType(enum.Enum):
@@ -80,6 +94,15 @@ class HaltAfter(enum.Enum):
     """The action in flight: stop touching a sick fleet at once."""
     SEQUENCE = "sequence"
     """The whole sequence: leave no machine half-done."""
+
+
+class OnFailure(enum.Enum):
+    """What a failed run of a continuous check means (BG-4). Stored by name."""
+
+    HALT = "halt"
+    """The group fails: nothing more begins (K-2)."""
+    WARN = "warn"
+    """It is recorded, and shows; the work goes on."""
 
 
 class OnInterrupt(enum.Enum):

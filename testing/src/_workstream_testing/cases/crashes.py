@@ -286,4 +286,7 @@ def _may_run_again(node: Node, ancestors: tuple[Node, ...]) -> bool:
         ancestors[ancestors.index(group) - 1] if group in ancestors else ancestors[-1]
     )
     assert isinstance(owner, (Plan, Block))
-    return group is owner.cont_checks or not group.state.status.is_terminal
+    status = group.state.status
+    if isinstance(owner, Block) and group is owner.batch_checks:
+        return status is not Status.FAILED  # before each batch anew (BG-2)
+    return group is owner.cont_checks or not status.is_terminal

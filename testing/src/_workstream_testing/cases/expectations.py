@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 from workstream._plan.plan import BaseAction, Checks, DeferBatch, Plan, Sequence
 from workstream._plan.walk import walk
-from workstream._values.state import Attempt, FailureReason, Status
+from workstream._values.state import Attempt, FailureReason, OnFailure, Status
 
 from .case_runs import CaseRun
 
@@ -282,11 +282,18 @@ def _container_problems(
         expected = Status.COMPLETED
     else:
         expected = Status.STOPPED
+    if isinstance(container, Checks) and _bears(container):
+        expected = status if expected is Status.FAILED else expected
     begun = status is not Status.NOT_STARTED
     if begun and status is not expected:
         yield f"{label} is {status.name}, its actions make it {expected.name}"
     if not begun and any(one is not Status.NOT_STARTED for one in found):
         yield f"{label} is NOT_STARTED, its actions are not"
+
+
+def _bears(group: Checks) -> bool:
+    """Whether a failed run of the group may leave it COMPLETED (BG-4)."""
+    return group.failures_before_halt > 1 or group.on_failure is not OnFailure.HALT
 
 
 def _overlaps(run: CaseRun) -> Iterator[str]:

@@ -12,7 +12,7 @@ separate; ``?`` optional, ``*`` any number)::
     plan     = ("plan" state? opts? ":")? item* block*
     block    = "B"number state? opts? (":" item*)?
     item     = group | "da" state? opts? "[" batch* "]" | sequence
-    group    = ("byp" | "pre" | "cont" | "post" | "def") state? opts? actions?
+    group    = word state? opts? actions?    byp, pre, cont, post, def; gate in blocks
     sequence = name state? opts? actions? then?  a batch is written the same way
     then     = "then" state? opts? "[" batch* "]"    its deferred work
     actions  = "[" action (";" action)* "]" | script
@@ -28,7 +28,10 @@ called as its container; groups of a block carry its name (``B1.post``), and so 
 sequence and the action of a bare block (``B1.s``, ``B1.a``), and a sequence's deferred
 work (``s1.then``).
 
-Options. Plan: ``stop``. Block: ``conc tol in out halt``. Continuous checks: ``d``. Action:
+Options. Plan: ``stop``. Block: ``conc tol in out halt``,
+``undo`` (``plan``, ``block`` or ``never``), ``consec batches=1:2:50% gap``; ``conc=none``,
+``tol=10%``. Continuous checks: ``d``, ``fails``, ``on_fail``
+(``halt`` or ``warn``). Action:
 ``retries timeout deadline on_interrupt reconcile``. Batch: ``always``, ``on_success``,
 ``on_failure`` or ``on_undo``; ``fe``. States and the option ``ended`` are for plans that are stored as a
 crash left them (``stored``): an object that has begun did so 10 s ago, one that has ended
@@ -54,11 +57,19 @@ from workstream._plan.plan import (
     DeferBatch,
     DeferredActions,
     Node,
+    Percent,
     Plan,
     Sequence,
 )
 from workstream._plan.walk import walk
-from workstream._values.state import HaltAfter, OnInterrupt, Status, WhenDeferred
+from workstream._values.state import (
+    HaltAfter,
+    OnFailure,
+    OnInterrupt,
+    Status,
+    Undo,
+    WhenDeferred,
+)
 
 from .fixtures import ACT, CHECK, ScriptedRequest
 from .scripts import is_entry, parse_script
@@ -74,12 +85,19 @@ GROUPS: Mapping[str, CheckKind] = {
     "byp": "bypass_checks",
     "pre": "pre_checks",
     "cont": "cont_checks",
+    "gate": "batch_checks",
     "post": "post_checks",
     "def": "deferred_checks",
 }
 STATUSES = {status.name[0]: status for status in Status}
 ATTEMPTS = ("open", "ok", "err", "perm", "int")
 BLOCK = re.compile(r"B\d+")
+BLOCK_OPTIONS = {
+    *("conc", "tol", "in", "out", "halt", "undo"),
+    *("consec", "batches", "gap", "ended"),
+}
+_ONE: int | None = 1
+_NOTHING: int | Percent = 0
 _ONCE: int | None = 0
 WHEN = {when.name.lower(): when for when in WhenDeferred if when.value}
 
@@ -180,15 +198,21 @@ class _Parser:
 
     def _block(self) -> Block:
         name = self._tokens.take()
-        head = self._head(name, {"conc", "tol", "in", "out", "halt", "ended"})
+        head = self._head(name, BLOCK_OPTIONS)
         options = head.options
         block = Block(
             name=name,
-            concurrency=self._read(options, "conc", int, 1),
-            tolerated_failures=self._read(options, "tol", int, 0),
+            concurrency=self._read(options, "conc", _whole_or_none, _ONE),
+            tolerated_failures=self._read(options, "tol", _size, _NOTHING),
+            max_consecutive_failures=self._read(
+                options, "consec", _whole_or_none, None
+            ),
+            batches=self._read(options, "batches", _sizes, ()),
+            batch_delay=self._read(options, "gap", float, 0.0),
             entrance_delay=self._read(options, "in", float, 0.0),
             exit_delay=self._read(options, "out", float, 0.0),
             halt_after=self._read(options, "halt", _halt_after, HaltAfter.ACTION),
+            undo=self._read(options, "undo", _undo, Undo.PLAN_FAILURE),
             sequences=[],
         )
         self._note(block, head)
@@ -207,14 +231,20 @@ class _Parser:
 
     def _group(self, prefix: str) -> Checks:
         word = self._tokens.take()
-        head = self._head(f"{prefix}{word}", {"d", "ended"})
-        if "d" in head.options and word != "cont":
+        if word == "gate" and not prefix:
+            self._tokens.fail("only a block has a 'gate'")
+        own = {"d", "fails", "on_fail"}
+        head = self._head(f"{prefix}{word}", {*own, "ended"})
+        if own & head.options.keys() and word != "cont":
             self._tokens.fail("only continuous checks have a delay 'd'")
         before = self._enter(head.mark)
         actions = self._actions(head.name, CheckAction)
         self._inherited = before
         group = Checks(
-            actions=actions, delay=self._read(head.options, "d", float, 30.0)
+            actions=actions,
+            delay=self._read(head.options, "d", float, 30.0),
+            failures_before_halt=self._read(head.options, "fails", int, 1),
+            on_failure=self._read(head.options, "on_fail", _on_failure, OnFailure.HALT),
         )
         self._note(group, head)
         return group
@@ -380,6 +410,8 @@ class _Parser:
             value = ""
             if self._tokens.accept("="):
                 value = self._tokens.word("a value")
+                while self._tokens.accept(":"):
+                    value += ":" + self._tokens.word("a value")
             options[name] = value
         return options
 
@@ -415,6 +447,22 @@ class _Parser:
 
 def _halt_after(word: str) -> HaltAfter:
     return HaltAfter.SEQUENCE if word == "seq" else HaltAfter[word.upper()]
+
+
+def _size(word: str) -> int | Percent:
+    return Percent(int(word[:-1])) if word.endswith("%") else int(word)
+
+
+def _sizes(word: str) -> tuple[int | Percent, ...]:
+    return tuple(map(_size, word.split(":")))
+
+
+def _on_failure(word: str) -> OnFailure:
+    return OnFailure[word.upper()]
+
+
+def _undo(word: str) -> Undo:
+    return Undo.NEVER if word == "never" else Undo[f"{word}_failure".upper()]
 
 
 def _on_interrupt(word: str) -> OnInterrupt | None:

@@ -69,7 +69,227 @@ DEFERRED_WORK = (
     ),
 )
 
+UNDO = (
+    Case(
+        "Z-35",
+        "da[r(always)] B1: s1[a] then[u(on_undo)[x ok@1]]"
+        " s2[b] then[v(on_undo)[y ok@1]]"
+        " B2: s3[c err] then[w(on_undo)[z ok@1]]",
+        "F/BLOCK reasons(BLOCK) trace(a b c z y x r) u,v,w=C B1=C B2=F r@3",
+        "UN-1 UN-2",
+    ),
+    Case(
+        "Z-36",
+        "B1(undo=block tol=0): s1[a] then[u(on_undo)[x]] s2 err def[bd] B2",
+        "F/BLOCK trace(a s2 x bd) u,s1=C B1=F B2=N",
+        "UN-1",
+    ),
+    Case(
+        "Z-37",
+        "B1: s1[a ok@3] then[u(on_undo)[x]] s2",
+        "S/STOPPED reasons(STOPPED) s1,s1.then=C u,s2=N trace(a)",
+        "UN-1",
+        stop_at=1,
+    ),
+    Case(
+        "Z-39",
+        "B1: s1[a err@3] then[u(on_undo)[x]]",
+        "S/STOPPED reasons(STOPPED BLOCK) a,s1,B1=F u=N trace(a)",
+        "UN-1",
+        stop_at=1,
+    ),
+    Case(
+        "Z-40",
+        "B1(conc=2): s1[a] then[u(on_undo)[x ok@4]] s2[b err@1] then[v(on_undo)[y err]]",
+        "F/BLOCK reasons(BLOCK UNDO) y,v=F x,u=C x[1,5] s1=C s2=F plan[0,5]",
+        "UN-2 UN-3 SP-8",
+        stop_at=3,
+    ),
+    Case(
+        "Z-107",
+        "B1(undo=never): s1[a] then[u(on_undo)[x]] B2: s2[b] then[v(on_undo)[y]] s3 err",
+        "F/BLOCK trace(a b s3 y) u=N v=C",
+        "UN-1",
+    ),
+    Case(
+        "Z-108",
+        "B1(undo=block): s1[a] then[u(on_undo)[x]] def[bd err] B2",
+        "F/BLOCK trace(a bd) u=N B1=F",
+        "UN-1",
+    ),
+    Case(
+        "Z-109",
+        "B1(tol=-1): s1[a err] then[u(on_undo)[x] v(on_undo)[y(timeout=2) hang]"
+        " w(on_undo)[z]] s2[b] then[t(on_undo)[r]] post[q err]",
+        "F/BLOCK reasons(BLOCK UNDO) trace(a b q r x y z) u,w,t=C v=F z@2",
+        "UN-2 UN-3 DA-4",
+    ),
+    Case(
+        "Z-110",
+        "post[q err] da[g(on_success) r(on_failure)] B1: s1[a] then[u(on_undo)[x]]"
+        " B2: pre[p]",
+        "F/POST_CHECK trace(a p B2.a q x r) u,r=C g=N",
+        "UN-1 UN-2",
+    ),
+    Case(
+        "Z-111",
+        "pre[p err] B1: s1[a] then[u(on_undo)[x]]",
+        "F/PRE_CHECK trace(p) rest=N pre=F plan=F",
+        "UN-2 SD-2",
+    ),
+    Case(
+        "Z-112",
+        "B1(tol=1): s1[a err] then[u(on_undo)[x]] s2",
+        "C/UNKNOWN u=N s1=F s1.then=C",
+        "UN-1",
+    ),
+    Case(
+        "Z-113",
+        "B1(undo=block conc=2): s1[a ok@5] then[u(on_undo)[x ok@4]] s2 err@1"
+        " def[bd] B2",
+        "S/STOPPED reasons(STOPPED BLOCK) x@5 u=C bd@9",
+        "UN-1 UN-2",
+        stop_at=7,
+    ),
+)
+
+BUDGETS = (
+    Case("Z-43", "B1(tol=50%): s1..s2 err; s3", "F/BLOCK s1,s2,B1=F s3=N", "BG-1"),
+    Case(
+        "Z-44",
+        "B1(tol=-1 consec=2): s1 err@1; s2 ok@1; s3..s4 err@1; s5",
+        "F/BLOCK s1,s3,s4,B1=F s2=C s5=N",
+        "BG-1",
+    ),
+    Case(
+        "Z-45",
+        "B1(batches=1:2 conc=none gap=1): gate[g ok@1] s1..s5 ok@2",
+        "C/UNKNOWN s1@0 g@3,7 s2@4 s3@4 s4@8 s5@8 rest=C plan[0,10]",
+        "BG-2",
+    ),
+    Case(
+        "Z-46",
+        "B1(batches=1): gate[g ok,err] s1..s3 post def[bd]",
+        "F/BLOCK trace(s1 g s2 g bd) s3,B1.post=N B1.gate,B1=F",
+        "BG-2",
+    ),
+    Case(
+        "Z-48",
+        "cont(d=1 fails=2)[k ok,err,ok,err,err] B1: s1 ok@9; s2",
+        "F/CONT_CHECK k@0,1,2,3,4 s1=C s2=N cont=F",
+        "BG-4",
+    ),
+    Case(
+        "Z-50",
+        "B1(tol=-1 consec=2 conc=3): s1 err@1; s2 ok@2; s3 err@2",
+        "F/BLOCK s1,s3,B1=F s2=C",
+        "BG-1",
+    ),
+    Case(
+        "Z-115",
+        "B1(batches=2:50% conc=1 tol=1): gate[g ok@1] s1 err; s2 ok@1; s3..s7 ok@1",
+        "C/UNKNOWN s2@0 g@1,6 s3@2 s6@5 s7@7 s1=F",
+        "BG-1 BG-2",
+    ),
+    Case(
+        "Z-116",
+        "B1(batches=1 gap=9): gate[g] s1..s2 ok@1",
+        "S/STOPPED g@never s2=N B1.gate=N B1=S plan[0,3]",
+        "BG-2 SP-5",
+        stop_at=3,
+    ),
+    Case(
+        "Z-117",
+        "B1(batches=1): gate[g ok@5] s1..s2 ok@1",
+        "S/STOPPED g=C s2=N B1.gate=C B1=S plan[0,6]",
+        "BG-2 SP-5",
+        stop_at=3,
+    ),
+    Case(
+        "Z-118",
+        "cont(d=1 on_fail=warn)[k err] B1: s1 ok@2.5",
+        "C/UNKNOWN k@0,1,2 cont=C k=F s1=C",
+        "BG-4",
+    ),
+    Case(
+        "Z-119",
+        "B1: cont(d=1 fails=3)[k err] s1",
+        "F/BLOCK B1.cont=F s1=N k@0",
+        "BG-4 E-4",
+    ),
+    Case(
+        "Z-120",
+        "B1(tol=-1 consec=2 conc=2): s1[a err] then[f(on_failure) ok@9]; s2 ok@1;"
+        " s3[b err@2] then[h(always) ok@1]; s4 err@3; s5",
+        "F/BLOCK s1,s3,s4,B1=F s2=C s5=N",
+        "BG-1 SD-4",
+    ),
+    Case(
+        "Z-121",
+        "B1(batches=1:2 conc=none tol=0): gate[g] s1 then[u(on_undo)[x ok@1]]"
+        " s2 then[v(on_undo)[y ok@1]] s3 err@1",
+        "F/BLOCK x@1 y@1 g@0 u,v=C",
+        "BG-2 UN-2",
+    ),
+    Case(
+        "Z-122",
+        "B1(batches=1): cont(d=1)[k ok,ok,err] gate[g ok@1.5] s1..s2 ok@1",
+        "F/BLOCK s1,B1.gate=C B1.cont,B1=F s2=N",
+        "BG-2 Q-2",
+    ),
+)
+
 SEQUENCE_RECOVERY = (
+    Case(
+        "Z-47",
+        "plan=R: B1=R(batches=1:2 conc=none): gate=C[g] s1=C s2=R[b=R{open}] s3",
+        "C/UNKNOWN trace({b,s3})",
+        "BG-3",
+    ),
+    Case(
+        "Z-47b",
+        "plan=R: B1=R(batches=1:2 conc=none): gate=C[g] s1=C s2..s3",
+        "C/UNKNOWN trace(g {s2,s3})",
+        "BG-3",
+    ),
+    Case(
+        "Z-123",
+        "plan=R: B1=R(batches=1): gate=F[g=F] s1=C s2",
+        "F/BLOCK trace() s2=N B1=F",
+        "BG-3",
+    ),
+    Case(
+        "Z-124",
+        "plan=R: cont=R(d=1 fails=2)[k=F] B1=R: s1=R[a=C; b ok@2.5]",
+        "C/UNKNOWN k@0,1,2 rest=C",
+        "BG-4 R-9",
+    ),
+    Case(
+        "Z-125",
+        "plan=R(stop): cont=R(d=1 fails=2)[k=F] B1=R: s1=R[a=C; b]",
+        "S/STOPPED cont=C b=N s1,B1=S",
+        "BG-4 SP-5",
+    ),
+    Case(
+        "Z-126",
+        "plan=R: B1=R(batches=1): gate=R[g=R{open}] cont=C[k err] s1=C s2",
+        "F/BLOCK trace(k g) B1.gate=C s2=N B1=F",
+        "BG-3 R-8",
+    ),
+    Case(
+        "Z-41",
+        "plan=R: cont=C[k err] B1=F: s1=F[a=F] then=C[u=R(on_undo)[x=R{open}]]",
+        "F/BLOCK reasons(BLOCK) trace(x) cont=C u=C s1,B1=F x{int ok}",
+        "UN-2 R-9",
+    ),
+    Case(
+        "Z-114",
+        "plan=R: da[r(always)] B1=F(conc=2): s1=C[a] then=C[u=N(on_undo)[x]]"
+        " s2=C[b] then=C[v=R(on_undo)[y=R{open}(on_interrupt=reconcile)]]"
+        " s3=F[c=F] then=C[w=F(on_undo)[z=F]] s4",
+        "F/BLOCK reasons(BLOCK UNDO) trace(x r) y{int ok} u,v=C w=F s4=N",
+        "UN-2 R-7 R-16",
+    ),
     Case(
         "Z-33",
         "plan=R: B1=R: s1=R[a=C] then[g(on_success)[y]] s2",
@@ -97,4 +317,4 @@ SEQUENCE_RECOVERY = (
     ),
 )
 
-SEQUENCE_CASES = (*DEFERRED_WORK, *SEQUENCE_RECOVERY)
+SEQUENCE_CASES = (*DEFERRED_WORK, *UNDO, *BUDGETS, *SEQUENCE_RECOVERY)

@@ -10,7 +10,7 @@ import attrs
 __all__ = ["NotationError", "Tokens"]
 
 _TOKEN = re.compile(
-    r"(?P<mark>\.\.|[\[\](){}:;=,])|(?P<word>(?:[\w@+-]|\.(?!\.))+)|(?P<blank>\s+)"
+    r"(?P<mark>\.\.|[\[\](){}:;=,])|(?P<word>(?:[\w@+%-]|\.(?!\.))+)|(?P<blank>\s+)"
 )
 
 

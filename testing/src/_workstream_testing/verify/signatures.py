@@ -80,7 +80,7 @@ class Line:
         """Begin a line."""
         assert isinstance(block, Block), "sequences are in blocks"
         self.members: list[Member] = []
-        self.wave = block.concurrency
+        self.wave = block.slots(len(block.sequences))
         self.bound: Callable[[Budget], int] | None = None
         self._rests: list[int] | None = None
 

@@ -411,6 +411,7 @@ def _changed(block: Block) -> Iterator[tuple[str, Block]]:
         yield f"halt_after={other.name}", attrs.evolve(block, halt_after=other)
     if block.tolerated_failures != 0:
         yield "tolerated_failures=0", attrs.evolve(block, tolerated_failures=0)
-    if block.concurrency > 1 and len(block.sequences) > 1:
-        fewer = max(1, min(block.concurrency, len(block.sequences)) // 2)
+    slots = block.slots(len(block.sequences))
+    if slots > 1:
+        fewer = max(1, slots // 2)
         yield f"concurrency={fewer}", attrs.evolve(block, concurrency=fewer)

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from workstream._plan.plan import Block, Plan
+from workstream._plan.plan import Block, Percent, Plan
 from workstream._plan.walk import position_of
 
 from .faults import Budget, Fault
@@ -137,13 +137,14 @@ def _kept(block: Block, whole: Trials, budget: Budget) -> tuple[int, ...] | None
     if lost is None:
         return None
     waves = _Bound(lost)(budget)
-    size = waves * block.concurrency
+    slots = block.slots(len(block.sequences))
+    size = waves * slots
     number = len(block.sequences)
     if size * WORTH > number:
         return None
     # A multiple of the concurrency is left out, so that the last wave is as full.
-    left_out = (number - size) // block.concurrency * block.concurrency
-    first = (waves + 1) // 2 * block.concurrency
+    left_out = (number - size) // slots * slots
+    first = (waves + 1) // 2 * slots
     return (*range(first), *range(first + left_out, number))
 
 
@@ -151,6 +152,10 @@ def _lost_waves(block: Block, whole: Trials) -> int | None:
     """For how many waves a call can keep its slot; None: nothing may be cut."""
     if block.cont_checks is not None:
         return None
+    if block.batches or block.max_consecutive_failures is not None:
+        return None  # where a sequence stands, or when it ends, makes a difference
+    if isinstance(block.tolerated_failures, Percent):
+        return None  # of fewer sequences, fewer may fail
     classes = {whole.shape.classes[position_of(s)] for s in block.sequences}
     period = _period(block)
     if len(classes) != 1 or not period:

@@ -226,7 +226,7 @@ def _dim(text: str) -> Text:
 def _allowance(section: Section) -> str:
     if not isinstance(section.node, Block):
         return ""
-    limit = section.node.tolerated_failures
+    limit = section.node.tolerance
     return " (any may)" if limit < 0 else f" ({limit:,} may)"
 
 

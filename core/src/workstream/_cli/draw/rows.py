@@ -31,6 +31,9 @@ def style_of(shown: Plan | PlanRow, status: Status, *, crashed: bool = False) ->
     """The colour of an outcome; green is for what needs no second look."""
     if crashed:
         return "bold red"
+    taken = shown.taken_back
+    if taken is not None and taken.done < taken.of:
+        return "bold red"  # a host is left as nobody wants it
     tolerated = shown.outcome is Outcome.COMPLETED_WITH_FAILURES
     return "yellow" if tolerated else STYLES[status]
 
