@@ -41,6 +41,7 @@ from workstream import (
     open_workstream,
     plan_text,
     preview_plan,
+    remaining,
     sure,
     text,
     to_json,
@@ -852,3 +853,40 @@ def test_a_dry_run_tells_what_it_would_need() -> None:
         trio.run(main)
     )
     assert plugin.got == []
+
+
+# -- Retries (RT-4) ------------------------------------------------------------------------
+
+
+def failed_plan(request: Use) -> Plan:
+    """A plan whose machine was made, and whose next action failed."""
+    ended, _ = run(plan_of(create(), use(request)), Vm("forbidden", password="hunter2"))
+    assert ended.state.status is Status.FAILED
+    return ended
+
+
+def test_a_retry_has_the_values_of_what_it_leaves_out() -> None:
+    """The machine is not made again, and its address is known (RT-4)."""
+    address = VM.address
+    request = late(Use)(host=address, words=["a", text("{}:{}", address, VM.port)])
+    rest = remaining(failed_plan(request), from_="action")
+
+    assert rest is not None
+    (action,) = rest.blocks[0].sequences[0].actions
+    assert action.request == Use(host="forbidden", words=("a", "forbidden:22"))
+    assert faults(rest) == [
+        "p / b / s / use: request: the host 'forbidden' is forbidden [V-19]"
+    ]
+
+
+def test_a_retry_stores_no_secret_value() -> None:
+    """The sequence that responds is kept whole (RT-4)."""
+    request = late(Use)(host=VM.address, pin=VM.password)
+    rest = remaining(failed_plan(request), from_="action")
+
+    assert rest is not None
+    assert [each.name for each in rest.blocks[0].sequences[0].actions] == [
+        "create vm",
+        "use",
+    ]
+    assert faults(rest) == []

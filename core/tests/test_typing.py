@@ -21,6 +21,7 @@ FOLDER = Path(__file__).with_name("typing")
 
 PYRIGHT_RULES = {
     "arg-type": "reportArgumentType",
+    "attr-defined": "reportAttributeAccessIssue",
     "call-arg": "reportCallIssue",
     "list-item": "reportArgumentType",
     "override": "reportIncompatibleMethodOverride",
@@ -70,6 +71,10 @@ def pyright_errors(path: Path, folder: Path) -> Errors:
         if found["severity"] == "error":
             line = found["range"]["start"]["line"] + 1
             errors.setdefault(line, []).append(found.get("rule", found["message"]))
+    # What follows from an attribute that there is not: its type is unknown.
+    for line, rules in errors.items():
+        if "reportAttributeAccessIssue" in rules:
+            errors[line] = [rule for rule in rules if "reportUnknown" not in rule]
     return errors
 
 

@@ -24,6 +24,9 @@ from workstream import (
     Plan,
     Registry,
     Sequence,
+    late,
+    sure,
+    text,
 )
 from workstream.results import State
 
@@ -125,6 +128,48 @@ Plan(
             )
         ]
     ),
+)
+
+# A response that flows into a request has its type, and so has each part of it.
+
+
+@attrs.frozen
+class Vm:
+    address: str
+    port: int
+    zone: str | None = None
+
+
+class Create(ActionPlugin[CopyTo, Vm]):
+    name = "acme.create"
+
+    async def execute(self, context: Context, request: CopyTo) -> Vm:
+        return Vm("a", 1)
+
+
+late(Ping)(url=Create.response("vm").address)
+late(Ping)(url=Create.response("vm").port)  # E: arg-type
+late(Ping)(url=Create.response("vm").zone)  # E: arg-type
+late(Ping)(url=Create.response("vm"))  # E: arg-type
+late(Ping)(url=Create.response("vm").adress)  # E: attr-defined
+late(Ping)("a", urls=Create.response("vm").address)  # E: call-arg
+late(Ping)()  # E: call-arg
+late(Ping)(url=sure(Create.response("vm").zone))
+late(Ping)(url=sure(Create.response("vm").port))  # E: arg-type
+late(Ping)(url=text("{}", Create.response("vm").port))
+text("{}", Create.response("vm").zone)  # E: arg-type
+text("{}", Create.response("vm"))  # E: arg-type
+Create.response(3)  # E: arg-type
+Reach.action(late(CopyTo)(host=Create.response("vm").address), name="a")  # E: arg-type
+Sequence(
+    name="s",
+    actions=[
+        Restart.action(late(CopyTo)(host=Create.response("vm").address), name="fine"),
+        Restart.action(
+            late(CopyTo)(host=Create.response("vm").port),  # E: arg-type
+            name="a",
+        ),
+    ],
 )
 
 # What the engine writes is no argument.
