@@ -36,6 +36,7 @@ from workstream.testing import (
     always_ends,
     at_most,
     effect,
+    fake_all,
     never,
     rehearse,
     verify,
@@ -58,7 +59,7 @@ def test_a_crash_leaves_what_the_store_holds() -> None:
     """What the light store keeps is what a vault would give back, through the codec."""
     plan = rollout(2, concurrency=2, checks={"pre_checks": look()})
     trials = Trials(plan, PLUGINS, invariants=lambda world: [])
-    codec = Codec(Registry([FakePlugin(each) for each in PLUGINS]))
+    codec = Codec(Registry(fake_all(plan, *PLUGINS)))
     moments = trials.run((), Budget(0, 1, 0)).moments
     assert len(moments) > 5
     compared: list[str] = []

@@ -105,7 +105,7 @@ QUICK = settings(
     deadline=None,
     derandomize=True,
     phases=(Phase.generate,),
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 THOROUGH = settings(QUICK, max_examples=40)
 

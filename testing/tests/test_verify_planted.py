@@ -97,7 +97,7 @@ class Planted:
     safe: Callable[[], Plan]
     rule: Any
     faults: int
-    bounds: dict[str, Any] = attrs.Factory(dict)
+    bounds: dict[str, Any] = attrs.Factory(dict[str, Any])
     effects: Sequence[Effect] = ()
     plugins: tuple[Any, ...] = PLUGINS
 

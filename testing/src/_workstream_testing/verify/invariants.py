@@ -53,7 +53,7 @@ class End:
         return [
             subject
             for (subject, name), values in self.facts.items()
-            if name == fact and values == {value}
+            if name == fact and values == frozenset([value])
         ]
 
 
@@ -170,8 +170,11 @@ def never(
 def _holds(facts: Facts, subject: str, fact: str) -> bool:
     own = facts.get((subject, fact))
     if own is not None:
-        return own == {True}
-    return any(name == fact and values == {True} for (_, name), values in facts.items())
+        return own == frozenset([True])
+    return any(
+        name == fact and values == frozenset([True])
+        for (_, name), values in facts.items()
+    )
 
 
 def always_ends(fact: str | None = None, **value: object) -> Rule:
@@ -190,11 +193,15 @@ def always_ends(fact: str | None = None, **value: object) -> Rule:
 
     def excess(facts: Facts) -> int:
         return sum(
-            values != {wanted} for (_, each), values in facts.items() if each == name
+            values != frozenset([wanted])
+            for (_, each), values in facts.items()
+            if each == name
         )
 
     text = f"it always ends {_text(name, wanted)}"
-    return Rule(text, (name,), excess, counts=lambda values: values != {wanted})
+    return Rule(
+        text, (name,), excess, counts=lambda values: values != frozenset([wanted])
+    )
 
 
 def checked(invariants: tuple[Any, ...], facts: set[str]) -> list[Invariant]:

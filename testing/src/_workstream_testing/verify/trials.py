@@ -162,7 +162,8 @@ class Trials:
 
     def _faulty(self, base: Any) -> Any:
         """A plugin that does what the present trial says, and its base the rest."""
-        made: Any = FakePlugin(base, strict=False)
+        fake: Any = FakePlugin
+        made = fake(base, strict=False)
         scripted = base.name in self._given
         answer = None if scripted else base.usual_response
 

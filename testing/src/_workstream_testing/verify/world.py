@@ -9,7 +9,7 @@ is true. An action that is tried again and succeeds leaves one possible value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import attrs
 
@@ -108,10 +108,12 @@ class World:
         used: set[int] = set()
         named = {each.plugin for each in known}
         for name, plugin in plugins.items():
-            declared = getattr(plugin, "effects", None)
+            declared: Any = getattr(plugin, "effects", None)
             if name not in named and isinstance(declared, Mapping) and declared:
                 used.add(len(known))  # a plugin's own word need not fit every plan
-                known.append(Effect(name, declared, "host", None))
+                known.append(
+                    Effect(name, {**cast("dict[str, object]", declared)}, "host", None)
+                )
         for item in walk(plan):
             node = item.node
             if isinstance(node, Action):
