@@ -38,7 +38,7 @@ from workstream._values.state import (
 NodeT = TypeVar("NodeT", bound=Node)
 
 NOW = datetime(2025, 1, 2, tzinfo=UTC)
-N, R, C, F, S = Status
+N, R, C, K, F, S = Status
 
 
 @attrs.frozen

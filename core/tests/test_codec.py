@@ -554,7 +554,7 @@ def test_any_bad_byte_is_a_corrupt_plan_and_nothing_else(
     ("record", "says"),
     [
         (NodeRecord(10_000, 0, b""), "a record of object 10000"),
-        (NodeRecord(0, 0, b""), "a record of object 0"),
+        (NodeRecord(0, 1, b""), "intervention 1"),
         (NodeRecord(1, 0, b""), "it is empty"),
         (NodeRecord(1, 0, b"\x02\x90"), "version 2, and this engine reads version 1"),
     ],

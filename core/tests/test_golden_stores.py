@@ -74,7 +74,7 @@ GOLDEN = Path(__file__).with_name("golden")
 FORMATS = sorted(path.name for path in GOLDEN.glob("format-*"))
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=1)
-N, R, C, F, S = Status
+N, R, C, K, F, S = Status
 
 
 # -- What is in it -----------------------------------------------------------------------

@@ -451,11 +451,12 @@ def test_faults_in_what_the_engine_wrote_are_reported_too() -> None:
         "pre_checks.state: must be an object with the fields of State, not a list",
         "the plan.id: must be the text of a UUID, not int",
         "state.strated: is not a field; did you mean 'started'?",
-        "state.status: must be one of NOT_STARTED, RUNNING, COMPLETED, FAILED, STOPPED, "
-        "not 'DONE'",
+        "state.status: must be one of NOT_STARTED, RUNNING, COMPLETED, SKIPPED, FAILED, "
+        "STOPPED, not 'DONE'",
         "the plan.submitted: is not a time such as 2026-01-31T12:00:00Z",
         "the plan.runtime_update: is a time without a zone: add Z for UTC",
-        f"reasons[0]: must be one of {reasons}, UNDO, STOPPED, EXCEED_RECOVERY, not 'BAD'",
+        f"reasons[0]: must be one of {reasons}, UNDO, STOPPED, EXCEED_RECOVERY, "
+        "ABANDONED, not 'BAD'",
     ]
 
 

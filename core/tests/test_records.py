@@ -10,10 +10,12 @@ import pytest
 from workstream._codec.records import (
     Line,
     apply_row,
+    decode_intervention,
     decode_line,
     decode_row,
     encode_line,
     encode_row,
+    plan_changes,
     row_of,
     row_prefixes,
     status_in,
@@ -21,10 +23,13 @@ from workstream._codec.records import (
 from workstream._plan.outcome import Outcome
 from workstream._plan.plan import Action, Block, Plan, Sequence
 from workstream._plan.walk import give_ids, new_plan_id
-from workstream._protocols.vault import PlanRow
+from workstream._protocols.vault import NodeRecord, PlanRow
+from workstream._values.interventions import Effect, Intervention, Verb
 from workstream._values.state import FailureReason, State, Status
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+OF_PLANS = [status for status in Status if status is not Status.SKIPPED]
+"""What a plan may be: it is never skipped as a whole (SK-1)."""
 
 
 def submitted() -> Plan:
@@ -41,7 +46,7 @@ def submitted() -> Plan:
     return plan
 
 
-@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("status", OF_PLANS)
 def test_a_row_comes_back(status: Status) -> None:
     """A row holds the plan's state, and begins with its status (STO-4)."""
     plan = submitted()
@@ -64,7 +69,48 @@ def test_a_row_comes_back(status: Status) -> None:
     assert other.runtime_update == NOON
 
 
-@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("status", OF_PLANS)
+def test_a_row_tells_what_holds_the_plan(status: Status) -> None:
+    """As it is with interventions, it is stored in another form, and found likewise."""
+    plan = submitted()
+    plan.state = State(status, NOON)
+    pause = Intervention(
+        verb=Verb.PAUSE, by="ana", at=NOON, reason="look", data={"n": 1}
+    )
+    skip = Intervention(verb=Verb.SKIP, by="ana", at=NOON, path="p / b")
+    plan.interventions = (pause, skip)
+    row = row_of(plan)
+
+    data = encode_row(row)
+
+    assert row.held == (() if status.is_terminal else (pause,))
+    assert row.skipped == 1
+    assert decode_row(row.id, data) == row
+    assert data.startswith(row_prefixes(status))
+    assert status_in(data) is status
+
+
+def test_each_intervention_is_a_record_of_its_own() -> None:
+    """Only those that are not stored yet are written, and they come back as they were."""
+    plan = submitted()
+    plan.interventions = tuple(
+        Intervention(verb=verb, by="ana", at=NOON, effect=effect, words="so")
+        for verb in Verb
+        for effect in Effect
+    )
+    *changes, row = plan_changes(plan, 3)
+
+    assert row == row_of(plan)
+    records = [each for each in changes if isinstance(each, NodeRecord)]
+    assert [each.attempt for each in records] == [
+        *range(4, len(plan.interventions) + 1)
+    ]
+    assert [decode_intervention(each.data) for each in records] == [
+        *plan.interventions[3:]
+    ]
+
+
+@pytest.mark.parametrize("status", OF_PLANS)
 def test_a_row_tells_of_tolerated_failures(status: Status) -> None:
     """Of a plan that completed (OM-4)."""
     plan = submitted()
@@ -82,7 +128,7 @@ def test_a_row_tells_of_tolerated_failures(status: Status) -> None:
     assert decode_row(row.id, without).outcome.name == status.name
 
 
-@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("status", OF_PLANS)
 def test_a_row_tells_of_locks(status: Status) -> None:
     """One with locks is known by its first bytes; one without is stored as ever (LK-1)."""
     plan = submitted()

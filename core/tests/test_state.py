@@ -29,12 +29,14 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
     [
         (
             Status,
-            "NOT_STARTED 0, RUNNING 100, COMPLETED 200, FAILED 300, STOPPED 400",
+            "NOT_STARTED 0, RUNNING 100, COMPLETED 200, SKIPPED 250, FAILED 300, "
+            "STOPPED 400",
         ),
         (
             FailureReason,
             "UNKNOWN 0, PRE_CHECK 100, BLOCK 200, POST_CHECK 300, CONT_CHECK 400, "
-            "DEFERRED_CHECK 450, DEFERRED_ACTION 475, STOPPED 500, EXCEED_RECOVERY 600",
+            "DEFERRED_CHECK 450, DEFERRED_ACTION 475, STOPPED 500, EXCEED_RECOVERY 600, "
+            "ABANDONED 610",
         ),
         (WhenDeferred, "UNKNOWN 0, ON_SUCCESS 1, ON_FAILURE 2, ALWAYS 3"),
         (
@@ -54,9 +56,10 @@ def test_the_enumerations_are_as_specified(
 
 
 def test_terminal_statuses_are_those_that_never_change() -> None:
-    """COMPLETED, FAILED and STOPPED are terminal."""
+    """COMPLETED, SKIPPED, FAILED and STOPPED are terminal."""
     assert [status for status in Status if status.is_terminal] == [
         Status.COMPLETED,
+        Status.SKIPPED,
         Status.FAILED,
         Status.STOPPED,
     ]

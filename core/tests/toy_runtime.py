@@ -137,7 +137,12 @@ class ToyRuntime:
     def wake(self) -> None:
         pass  # the driver asks every condition at every step
 
-    async def execute(self, action: BaseAction, attempt: Attempt) -> AttemptOutcome:
+    def freeze(self) -> None:
+        pass
+
+    async def execute(
+        self, action: BaseAction, attempt: Attempt, main: bool
+    ) -> AttemptOutcome:
         plugin = self._plugins[action.plugin]
         try:
             return AttemptOutcome(

@@ -142,6 +142,7 @@ async def run_without_store(plan: Plan) -> float:
         codec=Codec(plugins),
         now=Clock(),
         random=random.random,
+        freeze=lambda: None,
         heartbeat=300,
     )
     runtime = TrioRuntime(plan, journal, OutputBuffer({}), settings)

@@ -55,7 +55,11 @@ def test_case(case: Case) -> None:
     """A case ends as its rules say, in whatever order trio runs the tasks."""
     for seed in SEEDS:
         run = run_case(
-            case.plan, seed=seed, stop_at=case.stop_at, found_after=case.found_after
+            case.plan,
+            seed=seed,
+            stop_at=case.stop_at,
+            told=case.told,
+            found_after=case.found_after,
         )
         assert ends_as_expected(case, run) == [], f"{case.id} with seed {seed}"
 

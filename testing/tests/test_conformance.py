@@ -19,6 +19,7 @@ from _workstream_testing.cases.conformance import (
     run_case_on,
 )
 from _workstream_testing.cases.expectations import kind_of
+from _workstream_testing.simulation.told import Told
 from workstream import Plan
 from workstream.plugins import AnyPlugin
 from workstream.results import BaseAction, walk
@@ -116,12 +117,15 @@ class Forgetful(SimulatedPlans):
         recover: bool,
         stop_at: float | None,
         seed: int,
+        told: Sequence[Told] = (),
     ) -> Plan:
         """Run the plan without its retries."""
         for item in walk(plan):
             if isinstance(item.node, BaseAction) and item.node.deadline is None:
                 item.node.retries = 0
-        return super().run(plan, plugins, recover=recover, stop_at=stop_at, seed=seed)
+        return super().run(
+            plan, plugins, recover=recover, stop_at=stop_at, seed=seed, told=told
+        )
 
 
 class Slow(SimulatedPlans):
@@ -143,11 +147,14 @@ class Broken(SimulatedPlans):
         recover: bool,
         stop_at: float | None,
         seed: int,
+        told: Sequence[Told] = (),
     ) -> Plan:
         """Run the plan unless it is to be stopped."""
         if stop_at is not None:
             raise NotImplementedError
-        return super().run(plan, plugins, recover=recover, stop_at=None, seed=seed)
+        return super().run(
+            plan, plugins, recover=recover, stop_at=None, seed=seed, told=told
+        )
 
 
 @pytest.mark.parametrize(

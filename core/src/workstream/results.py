@@ -15,17 +15,23 @@ from ._plan.walk import Item, walk
 from ._preview.forecast import Forecast, PlanPreview, PreviewItem
 from ._secrets.references import StoredValue
 from ._show.failures import Failure
+from ._store.asking import Answer
 from ._store.entries import PlanEntry
-from ._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
+from ._store.events import Intervened, OutputLine, PlanSnapshot, StateChange, WatchEvent
+from ._values.interventions import Effect, Intervention, Verb
 from ._values.state import Attempt, FailureReason, ObjectType, State
 
 __all__ = [
+    "Answer",
     "Attempt",
     "BaseAction",
     "CheckKind",
+    "Effect",
     "Failure",
     "FailureReason",
     "Forecast",
+    "Intervened",
+    "Intervention",
     "Item",
     "Node",
     "ObjectType",
@@ -38,6 +44,7 @@ __all__ = [
     "State",
     "StateChange",
     "StoredValue",
+    "Verb",
     "WatchEvent",
     "path_of",
     "paths",

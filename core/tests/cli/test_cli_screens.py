@@ -38,7 +38,7 @@ from workstream.results import (
 )
 
 BEGIN = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
-N, R, C, F, S = Status
+N, R, C, K, F, S = Status
 
 
 def at(seconds: float) -> datetime:

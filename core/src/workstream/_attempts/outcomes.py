@@ -27,6 +27,7 @@ MOST_WRAPPED = 50
 """Errors of a chain that are kept (OM-11)."""
 _MOST_SEEN = 100_000
 """A chain may make its links as they are asked for, and so have no end."""
+CUT = "interrupted: a stop cut the attempt short"
 TIMED_OUT = "plugin execution timed out"
 
 
@@ -41,6 +42,12 @@ class StorableCheck(Protocol):
 def timed_out(wrapped: PluginError | None = None) -> AttemptOutcome:
     """The outcome of an attempt that exceeded its timeout (A-4)."""
     return AttemptOutcome(error=PluginError(TIMED_OUT, wrapped=wrapped))
+
+
+def interrupted(wrapped: PluginError | None = None) -> AttemptOutcome:
+    """The outcome of an attempt that a stop cut short (SN-1)."""
+    error = PluginError(CUT, wrapped=wrapped)
+    return AttemptOutcome(error=error, interrupted=True)
 
 
 def stray_cancellation() -> AttemptOutcome:

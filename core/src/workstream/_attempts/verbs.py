@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from .._flow.late import Late
+from .._interpreter import judgement
 from .._plan.plan import Action, BaseAction, Plan
 from .._plan.walk import actions
 from .._protocols.plugin import ActionPlugin, AnyPlugin, NotDone, Plugins
@@ -63,18 +64,21 @@ class PluginVerbs(ABC):
         plugin = self._plugin(action.plugin)
         return FAST if plugin is None else plugin.retry
 
-    async def execute(self, action: BaseAction, attempt: Attempt) -> AttemptOutcome:
+    async def execute(
+        self, action: BaseAction, attempt: Attempt, main: bool = True
+    ) -> AttemptOutcome:
         """One attempt: secrets resolved, timeout kept, outcome returned (A-3)."""
         plugin = self._plugin(action.plugin)
         if plugin is None:
             return not_installed(action)
         seconds = action.timeout
         if action.deadline is not None:
-            seconds = time_left(action, self.now())
+            own_time = judgement.own_time(self._plan, action, self.now())
+            seconds = time_left(action, own_time)
         made = self._made(action, plugin)
         if isinstance(made, AttemptOutcome):
             return made
-        outcome = await self._call(plugin.execute, action, made, attempt, seconds)
+        outcome = await self._call(plugin.execute, action, made, attempt, seconds, main)
         return check_outcome(outcome, action, plugin, self._storable)
 
     async def reconcile(self, action: BaseAction) -> AttemptOutcome | NotDone:
@@ -123,6 +127,7 @@ class PluginVerbs(ABC):
         made: Made,
         attempt: Attempt,
         seconds: float,
+        main: bool = False,
     ) -> AttemptOutcome:
         """Call the plugin; what it did becomes an outcome, whatever it did.
 
@@ -132,4 +137,5 @@ class PluginVerbs(ABC):
             made: Its request, and texts to hide beside those of its secrets.
             attempt: Its attempt.
             seconds: How long it may take.
+            main: Whether a stop may cut it (SN-1).
         """

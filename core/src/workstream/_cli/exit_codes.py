@@ -38,6 +38,7 @@ class ExitCode(IntEnum):
 _BY_OUTCOME = {
     "COMPLETED": ExitCode.COMPLETED,
     "COMPLETED_WITH_FAILURES": ExitCode.TOLERATED,
+    "COMPLETED_WITH_SKIPPED": ExitCode.COMPLETED,
     "FAILED": ExitCode.FAILED,
     "STOPPED": ExitCode.STOPPED,
     "NOT_STARTED": ExitCode.REFUSED,

@@ -30,6 +30,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("look.attach", "Follow a plan: another name for `watch`."),
     "diff": ("retry.diff", "Say how one plan differs from another."),
     "stop": ("control.stop", "Ask a running plan to stop."),
+    "pause": ("hand.pause", "Hold a plan: nothing new of it begins."),
+    "unpause": ("hand.unpause", "Let a paused plan go on."),
+    "freeze": ("hand.freeze", "Hold every plan of the store, those of later, too."),
+    "unfreeze": ("hand.unfreeze", "End a freeze: the plans of the store go on."),
+    "exempt": ("hand.exempt", "Let one plan through while the store is frozen."),
+    "skip": ("hand.skip", "Leave out something of a plan that has not begun."),
+    "limits": ("hand.limits", "Change the limits of a block while it runs."),
+    "abandon": ("hand.abandon", "Give up a plan that a crash left behind."),
     "export": ("copies.export", "Write a plan as JSON."),
     "report": ("copies.report", "Write all that happened into one file."),
     "delete": ("control.delete", "Remove plans from the store."),
@@ -41,10 +49,20 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "new-plugin": ("packages.new_plugin", "Begin a plugin package of your own."),
 }
 """Where each subcommand is (module and name), and its line in the help."""
+BY_HAND: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("abort", "cancel", "kill"), ("stop --now",)),
+    **dict.fromkeys(("rerun", "restart"), ("retry",)),
+    **dict.fromkeys(("status", "ps"), ("list", "show")),
+    **dict.fromkeys(("log", "logs"), ("logs", "show")),
+    "rollback": ("undo",),
+    **dict.fromkeys(("hold", "suspend"), ("pause",)),
+    **dict.fromkeys(("unhold", "continue"), ("unpause", "resume")),
+}
+"""What people type first, and the commands that do it: those are offered that exist."""
+_LOSE = ("prune", "delete", "restore")
+"""Commands after which something may be gone: nobody is led to them by a slip."""
 _ALIKE = 0.7
 """From this similarity on, a command is offered for a mistyped one."""
-_REMOVING = {"delete", "prune"}
-"""They are offered only where no other command is like the mistyped one."""
 
 
 class LazyCommand(click.Command):
@@ -126,8 +144,7 @@ class CommandLine(click.Group):
             return super().resolve_command(ctx, args)
         command = self.get_command(ctx, name)
         if command is None:
-            near = difflib.get_close_matches(name, COMMANDS, cutoff=_ALIKE)
-            near = [each for each in near if each not in _REMOVING] or near
+            near = _meant(name)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             message = (
                 f"no command '{shorten(name)}'.{hint} `workstream --help` lists the commands; "
@@ -167,6 +184,18 @@ class CommandLine(click.Group):
         except Exception as error:
             return _told(error)
         return int(code) if isinstance(code, int) else 0
+
+
+def _meant(name: str) -> list[str]:
+    """The commands that somebody may have meant."""
+    by_hand = BY_HAND.get(name.lower(), ())
+    near = [each for each in by_hand if each.partition(" ")[0] in COMMANDS]
+    if by_hand == ("logs", "show") and "logs" in near:
+        near = ["logs"]
+    if near:
+        return near
+    offered = [each for each in COMMANDS if each not in _LOSE]
+    return difflib.get_close_matches(name, offered, cutoff=_ALIKE)
 
 
 def _told(error: Exception) -> int:

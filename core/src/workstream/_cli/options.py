@@ -87,6 +87,14 @@ store_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, for programs."
 )
+reason_option = click.option(
+    "-m", "--reason", metavar="TEXT", default="", help="Why, for those who look later."
+)
+by_option = click.option(
+    "--by",
+    metavar="NAME",
+    help="Who asks; by default WORKSTREAM_BY, or else you at this host.",
+)
 settings_option = click.option(
     "-p",
     "--parameter",

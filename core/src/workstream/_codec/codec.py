@@ -152,10 +152,13 @@ class Codec:
             self._load_requests(plan_id, items)
             at = {position_of(item.node): item for item in items}
             for record in stored.records:
+                if not record.position:
+                    self._intervened(plan, plan_id, record)
+                    continue
                 item = at.get(record.position)
                 if item is None and brief:
                     continue  # it is of what was left out
-                if item is None or not record.position:
+                if item is None:
                     what = f"a record of object {record.position}, of {len(items)}"
                     raise _corrupt(plan_id, what, None)
                 try:
@@ -163,6 +166,16 @@ class Codec:
                 except Exception as error:
                     raise _corrupt(plan_id, repr(path_of(item)), error) from error
         return plan
+
+    @staticmethod
+    def _intervened(plan: Plan, plan_id: UUID, record: NodeRecord) -> None:
+        """Give the plan an intervention that is stored of it."""
+        try:
+            told = records.decode_intervention(record.data)
+        except Exception as error:
+            what = f"intervention {record.attempt}"
+            raise _corrupt(plan_id, what, error) from error
+        plan.interventions += (told,)
 
     def _load_requests(self, plan_id: UUID, items: list[Item]) -> None:
         """Make of each request in its stored form one of its plugin's type."""

@@ -8,7 +8,7 @@ store (``core/tests/test_golden_stores.py`` says how).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
@@ -16,7 +16,8 @@ from uuid import UUID
 import attrs
 
 from .._plan.outcome import Outcome, TakenBack
-from .._protocols.vault import PlanRequest, PlanRow
+from .._protocols.vault import Change, NodeRecord, PlanRequest, PlanRow
+from .._values.interventions import Effect, Freeze, Intervention, Verb, Word
 from .._values.state import FailureReason, State, Status
 from .._values.wire import from_micros, moment, pack, to_micros, unpack
 
@@ -101,6 +102,33 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _intervention_form(intervention: Intervention) -> list[Any]:
+    return [
+        intervention.verb.value,
+        intervention.path,
+        intervention.by,
+        to_micros(intervention.at),
+        intervention.reason,
+        intervention.data,
+        intervention.effect.name,
+        intervention.words,
+    ]
+
+
+def _intervention_of(form: list[Any]) -> Intervention:
+    verb, path, by, at, reason, data, effect, words = form
+    return Intervention(
+        verb=Verb(verb),
+        path=path,
+        by=by,
+        at=moment(at),
+        reason=reason,
+        data=data,
+        effect=Effect[effect],
+        words=words,
+    )
+
+
 def _taken_back_form(taken: TakenBack) -> list[Any]:
     return [taken.done, taken.of, taken.names]
 
@@ -112,6 +140,11 @@ def _taken_back_of(form: list[Any]) -> TakenBack:
 
 _MORE: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "taken_back": (_taken_back_form, _taken_back_of),
+    "held": (
+        lambda held: [_intervention_form(each) for each in held],
+        lambda forms: tuple(map(_intervention_of, forms)),
+    ),
+    "skipped": (_same, _same),
 }
 """The fields of a row that most plans leave as they are: what differs is stored by name,
 so that a new one of these needs no new version."""
@@ -135,8 +168,36 @@ _ROW = _Form(
 # A plan without locks is stored as ever, so that an older engine reads it.
 _ROW_2 = _Form(b"\x02", PlanRow, *_ROW.fields, "locks")
 _ROW_AND_MORE = _Form(b"\x03", _row_and_more, *_ROW_2.fields, "more")
+_INTERVENTION = b"\x01"
+_FREEZE = b"\x01"
 _REQUEST = _Form(b"\x01", PlanRequest, "verb", "path", "by", "at", "reason", "data")
 _LINE = _Form(b"\x01", Line, "number", "time", "attempt", "text", "done", "total")
+
+
+def encode_freeze(freeze: Freeze) -> bytes:
+    """The store's freeze, as it is stored."""
+    exempt = [[plan.bytes, _word_form(word)] for plan, word in freeze.exempt.items()]
+    ended = None if freeze.ended is None else _word_form(freeze.ended)
+    return pack(_FREEZE, [_word_form(freeze.begun), ended, exempt])
+
+
+def decode_freeze(data: bytes) -> Freeze:
+    """The freeze that was encoded. Raises ValueError for anything else."""
+    begun, ended, exempt = unpack(_FREEZE, data)
+    return Freeze(
+        begun=_word_of(begun),
+        ended=None if ended is None else _word_of(ended),
+        exempt={UUID(bytes=plan): _word_of(word) for plan, word in exempt},
+    )
+
+
+def _word_form(word: Word) -> list[Any]:
+    return [word.by, to_micros(word.at), word.reason]
+
+
+def _word_of(form: list[Any]) -> Word:
+    by, at, reason = form
+    return Word(by=by, at=moment(at), reason=reason)
 
 
 def encode_line(line: Line) -> bytes:
@@ -222,7 +283,26 @@ def row_of(plan: Plan) -> PlanRow:
         with_failures=plan.outcome is Outcome.COMPLETED_WITH_FAILURES,
         locks=plan.locks,
         taken_back=plan.taken_back,
+        held=plan.held,
+        skipped=plan.skipped,
     )
+
+
+def plan_changes(plan: Plan, known: int) -> Iterator[Change]:
+    """What is to be written of the plan itself, after a change of it.
+
+    Args:
+        plan: The plan.
+        known: How many of its interventions are stored already.
+    """
+    for number, each in enumerate(plan.interventions[known:], known + 1):
+        yield NodeRecord(0, number, pack(_INTERVENTION, _intervention_form(each)))
+    yield row_of(plan)
+
+
+def decode_intervention(data: bytes) -> Intervention:
+    """The intervention that a record of the plan holds. Raises ValueError, KeyError."""
+    return _intervention_of(unpack(_INTERVENTION, data))
 
 
 def apply_row(plan: Plan, row: PlanRow) -> None:

@@ -118,6 +118,7 @@ async def open_workstream(
         codec=codec,
         now=clock,
         random=random,
+        freeze=vault.freeze,
         heartbeat=min(300.0, (max_last_update or 1200.0) / 4),
     )
     service = Service(vault, settings)
@@ -355,8 +356,15 @@ class Workstream(Store):
                 raise _nothing_to_wait_for(row, owner)
 
     async def _heard(self, plan_id: UUID) -> None:
-        if await self._service.begun(plan_id) is not None:
+        run = await self._service.begun(plan_id)
+        if run is not None:
             await self._service.hear()
+            await run.heard()
+
+    async def _looked(self) -> None:
+        self._service.look()
+        for run in list(self._service.runs.values()):
+            await run.heard()
 
     # --- recovery ---------------------------------------------------------------------
 

@@ -17,11 +17,11 @@ import trio
 
 from .._attempts.verbs import on_interrupt_by
 from .._codec.codec import Codec
+from .._codec.records import plan_changes
 from .._interpreter import recovery
 from .._plan.plan import Plan
 from .._plan.walk import actions
 from .._protocols.vault import (
-    STOP,
     Change,
     PlanRow,
     StoredPlan,
@@ -207,6 +207,7 @@ class Launcher:
         if stored.row.status is not Status.RUNNING:
             return False
         plan = self.codec.load(stored)
+        told = plan.interventions
         clock = self._clock_of(plan)
         now = clock()
         aged_out = recovery.is_too_old(plan, now, max_last_update)
@@ -218,13 +219,16 @@ class Launcher:
                 plan,
                 on_interrupt_by(self.registry),
                 now,
-                stop_requested=any(each.verb == STOP for each in stored.requests),
+                requests=stored.requests,
             )
-        changes: list[Change] = [
-            self.codec.row_of(plan) if node is plan else self.codec.record_of(node)
-            for node in changed
-        ]
-        if changes:
+        known = len(told)
+        changes: list[Change] = []
+        for node in changed:
+            if node is not plan:
+                changes.append(self.codec.record_of(node))
+        if any(node is plan for node in changed):
+            changes += plan_changes(plan, known)
+        if changes or stored.requests:
             first = stored.position + 1
             await self.service.write(
                 Write(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import cast
 from uuid import UUID
 
@@ -17,7 +18,7 @@ import trio
 
 from .._authoring.errors import leaves_of
 from .._plan.plan import Plan
-from .._protocols.vault import STOP, PlanRequest
+from .._protocols.vault import PlanRequest
 from .._runtime.journal import Committer, Journal
 from .._runtime.output import OutputBuffer
 from .._runtime.trio_runtime import RunSettings, TrioRuntime
@@ -116,7 +117,6 @@ class Run:
         """Take what was asked of the plan, once; the next write removes it (CT-2)."""
         if request.number <= self._journal.taken:
             return
-        self._journal.taken = request.number
         because = f": {request.reason}" if request.reason else ""
         log.info(
             "%s asks plan %r (%s) to %s%s",
@@ -126,8 +126,16 @@ class Run:
             request.verb,
             because,
         )
-        if request.verb == STOP:
-            self._runtime.stop()
+        self._runtime.take(request)
+
+    async def heard(self) -> None:
+        """Return when what was taken so far is durable, or the run broke off."""
+        with suppress(StorageError):
+            await self._journal.durable()
+
+    def look(self) -> None:
+        """See whether the store was frozen, or is so no longer (HO-6)."""
+        self._runtime.look()
 
     def break_off(self) -> None:
         """End the run as a crash would."""

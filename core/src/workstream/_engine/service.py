@@ -124,6 +124,12 @@ class Service:
             run = self.runs.get(request.plan_id)
             if run is not None:
                 run.hear(request)
+        self.look()
+
+    def look(self) -> None:
+        """Let the runs see whether the store is frozen (HO-6)."""
+        for run in list(self.runs.values()):
+            run.look()
 
     # --- runs ---------------------------------------------------------------------------
 

@@ -1,7 +1,9 @@
-"""Doing one action to its verdict, and the changes that objects go through (section 10)."""
+"""Doing one action to its verdict, and waiting while the plan is held (sections 10, 26)."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from datetime import datetime
 
 from .._plan.plan import (
@@ -17,16 +19,30 @@ from .._plan.plan import (
 from .._protocols.plugin import NotDone
 from .._protocols.runtime import Runtime
 from .._values.state import Attempt, NoteValue, PluginError, State, Status
-from . import judgement
+from . import interventions, judgement
 from .judgement import Verdict
 
-N, R, C, F, S = (
+N, R, C, K, F, S = (
     Status.NOT_STARTED,
     Status.RUNNING,
     Status.COMPLETED,
+    Status.SKIPPED,
     Status.FAILED,
     Status.STOPPED,
 )
+
+PASSED = (C, K)
+"""What lets a sequence go on."""
+
+
+def always() -> bool:
+    """Nothing keeps it from beginning."""
+    return True
+
+
+def unless_decided(node: Node, may: Callable[[], bool] = always) -> Callable[[], bool]:
+    """Whether the object, which waits to begin, still may: a skip decides it, too."""
+    return lambda: not node.state.status.is_terminal and may()
 
 
 class ActionRunner:
@@ -38,19 +54,48 @@ class ActionRunner:
         self._runtime = runtime
         self._notes: dict[int, dict[str, NoteValue]] = {}
 
+    # --- holding (HO-1, HO-2) -----------------------------------------------------
+
+    def _held(self) -> bool:
+        """Whether nothing new may begin."""
+        freeze = self._runtime.freeze()
+        if freeze is None and not self._plan.interventions:
+            return False
+        if interventions.notice(self._plan, freeze, self._runtime.now()):
+            self._runtime.record(self._plan)
+            self._runtime.wake()
+        return bool(self._plan.held)
+
+    def look(self) -> None:
+        """See whether the store was frozen, or is so no longer (HO-6)."""
+        if self._held():
+            self._runtime.wake()
+
+    async def _released(self, may: Callable[[], bool]) -> None:
+        """Wait while the plan is held, as long as what waits may begin (HO-2).
+
+        It decides nothing: whoever has waited asks its guards again.
+        """
+        while self._held() and may():
+            await self._runtime.wait(math.inf, lambda: not (self._held() and may()))
+
     # --- actions (section 10) ---------------------------------------------------
 
-    async def _action(self, action: BaseAction, main: bool) -> None:
+    async def _action(
+        self, action: BaseAction, main: bool, watching: bool = False
+    ) -> None:
         """Run one action to its verdict, from wherever its attempts stand."""
-        if main and self._plan.stopping and action.state.status is N:
-            if self._notes.pop(id(action), None) is not None:
-                self._runtime.record(action)  # nothing takes the old attempt's place
-            return None
+
+        def may() -> bool:
+            return not (main and self._plan.stopping) and action.state.status is not K
+
         # A resumed action has waited long enough: the downtime was the wait (R-5).
         rested = True
         now = self._runtime.now()
         while True:
-            verdict = judgement.judge(action, self._runtime.on_interrupt, now)
+            verdict = judgement.judge(
+                action, self._runtime.on_interrupt, self._own_time(action, now)
+            )
             if verdict is Verdict.RECONCILE:
                 verdict = await self._reconcile(action)
                 now = self._runtime.now()
@@ -58,22 +103,40 @@ class ActionRunner:
             if verdict is Verdict.AGAIN and not rested:
                 policy = self._runtime.retry_policy(action)
                 seconds = policy.wait(judgement.tries(action), self._runtime.random())
-                if judgement.deadline_passed(action, now, seconds):
+                own_time = self._own_time(action, now)
+                if judgement.deadline_passed(action, own_time, seconds):
                     verdict = Verdict.FAILED  # the wait would not fit (A-15)
             if verdict is not Verdict.AGAIN:
                 return self._decide(
                     action, C if verdict is Verdict.COMPLETED else F, now
                 )
-            if main and self._plan.stopping:
-                return self._decide(action, S, now)
+            if not may():
+                return self._cut(action, now)
             if rested:
-                now = await self._attempt(action, now)
+                if self._held() and not watching:
+                    await self._released(may)
+                    now = self._runtime.now()
+                    if not may():
+                        return self._cut(action, now)
+                now = await self._attempt(action, now, main)
             else:
                 await self._back_off(action, seconds, main)
                 now = self._runtime.now()
             rested = not rested
 
-    async def _attempt(self, action: BaseAction, now: datetime) -> datetime:
+    def _cut(self, action: BaseAction, now: datetime) -> None:
+        """Leave an action of which no attempt may begin: what was begun is STOPPED."""
+        if action.state.status is R:
+            self._decide(action, S, now)
+        elif self._notes.pop(id(action), None) is not None:
+            self._runtime.record(action)  # nothing takes the old attempt's place
+
+    def _own_time(self, action: BaseAction, now: datetime) -> datetime:
+        if not self._plan.interventions:
+            return now
+        return judgement.own_time(self._plan, action, now)
+
+    async def _attempt(self, action: BaseAction, now: datetime, main: bool) -> datetime:
         """Make one attempt; returns when it ended."""
         if action.state.status is N:
             action.state = State(R, now)
@@ -82,11 +145,15 @@ class ActionRunner:
         action.attempts.append(attempt)
         self._runtime.record(action)
         await self._runtime.durable()
-        outcome = await self._runtime.execute(action, attempt)
+        outcome = await self._runtime.execute(action, attempt, main)
         # Nobody records this yet: the outcome and what follows from it are one write.
         attempt.response = outcome.response
         attempt.error = outcome.error
+        attempt.interrupted = outcome.interrupted
         attempt.ended = self._runtime.now()
+        if outcome.interrupted:  # then all is as after a crash (SN-1)
+            self._runtime.record(action)
+            await self._runtime.durable()
         return attempt.ended
 
     async def _back_off(self, action: BaseAction, seconds: float, main: bool) -> None:
@@ -99,7 +166,7 @@ class ActionRunner:
         found = await self._runtime.reconcile(action)
         now = self._runtime.now()
         if isinstance(found, NotDone):
-            passed = judgement.deadline_passed(action, now)
+            passed = judgement.deadline_passed(action, self._own_time(action, now))
             return Verdict.FAILED if passed else Verdict.AGAIN
         error = found.error
         if error is not None:

@@ -18,6 +18,7 @@ finds     means
 N         not begun: begin it, *if it may begin*
 R         begun before a crash: always bring it to its end
 C, F, S   decided: never touched again
+K         skipped by a person: passed over, like something that completed
 ========  ======================================================================
 
 That is why no ``if recovering`` stands anywhere below. A run that was never interrupted
@@ -49,26 +50,23 @@ included. A **halt** of a block (Q-4) keeps sequences from beginning, and with
 ``HaltAfter.ACTION`` also actions; the retries of an action in flight go on. Deferred work
 knows neither: that is the ``main`` argument below, False for deferred actions and checks.
 
+A **hold** (``plan.held``: paused or frozen) keeps everything from beginning, deferred work
+included. It decides nothing (HO-2): where something is about to begin, ``_released`` waits
+until the hold is over, or until the guards of what waits say no. Then whoever waited asks
+them again, as if it came to them now. So each place below that begins something reads:
+wait while held, ask the guards, begin, with no ``await`` after the first. Two things do not
+wait: the plan itself, and the continuous checks once they have begun (HO-1): that is the
+``watching`` argument.
+
+What people say to a plan arrives between two steps, through ``take``. It may change what is
+N: an object that a step is about to begin may be SKIPPED after a wait (SK-1).
+
 The deferred work of a sequence, and undo
-=========================================
-
-A sequence's own deferred work (SD) is the last step of the sequence, as P7 is of the
-plan, and runs by the same lines. Two things are new. A sequence that is R may have come
-to its verdict: so whoever counts failures asks ``judgement.counts_as_failed``, never the
-status. And its actions say which batches are due, so these must not change any more:
-once ``deferred_actions`` has left N, no action of the sequence begins.
-
-Undo (UN) breaks the one habit that every other step has: it runs something beneath
-objects that have *ended*. It is kept apart for that. Nobody but the undo looks at ON_UNDO
-batches, no status above them follows from them, and whether the undo is due is asked
-once, before the first: that one of them has left N is the record of the answer. So a
-resumed undo finds its way by the same question as everything else, "is this batch
-decided?", and needs no place in the tree of its own.
-"""
+=================================="""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from .._plan.plan import (
@@ -79,19 +77,22 @@ from .._plan.plan import (
     Plan,
     Sequence,
 )
+from .._protocols.runtime import Nursery
+from .._protocols.vault import PlanRequest
 from .._values.state import (
     State,
     Status,
     WhenDeferred,
 )
-from . import judgement, recovery
-from .actions import ActionRunner
+from . import interventions, judgement, recovery
+from .actions import PASSED, ActionRunner, always, unless_decided
 from .pacing import Pacing
 
-N, R, C, F, S = (
+N, R, C, K, F, S = (
     Status.NOT_STARTED,
     Status.RUNNING,
     Status.COMPLETED,
+    Status.SKIPPED,
     Status.FAILED,
     Status.STOPPED,
 )
@@ -104,6 +105,9 @@ def _nothing() -> None:
 class Interpreter(ActionRunner):
     """Runs one plan, from wherever it stands, to its end."""
 
+    _open: tuple[Pacing, Nursery] | None = None
+    """The block whose sequences run, and where their slots are."""
+
     async def run(self) -> None:
         """Run the plan to its end; on return its terminal status is durable (E-10)."""
         plan = self._plan
@@ -113,21 +117,27 @@ class Interpreter(ActionRunner):
             await self._pre_stage(plan)  # P2
             async with self._continuous_loop(plan):  # P3, P5
                 await self._blocks()  # P4
-            await self._post_checks(plan, judgement.main_failure(plan))  # P6
+            await self._post_checks(  # P6
+                plan, lambda: judgement.main_failure(plan)
+            )
+            # Asked again when a hold is over: until it begins it is not due for good (UN-1).
+            await self._released(lambda: bool(judgement.undo_due(plan)))
             for block in judgement.undo_due(plan):
                 await self._take_back(block)
-            failed = plan.stopping or judgement.main_failure(plan)
-            await self._deferred_actions(plan, failed)  # P7
+            await self._deferred_actions(  # P7
+                plan, lambda: judgement.plan_failed(plan)
+            )
             await self._deferred_checks(plan)  # P8
         plan.reasons = judgement.reasons(plan)  # P9
         self._finish(plan, judgement.plan_status(plan.reasons))
         await self._runtime.durable()
 
-    def stop(self) -> None:
-        """See a request to stop; it takes effect unless it comes too late (SP-8)."""
-        if judgement.can_stop(self._plan):
-            self._plan.stopping = True
-            self._runtime.record(self._plan)
+    def take(self, request: PlanRequest) -> None:
+        """Take what was asked of the plan, between two steps of its run (CT-2)."""
+        changed = interventions.take(self._plan, request, self._runtime.now())
+        if changed:
+            self._runtime.record(*changed)
+            self._fill()
             self._runtime.wake()
 
     # --- blocks (section 6) -----------------------------------------------------
@@ -135,10 +145,10 @@ class Interpreter(ActionRunner):
     async def _blocks(self) -> None:
         plan = self._plan
         for index, block in enumerate(plan.blocks):
-            if block.state.status is N:
-                await self._delay(block.entrance_delay)  # B0
-                if self._held_up():
-                    return
+            if block.state.status is N and not await self._reached(block):
+                return
+            if block.state.status is K:
+                continue
             if not block.state.status.is_terminal:
                 await self._block(block)
             if block.state.status is not C:
@@ -148,6 +158,16 @@ class Interpreter(ActionRunner):
             ):
                 await self._exit_delay(block)  # B10
 
+    async def _reached(self, block: Block) -> bool:
+        """Wait until the block is to begin, or is skipped; whether it may (E-6, B-2)."""
+
+        def may() -> bool:
+            return block.state.status is N and not self._held_up()
+
+        await self._delay(block.entrance_delay, may)  # B0
+        await self._released(may)
+        return block.state.status is K or may()
+
     async def _block(self, block: Block) -> None:
         if block.state.status is N:
             self._begin(block)  # B1
@@ -155,8 +175,10 @@ class Interpreter(ActionRunner):
             await self._pre_stage(block)  # B3
             async with self._continuous_loop(block):  # B4, B8
                 await self._sequences(block)  # B5
-                failed = judgement.block_failed(block, self._plan)
-                await self._post_checks(block, failed)  # B6
+                await self._post_checks(  # B6
+                    block, lambda: judgement.block_failed(block, self._plan)
+                )
+                await self._released(lambda: judgement.undo_due_in(block, self._plan))
                 if judgement.undo_due_in(block, self._plan):
                     await self._take_back(block)
                 if judgement.reached_pre_stage(block):
@@ -167,9 +189,9 @@ class Interpreter(ActionRunner):
         """Whether no further block may begin, and its delays end (E-6, SP-2)."""
         return self._plan.stopping or judgement.pre_stage_failed(self._plan)
 
-    async def _delay(self, seconds: float) -> None:
+    async def _delay(self, seconds: float, may: Callable[[], bool]) -> None:
         if seconds > 0:
-            await self._runtime.wait(seconds, self._held_up)
+            await self._runtime.wait(seconds, lambda: not may())
 
     async def _exit_delay(self, block: Block) -> None:
         # Counted from the block's stored end, so that a crash during a long bake
@@ -177,7 +199,8 @@ class Interpreter(ActionRunner):
         if block.state.ended is not None:
             await self._runtime.durable()
             gone = self._runtime.now() - block.state.ended
-            await self._delay(block.exit_delay - gone.total_seconds())
+            left = block.exit_delay - gone.total_seconds()
+            await self._delay(left, lambda: not self._held_up())
 
     # --- sequences (section 7) --------------------------------------------------
 
@@ -186,14 +209,15 @@ class Interpreter(ActionRunner):
         for before, batch in pacing.batches():
             if not await self._gate(block, before, batch, pacing):
                 break
-            waiting = pacing.waiting(batch)
-            source = iter(waiting)
-
-            async def worker(source: Iterator[Sequence] = source) -> None:
-                for sequence in pacing.draw(source):
-                    await self._sequence(sequence, pacing)
-
-            await self._in_slots(block.slots(len(waiting)), worker)
+            pacing.open(batch)
+            if pacing.waiting() == 1:
+                pacing.active = 1
+                await self._worker(pacing)
+            elif pacing.waiting():
+                async with self._runtime.nursery() as nursery:
+                    self._open = (pacing, nursery)
+                    self._fill()
+                self._open = None
         gate = block.batch_checks
         if gate is not None and gate.state.status is R:
             await self._group_if_due(gate)  # a crash left it, and nothing waits for it
@@ -208,6 +232,8 @@ class Interpreter(ActionRunner):
         """Wait for what must be before a batch is launched; whether it may be (BG-2)."""
         if any(map(judgement.begun, batch)) or not any(map(judgement.begun, before)):
             return True  # the gate has passed (BG-3), or there is nothing to look at
+        if all(each.state.status is K for each in batch):
+            return True
         if block.batch_delay > 0 and pacing.latest_end is not None:
             await self._runtime.durable()
             gone = self._runtime.now() - pacing.latest_end
@@ -215,7 +241,9 @@ class Interpreter(ActionRunner):
             if left > 0:
                 await self._runtime.wait(left, lambda: not pacing.may_begin())
         gate = block.batch_checks
-        if gate is None or not pacing.may_begin():
+        if gate is not None and gate.state.status is not K:
+            await self._released(pacing.may_begin)
+        if gate is None or gate.state.status is K or not pacing.may_begin():
             return pacing.may_begin()
         await self._group(gate, True)
         return gate.state.status is C
@@ -231,6 +259,28 @@ class Interpreter(ActionRunner):
                 for _ in range(slots):
                     nursery.start_soon(worker)
 
+    def _fill(self) -> None:
+        """Open the slots of the block that runs, also those that it was given since."""
+        if self._open is not None:
+            pacing, nursery = self._open
+            for _ in range(pacing.free()):
+                pacing.active += 1
+                nursery.start_soon(self._worker, pacing)
+
+    async def _worker(self, pacing: Pacing) -> None:
+        """One of the block's slots."""
+        while not pacing.is_crowded():
+            if self._held():
+                # Drawn after the wait: what is next may have changed (HO-2, Q-1).
+                await self._released(pacing.may_launch)
+            sequence = pacing.draw()
+            if sequence is None:
+                break
+            await self._sequence(sequence, pacing)
+            if self._plan.interventions:
+                self._runtime.wake()  # a halt is heard by what a hold keeps waiting
+        pacing.active -= 1
+
     async def _sequence(self, sequence: Sequence, pacing: Pacing) -> None:
         """Run its actions, then the deferred work that these make due (SD-2)."""
         if sequence.state.status is N:
@@ -239,9 +289,10 @@ class Interpreter(ActionRunner):
             await self._in_order(sequence, pacing.may_go_on, main=True)
         if sequence.deferred_actions is not None and sequence.actions_begun:
             pacing.count(sequence)
-            failed = judgement.settled(sequence) is not C
             await self._deferred_actions(
-                sequence, failed, lambda: pacing.count(sequence)
+                sequence,
+                lambda: judgement.settled(sequence) is not C,
+                lambda: pacing.count(sequence),
             )
         status = judgement.sequence_status(sequence)
         # A clock that was set back must not mix up the order of ends (BG-1).
@@ -257,11 +308,14 @@ class Interpreter(ActionRunner):
     ) -> None:
         """Run the actions one after the other, as long as all is well (Q-7)."""
         for action in container.actions:
-            if action.state.status is N and not may_go_on():
-                break
+            if action.state.status is N:
+                if self._held():
+                    await self._released(unless_decided(action, may_go_on))
+                if action.state.status is N and not may_go_on():
+                    break
             if not action.state.status.is_terminal:
                 await self._action(action, main)
-            if action.state.status is not C:
+            if action.state.status not in PASSED:
                 break
 
     # --- checks (sections 8 and 9) ----------------------------------------------
@@ -270,14 +324,19 @@ class Interpreter(ActionRunner):
         await self._group_if_due(owner.bypass_checks)
         return judgement.is_bypassed(owner)
 
-    async def _post_checks(self, owner: Plan | Block, failed: bool) -> None:
+    async def _post_checks(
+        self, owner: Plan | Block, failed: Callable[[], bool]
+    ) -> None:
         group = owner.post_checks
-        if group is not None and (group.state.status is R or not failed):
-            await self._group_if_due(group)
+        if group is not None and (group.state.status is R or not failed()):
+            await self._group_if_due(group, failed)
 
     async def _deferred_checks(self, owner: Plan | Block) -> None:
         group = owner.deferred_checks
-        if group is not None and not group.state.status.is_terminal:
+        if group is None:
+            return
+        await self._released(unless_decided(group))
+        if not group.state.status.is_terminal:
             await self._group(group, False)
 
     async def _pre_stage(self, owner: Plan | Block) -> None:
@@ -289,8 +348,20 @@ class Interpreter(ActionRunner):
                 self._settle(cont, owner)
             return
         async with self._runtime.nursery() as nursery:
-            nursery.start_soon(self._look, owner, cont)
+            nursery.start_soon(self._first_look, owner, cont)
             await self._group_if_due(owner.pre_checks)
+
+    async def _first_look(self, owner: Plan | Block, cont: Checks) -> None:
+        """The run of continuous checks that the pre stage makes; later ones are B4's."""
+
+        def may() -> bool:
+            return cont.state.status is N and not self._plan.stopping
+
+        if cont.state.status is N:
+            await self._released(may)
+            if not may():
+                return
+        await self._look(owner, cont)
 
     def _continuous_due(self, owner: Plan | Block, cont: Checks) -> bool:
         """Whether the pre stage runs the continuous group.
@@ -301,7 +372,7 @@ class Interpreter(ActionRunner):
         status = cont.state.status
         over = isinstance(owner, Plan) and judgement.main_work_over(owner)
         never_looped = status is C and judgement.pre_stage_failed(owner)
-        return not (status in (F, S) or self._plan.stopping or over or never_looped)
+        return not (status in (K, F, S) or self._plan.stopping or over or never_looped)
 
     @asynccontextmanager
     async def _continuous_loop(self, owner: Plan | Block) -> AsyncGenerator[None]:
@@ -336,14 +407,30 @@ class Interpreter(ActionRunner):
                 await self._look(owner, group)
         self._runtime.wake()  # a failure ends delays (E-6)
 
-    async def _group_if_due(self, group: Checks | None) -> None:
-        """Run a group of a main phase unless it is decided, or the plan is stopping."""
+    async def _group_if_due(
+        self, group: Checks | None, failed: Callable[[], bool] | None = None
+    ) -> None:
+        """Run a group of a main phase unless it is decided, or the plan is stopping.
+
+        Args:
+            group: The group.
+            failed: Says whether there is nothing left that a new run could tell.
+        """
         if group is None or group.state.status.is_terminal:
             return
-        if self._plan.stopping:
-            self._settle(group, self._plan)
-        else:
+
+        def may() -> bool:
+            status = group.state.status
+            if self._plan.stopping or status.is_terminal:
+                return False
+            return status is R or failed is None or not failed()
+
+        if self._held():
+            await self._released(may)
+        if may():
             await self._group(group, True)
+        elif self._plan.stopping:
+            self._settle(group, self._plan)
 
     def _settle(self, group: Checks, owner: Plan | Block) -> None:
         """End a group that a crash left R and that a stop keeps from running (R-8).
@@ -354,12 +441,12 @@ class Interpreter(ActionRunner):
         now = self._runtime.now()
         meaning = self._runtime.on_interrupt
         self._runtime.record(
-            *recovery.settle(group, owner, meaning, now, stopping=True)
+            *recovery.settle(self._plan, group, owner, meaning, now, stopping=True)
         )
 
     async def _look(self, owner: Plan | Block, group: Checks) -> None:
         """Run a continuous group once, and see what that means (BG-4)."""
-        await self._run_checks(group, True)
+        await self._run_checks(group, True, watching=True)
         outcome = judgement.settled(group)
         status, group.missed = judgement.after_look(group, owner, outcome)
         self._finish(group, status)
@@ -369,11 +456,20 @@ class Interpreter(ActionRunner):
         await self._run_checks(group, main)
         self._finish(group, judgement.settled(group))
 
-    async def _run_checks(self, group: Checks, main: bool) -> None:
-        """Run the actions of a group, all at once."""
+    async def _run_checks(
+        self, group: Checks, main: bool, *, watching: bool = False
+    ) -> None:
+        """Run the actions of a group, all at once.
+
+        Args:
+            group: The group; what is skipped in it stays so (SK-2).
+            main: Whether a stop cuts it.
+            watching: Whether it goes on under a hold (HO-1).
+        """
         # Reset before the group begins: what an earlier run left must never be taken for
         # a part of this one, which a crash may break off (BG-4).
-        for action in group.actions:
+        actions = [each for each in group.actions if each.state.status is not K]
+        for action in actions:
             if action.state.status is not N or action.attempts:
                 left_behind = self._left_behind(action)
                 action.state = State()
@@ -381,12 +477,12 @@ class Interpreter(ActionRunner):
                 if not left_behind:
                     self._runtime.record(action)
         self._begin(group)
-        if len(group.actions) == 1:
-            await self._action(group.actions[0], main)
+        if len(actions) == 1:
+            await self._action(actions[0], main, watching)
         else:
             async with self._runtime.nursery() as nursery:
-                for action in group.actions:
-                    nursery.start_soon(self._action, action, main)
+                for action in actions:
+                    nursery.start_soon(self._action, action, main, watching)
 
     def _left_behind(self, action: BaseAction) -> bool:
         """Keep the notes of an interrupted attempt for the group's new run (REG-11).
@@ -405,16 +501,21 @@ class Interpreter(ActionRunner):
     async def _deferred_actions(
         self,
         owner: Plan | Sequence,
-        failed: bool,
+        failed: Callable[[], bool],
         on_end: Callable[[], None] = _nothing,
     ) -> None:
         """Run the batches that the outcome makes due; ``on_end`` is told of each."""
         deferred = owner.deferred_actions
-        if deferred is None or deferred.state.status.is_terminal:
+        if deferred is None:
             return
         if deferred.state.status is N:
+            # The choice is made when the hold is over, not before (HO-2).
+            await self._released(unless_decided(deferred))
+        if deferred.state.status.is_terminal:
+            return
+        wanted = judgement.wanted(failed())
+        if deferred.state.status is N:
             self._begin(deferred)
-        wanted = WhenDeferred.ON_FAILURE if failed else WhenDeferred.ON_SUCCESS
         for batch in deferred.batches:
             if batch.when in (WhenDeferred.ALWAYS, wanted):
                 await self._batch(batch)
@@ -436,11 +537,13 @@ class Interpreter(ActionRunner):
 
     async def _batch(self, batch: DeferBatch) -> None:
         """Bring a batch that is due to its end."""
+        if batch.state.status is N:
+            await self._released(unless_decided(batch))
         if batch.state.status.is_terminal:
             return
         if batch.state.status is N:
             self._begin(batch)
-        await self._in_order(batch, _always, main=False)
+        await self._in_order(batch, always, main=False)
         self._finish(batch, judgement.settled(batch))
 
 
@@ -448,7 +551,3 @@ class _Body:
     """Whether the work that a continuous loop watches over has ended."""
 
     over = False
-
-
-def _always() -> bool:
-    return True

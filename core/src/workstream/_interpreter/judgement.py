@@ -21,6 +21,7 @@ from .._plan.plan import (
     Plan,
     Sequence,
 )
+from .._values.interventions import Effect, Verb, held_time
 from .._values.state import (
     FailureReason,
     OnFailure,
@@ -29,11 +30,13 @@ from .._values.state import (
     Undo,
     WhenDeferred,
 )
+from . import limits
 
-N, R, C, F, S = (
+N, R, C, K, F, S = (
     Status.NOT_STARTED,
     Status.RUNNING,
     Status.COMPLETED,
+    Status.SKIPPED,
     Status.FAILED,
     Status.STOPPED,
 )
@@ -65,7 +68,7 @@ def judge(
     Args:
         action: The action.
         on_interrupt: Says what an interrupted attempt of an action means.
-        now: The time, for its deadline.
+        now: The time, for its deadline: that of ``own_time``.
     """
     if not action.attempts:
         return Verdict.AGAIN
@@ -98,6 +101,17 @@ def after(now: datetime, seconds: float) -> datetime | None:
         return None
 
 
+def own_time(plan: Plan, action: BaseAction, now: datetime) -> datetime:
+    """The time by the clock of an action's deadline: it stands still under a hold (HO-4)."""
+    if (
+        not plan.interventions
+        or action.deadline is None
+        or action.state.started is None
+    ):
+        return now
+    return now - held_time(plan.interventions, action.state.started, now)
+
+
 def deadline_of(action: BaseAction) -> datetime | None:
     """When the action as a whole must have ended (A-15); None: never."""
     if action.deadline is None or action.state.started is None:
@@ -117,15 +131,15 @@ def deadline_passed(action: BaseAction, now: datetime, wait: float = 0.0) -> boo
 def settled(container: Checks | Sequence | DeferBatch) -> Status:
     """How a container ends by its actions, none of which runs any more.
 
-    An action failed: F. All completed: C. Otherwise it was cut short: S (SP-4, SP-5,
-    Q-4, Q-8, C-2).
+    An action failed: F. All completed, or were skipped: C. Otherwise it was cut short: S
+    (SP-4, SP-5, Q-4, Q-8, C-2, SK-2).
     """
     completed = True
     for action in container.actions:
         status = action.state.status
         if status is F:
             return F
-        completed = completed and status is C
+        completed = completed and (status is C or status is K)
     return C if completed else S
 
 
@@ -200,12 +214,12 @@ def continuous_failed(owner: Plan | Block) -> bool:
 
 def reached_pre_stage(block: Block) -> bool:
     """Whether a block that is past B1 reached B3, so that B7 is due (B-9)."""
-    return block.bypass_checks is None or block.bypass_checks.state.status is F
+    return block.bypass_checks is None or block.bypass_checks.state.status in (F, K)
 
 
-def exceeds_tolerance(block: Block, failed: int) -> bool:
+def exceeds_tolerance(block: Block, plan: Plan, failed: int) -> bool:
     """Whether so many failed sequences are more than the block tolerates (Q-3)."""
-    return 0 <= block.tolerance < failed
+    return 0 <= limits.tolerated_of(block, plan) < failed
 
 
 def failed_sequences(block: Block) -> int:
@@ -269,6 +283,13 @@ def halting_groups(block: Block, plan: Plan) -> list[Checks]:
     return [group for group in groups if group is not None]
 
 
+def block_halted(block: Block, plan: Plan) -> bool:
+    """Whether the block has halted, so that nothing more of its work is begun (Q-4)."""
+    return any(
+        _is(group, F) for group in halting_groups(block, plan)
+    ) or exceeds_tolerance(block, plan, failed_sequences(block))
+
+
 def _cut_short(block: Block) -> bool:
     """Whether a sequence was not run to its own end, whatever its status (SD-4)."""
     return any(settled(sequence) is S for sequence in block.sequences)
@@ -278,7 +299,7 @@ def work_failed(block: Block, plan: Plan) -> bool:
     """Whether the block has failed before its deferred checks (B-4 to B-8)."""
     return (
         pre_stage_failed(block)
-        or exceeds_tolerance(block, failed_sequences(block))
+        or exceeds_tolerance(block, plan, failed_sequences(block))
         or too_many_in_a_row(block)
         or _is(block.batch_checks, F)
         or (continuous_failed(plan) and _cut_short(block))
@@ -324,8 +345,9 @@ def main_failure(plan: Plan) -> bool:
     )
 
 
-def _begun(part: Checks | DeferredActions | None) -> bool:
-    return part is not None and part.state.status is not N
+def _begun(part: Checks | DeferredActions | Block | None) -> bool:
+    """Whether it has left N; what was skipped has not (SK-3)."""
+    return part is not None and part.state.status not in (N, K)
 
 
 def deferred_begun(plan: Plan) -> bool:
@@ -344,13 +366,40 @@ def main_work_over(plan: Plan) -> bool:
 
 def later_begun(plan: Plan, index: int) -> bool:
     """Whether anything after the block at this index was begun (B-12)."""
-    following = plan.blocks[index + 1 : index + 2]
-    return main_work_over(plan) or any(b.state.status is not N for b in following)
+    return main_work_over(plan) or any(map(_begun, plan.blocks[index + 1 :]))
 
 
 def can_stop(plan: Plan) -> bool:
-    """Whether a stop that is seen now still takes effect (SP-8)."""
-    return not (plan.stopping or plan.state.status.is_terminal or deferred_begun(plan))
+    """Whether a stop that is seen now still takes effect, or is made harder (SP-8)."""
+    return not (plan.state.status.is_terminal or deferred_begun(plan))
+
+
+def plan_failed(plan: Plan) -> bool:
+    """Whether the plan's deferred actions run with failure as the outcome (DA-1)."""
+    return plan.stopping or main_failure(plan)
+
+
+def wanted(failed: bool) -> WhenDeferred:
+    """Which of the deferred batches are due, beside those that always are (DA-2)."""
+    return WhenDeferred.ON_FAILURE if failed else WhenDeferred.ON_SUCCESS
+
+
+def stops_now(plan: Plan) -> bool:
+    """Whether a stop was taken that cuts attempts, too (SN-1)."""
+    return plan.stopping and any(
+        each.verb is Verb.STOP and each.effect is Effect.TAKEN and each.data.get("now")
+        for each in plan.interventions
+    )
+
+
+def cuts(plan: Plan, *, waits: bool = False) -> bool:
+    """Whether an attempt of a main phase is to be cut (SN-1, SG-2).
+
+    Args:
+        plan: The plan.
+        waits: Whether the attempt waits for a signal.
+    """
+    return plan.stopping and (waits or stops_now(plan))
 
 
 # --- undo (UN) ------------------------------------------------------------------

@@ -8,12 +8,14 @@ every action. It begins with the tree's own count and grows as sequences fail.
 from __future__ import annotations
 
 from bisect import bisect
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 
 from .._plan.plan import Block, Plan, Sequence
 from .._values.state import HaltAfter, Status
 from . import judgement
+from .limits import concurrency_of
 
 
 class Pacing:
@@ -25,10 +27,12 @@ class Pacing:
         self._plan = plan
         self._halting = judgement.halting_groups(block, plan)
         self._halts_actions = block.halt_after is HaltAfter.ACTION
-        self._tolerance = block.tolerance
         self._failed = set[int]()  # the id() of each: it counts once (SD-4)
         self._row: list[tuple[datetime, bool]] = []  # what ended, in order (BG-1)
         self._too_many_in_a_row = False
+        self._resumed = deque[Sequence]()
+        self._fresh = deque[Sequence]()
+        self.active = 0
         self.latest_end: datetime | None = None
         for sequence in block.sequences:
             self.count(sequence)
@@ -40,19 +44,47 @@ class Pacing:
             yield sequences[:at], sequences[at : at + size]
             at += size
 
-    def waiting(self, sequences: list[Sequence]) -> list[Sequence]:
-        """Of a batch, those that take the slots, those that are RUNNING first (R-10)."""
-        waiting = [s for s in sequences if s.state.status is Status.RUNNING]
-        if self.may_begin():
-            waiting += [s for s in sequences if s.state.status is Status.NOT_STARTED]
-        return waiting
+    def open(self, batch: list[Sequence]) -> None:
+        """Begin with a batch: those that are RUNNING take the slots first (R-10)."""
+        running = (s for s in batch if s.state.status is Status.RUNNING)
+        fresh = (s for s in batch if s.state.status is Status.NOT_STARTED)
+        self._resumed, self._fresh = deque(running), deque(fresh)
+        self.active = 0
 
-    def draw(self, source: Iterator[Sequence]) -> Iterator[Sequence]:
-        """Draw sequences from the source for one slot, until none may begin (Q-2)."""
-        for sequence in source:
-            if sequence.state.status is Status.NOT_STARTED and not self.may_begin():
-                return
-            yield sequence
+    def free(self) -> int:
+        """How many more slots there are now, with something to take them (BG-5)."""
+        limit = concurrency_of(self._block, self._plan)
+        waiting = self.waiting()
+        return waiting if limit is None else min(limit - self.active, waiting)
+
+    def is_crowded(self) -> bool:
+        """Whether fewer may run at once than do: the limit was lowered (BG-5)."""
+        if not self._plan.interventions:
+            return False
+        limit = concurrency_of(self._block, self._plan)
+        return limit is not None and self.active > limit
+
+    def waiting(self) -> int:
+        """How many sequences wait for a slot."""
+        return len(self._resumed) + (len(self._fresh) if self.may_begin() else 0)
+
+    def draw(self) -> Sequence | None:
+        """The sequence that takes a free slot now; None: none may, and none will (Q-2)."""
+        if self._resumed:
+            return self._resumed.popleft()
+        while self._fresh and self.may_begin():
+            sequence = self._fresh.popleft()
+            if sequence.state.status is Status.NOT_STARTED:  # else it was skipped
+                return sequence
+        return None
+
+    def may_launch(self) -> bool:
+        """Whether a slot waits, under a hold, for a sequence that is yet to begin (HO-1)."""
+        return (
+            not self._resumed
+            and any(each.state.status is Status.NOT_STARTED for each in self._fresh)
+            and self.may_begin()
+        )
 
     def count(self, sequence: Sequence) -> None:
         """Count a sequence that failed, as soon as it counts as failed (SD-4)."""
@@ -97,4 +129,6 @@ class Pacing:
         for group in self._halting:
             if group.state.status is Status.FAILED:
                 return True
-        return self._too_many_in_a_row or 0 <= self._tolerance < len(self._failed)
+        return self._too_many_in_a_row or judgement.exceeds_tolerance(
+            self._block, self._plan, len(self._failed)
+        )

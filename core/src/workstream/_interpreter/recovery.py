@@ -13,11 +13,12 @@ deferred work (SD-3).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from .._plan.plan import BaseAction, Block, Checks, DeferBatch, Node, Plan, Sequence
 from .._plan.walk import walk
+from .._protocols.vault import PlanRequest
 from .._values.state import (
     Attempt,
     FailureReason,
@@ -26,7 +27,7 @@ from .._values.state import (
     State,
     Status,
 )
-from . import judgement
+from . import interventions, judgement
 from .judgement import Verdict
 
 Meaning = Callable[[BaseAction], OnInterrupt]
@@ -46,7 +47,11 @@ INTERRUPTED = "interrupted: the engine ended while the attempt was running"
 
 
 def put_in_order(
-    plan: Plan, on_interrupt: Meaning, now: datetime, *, stop_requested: bool = False
+    plan: Plan,
+    on_interrupt: Meaning,
+    now: datetime,
+    *,
+    requests: Iterable[PlanRequest] = (),
 ) -> list[Node]:
     """Settle all that the stored tree decides, and close what was open.
 
@@ -54,21 +59,22 @@ def put_in_order(
         plan: A plan that is R and that nobody runs; it is changed.
         on_interrupt: Says what an interrupted attempt of an action means (R-7).
         now: The time of recovery.
-        stop_requested: Whether a stop was asked for that the run may not have seen;
-            it takes effect unless it came too late (SP-8, SP-9).
+        requests: What was asked that the run has not taken, in order (CT-2). All that
+            was begun is put in order by what holds without them; then they are taken.
 
     Returns:
         The objects that were changed; a container after its actions (STO-10).
     """
     changed: list[Node] = []
-    if stop_requested and judgement.can_stop(plan):
-        plan.stopping = True
-        changed.append(plan)
     for item in walk(plan):
         node = item.node
         if isinstance(node, (Checks, Sequence, DeferBatch)):
             cut = plan.stopping and not _is_deferred(node, item.ancestors[-1])
-            changed += settle(node, item.ancestors[-1], on_interrupt, now, stopping=cut)
+            changed += settle(
+                plan, node, item.ancestors[-1], on_interrupt, now, stopping=cut
+            )
+    for request in requests:
+        changed += interventions.take(plan, request, now)
     return changed
 
 
@@ -80,6 +86,7 @@ def _is_deferred(container: Checks | Sequence | DeferBatch, owner: Node) -> bool
 
 
 def settle(
+    plan: Plan,
     container: Checks | Sequence | DeferBatch,
     owner: Node,
     on_interrupt: Meaning,
@@ -90,6 +97,7 @@ def settle(
     """Settle a container that a crash left R, and its actions (R-5, R-7, R-8, R-10).
 
     Args:
+        plan: The plan that it belongs to.
         container: One that is R and of which nothing runs; any other is left alone.
         owner: What holds it.
         on_interrupt: Says what an interrupted attempt of an action means (R-7).
@@ -104,7 +112,7 @@ def settle(
     changed: list[Node] = []
     for action in container.actions:
         if action.state.status is R:
-            _settle_action(action, on_interrupt, now, stopping)
+            _settle_action(plan, action, on_interrupt, now, stopping)
             changed.append(action)
     outcome = judgement.settled(container)
     decided = outcome is not S
@@ -129,7 +137,11 @@ def settle(
 
 
 def _settle_action(
-    action: BaseAction, on_interrupt: Meaning, now: datetime, stopping: bool
+    plan: Plan,
+    action: BaseAction,
+    on_interrupt: Meaning,
+    now: datetime,
+    stopping: bool,
 ) -> None:
     """Give an action that is R the status that its attempts decide."""
     last = action.final_attempt
@@ -138,7 +150,8 @@ def _settle_action(
         return
     if last.ended is None:
         _close(last, now)
-    verdict = judgement.judge(action, on_interrupt, now)
+    own_time = judgement.own_time(plan, action, now)
+    verdict = judgement.judge(action, on_interrupt, own_time)
     if verdict is Verdict.COMPLETED:
         action.state.status, action.state.ended = C, last.ended
     elif verdict is Verdict.FAILED:
@@ -189,15 +202,22 @@ def last_update(plan: Plan) -> datetime | None:
 
 
 def is_too_old(plan: Plan, now: datetime, max_last_update: float | None) -> bool:
-    """Whether the plan was left alone for more than ``max_last_update`` seconds."""
-    if max_last_update is None:
+    """Whether the plan was left alone for more than ``max_last_update`` seconds.
+
+    One that is held does not age (HO-5).
+    """
+    if max_last_update is None or plan.held:
         return False
     latest = last_update(plan)
     return latest is not None and (now - latest).total_seconds() > max_last_update
 
 
-def age_out(plan: Plan, now: datetime) -> list[Node]:
-    """Give the plan up: F with EXCEED_RECOVERY, and so is all that was R.
+def age_out(
+    plan: Plan,
+    now: datetime,
+    reason: FailureReason = FailureReason.EXCEED_RECOVERY,
+) -> list[Node]:
+    """Give the plan up: F with this reason alone, and so is all that was R (SN-2).
 
     Nothing is run, deferred work included; what is N stays N.
 
@@ -216,5 +236,5 @@ def age_out(plan: Plan, now: datetime) -> list[Node]:
         node.state.status = F
         node.state.ended = now
         changed.append(node)
-    plan.reasons = (FailureReason.EXCEED_RECOVERY,)
+    plan.reasons = (reason,)
     return [*(node for node in changed if node is not plan), plan]

@@ -101,7 +101,11 @@ def _done(plan: Plan) -> frozenset[int]:
     """The id() of each sequence and block that is done, and of the plan if it is."""
     done: set[int] = set()
     for block in plan.blocks:
-        sequences = [each for each in block.sequences if _is(each, Status.COMPLETED)]
+        sequences = [
+            each
+            for each in block.sequences
+            if _is(each, Status.COMPLETED) or _is(each, Status.SKIPPED)
+        ]
         done.update(map(id, sequences))
         if _is_bypassed(block) or (
             len(sequences) == len(block.sequences)
@@ -131,7 +135,10 @@ def _is_bypassed(owner: Plan | Block) -> bool:
 
 def _completed(*groups: Checks | None) -> bool:
     """Whether all of the groups that there are completed."""
-    return all(group is None or _is(group, Status.COMPLETED) for group in groups)
+    return all(
+        group is None or _is(group, Status.COMPLETED) or _is(group, Status.SKIPPED)
+        for group in groups
+    )
 
 
 # -- Copying -----------------------------------------------------------------------------

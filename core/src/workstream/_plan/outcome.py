@@ -16,19 +16,23 @@ class Outcome(enum.Enum):
     RUNNING = "running"
     COMPLETED = "completed"
     COMPLETED_WITH_FAILURES = "completed with failures"
+    COMPLETED_WITH_SKIPPED = "completed with skipped"
     FAILED = "failed"
     STOPPED = "stopped"
 
 
-def outcome_of(status: Status, *, with_failures: bool) -> Outcome:
+def outcome_of(status: Status, *, with_failures: bool, skipped: int = 0) -> Outcome:
     """A plan's status in words (OM-4).
 
     Args:
         status: The status.
         with_failures: Whether, though it completed, a sequence or a batch failed.
+        skipped: How much of it was skipped.
     """
     if status is Status.COMPLETED and with_failures:
         return Outcome.COMPLETED_WITH_FAILURES
+    if status is Status.COMPLETED and skipped:
+        return Outcome.COMPLETED_WITH_SKIPPED
     return Outcome[status.name]
 
 

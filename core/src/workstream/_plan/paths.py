@@ -147,6 +147,55 @@ def find(plan: Plan, path: str) -> Node:
     return node
 
 
+def meant(plan: Plan, text: str) -> str:
+    """The path of the object that somebody means.
+
+    Args:
+        plan: The plan.
+        text: A path; one without the plan's name in front; or the end of one, where
+            only one object's path ends so. A container goes before what is in it.
+
+    Raises:
+        PathError: It names no object, or several; the message tells the nearest paths.
+    """
+    wanted = text.strip()
+    known = [path for path, _ in paths(plan)]
+    root = label_of_plan(plan)
+    for guess in (wanted, f"{root}{SEPARATOR}{wanted}"):
+        if guess in known:
+            return guess
+    found = [path for path in known if path.endswith(f"{SEPARATOR}{wanted}")]
+    depths = [path.count(SEPARATOR) for path in found]
+    highest = [path for path in found if path.count(SEPARATOR) == min(depths)]
+    if len(highest) == 1:
+        return highest[0]
+    if not highest:
+        raise PathError(_meant_nothing(plan, wanted, known))
+    shown = [_quoted(path) for path in highest[:3]]
+    more = f", or one of {len(highest) - 3:,} more" if len(highest) > 3 else ""
+    message = (
+        f"{_quoted(wanted)} names {len(highest):,} objects of the plan: say which one, "
+        f"{' or '.join(shown)}{more}"
+    )
+    raise PathError(message)
+
+
+def _meant_nothing(plan: Plan, wanted: str, known: list[str]) -> str:
+    """The error for words that name nothing: with the paths that are most like them."""
+    if wanted.startswith(f"{label_of_plan(plan)}{SEPARATOR}"):
+        try:
+            find(plan, wanted)
+        except PathError as error:
+            return str(error)
+    last = wanted.split(SEPARATOR)[-1]
+    by_label: dict[str, str] = {}
+    for path in known:
+        by_label.setdefault(path.split(SEPARATOR)[-1], path)
+    near = [_quoted(by_label[label]) for label in _nearest(last, list(by_label))]
+    hint = f": did you mean {' or '.join(near)}?" if near else ""
+    return f"{_quoted(wanted)} names no object of the plan{hint}"
+
+
 def display_path(path: str) -> str:
     """The path made safe for a terminal, each of its labels at a readable length."""
     return SEPARATOR.join(shorten(label) for label in path.split(SEPARATOR))

@@ -23,6 +23,7 @@ from uuid import UUID
 
 import attrs
 
+from .._values.interventions import Effect, Intervention, Verb, holds_in
 from .._values.state import (
     Attempt,
     FailureReason,
@@ -241,7 +242,10 @@ class Sequence(Node):
     @property
     def actions_begun(self) -> bool:
         """Whether any of its own actions has begun: else nothing follows them (SD-2)."""
-        return any(a.state.status is not Status.NOT_STARTED for a in self.actions)
+        return any(
+            a.state.status not in (Status.NOT_STARTED, Status.SKIPPED)
+            for a in self.actions
+        )
 
     @property
     def undo_batches(self) -> list[DeferBatch]:
@@ -255,7 +259,8 @@ class Sequence(Node):
     def undo_begun(self) -> bool:
         """Whether it is being taken back, or was (UN-1)."""
         batches = self.undo_batches
-        return any(batch.state.status is not Status.NOT_STARTED for batch in batches)
+        untouched = (Status.NOT_STARTED, Status.SKIPPED)
+        return any(batch.state.status not in untouched for batch in batches)
 
 
 @attrs.define(kw_only=True)
@@ -362,6 +367,7 @@ class Plan(Node):
         runtime_update: When a running plan last gave a sign of life (E-11).
         reasons: Every reason for its failure, in the order of F-3 (OM-4).
         stopping: Whether a stop has taken effect (SP-8).
+        interventions: What it was told while it existed, in order (CT-1).
         scrubbed: Whether its secrets were removed for showing; such a plan is
             refused at submit (CL-3).
     """
@@ -386,6 +392,7 @@ class Plan(Node):
     runtime_update: datetime | None = attrs.field(init=False, default=None, eq=False)
     reasons: tuple[FailureReason, ...] = attrs.field(init=False, default=())
     stopping: bool = attrs.field(init=False, default=False)
+    interventions: tuple[Intervention, ...] = attrs.field(init=False, default=())
     scrubbed: bool = attrs.field(init=False, default=False)
 
     @property
@@ -400,7 +407,24 @@ class Plan(Node):
         with_failures = completed and any(
             node.state.status is Status.FAILED for node in self._tolerant()
         )
-        return outcome_of(self.state.status, with_failures=with_failures)
+        return outcome_of(
+            self.state.status, with_failures=with_failures, skipped=self.skipped
+        )
+
+    @property
+    def held(self) -> tuple[Intervention, ...]:
+        """What keeps anything new of it from being begun: a PAUSE, a FREEZE, or both."""
+        if not self.interventions or self.state.status.is_terminal:
+            return ()
+        return holds_in(self.interventions)
+
+    @property
+    def skipped(self) -> int:
+        """How many skips were taken; what else they took along does not count (SK-2)."""
+        return sum(
+            each.verb is Verb.SKIP and each.effect is Effect.TAKEN
+            for each in self.interventions
+        )
 
     @property
     def taken_back(self) -> TakenBack | None:

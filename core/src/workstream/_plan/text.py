@@ -207,6 +207,7 @@ def _status_text(node: Node) -> str:
         node.outcome.value
         + (f" ({reasons})" if reasons else "")
         + (", stopping" if stopping else "")
+        + "".join(f", held by a {each.verb.name}" for each in node.held)
     )
 
 

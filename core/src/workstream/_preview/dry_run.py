@@ -74,6 +74,7 @@ from .._protocols.runtime import AttemptOutcome
 from .._registry.registry import Registry
 from .._runtime.plugin_init import init_plugins
 from .._validation.validation import prepared
+from .._values.interventions import Freeze
 from .._values.state import Attempt, PluginError
 from .asking import Asking
 from .forecast import Forecast, PlanPreview, PreviewItem
@@ -201,7 +202,9 @@ class PreviewRuntime(Asking):
 
     # --- the verbs that ask ---------------------------------------------------------
 
-    async def execute(self, action: BaseAction, attempt: Attempt) -> AttemptOutcome:
+    async def execute(
+        self, action: BaseAction, attempt: Attempt, main: bool = True
+    ) -> AttemptOutcome:
         """Ask what the action would do; then it counts as done.
 
         Only a bypass check that did not pass counts as failed, as it fails nothing.
@@ -272,6 +275,10 @@ class PreviewRuntime(Asking):
         return any(container is owner.bypass_checks for owner in owners)
 
     # --- the other verbs -------------------------------------------------------------
+
+    def freeze(self) -> Freeze | None:
+        """It begins nothing of the plan's, so nothing holds it."""
+        return None
 
     def random(self) -> float:
         """Never needed: nothing is tried again."""

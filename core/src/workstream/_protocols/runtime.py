@@ -26,6 +26,7 @@ from typing import Any, Protocol
 import attrs
 
 from .._plan.plan import BaseAction, Node
+from .._values.interventions import Freeze
 from .._values.state import Attempt, OnInterrupt, PluginError
 from ..retries import RetryPolicy
 from .plugin import NotDone
@@ -33,10 +34,17 @@ from .plugin import NotDone
 
 @attrs.define
 class AttemptOutcome:
-    """How an attempt ended: a response, an error, or both (A-3)."""
+    """How an attempt ended: a response, an error, or both (A-3).
+
+    Attributes:
+        response: What the plugin returned.
+        error: How it failed.
+        interrupted: Whether a stop cut it, as a crash would have (SN-1).
+    """
 
     response: object = None
     error: PluginError | None = None
+    interrupted: bool = False
 
 
 class Nursery(Protocol):
@@ -87,8 +95,21 @@ class Runtime(Protocol):
         """Say that the ``until`` of a wait may have come true."""
         ...
 
-    async def execute(self, action: BaseAction, attempt: Attempt) -> AttemptOutcome:
-        """Make one call of the action's plugin, its timeout kept (section 10)."""
+    def freeze(self) -> Freeze | None:
+        """What the store says of a freeze (HO-6), asked before each beginning."""
+        ...
+
+    async def execute(
+        self, action: BaseAction, attempt: Attempt, main: bool
+    ) -> AttemptOutcome:
+        """Make one call of the action's plugin, its timeout kept (section 10).
+
+        Args:
+            action: The action.
+            attempt: Its attempt.
+            main: Whether it is of a main phase: then the runtime cuts it as soon as
+                ``judgement.cuts`` says so, and the outcome tells (SN-1).
+        """
         ...
 
     async def reconcile(self, action: BaseAction) -> AttemptOutcome | NotDone:

@@ -9,11 +9,15 @@ A vault keeps, for each plan,
   NOT_STARTED. An action has one record an attempt, and its state is that of its
   latest one. A record removes those of later attempts: so one with attempt 0 resets
   the action (C-1), and one with attempt 1 does so and begins again;
+- its **interventions**: what was asked of it and taken, or refused (CT-1). They are
+  records too, of position 0, one for each;
 - its **log**: the latest changes in the order in which they became durable, each
   with a position that only grows. Watchers read it (section 23). It is bounded;
 - its **lines**: what its plugins reported, bounded;
 - its **requests**: what was asked of it and has not been taken yet; and, while a
   process runs it, a **claim**.
+
+Of the store as a whole it keeps one thing: what was last said of a **freeze** (HO-6).
 
 What is inside a definition or a record is the codec's business: to a vault they are
 bytes. That keeps a vault small, and makes every vault store the same thing.
@@ -60,6 +64,7 @@ from .._values.errors import (
     NotFoundError,
     StorageError,
 )
+from .._values.interventions import Freeze, Intervention
 from .._values.state import FailureReason, Status
 from .searching import ANY_PLAN, Where
 
@@ -89,6 +94,8 @@ class PlanRow:
         with_failures: Whether, though it completed, a sequence or a batch failed.
         locks: The names that it holds while it is RUNNING (LK-1).
         taken_back: What came of the undo (UN-3); None: nothing was undone.
+        held: What keeps anything new of it from being begun (CT-3).
+        skipped: How many skips were taken (SK-2).
     """
 
     id: UUID
@@ -105,11 +112,15 @@ class PlanRow:
     with_failures: bool = False
     locks: tuple[str, ...] = ()
     taken_back: TakenBack | None = None
+    held: tuple[Intervention, ...] = ()
+    skipped: int = 0
 
     @property
     def outcome(self) -> Outcome:
         """The status in words, as ``Plan.outcome`` (OM-4)."""
-        return outcome_of(self.status, with_failures=self.with_failures)
+        return outcome_of(
+            self.status, with_failures=self.with_failures, skipped=self.skipped
+        )
 
 
 # Two are made for each action, and freezing makes that four times as slow.
@@ -119,8 +130,10 @@ class NodeRecord:
 
     Attributes:
         position: The object's place in walk order; the plan itself is 0.
-        attempt: Of an action, how many attempts it has; otherwise 0.
-        data: The state, and the latest attempt, encoded by the codec.
+        attempt: Of an action, how many attempts it has; otherwise 0. Of the plan, whose
+            state is its row, how many interventions.
+        data: The state, and the latest attempt, encoded by the codec; of the plan, its
+            latest intervention.
     """
 
     position: int
@@ -428,6 +441,25 @@ class Vault(Protocol):
 
         A cheap call: it is made often. The write that makes a plan terminal removes
         the plan's requests.
+        """
+        ...
+
+    def freeze(self) -> Freeze | None:
+        """What the store says of a freeze; None: nothing was ever said (HO-6).
+
+        It does not wait and is cheap: it is asked before each beginning of each plan.
+        """
+        ...
+
+    async def set_freeze(self, freeze: Freeze, expect: Freeze | None) -> bool:
+        """Write down what the store says of a freeze; durable on return.
+
+        Args:
+            freeze: What it is to say.
+            expect: What it says now; otherwise nothing is written.
+
+        Returns:
+            Whether it was as expected.
         """
         ...
 

@@ -128,6 +128,13 @@ class Journal:
         self._on_durable = on_durable
         self._on_error = on_error
 
+    def take_request(self, number: int) -> None:
+        """Let the next commit, which has the request's effect, remove the request."""
+        if self.error is None:
+            if not self._queue:
+                self._batch = self._committer.join(self)
+            self.taken = number
+
     def add(self, change: Change) -> None:
         """Queue one change."""
         if self.error is None:

@@ -21,6 +21,7 @@ import trio
 
 from .._attempts.outcomes import (
     began_in,
+    interrupted,
     is_any,
     outcome_of_exception,
     outcome_of_response,
@@ -29,12 +30,13 @@ from .._attempts.outcomes import (
 )
 from .._authoring.errors import leaves_of
 from .._protocols.runtime import AttemptOutcome
+from .._values.state import PluginError
 
 
 class Slot:
     """Makes the calls of one task, one after the other; entered for as long."""
 
-    __slots__ = ("_innermost", "_scope", "_task")
+    __slots__ = ("_innermost", "_scope", "_spoilt", "_task")
 
     def __enter__(self) -> Slot:
         """Take the task that enters it."""
@@ -53,6 +55,7 @@ class Slot:
 
     def _begin(self) -> None:
         self._scope = trio.CancelScope()
+        self._spoilt = False
         self._scope.__enter__()
         self._innermost = _innermost(self._task)
 
@@ -67,12 +70,18 @@ class Slot:
         self._begin()
         return error
 
+    def cancel(self) -> None:
+        """Cut the call that is under way; the scope cannot be used again."""
+        self._spoilt = True
+        self._scope.cancel()
+
     async def call(
         self,
         function: Callable[[Any, Any], Awaitable[object]],
         context: object,
         request: object,
         ends: float,
+        cut: Callable[[], bool],
     ) -> AttemptOutcome:
         """Call a plugin's method; what it did is returned and never raised.
 
@@ -81,24 +90,30 @@ class Slot:
             context: What it is told.
             request: What it is asked.
             ends: When its time is over, by trio's clock (A-4).
+            cut: Says whether a stop has cut it (SN-1): then somebody calls ``cancel``.
         """
         scope = self._scope
         scope.deadline = ends
         try:
             response = await function(context, request)
         except BaseException as error:
-            return await self._outcome_of(error, scope, ends)
+            return await self._outcome_of(error, scope, ends, cut)
         # A plugin may have left open what it entered: as a ``with`` would, tell it so.
-        if trio.current_time() < ends and _innermost(self._task) is self._innermost:
+        if (
+            trio.current_time() < ends
+            and _innermost(self._task) is self._innermost
+            and not self._spoilt
+        ):
             scope.deadline = math.inf
             return outcome_of_response(response)
-        return await self._outcome_of(None, scope, ends, response)
+        return await self._outcome_of(None, scope, ends, cut, response)
 
     async def _outcome_of(
         self,
         raised: BaseException | None,
         scope: trio.CancelScope,
         ends: float,
+        cut: Callable[[], bool],
         response: object = None,
     ) -> AttemptOutcome:
         """What came of a call that raised, or took its whole time."""
@@ -107,7 +122,7 @@ class Slot:
             # What could not be cancelled may give a result after its deadline. One that
             # came at the very moment of the deadline counts (A-5).
             if scope.cancelled_caught or trio.current_time() > ends:
-                return timed_out()
+                return _cut_short(ends, cut, None)
             return outcome_of_response(response)
         if _is_the_loops(error):
             raise error
@@ -123,8 +138,16 @@ class Slot:
         else:
             outcome = outcome_of_exception(error)
         if scope.cancel_called:  # it was told to end, and said so in its own way
-            return timed_out(outcome.error)
+            return _cut_short(ends, cut, outcome.error)
         return outcome
+
+
+def _cut_short(
+    ends: float, cut: Callable[[], bool], error: PluginError | None
+) -> AttemptOutcome:
+    """What became of a call that was cancelled: by a stop, or by its timeout."""
+    late = trio.current_time() >= ends
+    return interrupted(error) if cut() and not late else timed_out(error)
 
 
 def _innermost(task: Any) -> object:

@@ -13,7 +13,7 @@ import trio
 
 from .._attempts.context import AttemptContext, ContextHost
 from .._attempts.late_requests import Made
-from .._attempts.outcomes import StorableCheck, hide_secrets
+from .._attempts.outcomes import StorableCheck, hide_secrets, interrupted
 from .._attempts.verbs import PluginVerbs
 from .._interpreter import judgement
 from .._plan.paths import paths
@@ -72,6 +72,7 @@ class TrioCalls(TrioLoop, PluginVerbs):
         self._lookups = lookups
         self._paths: dict[int, str] = {}
         self._slots: dict[object, Slot] = {}
+        self._cuttable: dict[Slot, Callable[[], bool]] = {}
 
     # --- tasks, and the slots in which they call ------------------------------------
 
@@ -107,8 +108,13 @@ class TrioCalls(TrioLoop, PluginVerbs):
         made: Made,
         attempt: Attempt,
         seconds: float,
+        main: bool = False,
     ) -> AttemptOutcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
+
+        def cut() -> bool:
+            return main and judgement.cuts(self._plan)
+
         ends = trio.current_time() + seconds
         request, secrets = made.request, _NO_SECRETS
         facts = facts_of(request)  # of its type: most hold no secret, whatever they say
@@ -119,6 +125,8 @@ class TrioCalls(TrioLoop, PluginVerbs):
                 return error.outcome
         if made.secrets:
             secrets |= made.secrets
+        if cut():
+            return interrupted()
         context = AttemptContext(
             action=action,
             current=attempt,
@@ -130,14 +138,42 @@ class TrioCalls(TrioLoop, PluginVerbs):
         try:
             slot = self._slots.get(trio.lowlevel.current_task())
             if slot is not None:
-                outcome = await slot.call(function, context, request, ends)
+                outcome = await self._call_in(
+                    slot, function, context, request, ends, cut
+                )
             else:
                 with Slot() as slot:
-                    outcome = await slot.call(function, context, request, ends)
+                    outcome = await self._call_in(
+                        slot, function, context, request, ends, cut
+                    )
         finally:
             context.close()
             self._left(context)
         return hide_secrets(outcome, secrets) if secrets else outcome
+
+    async def _call_in(
+        self,
+        slot: Slot,
+        function: Callable[[Any, Any], Awaitable[object]],
+        context: object,
+        request: object,
+        ends: float,
+        cut: Callable[[], bool],
+    ) -> AttemptOutcome:
+        """Make the call in a slot, where a stop finds it (SN-1)."""
+        self._cuttable[slot] = cut
+        try:
+            return await slot.call(function, context, request, ends, cut)
+        finally:
+            del self._cuttable[slot]
+
+    def wake(self) -> None:
+        """Let every wait look at its condition again, and every call be cut (SN-1)."""
+        super().wake()
+        if self._plan.stopping:
+            for slot, cut in self._cuttable.items():
+                if cut():
+                    slot.cancel()
 
     def _entered(self, context: AttemptContext, ends: float) -> None:
         """A call begins, which must end at a time of trio's clock."""

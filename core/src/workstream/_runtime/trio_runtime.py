@@ -18,12 +18,13 @@ import trio
 from .._attempts.context import AttemptContext
 from .._attempts.outcomes import DEAF_AFTER
 from .._codec.codec import Codec
-from .._codec.records import encode_line, row_of
+from .._codec.records import encode_line, plan_changes
 from .._interpreter.interpreter import Interpreter
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import position_of
 from .._protocols.plugin import Plugins
-from .._protocols.vault import LineRecord
+from .._protocols.vault import LineRecord, PlanRequest
+from .._values.interventions import Freeze
 from .journal import Journal
 from .lookups import Lookups
 from .output import OutputBuffer
@@ -46,6 +47,7 @@ class RunSettings:
         codec: Encodes what is recorded.
         now: The time to record.
         random: Draws jitter.
+        freeze: What the store says of a freeze.
         heartbeat: Seconds without a record after which one is made (E-11).
     """
 
@@ -54,6 +56,7 @@ class RunSettings:
     codec: Codec
     now: Callable[[], datetime]
     random: Callable[[], float]
+    freeze: Callable[[], Freeze | None]
     heartbeat: float
 
 
@@ -93,8 +96,10 @@ class TrioRuntime(TrioCalls):
         self._add = journal.add
         self._record_of = settings.codec.record_of
         self.random = settings.random
+        self.freeze = settings.freeze
+        self.look = self._interpreter.look
         self.durable = journal.durable
-        self.stop = self._interpreter.stop
+        self._told = len(plan.interventions)
 
     async def run(self) -> None:
         """Run the plan to its end. What is raised broke the run off."""
@@ -113,6 +118,12 @@ class TrioRuntime(TrioCalls):
         await self.in_slot(self._interpreter.run)
         beside.cancel()
 
+    def take(self, request: PlanRequest) -> None:
+        """Take what was asked of the plan; what it changes is one write (CT-2)."""
+        if not self._plan.state.status.is_terminal:  # else it goes with the plan's end
+            self._journal.take_request(request.number)
+            self._interpreter.take(request)
+
     # --- the verbs that remember ------------------------------------------------
 
     def record(self, *nodes: Node) -> None:
@@ -121,7 +132,9 @@ class TrioRuntime(TrioCalls):
             if node is self._plan:
                 if node.state.status.is_terminal:
                     self._queue_lines()  # nothing follows the plan's end (WA-1)
-                self._add(row_of(self._plan))
+                for change in plan_changes(self._plan, self._told):
+                    self._add(change)
+                self._told = len(self._plan.interventions)
             else:
                 self._add(self._record_of(node))
         self._recorded = True

@@ -16,6 +16,7 @@ import attrs
 from .._protocols.vault import PlanRequest
 from .._store.entries import PlanEntry
 from .._store.ids import short_id
+from .._values.interventions import Intervention
 from .._values.state import ObjectType, PluginError, links_of
 
 # A list of plans needs none of what events and whole plans are made of.
@@ -41,6 +42,8 @@ def entry_data(entry: PlanEntry) -> dict[str, Any]:
         "reasons": [reason.name for reason in row.reasons],
         "stopping": row.stopping,
         "taken_back": taken_back_data(row.taken_back),
+        "held": [intervention_data(each) for each in row.held],
+        "skipped": row.skipped,
         "owner": entry.owner,
         "crashed": entry.crashed,
         "submitted": _time(row.submitted),
@@ -60,7 +63,7 @@ def overview_data(shown: Overview) -> dict[str, Any]:
         **entry_data(shown.entry),
         "outcome": shown.plan.outcome.value,
         "failures": failures_data(shown.failures),
-        "requests": [_request(each) for each in shown.requests],
+        "requests": [request_data(each) for each in shown.requests],
         "submitter": shown.plan.submitter,
         "retry_of": _id(shown.plan.retry_of),
         "undo_of": _id(shown.plan.undo_of),
@@ -93,7 +96,7 @@ def failures_data(found: Iterable[Failure]) -> list[dict[str, Any]]:
 def event_data(event: WatchEvent) -> dict[str, Any]:
     """What a watcher saw."""
     from .._codec.json_text import to_json
-    from .._store.events import OutputLine, PlanSnapshot
+    from .._store.events import Intervened, OutputLine, PlanSnapshot
 
     if isinstance(event, PlanSnapshot):
         return {
@@ -115,7 +118,27 @@ def event_data(event: WatchEvent) -> dict[str, Any]:
             "done": event.done,
             "total": event.total,
         }
+    if isinstance(event, Intervened):
+        return {
+            "event": "intervention",
+            "position": event.position,
+            **intervention_data(event.intervention),
+        }
     return _state_data(event)
+
+
+def intervention_data(told: Intervention) -> dict[str, Any]:
+    """What a plan was told, and what became of it, as plain data."""
+    return {
+        "verb": told.verb.name,
+        "path": told.path,
+        "by": told.by,
+        "at": told.at.isoformat(),
+        "reason": told.reason,
+        "data": dict(told.data),
+        "effect": told.effect.name,
+        "words": told.words,
+    }
 
 
 def _state_data(event: StateChange) -> dict[str, Any]:
@@ -134,6 +157,7 @@ def _state_data(event: StateChange) -> dict[str, Any]:
     if event.object_type is ObjectType.PLAN:
         data["reasons"] = [reason.name for reason in event.reasons]
         data["stopping"] = event.stopping
+        data["held"] = [intervention_data(each) for each in event.held]
     if event.object_type is ObjectType.ACTION:
         data["attempts"] = event.attempts
         attempt = event.attempt
@@ -141,7 +165,8 @@ def _state_data(event: StateChange) -> dict[str, Any]:
     return data
 
 
-def _request(request: PlanRequest) -> dict[str, Any]:
+def request_data(request: PlanRequest) -> dict[str, Any]:
+    """What was asked of a plan and not taken yet, as plain data."""
     return {
         "verb": request.verb,
         "path": request.path,

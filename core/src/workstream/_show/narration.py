@@ -13,7 +13,7 @@ from .._values.durations import took
 from .._values.state import ObjectType, Status, WhenDeferred
 from .outcomes import status_words
 from .progress import Place, Progress, Section
-from .words import counts_words, parts_word
+from .words import counts_words, hold_words, parts_word
 
 _ERROR = 500
 """Characters of an error; all of it is in an ``overview``."""
@@ -45,6 +45,7 @@ class Narrator:
         self._progress = progress
         self._told: dict[UUID, int] = {}
         self._stopping = progress.stopping
+        self._held = progress.held
 
     def tell(self, change: StateChange, before: Status) -> Told | None:
         """The line for a change, if it is worth one.
@@ -86,6 +87,13 @@ class Narrator:
         return Told(text, status, place.label)
 
     def _plan(self, change: StateChange) -> Told | None:
+        held, self._held = self._held, change.held
+        if change.held and change.held != held:
+            words = "; ".join(map(hold_words, change.held))
+            return Told(f"held, nothing new begins: {words}", Status.STOPPED)
+        over = change.stopping or change.state.status.is_terminal
+        if held and not change.held and not over:
+            return Told("goes on: it is no longer held", Status.RUNNING)
         if not change.stopping or self._stopping:
             return None
         self._stopping = True

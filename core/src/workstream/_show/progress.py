@@ -25,7 +25,14 @@ from .._plan.plan import (
     Sequence,
 )
 from .._plan.walk import POSITION_MASK, Item, groups
-from .._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
+from .._store.events import (
+    Intervened,
+    OutputLine,
+    PlanSnapshot,
+    StateChange,
+    WatchEvent,
+)
+from .._values.interventions import Intervention
 from .._values.state import (
     Attempt,
     FailureReason,
@@ -151,6 +158,7 @@ class Progress:
         name: Its name.
         status: Its status.
         stopping: Whether a stop has taken effect.
+        held: What keeps anything new from being begun.
         started: When it began.
         ended: When it ended.
         reasons: Why it failed.
@@ -166,6 +174,7 @@ class Progress:
         self.name: str = snapshot.plan.name
         self.status: Status = Status.NOT_STARTED
         self.stopping: bool = False
+        self.held: tuple[Intervention, ...] = ()
         self.started: datetime | None = None
         self.ended: datetime | None = None
         self.reasons: tuple[FailureReason, ...] = ()
@@ -178,6 +187,8 @@ class Progress:
 
     def see(self, event: WatchEvent) -> None:
         """Take in what the watcher sees."""
+        if isinstance(event, Intervened):
+            return  # what follows from it comes by itself
         if isinstance(event, PlanSnapshot):
             self._take(event.plan)
         elif isinstance(event, OutputLine):
@@ -199,6 +210,7 @@ class Progress:
         self.running, self.failed = {}, {}
         self.status = plan.state.status
         self.stopping = plan.stopping
+        self.held = plan.held
         self.started, self.ended = plan.state.started, plan.state.ended
         self.reasons = plan.reasons
         root = ""
@@ -251,6 +263,7 @@ class Progress:
             self.status = change.state.status
             self.started, self.ended = change.state.started, change.state.ended
             self.stopping = change.stopping
+            self.held = change.held
             self.reasons = change.reasons
             return
         position = change.object_id.int & POSITION_MASK

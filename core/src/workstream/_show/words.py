@@ -8,12 +8,20 @@ from collections.abc import Iterator, Mapping
 from .._plan.plan import Block, Checks, DeferredActions, Node
 from .._plan.plan import Sequence as PlanSequence
 from .._plan.retry import Left
-from .._values.display import display_lines
+from .._values.display import display_lines, shorten
+from .._values.interventions import Intervention
 from .._values.state import PluginError, Status
-from .outcomes import status_words
+from .outcomes import hold_word, status_words
 
 _DEEPEST = 20
 """How many errors of a chain are told."""
+
+
+def hold_words(hold: Intervention) -> str:
+    """Since when, by whom and why: ``paused since 12:00:03 UTC by ana: "look first"``."""
+    since = hold.at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    text = f"{hold_word([hold])} since {since} by {shorten(hold.by)}"
+    return f"{text}: {shorten(hold.reason, 300)}" if hold.reason else text
 
 
 def parts_word(node: Node, count: int) -> str:
@@ -33,7 +41,12 @@ def counts_words(node: Node, counts: Mapping[Status, int], total: int) -> str:
     """What came of its parts: ``7 of 8 sequences completed, 1 failed``."""
     done = counts.get(Status.COMPLETED, 0)
     text = f"{done:,} of {total:,} {parts_word(node, 0)} completed"
-    for status in (Status.FAILED, Status.STOPPED, Status.NOT_STARTED):
+    for status in (
+        Status.FAILED,
+        Status.STOPPED,
+        Status.SKIPPED,
+        Status.NOT_STARTED,
+    ):
         if counts.get(status):
             text += f", {counts[status]:,} {status_words(status)}"
     return text
@@ -46,6 +59,8 @@ def done_words(node: Block | PlanSequence) -> str:
     done = statuses.count(Status.COMPLETED)
     text = f"{done:,} of {len(parts):,} {parts_word(node, 0)}"
     failed = statuses.count(Status.FAILED) if isinstance(node, Block) else 0
+    skipped = statuses.count(Status.SKIPPED)
+    text += f", {skipped:,} skipped" if skipped else ""
     return f"{text}, {failed:,} failed" if failed else text
 
 

@@ -22,8 +22,8 @@ process may change is looked at four times a second. A feed turns news into even
 once for all who watch (``feeds``, ``events``).
 
 **What does it mean to ask?** Who asks, when and why go with each request (CT-1); the vault
-keeps it and the plan's run takes it. A plan that was never started has no run: what a verb
-does to it stands in one table, ``asking.EFFECTS``, and is written in the request's place.
+keeps it and the plan's run takes it. A plan that was never started has no run: whoever asks
+takes the request itself, and its effect is written in the request's place (``asking``).
 
 **Which plan is meant?** ``last``, an id, or the digits that tell plans apart (``ids``).
 

@@ -1,8 +1,8 @@
-"""What is asked of a plan: who asks, and what that does to one that was never started.
+"""What is asked of a plan: who asks, what may be said, and what becomes of it (CT-1).
 
-How requests are kept and taken is in ``_protocols.vault``; what a verb does to a plan
-that runs is the interpreter's business. A new verb has a row in ``EFFECTS``, and nothing
-else here.
+How requests are kept and taken is in ``_protocols.vault``; what a verb does to a plan is
+the interpreter's business, also where the plan was never started: then whoever asks takes
+the request, on a copy of the plan, and brings along what that changes.
 """
 
 from __future__ import annotations
@@ -10,16 +10,29 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from uuid import UUID
 
 import attrs
 
-from .._protocols.vault import STOP, Change, PlanRequest, PlanRow, Write
-from .._values.state import FailureReason, Status
+from .._codec.codec import Codec
+from .._codec.records import apply_row, plan_changes
+from .._interpreter import interventions, recovery
+from .._plan.paths import display_path
+from .._plan.plan import Plan
+from .._protocols.vault import Change, PlanRequest, PlanRow, StoredPlan, Write
+from .._values.errors import RefusedError, ValidationError
+from .._values.interventions import Effect, Intervention, Verb
+from .._values.state import FailureReason, NoteValue, Status
 
 BY_VARIABLE = "WORKSTREAM_BY"
 """The environment variable that says who asks."""
+
+LONGEST_REASON = 4_096
+"""Bytes of UTF-8: the record of a plan is read with the plan, whole."""
+LONGEST_NAME = 200
+"""Characters of who asks."""
 
 
 def requester() -> str:
@@ -37,22 +50,25 @@ def requester() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _stopped(row: PlanRow, request: PlanRequest) -> tuple[Change, ...]:
-    """It is S at once, and all of its objects stay N (SP-1)."""
-    stopped = attrs.evolve(
-        row,
-        status=Status.STOPPED,
-        ended=request.at,
-        reasons=(FailureReason.STOPPED,),
-        stopping=True,
-    )
-    return (stopped,)
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What became of something that was asked of a plan (CT-2, CT-5).
 
+    Attributes:
+        found: How the plan was found.
+        intervention: What stands in the plan's record now; None: nothing yet, or the
+            plan was as it was asked to be.
+        pending: The request, while no run has taken it; it is durable.
+    """
 
-EFFECTS: dict[str, Callable[[PlanRow, PlanRequest], tuple[Change, ...]]] = {
-    STOP: _stopped,
-}
-"""What each verb changes on a plan that is NOT_STARTED."""
+    found: Status
+    intervention: Intervention | None = None
+    pending: PlanRequest | None = None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the plan was already as it was asked to be; nothing was stored."""
+        return self.intervention is None and self.pending is None
 
 
 def asked(
@@ -62,7 +78,10 @@ def asked(
     at: datetime,
     by: str | None = None,
     reason: str = "",
+    path: str = "",
+    data: Mapping[str, NoteValue] | None = None,
     position: int = 0,
+    plan: Plan | None = None,
 ) -> tuple[PlanRequest, Write]:
     """A request, and what is written in its place if the plan was never started.
 
@@ -72,15 +91,159 @@ def asked(
         at: The time.
         by: Who asks; None: ``requester()``.
         reason: Why.
+        path: The object that it is about; "": the plan itself.
+        data: What else the verb needs.
         position: The log position of the plan's latest change.
+        plan: The plan itself, which is changed; None: its row is all that matters.
+
+    Raises:
+        ValidationError: Who asks has no name, or it or the reason is too long.
+        RefusedError: A plan that was never started cannot be told this.
     """
     request = PlanRequest(
-        plan_id=row.id, verb=verb, by=by or requester(), at=at, reason=reason
+        plan_id=row.id,
+        verb=verb,
+        by=checked_name(by),
+        at=at,
+        reason=checked_reason(reason),
+        path=path,
+        data=interventions.encode_data(dict(data or {})),
     )
+    changes: list[Change] = []
+    if row.status is Status.NOT_STARTED:
+        if plan is None:
+            plan = Plan(name=row.name, description=row.description, blocks=[])
+            plan.id, plan.group_id = row.id, row.group_id
+            apply_row(plan, row)
+        changes += _effect(plan, request)
     effect = Write(
         plan_id=row.id,
         first=position + 1,
-        changes=EFFECTS[verb](row, request),
+        changes=tuple(changes),
         expect=Status.NOT_STARTED,
     )
     return request, effect
+
+
+def _effect(plan: Plan, request: PlanRequest) -> list[Change]:
+    """What taking the request changes of a plan that was never started."""
+    known = len(plan.interventions)
+    changed = interventions.take(plan, request, request.at)
+    if not changed:
+        return []
+    told = plan.interventions[-1]
+    if told.effect is not Effect.TAKEN:
+        raise refused(plan, told)
+    codec = Codec(None)
+    records = [codec.record_of(node) for node in changed if node is not plan]
+    return [*records, *plan_changes(plan, known)]
+
+
+def refused(plan: Plan, told: Intervention) -> RefusedError:
+    """Why the plan, as it stands, cannot be told this."""
+    assert plan.id is not None
+    place = display_path(told.path) if told.path else f"plan {plan.name!r}"
+    return RefusedError(f"cannot {told.verb.value} {place}: {told.words}", plan.id)
+
+
+def foreseen(plan: Plan, pending: Iterable[PlanRequest], request: PlanRequest) -> bool:
+    """Whether the request would change the plan, after what was asked before it.
+
+    Args:
+        plan: As it is stored; it is changed.
+        pending: What its run has not taken yet.
+        request: The request.
+
+    Raises:
+        RefusedError: It would be refused.
+    """
+    if plan.state.status.is_terminal:
+        assert plan.id is not None
+        raise ended(plan.name, plan.id, plan.state.status)
+    for each in pending:
+        interventions.take(plan, each, request.at)
+    if not interventions.take(plan, request, request.at):
+        return False
+    told = plan.interventions[-1]
+    if told.effect is Effect.REFUSED:
+        raise refused(plan, told)
+    return True
+
+
+def abandoned(
+    stored: StoredPlan, *, at: datetime, by: str | None, reason: str
+) -> tuple[Write, Plan]:
+    """What is written when a plan is given up, and the plan as it ends (SN-2).
+
+    Raises:
+        RefusedError: It is not RUNNING.
+    """
+    row = stored.row
+    if row.status is Status.NOT_STARTED:
+        message = f"plan {row.name!r} was never started: stop it, or delete it"
+        raise RefusedError(message, row.id)
+    if row.status.is_terminal:
+        raise ended(row.name, row.id, row.status)
+    codec = Codec(None)
+    plan = codec.load(stored)
+    known = len(plan.interventions)
+    told = Intervention(
+        verb=Verb.ABANDON,
+        by=checked_name(by),
+        at=at,
+        reason=checked_reason(reason),
+    )
+    plan.interventions = (*plan.interventions, told)
+    nodes = recovery.age_out(plan, at, FailureReason.ABANDONED)
+    records = [codec.record_of(node) for node in nodes if node is not plan]
+    write = Write(
+        plan_id=row.id,
+        first=stored.position + 1,
+        changes=(*records, *plan_changes(plan, known)),
+        expect=Status.RUNNING,
+        taken=max((each.number for each in stored.requests), default=0),
+    )
+    return write, plan
+
+
+def ended(name: str, plan_id: UUID, status: Status) -> RefusedError:
+    """Why a plan that has ended can be told nothing."""
+    message = (
+        f"plan {name!r} has ended, {status.name.lower()}, and is not run any more: to do "
+        "it again, submit a clone of it"
+    )
+    return RefusedError(message, plan_id)
+
+
+def answers(told: Intervention, request: PlanRequest) -> bool:
+    """Whether this is what became of the request."""
+    return (told.verb.value, told.path, told.by, told.reason) == (
+        request.verb,
+        request.path,
+        request.by,
+        request.reason,
+    )
+
+
+def checked_name(by: str | None) -> str:
+    """Who asks; None: ``requester()``. Raises ValidationError: that is no name."""
+    by = requester() if by is None else by
+    if not by.strip():
+        message = "who asks has no name: say one, or leave it out"
+        raise ValidationError(message)
+    if len(by) > LONGEST_NAME:
+        message = f"who asks has {len(by):,} characters: at most {LONGEST_NAME}"
+        raise ValidationError(message)
+    return by
+
+
+def checked_reason(reason: str) -> str:
+    """The reason. Raises ValidationError: it is too long (CT-1)."""
+    size = len(reason.encode(errors="surrogatepass"))
+    if size > LONGEST_REASON:
+        message = (
+            f"the reason has {size:,} bytes, and may have {LONGEST_REASON:,}: say it "
+            "shortly, and where the rest can be read"
+        )
+        raise ValidationError(message)
+    return reason

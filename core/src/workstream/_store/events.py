@@ -13,12 +13,13 @@ from uuid import UUID
 import attrs
 
 from .._codec.codec import Codec
-from .._codec.records import Line, decode_line
+from .._codec.records import Line, decode_intervention, decode_line
 from .._plan.clone import clone, scrubbed_attempt
 from .._plan.plan import BaseAction, Plan
 from .._plan.walk import Item
 from .._protocols.vault import Change, LineRecord, NodeRecord, PlanRow, StoredPlan
 from .._values.errors import PlanCorruptError
+from .._values.interventions import Intervention
 from .._values.state import Attempt, FailureReason, ObjectType, State
 
 
@@ -53,6 +54,7 @@ class StateChange:
         attempt: Of an action, the latest attempt, secrets removed.
         reasons: Of the plan, why it failed (OM-4).
         stopping: Of the plan, whether a stop has taken effect.
+        held: Of the plan, what keeps anything new from being begun (CT-3).
     """
 
     position: int
@@ -64,6 +66,7 @@ class StateChange:
     attempt: Attempt | None = None
     reasons: tuple[FailureReason, ...] = ()
     stopping: bool = False
+    held: tuple[Intervention, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -93,7 +96,22 @@ class OutputLine:
     total: float | None = None
 
 
-WatchEvent: TypeAlias = PlanSnapshot | StateChange | OutputLine
+@attrs.frozen(kw_only=True)
+class Intervened:
+    """Somebody told the plan something, and that is durable (CT-1).
+
+    Attributes:
+        position: Where in the plan's history this is.
+        path: The plan's address (OM-15); ``intervention`` says what it is about.
+        intervention: What was told, and what became of it.
+    """
+
+    position: int
+    path: str
+    intervention: Intervention
+
+
+WatchEvent: TypeAlias = PlanSnapshot | StateChange | OutputLine | Intervened
 
 
 def snapshot_of(stored: StoredPlan, plan: Plan) -> PlanSnapshot:
@@ -104,7 +122,7 @@ def snapshot_of(stored: StoredPlan, plan: Plan) -> PlanSnapshot:
 
 def event_of(
     position: int, change: Change, items: Sequence[tuple[str, Item]], codec: Codec
-) -> StateChange | OutputLine:
+) -> StateChange | OutputLine | Intervened:
     """The event that a change in a plan's log is.
 
     Args:
@@ -127,12 +145,16 @@ def event_of(
             state=State(change.status, change.started, change.ended),
             reasons=change.reasons,
             stopping=change.stopping,
+            held=change.held,
         )
     path = "an object that is not there"
     try:
         path, item = items[change.position]
         if isinstance(change, LineRecord):
             return _line(position, path, item, change.number, decode_line(change.data))
+        if not change.position:
+            told = decode_intervention(change.data)
+            return Intervened(position=position, path=path, intervention=told)
         return _state_change(position, path, item, codec, change)
     except Exception as error:
         message = (

@@ -20,19 +20,17 @@ from .._plan.plan import Plan
 from .._plan.walk import actions
 from .._protocols.searching import ANY_PLAN, Where
 from .._protocols.vault import (
-    STOP,
-    PlanRequest,
     PlanRow,
     Vault,
 )
 from .._values.clock import utc_now
-from .._values.errors import ConflictError, ValidationError
+from .._values.errors import ValidationError
 from .._values.state import Status
-from .asking import asked
 from .entries import PlanEntry, entries_in, entry_of
 from .events import PlanSnapshot, WatchEvent
 from .family import Kin, descendants
 from .feeds import Feeds
+from .hand import Hand
 from .ids import find_row
 from .news import News
 from .places import vault_at
@@ -82,7 +80,7 @@ async def open_store(
             await vault.close()
 
 
-class Store:
+class Store(Hand):
     """The plans of one store; made by ``open_store``, and part of each engine.
 
     Whatever changes something is shielded from the cancellation of whoever asked: it
@@ -95,10 +93,8 @@ class Store:
     def __init__(
         self, vault: Vault, codec: Codec, news: News, now: Callable[[], datetime]
     ) -> None:
-        self.vault = vault
+        super().__init__(vault, news, now)
         self._codec = codec
-        self._news = news
-        self._now = now
         self._feeds = Feeds(vault, codec, news)
 
     # --- which plans there are ------------------------------------------------------
@@ -274,66 +270,6 @@ class Store:
         while found < _SURE:
             await trio.sleep(_LOOK_FOR_OWNER)
             found = found + 1 if (await self.entry(plan_id)).crashed else 0
-
-    # --- asking ---------------------------------------------------------------------
-
-    async def stop(
-        self, plan_id: UUID, *, reason: str = "", by: str | None = None
-    ) -> Status:
-        """Ask the plan to stop: attempts in flight end, nothing more begins (SP-1, SP-2).
-
-        The request is durable on return; ``wait`` tells when the plan has ended. It
-        may come from any process that can open the store.
-
-        Args:
-            plan_id: The plan.
-            reason: Why, in a few words.
-            by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
-
-        Returns:
-            How the plan was found: NOT_STARTED means that it is stopped now, RUNNING
-            that its run will see the request, and else it had ended already.
-
-        Raises:
-            NotFoundError: No such plan.
-        """
-        return await self._ask(plan_id, STOP, reason, by)
-
-    async def requests(self, plan_id: UUID) -> builtins.list[PlanRequest]:
-        """What was asked of the plan and its run has not taken yet, in order (CT-2)."""
-        found = await self.vault.requests()
-        return [request for request in found if request.plan_id == plan_id]
-
-    async def _ask(
-        self, plan_id: UUID, verb: str, reason: str, by: str | None
-    ) -> Status:
-        """Ask until the plan is as it was when its effect was made up (CT-2)."""
-        found = Status.NOT_STARTED  # until it is known
-        with trio.CancelScope(shield=True):
-            while True:
-                row = await self.vault.row(plan_id)
-                position = 0
-                if row.status is Status.NOT_STARTED:
-                    position = (await self.vault.read(plan_id)).position
-                request, effect = asked(
-                    row,
-                    verb,
-                    at=self._now(),
-                    by=by,
-                    reason=reason,
-                    position=position,
-                )
-                try:
-                    found = await self.vault.ask(request, effect)
-                except ConflictError:
-                    continue  # somebody else has just changed it: look again
-                break
-            await self._heard(plan_id)
-        self._news.poke(plan_id)
-        return found
-
-    async def _heard(self, plan_id: UUID) -> None:
-        """Let a run of this process see what was asked; an engine does."""
 
     # --- removing -------------------------------------------------------------------
 

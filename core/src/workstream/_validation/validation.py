@@ -46,6 +46,7 @@ from .._values.state import (
     OnFailure,
     OnInterrupt,
     State,
+    Status,
     Undo,
     WhenDeferred,
 )
@@ -541,7 +542,9 @@ def _start_problems(item: Item, plugins: KnownPlugins) -> Iterator[_Problem]:
     node = item.node
     if node.id is None or node.id.version != 7:
         yield "id", "ST-4", "must be a UUID version 7: the plan was never submitted"
-    if node.state != _FRESH:
+    if node.state.status is Status.SKIPPED and node.state.started is None:
+        pass  # before the start is the best time for it (SK-1)
+    elif node.state != _FRESH:
         yield "state", "ST-4", "must be that of an object never run"
     if isinstance(node, BaseAction) and node.attempts:
         yield "attempts", "ST-4", "must be empty: the action was called before"

@@ -15,7 +15,8 @@
     │   ├── PlanStaleError       it was submitted too long ago to be started
     │   ├── PlanRefusedError     it cannot be run with the plugins at hand
     │   ├── LockedError          another plan holds one of its locks
-    │   └── RetryError           it cannot be retried, or nothing of it is left
+    │   ├── RetryError           it cannot be retried, or nothing of it is left
+    │   └── RefusedError         it cannot be told this, as it stands
     ├── StorageError             the store
     │   ├── StoreFormatError     the store is not ours, or from another version
     │   ├── PlanCorruptError     one stored plan cannot be read
@@ -151,6 +152,10 @@ class LockedError(PlanError):
 
 class RetryError(PlanError):
     """The plan cannot be retried in its state, or nothing of it is left (RT-1)."""
+
+
+class RefusedError(PlanError):
+    """The plan, as it stands, cannot be told this (CT-5); nothing was changed."""
 
 
 class StorageError(WorkstreamError):

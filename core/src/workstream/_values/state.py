@@ -25,13 +25,15 @@ class Status(enum.Enum):
     NOT_STARTED = 0
     RUNNING = 100
     COMPLETED = 200
+    SKIPPED = 250
+    """A person decided that it is not to be done, before it began (SK-1)."""
     FAILED = 300
     STOPPED = 400
 
     def __init__(self, number: int) -> None:
         # Kept, as it is asked at every step of every plan.
         self.is_terminal: bool = number >= 200
-        """Whether it can never change again: COMPLETED, FAILED or STOPPED."""
+        """Whether it can never change again: COMPLETED, SKIPPED, FAILED, STOPPED."""
         self.word: str = self._name_
         """Its name: what is stored. ``name`` says the same, by two calls more."""
 
@@ -49,6 +51,7 @@ class FailureReason(enum.Enum):
     UNDO = 490
     STOPPED = 500
     EXCEED_RECOVERY = 600
+    ABANDONED = 610
 
 
 class WhenDeferred(enum.Enum):

@@ -33,6 +33,7 @@ from .._protocols.vault import (
     refuse_delete,
 )
 from .._values.errors import PlanExistsError, StorageError
+from .._values.interventions import Freeze
 from .._values.state import FIRST_LINES, LAST_LINES, Status
 
 
@@ -99,6 +100,7 @@ class MemorySnapshot:
     """What a ``MemoryVault`` held at one moment; nothing changes it."""
 
     _plans: dict[UUID, _Stored]
+    freeze: Freeze | None = None
 
     def copied(self) -> dict[UUID, _Stored]:
         """The plans, for a vault that will change them."""
@@ -115,6 +117,7 @@ class MemoryVault:
     def __init__(self) -> None:
         self._plans: dict[UUID, _Stored] = {}
         self._claims: set[UUID] = set()
+        self._freeze: Freeze | None = None
         self._open = 0
 
     @property
@@ -124,13 +127,14 @@ class MemoryVault:
 
     def snapshot(self) -> MemorySnapshot:
         """What is stored now; claims are left out, as they would die in a crash."""
-        return MemorySnapshot(MemorySnapshot(self._plans).copied())
+        return MemorySnapshot(MemorySnapshot(self._plans).copied(), self._freeze)
 
     @classmethod
     def restored(cls, snapshot: MemorySnapshot) -> MemoryVault:
         """A vault of its own that holds what the snapshot holds."""
         vault = cls()
         vault._plans = snapshot.copied()
+        vault._freeze = snapshot.freeze
         return vault
 
     def forget_claims(self) -> None:
@@ -266,6 +270,17 @@ class MemoryVault:
     async def requests(self) -> list[PlanRequest]:
         """See ``Vault.requests``."""
         return [each for stored in self._plans.values() for each in stored.requests]
+
+    def freeze(self) -> Freeze | None:
+        """See ``Vault.freeze``."""
+        return self._freeze
+
+    async def set_freeze(self, freeze: Freeze, expect: Freeze | None) -> bool:
+        """See ``Vault.set_freeze``."""
+        if self._freeze != expect:
+            return False
+        self._freeze = freeze
+        return True
 
     async def claim(self, plan_id: UUID) -> bool:
         """See ``Vault.claim``."""

@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from workstream._codec.codec import Codec
+from workstream._codec.records import plan_changes
 from workstream._engine.engine import open_workstream
 from workstream._plan.plan import BaseAction, Node, Plan
 from workstream._plan.walk import new_plan_id, walk
@@ -21,6 +22,7 @@ from workstream._vaults.memory_vault import MemoryVault
 from ..virtual.virtual_time import FakeClock, TrioSleeper
 from .fixtures import Stage, scripted_plugins
 from .notation import Notation, parse
+from .tellings import before_start, parse_told, say, say_all
 
 __all__ = ["CaseRun", "records_of", "run_case", "store_plan"]
 
@@ -75,6 +77,7 @@ def run_case(
     *,
     seed: int | None = None,
     stop_at: float | None = None,
+    told: str = "",
     found_after: float | None = None,
     vault: Callable[[FakeClock], Vault] | None = None,
 ) -> CaseRun:
@@ -84,10 +87,12 @@ def run_case(
         text: The plan.
         seed: Chooses the order of tasks that are ready at the same instant.
         stop_at: When ``stop`` is called, in seconds since the run began.
+        told: What else it is told (``tellings``).
         found_after: Seconds by which the stored times are older than the notation says.
         vault: Makes the store; the memory vault by default.
     """
     notation = parse(text)
+    says = parse_told(told, notation)
     clock = FakeClock()
     stage = Stage(TrioSleeper(clock))
     store = MemoryVault() if vault is None else vault(clock)
@@ -107,10 +112,13 @@ def run_case(
             began = clock.now()
             if not notation.is_stored:
                 plan_id = await ws.submit(notation.plan)
+                for each in before_start(says):
+                    await say(ws, plan_id, each)
                 await ws.start(plan_id)
             if stop_at is not None:
                 await trio.sleep(stop_at)
                 await ws.stop(plan_id)
+            await say_all(ws, plan_id, says)
             assert not ws.recovery_errors
             with trio.fail_after(1_000_000):
                 return await ws.wait(plan_id), began
@@ -131,7 +139,7 @@ async def store_plan(vault: Vault, plan: Plan, codec: Codec) -> UUID:
     """
     row = codec.row_of(plan)
     await vault.create(row, codec.encode_definition(plan))
-    changes: list[Change] = [row, *records_of(plan, codec)]
+    changes: list[Change] = [*plan_changes(plan, 0), *records_of(plan, codec)]
     [error] = await vault.write(
         [Write(plan_id=row.id, first=1, changes=tuple(changes))]
     )

@@ -1,13 +1,15 @@
 """The conformance cases: plans in the notation, what must come of them, and by what rules.
 
 ``X`` cases are those of the specification; ``Y`` cases are our own, for rules that could
-go wrong without one of the others noticing. What is no plan that runs (validation, the
+go wrong without one of the others noticing; ``H`` cases are those in which people tell a
+plan something while it runs (``hand_cases``). What is no plan that runs (validation, the
 store, watching) is tested in tests of its own, which cite the case's id.
 """
 
 from __future__ import annotations
 
 from .case import Case
+from .hand_cases import HAND_CASES
 from .own_cases import OWN_CASES
 from .own_recovery_cases import OWN_RECOVERY
 from .sequence_cases import SEQUENCE_CASES, SEQUENCE_RECOVERY
@@ -441,4 +443,5 @@ CASES: tuple[Case, ...] = (
     *SPECIFIED_RECOVERY,
     *OWN_CASES,
     *SEQUENCE_CASES,
+    *HAND_CASES,
 )

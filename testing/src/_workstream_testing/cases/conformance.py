@@ -22,6 +22,7 @@ from workstream._vaults.memory_vault import MemoryVault
 
 from ..problems import says_all
 from ..simulation.simulation import simulate
+from ..simulation.told import Told
 from ..virtual.virtual_time import START, FakeClock, TrioSleeper
 from ..virtual.waiting import linger, sleep, time
 from .case import Case
@@ -30,6 +31,7 @@ from .cases import CASES
 from .expectations import always_wrong, wrong
 from .fixtures import Sleeper, Stage, scripted_plugins
 from .notation import parse
+from .tellings import before_start, parse_told, say, say_all
 
 __all__ = [
     "RunsPlans",
@@ -62,6 +64,7 @@ class RunsPlans(Protocol):
         recover: bool,
         stop_at: float | None,
         seed: int,
+        told: Sequence[Told] = (),
     ) -> Plan:
         """Run a plan to its end, without jitter, and return it as it ended.
 
@@ -72,6 +75,7 @@ class RunsPlans(Protocol):
                 hour later it is given up (R-3).
             stop_at: When it is asked to stop, in seconds.
             seed: Chooses the order of simultaneous events, where that can be chosen.
+            told: What else it is told, in order.
         """
         ...
 
@@ -104,6 +108,7 @@ class SimulatedPlans:
         recover: bool,
         stop_at: float | None,
         seed: int,
+        told: Sequence[Told] = (),
     ) -> Plan:
         """See ``RunsPlans``."""
         return simulate(
@@ -111,6 +116,7 @@ class SimulatedPlans:
             plugins,
             seed=seed,
             stop_at=stop_at,
+            told=told,
             recover=recover,
             max_last_update=HALF_AN_HOUR,
             vault=MemoryVault() if self._stores else None,
@@ -141,6 +147,7 @@ class TrioPlans:
         recover: bool,
         stop_at: float | None,
         seed: int,
+        told: Sequence[Told] = (),
     ) -> Plan:
         """See ``RunsPlans``."""
         import trio
@@ -160,10 +167,13 @@ class TrioPlans:
             ) as ws:
                 if plan_id is None:
                     plan_id = await ws.submit(plan)
+                    for each in before_start(told):
+                        await say(ws, plan_id, each)
                     await ws.start(plan_id)
                 if stop_at is not None:
                     await trio.sleep(stop_at)
                     await ws.stop(plan_id)
+                await say_all(ws, plan_id, told)
                 return await ws.wait(plan_id)
 
         return clock.run(scenario, seed=seed)
@@ -193,6 +203,7 @@ def run_case_on(runtime: RunsPlans, case: Case, seed: int) -> CaseRun:
         recover=notation.is_stored,
         stop_at=case.stop_at,
         seed=seed,
+        **({"told": parse_told(case.told, notation)} if case.told else {}),
     )
     return CaseRun(notation=notation, plan=ended, stage=stage, began=began)
 

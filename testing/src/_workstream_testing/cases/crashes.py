@@ -25,12 +25,14 @@ from workstream._values.errors import StorageError
 from workstream._values.state import Status
 from workstream._vaults.memory_vault import MemorySnapshot, MemoryVault
 
+from ..simulation.told import Told
 from ..virtual.held_vault import HeldVault
 from ..virtual.virtual_time import FakeClock, TrioSleeper
 from .case_runs import CaseRun, store_plan
 from .expectations import always_wrong
 from .fixtures import Stage, scripted_plugins
 from .notation import Notation, parse
+from .tellings import before_start, parse_told, say, say_all
 
 __all__ = [
     "Crash",
@@ -94,16 +96,19 @@ class _WatchedVault(HeldVault):
             [error] = await super().write([write])
             self._on_change(None)
             return error
+        if write.taken:  # a request, its line in the record and its effect (CT-2)
+            [error] = await super().write([write])
+            if error is None:
+                for change in write.changes:
+                    self._on_change(change)
+            return error
         for offset, change in enumerate(write.changes):
             expect = None if offset else write.expect
-            is_last = offset == len(write.changes) - 1
             one = attrs.evolve(
                 write,
                 first=write.first + offset,
                 changes=(change,),
                 expect=expect,
-                # With the last change, so that no request goes before its effect.
-                taken=write.taken if is_last else 0,
             )
             [error] = await super().write([one])
             if error is not None:
@@ -138,7 +143,7 @@ class _Recorder:
 
     def changed(self, change: Change | None) -> None:
         """Remember what a crash at this moment would leave."""
-        if isinstance(change, NodeRecord):
+        if isinstance(change, NodeRecord) and change.position:
             self._count(self._nodes[change.position], change)
         calls = dict(self._calls)
         self.crashes.append(Crash(self._vault.snapshot(), self._clock.now(), calls))
@@ -154,7 +159,11 @@ class _Recorder:
 
 
 def run_watched(
-    text: str, *, seed: int | None = None, stop_at: float | None = None
+    text: str,
+    *,
+    seed: int | None = None,
+    stop_at: float | None = None,
+    told: str = "",
 ) -> WatchedRun:
     """Run a plan of the notation to its end, or recover one written with states.
 
@@ -162,8 +171,11 @@ def run_watched(
         text: The plan.
         seed: Chooses the order of tasks that are ready at the same instant.
         stop_at: When it is stopped, in seconds since it began.
+        told: What else it is told (``tellings``).
     """
-    return _run(parse(text), FakeClock(), None, seed=seed, stop_at=stop_at)
+    notation = parse(text)
+    says = parse_told(told, notation)
+    return _run(notation, FakeClock(), None, seed=seed, stop_at=stop_at, says=says)
 
 
 def recover(
@@ -172,6 +184,7 @@ def recover(
     *,
     downtime: float = 60.0,
     seed: int | None = None,
+    says: Sequence[Told] = (),
 ) -> WatchedRun:
     """Open an engine on what a crash left, and let it bring the plan to its end.
 
@@ -180,9 +193,10 @@ def recover(
         crash: What was left.
         downtime: Seconds from the crash to the new engine.
         seed: Chooses the order of tasks that are ready at the same instant.
+        says: What it is told after the new engine has begun.
     """
     clock = FakeClock(crash.at + timedelta(seconds=downtime))
-    return _run(notation, clock, crash, seed=seed, stop_at=None)
+    return _run(notation, clock, crash, seed=seed, stop_at=None, says=says)
 
 
 def _run(
@@ -192,6 +206,7 @@ def _run(
     *,
     seed: int | None,
     stop_at: float | None,
+    says: Sequence[Told] = (),
 ) -> WatchedRun:
     before = {} if crash is None else crash.calls
     stage = Stage(TrioSleeper(clock), before)
@@ -215,10 +230,13 @@ def _run(
                 plan_id = rows[0].id
             else:
                 plan_id = await ws.submit(notation.plan)
+                for each in before_start(says):
+                    await say(ws, plan_id, each)
                 await ws.start(plan_id)
             if stop_at is not None:
                 await trio.sleep(stop_at)
                 await ws.stop(plan_id)
+            await say_all(ws, plan_id, says)
             with trio.fail_after(1_000_000):
                 return await ws.wait(plan_id), found
 

@@ -8,6 +8,7 @@
 ===================  ===============================================================
 ``F/BLOCK``          the plan's status and reason
 ``reasons(X Y)``     all reasons, in order
+``effects(X Y)``     what became of what it was told, in order
 ``trace(a {b,c})``   the order in which ``execute`` was entered; b and c either way
 ``s1,s2=C``          statuses; ``s1..s4=C``; ``rest=N`` is all that is not named in
                      such a clause, nor is the action of what is named
@@ -36,10 +37,11 @@ _LABEL = r"[\w.]+"
 _CLAUSE = re.compile(
     rf"""
     (?P<outcome>[CFS]/[A-Z_]+)
+    | effects\((?P<effects>[^)]*)\)
     | reasons\((?P<reasons>[^)]*)\)
     | trace\((?P<trace>[^)]*)\)
     | most=(?P<most>\d+)
-    | (?P<labels>{_LABEL}(?:,{_LABEL})*)=(?P<status>[NRCFS])
+    | (?P<labels>{_LABEL}(?:,{_LABEL})*)=(?P<status>[NRCKFS])
     | (?P<called>{_LABEL})@(?P<times>[\d.,]+|never)
     | (?P<tried>{_LABEL})\*(?P<attempts>\d+)
     | (?P<ended>{_LABEL})\{{(?P<kinds>[^}}]*)\}}
@@ -47,7 +49,7 @@ _CLAUSE = re.compile(
     """,
     re.VERBOSE,
 )
-LETTERS = {status: status.name[0] for status in Status}
+LETTERS = dict(zip(Status, "NRCKFS", strict=True))
 
 
 def wrong(run: CaseRun, expected: str) -> list[str]:
@@ -99,6 +101,9 @@ def _clause_problems(
         plan = run.plan
         found = f"{LETTERS[plan.state.status]}/{plan.reason.name}"
         yield from _differs("the plan", found, match["outcome"])
+    elif match["effects"] is not None:
+        effects = " ".join(each.effect.name for each in run.plan.interventions)
+        yield from _differs("effects", effects, match["effects"])
     elif match["reasons"] is not None:
         reasons = " ".join(reason.name for reason in run.plan.reasons)
         yield from _differs("reasons", reasons, match["reasons"])
@@ -224,6 +229,10 @@ def always_wrong(run: CaseRun) -> list[str]:
             problems.append(f"{label} is RUNNING at the end")
         if state.started and state.ended and state.ended < state.started:
             problems.append(f"{label} ends before it starts")
+        if state.status is Status.SKIPPED and (
+            state.started or (isinstance(node, BaseAction) and node.attempts)
+        ):
+            problems.append(f"{label} is SKIPPED, but was begun")
         if state.status.is_terminal and state.ended is None:
             problems.append(f"{label} is {state.status.name} without an end")
         if state.status is Status.NOT_STARTED and (state.started or state.ended):
@@ -278,16 +287,22 @@ def _container_problems(
         deferred is not None and deferred.state.status is Status.FAILED
     ):
         expected = Status.FAILED
-    elif all(one is Status.COMPLETED for one in found):
+    elif all(one in (Status.COMPLETED, Status.SKIPPED) for one in found):
         expected = Status.COMPLETED
     else:
         expected = Status.STOPPED
+    if status is Status.SKIPPED:
+        if any(one is not Status.SKIPPED for one in found):
+            yield f"{label} is SKIPPED, its actions are not"
+        return
     if isinstance(container, Checks) and _bears(container):
         expected = status if expected is Status.FAILED else expected
     begun = status is not Status.NOT_STARTED
     if begun and status is not expected:
         yield f"{label} is {status.name}, its actions make it {expected.name}"
-    if not begun and any(one is not Status.NOT_STARTED for one in found):
+    if not begun and any(
+        one not in (Status.NOT_STARTED, Status.SKIPPED) for one in found
+    ):
         yield f"{label} is NOT_STARTED, its actions are not"
 
 

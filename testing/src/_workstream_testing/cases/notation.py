@@ -19,7 +19,7 @@ separate; ``?`` optional, ``*`` any number)::
     action   = name? state? opts? script?
     script   = entry ("," entry)*
     opts     = "(" (word | word "=" value)* ")"
-    state    = "=" ("N" | "R" | "C" | "F" | "S") ("{" attempt* "}")?
+    state    = "=" ("N" | "R" | "C" | "K" | "F" | "S") ("{" attempt* "}")?
     name     = word | word ".." word             s1..s4: four alike
 
 Items before the first block are the plan's own. What is left out is the usual: a block
@@ -28,7 +28,7 @@ called as its container; groups of a block carry its name (``B1.post``), and so 
 sequence and the action of a bare block (``B1.s``, ``B1.a``), and a sequence's deferred
 work (``s1.then``).
 
-Options. Plan: ``stop``. Block: ``conc tol in out halt``,
+Options. Plan: ``stop paused frozen``. Block: ``conc tol in out halt``,
 ``undo`` (``plan``, ``block`` or ``never``), ``consec batches=1:2:50% gap``; ``conc=none``,
 ``tol=10%``. Continuous checks: ``d``, ``fails``, ``on_fail``
 (``halt`` or ``warn``). Action:
@@ -62,6 +62,7 @@ from workstream._plan.plan import (
     Sequence,
 )
 from workstream._plan.walk import walk
+from workstream._values.interventions import Verb
 from workstream._values.state import (
     HaltAfter,
     OnFailure,
@@ -89,7 +90,10 @@ GROUPS: Mapping[str, CheckKind] = {
     "post": "post_checks",
     "def": "deferred_checks",
 }
-STATUSES = {status.name[0]: status for status in Status}
+STATUSES = {
+    "K" if status is Status.SKIPPED else status.name[0]: status for status in Status
+}
+TAKEN = {"paused": Verb.PAUSE, "frozen": Verb.FREEZE}
 ATTEMPTS = ("open", "ok", "err", "perm", "int")
 BLOCK = re.compile(r"B\d+")
 BLOCK_OPTIONS = {
@@ -133,7 +137,7 @@ class _Parser:
         head = _Head("plan", Mark(), {})
         if self._tokens.peek() == "plan":
             self._tokens.take()
-            head = self._head("plan", {"stop", "ended"})
+            head = self._head("plan", {"stop", "ended", *TAKEN})
             self._tokens.expect(":")
         plan = Plan(name="plan", blocks=[])
         self._note(plan, head)
@@ -147,7 +151,9 @@ class _Parser:
         marks = {
             place: self._marks[id(item.node)] for place, item in enumerate(walk(plan))
         }
-        return Notation(plan, containers, actions, marks, "stop" in head.options)
+        taken = tuple(TAKEN[each] for each in head.options if each in TAKEN)
+        stopping = "stop" in head.options
+        return Notation(plan, containers, actions, marks, stopping, taken)
 
     def _index(self, plan: Plan) -> tuple[dict[str, int], dict[str, int]]:
         containers: dict[str, int] = {}
@@ -375,7 +381,7 @@ class _Parser:
             letter = self._tokens.word("a status")
             if letter not in STATUSES:
                 self._tokens.fail(
-                    f"{letter!r} is no status: write N, R, C, F or S", taken=True
+                    f"{letter!r} is no status: write N, R, C, K, F or S", taken=True
                 )
             status, attempts = STATUSES[letter], self._stored_attempts()
         options = self._options(known)

@@ -11,6 +11,7 @@ import attrs
 from workstream._plan.clone import clone
 from workstream._plan.plan import BaseAction, Node, Plan
 from workstream._plan.walk import give_ids, walk
+from workstream._values.interventions import Intervention, Verb
 from workstream._values.state import Attempt, PluginError, State, Status
 
 from .fixtures import ScriptedResponse
@@ -48,6 +49,7 @@ class Notation:
         actions: The place in walk order of each action, by label.
         marks: What is stored of the objects, by place.
         stopping: Whether a stop had taken effect.
+        taken: What had been taken, 3 seconds before it is found.
     """
 
     plan: Plan
@@ -55,6 +57,7 @@ class Notation:
     actions: Mapping[str, int]
     marks: Mapping[int, Mark]
     stopping: bool
+    taken: tuple[Verb, ...] = ()
 
     @property
     def is_stored(self) -> bool:
@@ -87,6 +90,10 @@ class Notation:
         give_ids(plan, plan_id)
         plan.submitted = found - timedelta(seconds=11)
         plan.stopping = self.stopping
+        plan.interventions = tuple(
+            Intervention(verb=verb, by="somebody", at=found - timedelta(seconds=3))
+            for verb in self.taken
+        )
         for place, item in enumerate(walk(plan)):
             _apply(item.node, self.marks[place], found)
         return plan

@@ -21,6 +21,7 @@ from workstream._protocols.vault import (
     Write,
 )
 from workstream._values.errors import StorageError
+from workstream._values.interventions import Freeze
 from workstream._values.state import Status
 
 __all__ = ["FaultyVault", "VaultCall"]
@@ -42,6 +43,7 @@ VaultCall: TypeAlias = Literal[
     "lines",
     "ask",
     "requests",
+    "set_freeze",
     "claim",
     "release",
     "owner",
@@ -248,6 +250,16 @@ class FaultyVault:
     async def requests(self) -> Sequence[PlanRequest]:
         """See ``Vault.requests``."""
         return await self._pass("requests", None, self._vault.requests)
+
+    def freeze(self) -> Freeze | None:
+        """See ``Vault.freeze``; it never fails."""
+        return self._vault.freeze()
+
+    async def set_freeze(self, freeze: Freeze, expect: Freeze | None) -> bool:
+        """See ``Vault.set_freeze``."""
+        return await self._pass(
+            "set_freeze", None, lambda: self._vault.set_freeze(freeze, expect)
+        )
 
     async def claim(self, plan_id: UUID) -> bool:
         """See ``Vault.claim``."""

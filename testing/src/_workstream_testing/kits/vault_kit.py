@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import attrs
@@ -33,6 +34,7 @@ from workstream._values.errors import (
     LockTakenError,
     StorageError,
 )
+from workstream._values.interventions import Freeze, Word
 from workstream._values.state import FIRST_LINES, LAST_LINES, Status
 
 from ..problems import says_all
@@ -348,6 +350,24 @@ async def _keeps_requests_in_order(vault: Vault) -> None:
     assert tuple(await vault.requests()) == stored.requests
 
 
+async def _keeps_a_freeze(vault: Vault) -> None:
+    """HO-6: one thing is kept of the store as a whole, and changed by who has seen it."""
+    row = await created(vault)
+    moment = datetime(2031, 5, 1, tzinfo=UTC)
+    word = Word(by="ana", at=moment, reason="why")
+    frozen = Freeze(begun=word)
+    assert vault.freeze() is None, "a new store says nothing of a freeze"
+    assert await vault.set_freeze(frozen, None)
+    assert vault.freeze() == frozen
+    assert not await vault.set_freeze(frozen, None), "the writer has not seen it"
+    exempted = attrs.evolve(frozen, exempt={row.id: word}, ended=word)
+    assert await vault.set_freeze(exempted, frozen)
+    assert vault.freeze() == exempted, "it comes back as it was"
+    await vault.delete(row.id)
+    assert vault.freeze() == exempted, "it is of no plan"
+    assert await vault.search() == []
+
+
 async def _removes_what_was_taken(vault: Vault) -> None:
     """CT-2, SP-9: a request goes with the write that has its effect, or with the end."""
     row = await created(vault, status=Status.RUNNING)
@@ -416,6 +436,7 @@ CHECKS: tuple[Callable[[Vault], Awaitable[None]], ...] = (
     _does_it_at_once,
     _starts_nothing_unseen,
     _keeps_requests_in_order,
+    _keeps_a_freeze,
     _removes_what_was_taken,
     _lets_one_own_a_plan,
 )

@@ -25,6 +25,7 @@ from workstream._attempts.outcomes import (
     DEAF_AFTER,
     began_in,
     hide_secrets,
+    interrupted,
     is_any,
     outcome_of_exception,
     outcome_of_response,
@@ -34,15 +35,16 @@ from workstream._attempts.outcomes import (
 from workstream._attempts.verbs import PluginVerbs
 from workstream._authoring.errors import leaves_of
 from workstream._codec.codec import Codec
-from workstream._codec.records import row_of
+from workstream._codec.records import plan_changes
 from workstream._interpreter import judgement
 from workstream._interpreter.interpreter import Interpreter
 from workstream._plan.plan import BaseAction, Node, Plan
 from workstream._protocols.plugin import Plugins
 from workstream._protocols.runtime import AttemptOutcome
-from workstream._protocols.vault import Change, Vault, Write
+from workstream._protocols.vault import Change, PlanRequest, Vault, Write
 from workstream._secrets.filling import resolve
-from workstream._values.state import Attempt
+from workstream._values.interventions import Freeze
+from workstream._values.state import Attempt, PluginError
 
 from ..problems import SimulationError
 from ..virtual.call_scope import CallScope
@@ -65,6 +67,7 @@ class SimulationSettings:
         history: Where everything is noted.
         random: Draws jitter.
         storable: Says of a response whether it could be stored.
+        freeze: What the store says of a freeze.
     """
 
     plugins: Plugins
@@ -72,6 +75,7 @@ class SimulationSettings:
     history: History
     random: Callable[[], float]
     storable: Storable
+    freeze: Callable[[], Freeze | None]
 
 
 class Storable:
@@ -133,9 +137,12 @@ class SimulatedRuntime(PluginVerbs):
         self._moment = (math.nan, self._start)
         self._journal = None if store is None else _Journal(loop, store)
         self._waiting: dict[Task, None] = {}
+        self._cuttable: dict[CallScope, None] = {}
+        self.freeze = settings.freeze
         self._interpreter = Interpreter(plan, self)
+        self.look = self._interpreter.look
         self.random = settings.random
-        self.stop = self._interpreter.stop
+        self._told = len(plan.interventions)
         self.durable = loop.checkpoint
         if self._journal is not None:
             self.durable = self._journal.durable
@@ -148,6 +155,13 @@ class SimulatedRuntime(PluginVerbs):
         async with self._loop.nursery() as nursery:
             self._journal.open(nursery.start_soon)
             await self._interpreter.run()
+
+    def take(self, request: PlanRequest) -> None:
+        """Take what was asked of the plan; what it changes is one write (CT-2)."""
+        if not self._plan.state.status.is_terminal:
+            if self._journal is not None:
+                self._journal.take_request(request.number)
+            self._interpreter.take(request)
 
     # --- the verbs that remember ------------------------------------------------
 
@@ -173,9 +187,12 @@ class SimulatedRuntime(PluginVerbs):
         if self._journal is not None:
             codec = self._settings.codec
             for node in nodes:
-                is_plan = node is self._plan
-                change = row_of(self._plan) if is_plan else codec.record_of(node)
-                self._journal.add(change)
+                if node is not self._plan:
+                    self._journal.add(codec.record_of(node))
+                    continue
+                for change in plan_changes(self._plan, self._told):
+                    self._journal.add(change)
+                self._told = len(self._plan.interventions)
 
     # --- the verbs that wait ----------------------------------------------------
 
@@ -197,6 +214,10 @@ class SimulatedRuntime(PluginVerbs):
         """Let every wait look at its condition again."""
         for task in list(self._waiting):
             self._loop.wake(task)
+        if self._plan.stopping and judgement.cuts(self._plan):
+            for scope in list(self._cuttable):
+                if not scope.cancelled:
+                    scope.fire()
 
     def nursery(self) -> Nursery:
         """A nursery of the loop."""
@@ -204,10 +225,12 @@ class SimulatedRuntime(PluginVerbs):
 
     # --- the verbs that call a plugin ---------------------------------------------
 
-    async def execute(self, action: BaseAction, attempt: Attempt) -> AttemptOutcome:
+    async def execute(
+        self, action: BaseAction, attempt: Attempt, main: bool = True
+    ) -> AttemptOutcome:
         """One attempt: secrets made up, timeout kept, outcome returned (A-3)."""
         self._history.called(action, attempt, self._loop.time)
-        return await super().execute(action, attempt)
+        return await super().execute(action, attempt, main)
 
     async def _call(
         self,
@@ -216,14 +239,19 @@ class SimulatedRuntime(PluginVerbs):
         made: Made,
         attempt: Attempt,
         seconds: float,
+        main: bool = False,
     ) -> AttemptOutcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
+        if main and judgement.cuts(self._plan):
+            return interrupted()
         loop = self._loop
         if made.request is not action.request:
             self._history.made(attempt, made.request)
         request, secrets = resolve(made.request, _MADE_UP)
         secrets |= made.secrets
         scope = _Call(self, loop, seconds, action, attempt)
+        if main:
+            self._cuttable[scope] = None
         context = AttemptContext(
             action=action,
             current=attempt,
@@ -240,6 +268,7 @@ class SimulatedRuntime(PluginVerbs):
         finally:
             context.close()
             scope.close()
+            self._cuttable.pop(scope, None)
         return hide_secrets(outcome, secrets)
 
     def _outcome_of(
@@ -268,9 +297,15 @@ class SimulatedRuntime(PluginVerbs):
             return outcome_of_exception(error)
         own = _without_cancellation(error)
         if own is None:
-            return timed_out()
+            return self._cut_short(scope, None)
         # It was told to end, and said so in its own way.
-        return timed_out(outcome_of_exception(own).error)
+        return self._cut_short(scope, outcome_of_exception(own).error)
+
+    def _cut_short(self, scope: CallScope, error: PluginError | None) -> AttemptOutcome:
+        """What became of a call that was cancelled: by a stop, or by its timeout."""
+        late = self._loop.time >= scope.deadline
+        cut = scope in self._cuttable and judgement.cuts(self._plan)
+        return interrupted(error) if cut and not late else timed_out(error)
 
     def _foreign(self, action: BaseAction, library: str) -> SimulationError:
         what = library or "an event loop"
@@ -361,6 +396,14 @@ class _Journal:
         self._queue: list[Change] = []
         self._waiting: list[tuple[Task, int]] = []
         self._start_soon: Callable[[Callable[[], Awaitable[None]]], None] | None = None
+        self._taken = 0
+
+    def take_request(self, number: int) -> None:
+        """Let the next commit, which has the request's effect, remove the request."""
+        if not self._queue:
+            assert self._start_soon is not None
+            self._start_soon(self._commit)
+        self._taken = number
 
     def open(self, start_soon: Callable[[Callable[[], Awaitable[None]]], None]) -> None:
         """Say how a commit is begun."""
@@ -386,7 +429,15 @@ class _Journal:
         changes, self._queue = tuple(self._queue), []
         waiting, self._waiting = self._waiting, []
         store = self._store
-        write = Write(plan_id=store.plan_id, first=store.position + 1, changes=changes)
+        if not (changes or self._taken):
+            return  # another commit has taken it along
+        write = Write(
+            plan_id=store.plan_id,
+            first=store.position + 1,
+            changes=changes,
+            taken=self._taken,
+        )
+        self._taken = 0
         [answer] = await store.vault.write([write])
         if answer is not None:
             raise answer

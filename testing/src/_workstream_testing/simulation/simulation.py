@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ from .simulator import (
     given,
 )
 from .timeline import Timeline
+from .told import Told
 
 __all__ = ["Simulation", "check_scripts", "simulate"]
 
@@ -94,6 +95,7 @@ def simulate(
     seed: Seed = 0,
     jitter: bool = False,
     stop_at: float | None = None,
+    told: Sequence[Told] = (),
     max_time: float = MONTH,
     recover: bool = False,
     max_last_update: float | None = None,
@@ -121,6 +123,7 @@ def simulate(
         jitter: Whether retries wait with jitter, drawn by the seed; otherwise every
             wait is the policy's base (RP-3).
         stop_at: When the plan is asked to stop, in seconds.
+        told: What else it is told, in order (CT-1).
         max_time: Seconds of virtual time after which it is given up.
         recover: Whether the plan is as a crash left it, and is to be recovered.
         max_last_update: Seconds without a sign of life after which recovery gives it
@@ -148,11 +151,12 @@ def simulate(
         random=_drawn(seed) if jitter else _middle,
         max_time=max_time,
         stop_at=stop_at,
+        told=told,
     )
     result = Simulation(ready, simulator.history, seed)
     try:
         if recover:
-            simulator.recover(max_last_update=max_last_update, stop_requested=False)
+            simulator.recover(max_last_update=max_last_update)
         else:
             simulator.start(vault)
     except Exception as error:

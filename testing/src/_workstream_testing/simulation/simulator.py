@@ -6,25 +6,30 @@ its plugins and its history.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
+import attrs
+
 from workstream._attempts.verbs import on_interrupt_by
 from workstream._codec.codec import Codec
+from workstream._codec.records import plan_changes
 from workstream._interpreter import recovery as recovery
 from workstream._plan.clone import clone
 from workstream._plan.plan import Node, Plan
 from workstream._plan.walk import actions, give_ids
 from workstream._protocols.plugin import AnyPlugin
-from workstream._protocols.vault import STOP, Change, Vault, Write
+from workstream._protocols.vault import Change, PlanRequest, Vault, Write
 from workstream._registry.registry import Registry
 from workstream._store.asking import asked
 from workstream._validation.validation import check_resumable, prepared
 from workstream._values.display import shorten
 from workstream._values.durations import duration_text
-from workstream._values.errors import ValidationError
+from workstream._values.errors import RefusedError, ValidationError
+from workstream._values.interventions import Freeze, Verb, Word
 from workstream._values.state import State, Status
 
 from ..fakes.fakes import FakePlugin
@@ -35,6 +40,7 @@ from ..virtual.virtual_time import START
 from .history import History
 from .simulated_runtime import SimulatedRuntime, SimulationSettings, Storable, Store
 from .timeline import Timeline
+from .told import Told
 
 __all__ = [
     "HALF",
@@ -85,6 +91,7 @@ class Simulator:
         random: Callable[[], float] = lambda: HALF,
         max_time: float = MONTH,
         stop_at: float | None = None,
+        told: Iterable[Told] = (),
     ) -> None:
         """Make a world.
 
@@ -95,6 +102,7 @@ class Simulator:
             random: Draws jitter.
             max_time: The bound of virtual time, in seconds.
             stop_at: When a stop is asked for, in seconds.
+            told: What else it is told, in order.
         """
         check_times(stop_at, max_time)
         self.plan = plan
@@ -104,7 +112,12 @@ class Simulator:
         self._registry = registry
         self._choose = choose
         self._max_time = max_time
-        self._stop_at = stop_at
+        self._told = list(told)
+        self._freeze: Freeze | None = None
+        self._before = [each for each in self._told if not each.at]
+        self._told = [each for each in self._told if each.at]
+        if stop_at is not None:  # after the start, also at 0
+            self._told.append(Told(stop_at, Verb.STOP))
         self._codec = codec
         self._settings = SimulationSettings(
             plugins=registry,
@@ -112,6 +125,7 @@ class Simulator:
             history=self.history,
             random=random,
             storable=Storable(codec),
+            freeze=lambda: self._freeze,
         )
 
     @property
@@ -135,6 +149,10 @@ class Simulator:
             definition = self._codec.encode_definition(plan)
             finish(vault.create(self._codec.row_of(plan), definition))
             store = Store(vault, _given(plan.id), 0)
+        for each in self._before:
+            self._take(store, None, each)
+        if plan.state.status.is_terminal:
+            return
         self._begin(store)
         self._live(store)
 
@@ -144,14 +162,13 @@ class Simulator:
         self._note([plan])
         self._store(store, [plan])
 
-    def recover(self, *, max_last_update: float | None, stop_requested: bool) -> None:
+    def recover(self, *, max_last_update: float | None) -> None:
         """Bring a plan to its end that is as a crash left it.
 
         Args:
             max_last_update: Seconds after which it is given up (R-3); None: never.
-            stop_requested: Whether a stop was asked for that it may not have seen.
         """
-        self._put_in_order(None, max_last_update, stop_requested)
+        self._put_in_order(None, max_last_update, ())
 
     def recover_from(self, vault: Vault) -> None:
         """Read the plan from a store, and bring it to its end after a crash."""
@@ -159,12 +176,16 @@ class Simulator:
         self.plan = self._codec.load(stored)
         if self.plan.state.status is Status.RUNNING:
             store = Store(vault, stored.row.id, stored.position)
-            self._put_in_order(store, None, bool(stored.requests))
+            self._put_in_order(store, None, stored.requests)
 
     def _put_in_order(
-        self, store: Store | None, max_last_update: float | None, stop_requested: bool
+        self,
+        store: Store | None,
+        max_last_update: float | None,
+        requests: Sequence[PlanRequest],
     ) -> None:
         plan = self.plan
+        known = len(plan.interventions)
         if recovery.is_too_old(plan, self.now, max_last_update):
             changed = recovery.age_out(plan, self.now)
         else:
@@ -172,10 +193,10 @@ class Simulator:
                 plan,
                 on_interrupt_by(self._registry),
                 self.now,
-                stop_requested=stop_requested,
+                requests=requests,
             )
         self._note(changed)
-        self._store(store, changed)
+        self._store(store, changed, known, requests)
         if not plan.state.status.is_terminal:
             self._live(store)
 
@@ -184,37 +205,76 @@ class Simulator:
         for node in nodes:
             note((self.time, node, node.state.status, None, 0, False))
 
-    def _store(self, store: Store | None, nodes: list[Node]) -> None:
-        if store is None or not nodes:
+    def _store(
+        self,
+        store: Store | None,
+        nodes: list[Node],
+        known: int = 0,
+        requests: Sequence[PlanRequest] = (),
+    ) -> None:
+        if store is None or not (nodes or requests):
             return
         changes: list[Change] = [
-            self._codec.row_of(self.plan)
-            if node is self.plan
-            else self._codec.record_of(node)
-            for node in nodes
+            self._codec.record_of(node) for node in nodes if node is not self.plan
         ]
-        first = store.position + 1
-        write = Write(plan_id=store.plan_id, first=first, changes=tuple(changes))
+        if any(node is self.plan for node in nodes):
+            changes += plan_changes(self.plan, known)
+        write = Write(
+            plan_id=store.plan_id,
+            first=store.position + 1,
+            changes=tuple(changes),
+            taken=max((each.number for each in requests), default=0),
+        )
         [answer] = finish(store.vault.write([write]))
         if answer is not None:
             raise answer
         store.position += len(changes)
 
+    def _take(
+        self, store: Store | None, runtime: SimulatedRuntime | None, told: Told
+    ) -> None:
+        """Let the plan be told something: through the store, where there is one."""
+        if told.verb in (Verb.FREEZE, Verb.UNFREEZE):
+            self._freeze_store(told)
+            if runtime is not None:
+                runtime.look()
+            return
+        plan = self.plan
+        row = self._codec.row_of(plan)
+        before = runtime is None
+        try:
+            request, effect = asked(
+                row,
+                told.verb.value,
+                at=self.now if runtime is None else runtime.now(),
+                by="somebody",
+                reason=told.reason,
+                path=told.path,
+                data=told.data,
+                position=0 if store is None else store.position,
+                plan=plan if before else None,
+            )
+        except RefusedError:
+            return
+        requests = [request]
+        if store is not None:
+            finish(store.vault.ask(request, effect))
+            requests = list(finish(store.vault.requests()))
+        if runtime is None:
+            if store is not None:
+                store.position += len(effect.changes)
+            return
+        for each in requests:
+            runtime.take(each)
+
     def _live(self, store: Store | None) -> None:
         """Let the interpreter run, until the plan's end or a crash."""
         loop = Loop(time=self.time, choose=self._choose, max_time=self._max_time)
         runtime = SimulatedRuntime(self.plan, loop, self._settings, store)
-        if self._stop_at is not None:
-
-            async def stop() -> None:
-                if store is not None:
-                    row = self._codec.row_of(self.plan)
-                    finish(store.vault.ask(*asked(row, STOP, at=self.now)))
-                self._stop_at = None
-                runtime.stop()
-
+        for each in self._told:
             # A task, so that it comes before or after what else happens at that time.
-            loop.call_at(max(self._stop_at, loop.time), lambda: loop.begin(stop))
+            say = partial(self._say, loop, store, runtime, each)
+            loop.call_at(max(each.at, loop.time), say)
         try:
             loop.run(runtime.run)
         except EndlessError as error:
@@ -230,6 +290,23 @@ class Simulator:
             raise SimulationError(message) from None
         finally:
             self.time = self.history.end = loop.time
+
+    def _freeze_store(self, told: Told) -> None:
+        """Freeze the store, or end that (HO-6)."""
+        word = Word(by="somebody", at=self.now, reason=told.reason)
+        if told.verb is Verb.FREEZE:
+            self._freeze = Freeze(begun=word)
+        elif self._freeze is not None:
+            self._freeze = attrs.evolve(self._freeze, ended=word)
+
+    def _say(
+        self, loop: Loop, store: Store | None, runtime: SimulatedRuntime, told: Told
+    ) -> None:
+        async def say() -> None:
+            self._told.remove(told)
+            self._take(store, runtime, told)
+
+        loop.begin(say)
 
     def _endless(self, error: EndlessError) -> str:
         running = [call for call in self.history.calls() if call.ended is None]

@@ -12,9 +12,11 @@ from typing import Any
 
 import attrs
 
+from workstream._codec.records import decode_intervention
 from workstream._plan.plan import BaseAction, Node, Plan
 from workstream._plan.walk import position_of
-from workstream._protocols.vault import PlanRow, Write
+from workstream._protocols.vault import NodeRecord, PlanRow, Write
+from workstream._values.interventions import Intervention
 from workstream._values.state import Attempt, State, Status
 
 from ..virtual.loop_errors import Abandon
@@ -67,13 +69,14 @@ class LightVault:
         """
         self.kept: dict[int, Kept] = {}
         self.row: PlanRow | None = None
+        self._told: list[Intervention] = []
         self._seen = seen
 
     async def write(self, writes: Sequence[Write]) -> list[None]:
         """See ``Vault.write``."""
         for write in writes:
             self.keep(write.changes)
-            if self._seen(write.changes[-1]):
+            if write.changes and self._seen(write.changes[-1]):
                 raise Abandon
         return [None for _ in writes]
 
@@ -82,6 +85,8 @@ class LightVault:
         for change in changes:
             if isinstance(change, PlanRow):
                 self.row = change
+            elif isinstance(change, NodeRecord):  # the plan's own: an intervention
+                self._told.append(decode_intervention(change.data))
             else:
                 self.kept[change.position] = change
 
@@ -99,6 +104,7 @@ class LightVault:
             plan.state = State(row.status, row.started, row.ended)
             plan.reasons = row.reasons
             plan.stopping = row.stopping
+        plan.interventions = tuple(self._told)
 
 
 def reset(plan: Plan, nodes: Sequence[Node]) -> None:
@@ -110,6 +116,7 @@ def reset(plan: Plan, nodes: Sequence[Node]) -> None:
             node.attempts = []
     plan.reasons = ()
     plan.stopping = False
+    plan.interventions = ()
     plan.runtime_update = None
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
 
 from workstream._interpreter import recovery
 from workstream._plan.plan import BaseAction, CheckAction, Plan
-from workstream._protocols.vault import PlanRow
+from workstream._protocols.vault import STOP, PlanRequest, PlanRow
 from workstream._values.state import OnInterrupt, State, Status
 
 from ..problems import SimulationError
@@ -152,13 +152,22 @@ class Run:
             self._signatures.forget()
         now = self.history.start + _seconds(self.time)
         changed = recovery.put_in_order(
-            trials.plan, trials.on_interrupt, now, stop_requested=self._asked
+            trials.plan,
+            trials.on_interrupt,
+            now,
+            requests=[self._stop_request(now)] if self._asked else [],
         )
         codec = LightCodec()
         for node in changed:
             self.history.note((self.time, node, node.state.status, None, 0, False))
             if node is not trials.plan:
                 vault.keep([codec.record_of(node)])
+
+    def _stop_request(self, now: datetime) -> PlanRequest:
+        """A stop, as somebody asks for it."""
+        plan_id = self.trials.plan.id
+        assert plan_id is not None
+        return PlanRequest(plan_id=plan_id, verb=STOP, by="somebody", at=now)
 
     def _plan_stop(self, number: int, loop: Loop, runtime: SimulatedRuntime) -> None:
         if number not in self._left:
@@ -168,7 +177,7 @@ class Run:
         async def stop() -> None:
             self._strike(number)
             self._asked = True
-            runtime.stop()
+            runtime.take(self._stop_request(runtime.now()))
 
         loop.call_at(max(fault.at, loop.time), lambda: loop.begin(stop))
 

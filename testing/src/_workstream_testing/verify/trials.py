@@ -291,6 +291,7 @@ class Trials:
             history=history,
             random=_middle,
             storable=self._storable,
+            freeze=lambda: None,
         )
 
     def on_interrupt(self, action: BaseAction) -> OnInterrupt:

@@ -17,6 +17,7 @@ from workstream._protocols.vault import (
     Write,
 )
 from workstream._values.errors import StorageError
+from workstream._values.interventions import Freeze
 from workstream._values.state import Status
 
 from .virtual_time import FakeClock
@@ -129,6 +130,15 @@ class HeldVault:
         """See ``Vault.requests``."""
         with self._clock.held():
             return await self._vault.requests()
+
+    def freeze(self) -> Freeze | None:
+        """See ``Vault.freeze``."""
+        return self._vault.freeze()
+
+    async def set_freeze(self, freeze: Freeze, expect: Freeze | None) -> bool:
+        """See ``Vault.set_freeze``."""
+        with self._clock.held():
+            return await self._vault.set_freeze(freeze, expect)
 
     async def claim(self, plan_id: UUID) -> bool:
         """See ``Vault.claim``."""

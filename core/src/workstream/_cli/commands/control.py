@@ -25,9 +25,11 @@ from ..options import (
     Command,
     Hints,
     age,
+    by_option,
     json_option,
     plan_argument,
     plans_argument,
+    reason_option,
     status_option,
     statuses_of,
     store_option,
@@ -39,19 +41,26 @@ from ..streams import Refusal, complain, print_json
 @click.command("stop", cls=Command)
 @plan_argument
 @click.option(
-    "-m", "--reason", metavar="TEXT", default="", help="Why, for those who look later."
+    "--now",
+    is_flag=True,
+    help="Cut running attempts too, as a crash would; a stop can be made harder so.",
 )
-@click.option(
-    "--by",
-    metavar="NAME",
-    help="Who asks; by default WORKSTREAM_BY, or else you at this host.",
-)
+@reason_option
+@by_option
 @store_option
-def stop(plan: str, reason: str, by: str | None, store: str | None) -> int:
+@json_option
+def stop(
+    plan: str,
+    now: bool,
+    reason: str,
+    by: str | None,
+    store: str | None,
+    as_json: bool,
+) -> int:
     """Ask a running plan to stop.
 
-    Running attempts end by themselves, nothing new begins, deferred actions and checks
-    run. The command returns at once, and the request is durable then. The process that
+    Running attempts end by themselves, or are cut with --now; nothing new begins,
+    deferred actions and checks run. The command returns at once, and the request is durable then. The process that
     runs the plan sees it within a second. A plan that never started is stopped for
     good. PLAN is an id as `workstream list` shows it, its first digits, or `last`.
     """
@@ -59,10 +68,14 @@ def stop(plan: str, reason: str, by: str | None, store: str | None) -> int:
     async def request() -> tuple[PlanEntry, Status]:
         async with opened(store) as plans:
             plan_id = (await plans.find(plan)).row.id
-            found = await plans.stop(plan_id, reason=reason, by=by)
+            found = await plans.stop(plan_id, reason=reason, by=by, now=now)
             return await plans.entry(plan_id), found
 
     entry, found = run_async(request)
+    if as_json:
+        data = entry_data(entry)
+        print_json({"found": found.name, "plan": data})
+        return ExitCode.COMPLETED
     hints = Hints(store)
     row = entry.row
     name = f"{row.name} ({short_id(row.id)})"

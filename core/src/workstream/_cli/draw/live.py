@@ -18,7 +18,7 @@ from ..._plan.plan import Block, Checks
 from ..._show.outcomes import status_words
 from ..._show.progress import Progress, RunningAction, Section
 from ..._show.waiting import next_block
-from ..._show.words import counts_words, gist
+from ..._show.words import counts_words, gist, hold_words
 from ..._store.ids import short_id
 from ..._values.display import one_line, shorten
 from ..._values.durations import took
@@ -82,6 +82,8 @@ class _Plan:
         words = status_words(status)
         if progress.stopping and status is Status.RUNNING:
             words = "stopping: what runs is finished"
+        elif progress.held and status is Status.RUNNING:
+            words = f"held: {'; '.join(map(hold_words, progress.held))}; it has run"
         if progress.started is not None:
             words += f" {took((progress.ended or self.now) - progress.started)}"
         failures = f", {len(progress.failed):,} failed" if progress.failed else ""
@@ -150,7 +152,12 @@ class _Plan:
         cells = 24 if self.width >= 80 else 10 if self.width >= 50 else 0
         bar = Text()
         at, seen = 0, 0
-        for status in (Status.COMPLETED, Status.FAILED, Status.STOPPED):
+        for status in (
+            Status.COMPLETED,
+            Status.SKIPPED,
+            Status.FAILED,
+            Status.STOPPED,
+        ):
             seen += section.counts[status]
             end = seen * cells // max(section.total, 1)
             bar.append(self.signs.full * (end - at), STYLES[status])

@@ -13,11 +13,12 @@ from ..._show.failures import Failure
 from ..._show.outcomes import outcome_words, status_words
 from ..._show.outline import Branch, outline
 from ..._show.overview import Overview
-from ..._show.words import why
+from ..._show.words import hold_words, why
 from ..._store.ids import short_id
 from ..._values.clock import utc_now
 from ..._values.display import display_lines, one_line, shorten
 from ..._values.durations import took
+from ..._values.interventions import Verb
 from ..._values.state import Status
 from ..options import Hints
 from .line import Line, joined
@@ -140,6 +141,13 @@ def show_page(
         screen.line(", ".join(facts), "dim", indent=2)
     if crashed:
         screen.hint("go on with it", hints.command("resume", plan.id), indent=2)
+    for hold in plan.held:
+        screen.line(hold_words(hold), "yellow", indent=2)
+        paused = hold.verb is Verb.PAUSE
+        what = (
+            hints.command("unpause", plan.id) if paused else hints.command("unfreeze")
+        )
+        screen.hint("let it go on", what, indent=2)
     all_of_it = f"{hints.command('show', plan.id)} --all"
     if shown.failures:
         screen.heading("Failures")

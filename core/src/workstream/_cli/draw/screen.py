@@ -23,6 +23,7 @@ STYLES: dict[Status, str] = {
     Status.NOT_STARTED: "dim",
     Status.RUNNING: "cyan",
     Status.COMPLETED: "green",
+    Status.SKIPPED: "magenta",
     Status.FAILED: "red",
     Status.STOPPED: "yellow",
 }
@@ -43,6 +44,7 @@ class Signs:
     full: str = "━"
     empty: str = "─"
     more: str = "…"
+    skipped: str = "»"
 
     def of(self, status: Status) -> str:
         """The sign of a status."""
@@ -50,6 +52,7 @@ class Signs:
             Status.NOT_STARTED: self.waiting,
             Status.RUNNING: self.running,
             Status.COMPLETED: self.completed,
+            Status.SKIPPED: self.skipped,
             Status.FAILED: self.failed,
             Status.STOPPED: self.stopped,
         }[status]
@@ -59,7 +62,7 @@ _HANG = 2
 _MAY_COLOUR = ("FORCE_COLOR", "TTY_COMPATIBLE")
 """With one of these variables, rich may colour also what is no terminal."""
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
-_ASCII = Signs("+", "x", ">", ".", "#", "~", "|", "=", "-", "...")
+_ASCII = Signs("+", "x", ">", ".", "#", "~", "|", "=", "-", "...", "/")
 
 
 class Screen:

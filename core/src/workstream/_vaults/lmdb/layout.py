@@ -63,6 +63,8 @@ LINE = b"o"
 REQUEST = b"q"
 CARD = b"w"
 INDEX = b"i"
+FREEZE = b"f"
+"""The key of what the store says of a freeze; it is of no plan."""
 PURPOSES = (ROW, DEFINITION, RECORD, LOG, LINE, REQUEST, CARD)
 """What a plan has keys for; those of the index begin with no plan's id."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ..._codec.records import decode_row
+from ..._codec.records import decode_freeze, decode_row
 from ..._protocols.vault import (
     Change,
     LineRecord,
@@ -25,6 +25,7 @@ from ..._protocols.vault import (
     not_found,
 )
 from ..._values.errors import PlanCorruptError, StorageError, StoreFormatError
+from ..._values.interventions import Freeze
 from . import layout
 
 log = logging.getLogger("workstream")
@@ -161,6 +162,18 @@ class Reader:
         found = cursor.prev() if cursor.set_range(end) else cursor.last()
         key: bytes = cursor.key()
         return key if found and key[:shared] == end[:shared] else None
+
+
+def freeze_in(data: bytes | None) -> Freeze | None:
+    """What the store says of a freeze. Raises StorageError: that is damaged."""
+    try:
+        return None if data is None else decode_freeze(data)
+    except Exception as error:
+        message = (
+            f"what the store says of a freeze is damaged ({error}): nothing begins while "
+            "that is not known; restore the store from a backup"
+        )
+        raise StorageError(message) from error
 
 
 def row_in(plan_id: UUID, data: bytes) -> PlanRow:

@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import UUID
 
-from ..._codec.records import encode_row
+from ..._codec.records import encode_freeze, encode_row
 from ..._plan.outcome import Outcome
 from ..._protocols.searching import ANY_PLAN, Where
 from ..._protocols.vault import (
@@ -57,6 +57,7 @@ from ..._protocols.vault import (
     refuse_delete,
 )
 from ..._values.errors import PlanCorruptError, StorageError
+from ..._values.interventions import Freeze
 from ..._values.state import Status
 from ..store_marker import check_directory, raise_version
 from . import changes, layout
@@ -67,6 +68,7 @@ from .reader import (
     OutgrownError,
     Reader,
     StoreFullError,
+    freeze_in,
     request_at,
     storage_errors,
 )
@@ -122,6 +124,7 @@ class LmdbVault:
         self._key: tuple[int, int] | None = None
         self._pid = 0
         self._is_alone = False
+        self._frozen: tuple[bytes | None, Freeze | None] = (None, None)
         self._one_at_a_time: trio.CapacityLimiter
         self._copying: trio.CapacityLimiter
 
@@ -390,6 +393,27 @@ class LmdbVault:
             ),
             must_fit=True,
         )
+
+    def freeze(self) -> Freeze | None:
+        """See ``Vault.freeze``."""
+        env = self._environment()
+        if not env.broken:  # else what is known must do, until somebody mends it
+            data = env.peek(layout.FREEZE)
+            if data != self._frozen[0]:
+                self._frozen = (data, freeze_in(data))
+        return self._frozen[1]
+
+    async def set_freeze(self, freeze: Freeze, expect: Freeze | None) -> bool:
+        """See ``Vault.set_freeze``."""
+        data = encode_freeze(freeze)
+
+        def put(transaction: Any) -> bool:
+            if freeze_in(transaction.get(layout.FREEZE)) != expect:
+                return False
+            transaction.put(layout.FREEZE, data)
+            return True
+
+        return await self._writing(put, must_fit=True)
 
     # -- Housekeeping ------------------------------------------------------------------
 

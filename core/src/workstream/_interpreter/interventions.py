@@ -1,0 +1,176 @@
+"""Taking what was asked of a plan: what each verb does to the tree (sections 25 to 27).
+
+``take`` is a pure function of a tree, a request and a time. A run calls it, a recovery, and
+whoever asks a plan that was never started; so it does not matter who was there to hear. It
+changes the tree in memory, notes what became of the request in ``plan.interventions``, and
+returns what it changed: the caller writes all of that at once, and with it removes the
+request (CT-2).
+
+A request and its effect are two things. What a verb does is written down here and nowhere
+else; what follows from it is read off the tree by those whom it concerns. So the interpreter
+asks ``plan.held`` and ``plan.stopping``, and knows no verb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import attrs
+
+from .._plan.plan import Node, Plan
+from .._protocols.vault import PlanRequest
+from .._values.interventions import Freeze, Intervention, Verb, Word
+from .._values.state import FailureReason, NoteValue, State, Status
+from .._values.wire import pack, unpack
+from . import judgement, limits, skipping
+from .answers import Answer, refused, taken, too_late
+
+_DATA = b"\x01"
+
+
+def data_of(request: PlanRequest) -> dict[str, NoteValue]:
+    """What the request holds beside its verb. Raises ValueError: it cannot be read."""
+    return unpack(_DATA, request.data) if request.data else {}
+
+
+def encode_data(data: dict[str, NoteValue]) -> bytes:
+    """What a request is to hold beside its verb."""
+    return pack(_DATA, data) if data else b""
+
+
+def take(plan: Plan, request: PlanRequest, now: datetime) -> list[Node]:
+    """Do what was asked of the plan, if it can be done, and note what became of it.
+
+    Args:
+        plan: The plan, as it is now; it is changed.
+        request: What was asked.
+        now: The time.
+
+    Returns:
+        The objects that were changed: the plan first, a container after what is in it.
+        None were when the plan is already as it was asked to be (CT-5).
+    """
+    try:
+        verb = Verb(request.verb)
+        data = data_of(request)
+    except ValueError:
+        return []  # a newer workstream asked: nothing here knows what
+    answer = _RULES[verb](plan, _Asked(verb, request, data, now))
+    if answer is None:
+        return []
+    told = Intervention(
+        verb=verb,
+        path=request.path,
+        by=request.by,
+        at=now,
+        reason=request.reason,
+        data=data,
+        effect=answer.effect,
+        words=answer.words,
+    )
+    plan.interventions = (*plan.interventions, told)
+    return [plan, *answer.changed]
+
+
+def notice(plan: Plan, freeze: Freeze | None, now: datetime) -> bool:
+    """Note that the store was frozen, or is so no longer; whether there was news (CT-3).
+
+    Args:
+        plan: The plan; it is changed.
+        freeze: What the store says.
+        now: The time.
+    """
+    assert plan.id is not None
+    held = any(each.verb is Verb.FREEZE for each in plan.held)
+    word = None if freeze is None else freeze.lets_through(plan.id)
+    holds = freeze is not None and word is None
+    if held == holds or plan.state.status.is_terminal:
+        return False
+    if freeze is not None and word is None:
+        verb, word = Verb.FREEZE, freeze.begun
+    else:
+        verb, word = Verb.UNFREEZE, word or Word(by=NOBODY, at=now)
+    told = Intervention(verb=verb, by=word.by, at=now, reason=word.reason)
+    plan.interventions = (*plan.interventions, told)
+    return True
+
+
+NOBODY = "engine"
+"""In whose name something is noted that nobody said (CT-4)."""
+
+
+@attrs.frozen
+class _Asked:
+    """One request, as the rule of its verb sees it."""
+
+    verb: Verb
+    request: PlanRequest
+    data: dict[str, NoteValue]
+    now: datetime
+
+
+_Rule = Callable[[Plan, _Asked], Answer | None]
+"""What a verb does; None: the plan is already as it is asked to be."""
+
+
+def _stop(plan: Plan, asked: _Asked) -> Answer | None:
+    """SP-1, SP-8; a stop lifts a pause (HO-3)."""
+    if plan.state.status is Status.NOT_STARTED:
+        plan.state = State(Status.STOPPED, None, asked.now)
+        plan.reasons = (FailureReason.STOPPED,)
+    elif plan.stopping and not asked.data.get("now"):
+        return None
+    elif not judgement.can_stop(plan):
+        words = "the deferred work of the plan has begun, and a stop does not cut it"
+        if plan.held:
+            words += "; it is held"
+        return too_late(words)
+    elif judgement.stops_now(plan):
+        return None
+    plan.stopping = True
+    return taken()
+
+
+def _pause(plan: Plan, asked: _Asked) -> Answer | None:
+    if plan.stopping:
+        return refused("the plan is stopping, and a stop goes before a pause")
+    return None if is_paused(plan) else taken()
+
+
+def _unpause(plan: Plan, asked: _Asked) -> Answer | None:
+    return taken() if is_paused(plan) else None
+
+
+def _skip(plan: Plan, asked: _Asked) -> Answer | None:
+    return skipping.skip(plan, asked.request.path, asked.now)
+
+
+def _set_limits(plan: Plan, asked: _Asked) -> Answer | None:
+    """BG-5."""
+    path = asked.request.path
+    halted = any(
+        judgement.block_halted(block, plan)
+        for block in plan.blocks
+        if block.state.status is Status.RUNNING and limits.is_at(block, plan, path)
+    )
+    return limits.set_limits(plan, path, asked.data, halted)
+
+
+def _unknown(plan: Plan, asked: _Asked) -> Answer | None:
+    return refused("this engine cannot do that")
+
+
+_RULES: dict[Verb, _Rule] = {
+    **dict.fromkeys(Verb, _unknown),
+    Verb.STOP: _stop,
+    Verb.PAUSE: _pause,
+    Verb.UNPAUSE: _unpause,
+    Verb.SKIP: _skip,
+    Verb.SET_LIMITS: _set_limits,
+}
+
+
+def is_paused(plan: Plan) -> bool:
+    """Whether a PAUSE was taken, and neither UNPAUSE nor STOP since (CT-3)."""
+    return any(each.verb is Verb.PAUSE for each in plan.held)

@@ -1,0 +1,409 @@
+"""What an operator says to plans, as methods of an open store (sections 14, 25 to 27)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID
+
+import attrs
+import trio
+
+from .._codec.codec import Codec
+from .._plan.paths import meant
+from .._plan.plan import Plan
+from .._protocols.vault import PlanRequest, Vault
+from .._values.errors import ConflictError, RefusedError
+from .._values.interventions import Effect, Freeze, Verb, Word
+from .._values.state import NoteValue, Status
+from .asking import (
+    Answer,
+    abandoned,
+    answers,
+    asked,
+    checked_name,
+    checked_reason,
+    ended,
+    foreseen,
+    refused,
+)
+from .news import News
+
+_PATIENCE = 2.0
+"""Seconds for which whoever asks waits for a run to take the request (CT-2)."""
+_LOOK_FOR_ANSWER = 0.05
+"""Seconds between two looks whether it has."""
+
+
+@attrs.frozen
+class _Asking:
+    """What was asked: of what plan, how it was found, and how much it had been told."""
+
+    name: str
+    found: Status
+    request: PlanRequest | None
+    known: int
+
+
+class Hand:
+    """The part of a ``Store`` that tells plans something.
+
+    Whatever changes something is shielded from the cancellation of whoever asked.
+
+    Attributes:
+        vault: What keeps the plans, for what only its kind can do.
+    """
+
+    def __init__(self, vault: Vault, news: News, now: Callable[[], datetime]) -> None:
+        self.vault = vault
+        self._news = news
+        self._now = now
+
+    async def stop(
+        self,
+        plan_id: UUID,
+        *,
+        reason: str = "",
+        by: str | None = None,
+        now: bool = False,
+    ) -> Status:
+        """Ask the plan to stop: attempts in flight end, nothing more begins (SP-1, SP-2).
+
+        The request is durable on return; ``wait`` tells when the plan has ended. It
+        may come from any process that can open the store.
+
+        Args:
+            plan_id: The plan.
+            reason: Why, in a few words.
+            by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
+            now: Whether attempts in flight of the main phases are cut, too (SN-1). A
+                plan that is stopping can be told so later.
+
+        Returns:
+            How the plan was found: NOT_STARTED means that it is stopped now, RUNNING
+            that its run will see the request, and else it had ended already.
+
+        Raises:
+            NotFoundError: No such plan.
+        """
+        data: dict[str, NoteValue] = {"now": True} if now else {}
+        answer = await self._ask(plan_id, Verb.STOP, reason, by, data=data)
+        return answer.found
+
+    async def pause(
+        self, plan_id: UUID, *, reason: str = "", by: str | None = None
+    ) -> Answer:
+        """Let nothing new of the plan begin until ``unpause``; what runs ends (HO-1).
+
+        Args:
+            plan_id: The plan; it may not have been started yet.
+            reason: Why, in a few words.
+            by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
+
+        Returns:
+            What became of it. It is durable on return.
+
+        Raises:
+            NotFoundError: No such plan.
+            RefusedError: It has ended, or is stopping.
+        """
+        return await self._ask(plan_id, Verb.PAUSE, reason, by)
+
+    async def unpause(
+        self, plan_id: UUID, *, reason: str = "", by: str | None = None
+    ) -> Answer:
+        """Let the plan go on (HO-2). Arguments and errors are those of ``pause``."""
+        return await self._ask(plan_id, Verb.UNPAUSE, reason, by)
+
+    async def skip(
+        self, plan_id: UUID, path: str, *, reason: str = "", by: str | None = None
+    ) -> Answer:
+        """Leave something of the plan out that has not begun (SK-1).
+
+        Args:
+            plan_id: The plan; it may not have been started yet.
+            path: The object's address (OM-15): a block, sequence, batch, check group,
+                action or check.
+            reason: Why, in a few words.
+            by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
+
+        Returns:
+            What became of it; where it is TOO_LATE, its words tell why.
+
+        Raises:
+            NotFoundError: No such plan.
+            RefusedError: No such object, or it has begun, or the plan has ended.
+        """
+        return await self._ask(plan_id, Verb.SKIP, reason, by, path=path)
+
+    async def set_limits(
+        self,
+        plan_id: UUID,
+        path: str,
+        *,
+        concurrency: int | None = None,
+        tolerated_failures: int | None = None,
+        reason: str = "",
+        by: str | None = None,
+    ) -> Answer:
+        """Change a block's limits while it runs, for what begins afterwards (BG-5).
+
+        Args:
+            plan_id: The plan.
+            path: The block's address (OM-15).
+            concurrency: How many of its sequences may run at once; None: as it is.
+            tolerated_failures: How many may fail before the block does; -1: any; None:
+                as it is. Lowered below what has failed, it halts the block.
+            reason: Why, in a few words.
+            by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
+
+        Raises:
+            NotFoundError: No such plan.
+            RefusedError: No such block, no such limit, or the plan has ended.
+        """
+        limits = {"concurrency": concurrency, "tolerated_failures": tolerated_failures}
+        data: dict[str, NoteValue] = {
+            name: limit for name, limit in limits.items() if limit is not None
+        }
+        return await self._ask(
+            plan_id, Verb.SET_LIMITS, reason, by, path=path, data=data
+        )
+
+    async def abandon(
+        self, plan_id: UUID, *, reason: str = "", by: str | None = None
+    ) -> Plan:
+        """Give a plan up that a crash left behind: it is FAILED, nothing is run (SN-2).
+
+        Args:
+            plan_id: The plan: RUNNING, and run by no process.
+            reason: Why, in a few words.
+            by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
+
+        Returns:
+            The plan as it ended.
+
+        Raises:
+            NotFoundError: No such plan.
+            RefusedError: It is not RUNNING, or a process runs it.
+        """
+        ended_so: list[Plan] = []
+        with trio.CancelScope(shield=True):
+            if not await self.vault.claim(plan_id):
+                row = await self.vault.row(plan_id)
+                owner = await self.vault.owner(plan_id)
+                message = (
+                    f"plan {row.name!r} is run by process {owner}: stop it, or end that "
+                    "process"
+                )
+                raise RefusedError(message, plan_id)
+            try:
+                stored = await self.vault.read(plan_id)
+                write, plan = abandoned(stored, at=self._now(), by=by, reason=reason)
+                for error in await self.vault.write([write]):
+                    if error is not None:
+                        raise error
+                ended_so.append(plan)
+            finally:
+                await self.vault.release(plan_id)
+        self._news.poke(plan_id)
+        return ended_so[0]
+
+    # --- freezing -------------------------------------------------------------------
+
+    def frozen(self) -> Freeze | None:
+        """Who froze the store, when and why, and which plans are let through (HO-6).
+
+        None: it is not frozen.
+        """
+        freeze = self.vault.freeze()
+        return None if freeze is None or freeze.ended is not None else freeze
+
+    async def freeze(self, *, reason: str = "", by: str | None = None) -> bool:
+        """Hold every plan of the store, of every engine, until ``unfreeze`` (HO-6).
+
+        Plans that are submitted and started later are held, too.
+
+        Args:
+            reason: Why, in a few words.
+            by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
+
+        Returns:
+            Whether it was not frozen before.
+        """
+        word = self._word(reason, by)
+
+        def frozen(found: Freeze | None) -> Freeze | None:
+            if found is not None and found.ended is None:
+                return None
+            return Freeze(begun=word)
+
+        return await self._set_freeze(frozen)
+
+    async def unfreeze(self, *, reason: str = "", by: str | None = None) -> bool:
+        """Let the plans of the store go on. Arguments are those of ``freeze``.
+
+        Returns:
+            Whether it was frozen before.
+        """
+        word = self._word(reason, by)
+
+        def thawed(found: Freeze | None) -> Freeze | None:
+            if found is None or found.ended is not None:
+                return None
+            return attrs.evolve(found, ended=word)
+
+        return await self._set_freeze(thawed)
+
+    async def exempt(
+        self, plan_id: UUID, *, reason: str = "", by: str | None = None
+    ) -> bool:
+        """Let one plan through while the store is frozen (HO-6).
+
+        Args:
+            plan_id: The plan.
+            reason: Why, in a few words.
+            by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
+
+        Returns:
+            Whether it was held before.
+
+        Raises:
+            NotFoundError: No such plan.
+            RefusedError: It has ended, or the store is not frozen.
+        """
+        word = self._word(reason, by)
+        row = await self.vault.row(plan_id)
+        if row.status.is_terminal:
+            raise ended(row.name, plan_id, row.status)
+
+        def exempted(found: Freeze | None) -> Freeze | None:
+            if found is None or found.ended is not None:
+                message = (
+                    f"the store is not frozen, so plan {row.name!r} needs no exemption; "
+                    "where it is paused, unpause it"
+                )
+                raise RefusedError(message, plan_id)
+            if plan_id in found.exempt:
+                return None
+            return attrs.evolve(found, exempt={**found.exempt, plan_id: word})
+
+        return await self._set_freeze(exempted)
+
+    def _word(self, reason: str, by: str | None) -> Word:
+        return Word(by=checked_name(by), at=self._now(), reason=checked_reason(reason))
+
+    async def _set_freeze(
+        self, change: Callable[[Freeze | None], Freeze | None]
+    ) -> bool:
+        """Change what the store says of a freeze; whether there was anything to change."""
+        with trio.CancelScope(shield=True):
+            while True:
+                found = self.vault.freeze()
+                wanted = change(found)
+                if wanted is None:
+                    return False
+                if await self.vault.set_freeze(wanted, found):
+                    break
+        await self._looked()
+        return True
+
+    async def _looked(self) -> None:
+        """Let the runs of this process see that the store is frozen; an engine does."""
+
+    async def requests(self, plan_id: UUID) -> list[PlanRequest]:
+        """What was asked of the plan and its run has not taken yet, in order (CT-2)."""
+        found = await self.vault.requests()
+        return [request for request in found if request.plan_id == plan_id]
+
+    async def _ask(
+        self,
+        plan_id: UUID,
+        verb: Verb,
+        reason: str,
+        by: str | None,
+        *,
+        path: str = "",
+        data: Mapping[str, NoteValue] | None = None,
+    ) -> Answer:
+        """Ask, and tell what became of it (CT-2)."""
+        asking: _Asking | None = None
+        with trio.CancelScope(shield=True):
+            while asking is None:
+                with suppress(
+                    ConflictError
+                ):  # somebody else has changed it: look again
+                    asking = await self._asked(plan_id, verb, reason, by, path, data)
+            await self._heard(plan_id)
+        self._news.poke(plan_id)
+        assert asking is not None
+        found, request = asking.found, asking.request
+        if request is None:
+            return Answer(found=found)
+        if verb is Verb.STOP and found is not Status.NOT_STARTED:
+            return Answer(found=found, pending=request)
+        if found.is_terminal:
+            raise ended(asking.name, plan_id, found)
+        return await self._answer(request, found, asking.known)
+
+    async def _asked(
+        self,
+        plan_id: UUID,
+        verb: Verb,
+        reason: str,
+        by: str | None,
+        path: str,
+        data: Mapping[str, NoteValue] | None,
+    ) -> _Asking:
+        """Ask once. Raises ConflictError: the plan was changed meanwhile."""
+        stored = await self.vault.read(plan_id)
+        row, plan, known = stored.row, None, 0
+        fresh = row.status is Status.NOT_STARTED
+        if fresh or verb is not Verb.STOP:
+            plan = Codec(None).load(stored)  # nobody else sees what is tried on it
+            path = meant(plan, path) if path else ""
+            known = len(plan.interventions)
+        request, effect = asked(
+            row,
+            verb.value,
+            at=self._now(),
+            by=by,
+            reason=reason,
+            path=path,
+            data=data,
+            position=stored.position,
+            plan=plan,
+        )
+        changes = effect.changes or not fresh
+        if not fresh and plan is not None:
+            changes = foreseen(plan, stored.requests, request)
+        if not changes:
+            return _Asking(row.name, row.status, None, known)
+        found = await self.vault.ask(request, effect)
+        return _Asking(row.name, found, request, known)
+
+    async def _answer(self, request: PlanRequest, found: Status, known: int) -> Answer:
+        """What became of a request, as soon as a run that is there has taken it."""
+        began = trio.current_time()
+        while True:
+            pending = [
+                each
+                for each in await self.requests(request.plan_id)
+                if attrs.evolve(each, number=0) == request
+            ]
+            if not pending:
+                break
+            late = trio.current_time() - began >= _PATIENCE
+            if late or await self.vault.owner(request.plan_id) is None:
+                return Answer(found=found, pending=pending[-1])
+            await trio.sleep(_LOOK_FOR_ANSWER)
+        plan = Codec(None).load(await self.vault.read(request.plan_id))
+        for told in reversed(plan.interventions[known:]):
+            if answers(told, request):
+                if told.effect is Effect.REFUSED:
+                    raise refused(plan, told)
+                return Answer(found=found, intervention=told)
+        return Answer(found=found)
+
+    async def _heard(self, plan_id: UUID) -> None:
+        """Let a run of this process see what was asked; an engine does."""

@@ -1,0 +1,176 @@
+"""Interventions: what people and programs told a plan while it existed (section 25).
+
+One mechanism serves every word of the operator. How a word travels, in four steps:
+
+1. Somebody **asks**. The vault keeps the request, durably, until somebody takes it; it
+   never looks at the verb (``_protocols.vault``).
+2. The run of the plan **takes** the request, or the next recovery does, or the asker's own
+   transaction where the plan was never started (``_interpreter.interventions``). All three
+   call the same function on the same tree, so they cannot differ.
+3. Taking makes an ``Intervention`` and changes the tree. Both are one write, which also
+   removes the request: after a crash a request is either still there, or it has its effect
+   and its line in the record.
+4. What follows from a verb is **read off the tree**. There is no flag for "paused": a plan
+   is paused when its interventions say so, and the functions at the end of this module are
+   all that there is to know about it. So a crash cannot lose a hold, and a resumed plan
+   waits because it looks at the same record as the run before it.
+
+The record holds what changed something, and what was asked in vain: ``effect`` tells which.
+A verb that finds everything as it wants it changes nothing and leaves no line (CT-5).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import attrs
+
+from .state import NoteValue
+
+
+class Verb(enum.Enum):
+    """What a plan can be told (CT-1). The value is the word of the request."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    SKIP = "skip"
+    SIGNAL = "signal"
+    SET_LIMITS = "set_limits"
+    RESUME = "resume"
+    ABANDON = "abandon"
+    FREEZE = "freeze"
+    """A run noticed that the store is frozen (HO-6)."""
+    UNFREEZE = "unfreeze"
+    """A run noticed that the store is no longer frozen, or not for its plan."""
+
+
+class Effect(enum.Enum):
+    """What became of it (CT-1)."""
+
+    TAKEN = "taken"
+    TOO_LATE = "too late"
+    """It could have been, but what it is about is decided."""
+    REFUSED = "refused"
+    """It does not go together with how the plan stands."""
+
+
+@attrs.frozen(kw_only=True)
+class Intervention:
+    """What a person or a program told a plan, and what became of it (CT-1).
+
+    Attributes:
+        verb: What was asked.
+        path: The object that it is about (OM-15); "": the plan itself.
+        by: Who asked (CT-4).
+        at: When it was taken.
+        reason: Why, in the asker's words.
+        data: What else the verb needs.
+        effect: Whether it was taken.
+        words: Where it was not taken, or not wholly: why.
+    """
+
+    verb: Verb
+    path: str = ""
+    by: str
+    at: datetime
+    reason: str = ""
+    data: dict[str, NoteValue] = attrs.field(factory=dict[str, NoteValue])
+    effect: Effect = Effect.TAKEN
+    words: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Word:
+    """Who said something, when and why.
+
+    Attributes:
+        by: Who (CT-4).
+        at: When.
+        reason: Why.
+    """
+
+    by: str
+    at: datetime
+    reason: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Freeze:
+    """What the store says of a freeze: of each of its plans, of every engine (HO-6).
+
+    Attributes:
+        begun: Who froze it.
+        ended: Who ended that; None: it is frozen.
+        exempt: The plans that are let through, each with who did that.
+    """
+
+    begun: Word
+    ended: Word | None = None
+    exempt: dict[UUID, Word] = attrs.field(factory=dict[UUID, Word])
+
+    def lets_through(self, plan_id: UUID) -> Word | None:
+        """Who lets the plan through; None: it is held."""
+        return self.ended or self.exempt.get(plan_id)
+
+
+_ENDS = {
+    Verb.PAUSE: (Verb.UNPAUSE, Verb.STOP),
+    Verb.FREEZE: (Verb.UNFREEZE,),
+}
+"""What begins a hold, and what ends it (CT-3)."""
+
+
+def holds_in(interventions: Sequence[Intervention]) -> tuple[Intervention, ...]:
+    """What holds the plan now: a PAUSE, a FREEZE, both, or nothing (CT-3)."""
+    if not interventions:
+        return ()
+    found: list[Intervention] = []
+    for begins, ends in _ENDS.items():
+        for each in reversed(interventions):
+            if each.effect is not Effect.TAKEN:
+                continue
+            if each.verb is begins:
+                found.append(each)
+            if each.verb is begins or each.verb in ends:
+                break
+    return tuple(found)
+
+
+def held_time(
+    interventions: Sequence[Intervention], since: datetime, until: datetime
+) -> timedelta:
+    """For how long the plan was held between two times (HO-4)."""
+    total = timedelta()
+    for began, ended in _spans(interventions):
+        first = max(began, since)
+        last = until if ended is None else min(ended, until)
+        if last > first:
+            total += last - first
+    return total
+
+
+def _spans(
+    interventions: Sequence[Intervention],
+) -> Iterator[tuple[datetime, datetime | None]]:
+    """From when to when the plan was held, by whatever it was; None: it still is."""
+    holding: set[Verb] = set()
+    began: datetime | None = None
+    for each in interventions:
+        if each.effect is not Effect.TAKEN:
+            continue
+        for begins, ends in _ENDS.items():
+            if each.verb is begins:
+                holding.add(begins)
+            elif each.verb in ends:
+                holding.discard(begins)
+        if holding and began is None:
+            began = each.at
+        elif not holding and began is not None:
+            yield began, each.at
+            began = None
+    if began is not None:
+        yield began, None

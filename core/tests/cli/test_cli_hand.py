@@ -1,0 +1,140 @@
+"""What an operator tells plans from the command line: pause, freeze, skip, limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+
+from workstream import Action, Block, Plan, Sequence, open_workstream
+from workstream._cli.main import BY_HAND, COMMANDS
+
+from .conftest import Call, Child, WritePlan
+
+
+def submit() -> None:
+    """A plan in the store that nobody has started."""
+    names = ("web-1", "web-2")
+    sequences = [
+        Sequence(name=name, actions=[Action(name="go", plugin="toy.act")])
+        for name in names
+    ]
+    plan = Plan(name="Deploy", blocks=[Block(name="Tier", sequences=sequences)])
+
+    async def main() -> None:
+        from toy_plugin import Do  # type: ignore[import-not-found]  # pyright: ignore
+
+        for sequence in plan.blocks[0].sequences:
+            sequence.actions[0].request = Do()
+        async with open_workstream() as ws:
+            await ws.submit(plan)
+
+    trio.run(main)
+
+
+def test_a_plan_that_never_started_is_told(call: Call) -> None:
+    """It is held, changed and let go; what is so already is left alone, and said so."""
+    submit()
+
+    paused = call("pause", "last", "-m", "look first", "--by", "ana")
+    again = json.loads(call("pause", "last", "--json").stdout)
+    skipped = json.loads(call("skip", "last", "web-2", "--json").stdout)
+    limited = call("limits", "last", "Tier", "--concurrency", "2")
+    shown = call("show", "last").stdout
+    freed = call("unpause", "last")
+    never = call("unpause", "last")
+
+    assert "is paused" in paused.stdout
+    assert again["effect"] == "UNCHANGED"
+    assert again["intervention"] is None
+    assert skipped["effect"] == "TAKEN"
+    assert skipped["intervention"]["path"] == "Deploy / Tier / web-2"
+    assert "has new limits for Tier" in limited.stdout
+    assert "0 of 2 sequences, 1 skipped" in shown
+    assert "goes on" in freed.stdout
+    assert "is not paused: nothing to change" in never.stdout
+    told = json.loads(call("show", "last", "--json").stdout)["plan"]["interventions"]
+    assert [each["verb"] for each in told] == [
+        *("PAUSE", "SKIP", "SET_LIMITS", "UNPAUSE")
+    ]
+    assert (told[0]["by"], told[0]["reason"]) == ("ana", "look first")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("skip", "last", "web-9"), "did you mean 'Deploy / Tier / web-2'"),
+        (("skip", "last", "Deploy"), "stop it"),
+        (("skip", "last", "go"), "names 2 objects of the plan"),
+        (("limits", "last", "web-1", "--concurrency", "2"), "it is no block"),
+        (("limits", "last", "Tier", "--concurrency", "0"), "it must be 1 or more"),
+        (("limits", "last", "Tier"), "say which limit"),
+        (("abandon", "last"), "was never started"),
+        (("exempt", "last"), "the store is not frozen"),
+        (("pause", ""), "is no plan"),
+        (("pause", "last", "--by", " "), "has no name"),
+        (("pause", "last", "-m", "x" * 5_000), "the reason has 5,000 bytes"),
+    ],
+    ids=lambda each: " ".join(each)[:30] if isinstance(each, tuple) else "",
+)
+def test_what_does_not_fit_is_refused(
+    call: Call, words: tuple[str, ...], says: str
+) -> None:
+    """The error names the object and what would work; nothing is changed."""
+    submit()
+
+    result = call(*words)
+
+    assert result.exit_code == 2, result.output
+    assert says in result.stderr
+    plan = json.loads(call("show", "last", "--json").stdout)["plan"]
+    assert plan.get("interventions", []) == []
+
+
+def test_a_frozen_store_holds_what_is_started(
+    call: Call,
+    write_plan: WritePlan,
+    start: Callable[..., Child],
+    tmp_path: Path,
+) -> None:
+    """A run under a freeze waits, shows it, and goes on when it is let through."""
+    call("run", write_plan('tier(Sequence(name="a", actions=[act("go")]))'))
+    frozen = call("freeze", "-m", "fire in the house", "--by", "ana")
+    path = write_plan('tier(Sequence(name="web-1", actions=[act("go")]))')
+    child = start("run", path)
+
+    child.wait_for("held")
+    listed = call("list").stdout
+    shown = call("show", "last").stdout
+    let = call("exempt", "last", "--by", "ben")
+
+    assert child.end() == 0, child.output
+    assert "the store is frozen" in frozen.stdout
+    assert "running, frozen" in listed
+    assert "frozen since" in shown
+    assert "by ana: fire in the house" in shown
+    assert "does not hold this plan any more" in let.stdout
+    told = json.loads(call("show", "last", "--json").stdout)["plan"]["interventions"]
+    assert [(each["verb"], each["by"]) for each in told] == [
+        ("FREEZE", "ana"),
+        ("UNFREEZE", "ben"),
+    ]
+    assert "no longer frozen" in call("unfreeze").stdout
+    assert json.loads(call("unfreeze", "--json").stdout)["changed"] is False
+
+
+def test_words_by_hand_are_answered(call: Call) -> None:
+    """With the commands that do it, and never with one after which something is gone."""
+    for word, commands in BY_HAND.items():
+        meant = [each for each in commands if each.split()[0] in COMMANDS]
+        result = call(word)
+        assert result.exit_code == 2
+        for each in meant[:1]:
+            assert f"{each}" in result.stderr
+    for slip in ("prun", "delet", "restor", "purne", "deletes"):
+        assert not {"prune", "delete", "restore"} & set(
+            call(slip).stderr.partition("`workstream")[0].split()
+        )

@@ -1,0 +1,330 @@
+"""The ``H`` cases: what an operator's hand does to a plan (sections 25 to 28)."""
+
+from __future__ import annotations
+
+from .case import Case
+
+__all__ = ["HAND_CASES"]
+
+HOLDS = (
+    Case(
+        "H-01",
+        "B1: s1[a1 ok@2; a2]",
+        "C/UNKNOWN a1@0 a1[0,2] a2@6 rest=C effects(TAKEN TAKEN)",
+        "HO-1",
+        told="at 1 pause; at 6 unpause",
+    ),
+    Case(
+        "H-02",
+        "B1: s1[a(retries=2) err,ok]",
+        "C/UNKNOWN a@0,4 rest=C",
+        "HO-1 HO-4",
+        told="at 0.5 pause; at 4 unpause",
+    ),
+    Case(
+        "H-02b",
+        "B1: s1[a(retries=2) err,ok]",
+        "C/UNKNOWN a@0,1 rest=C",
+        "HO-1 HO-4",
+        told="at 0.5 pause; at 0.7 unpause",
+    ),
+    Case(
+        "H-03",
+        "B1: s1[a(deadline=3 retries=none) err@0.5,ok]",
+        "C/UNKNOWN a@0,60 rest=C",
+        "HO-4",
+        told="at 1 pause; at 60 unpause",
+    ),
+    Case(
+        "H-04",
+        "def[w] B1(conc=2): s1 err@5; s2[b1 ok@1; b2]",
+        "F/BLOCK reasons(BLOCK) b1=C b2=N s2=S s1,B1=F s2[0,5] B1[0,5] w@9",
+        "HO-2 Q-4",
+        told="at 0.5 pause; at 9 unpause",
+    ),
+    Case(
+        "H-05",
+        "da[r(on_failure)] B1: s1[a1 ok@2; a2]",
+        "S/STOPPED a2@never s1,B1=S s1[0,4] r@4",
+        "HO-3 CT-3",
+        told="at 1 pause; at 4 stop",
+    ),
+    Case(
+        "H-06",
+        "da[r(on_failure)] B1: s1[a1 ok@2; a2]",
+        "S/STOPPED a2@never s1,B1=S s1[0,4] r@9 effects(TAKEN TAKEN TAKEN)",
+        "HO-3 HO-6",
+        told="at 1 freeze; at 4 stop; at 9 unfreeze",
+    ),
+    Case(
+        "H-07",
+        "cont(d=1)[k ok,ok,ok,err] da[r(always)] B1: s1[a1 ok@1.5; a2]",
+        "F/CONT_CHECK reasons(CONT_CHECK BLOCK) k@0,1,2,3 s1=S s1[0,3] B1=F r@9",
+        "HO-1 HO-2",
+        told="at 1.2 pause; at 9 unpause",
+    ),
+    Case(
+        "H-08",
+        "B1: cont(d=1)[k ok,ok,ok,err] s1 ok@1.5 post[q]",
+        "F/BLOCK q@never B1.post=N B1=F B1[0,3] s1=C",
+        "HO-2 B-8",
+        told="at 1.2 pause; at 9 unpause",
+    ),
+    Case(
+        "H-09",
+        "da[g(on_success); r(on_failure)] B1: s1[a ok@2]",
+        "S/STOPPED r@5 g=N s1,B1=C",
+        "HO-2 SP-8",
+        told="at 1 pause; at 5 stop",
+    ),
+    Case(
+        "H-10",
+        "da[b1(always) ok@2; b2(always)] B1",
+        "C/UNKNOWN b1@0 b2@6 rest=C effects(TAKEN TOO_LATE TAKEN)",
+        "HO-3 SP-8",
+        told="at 1 pause; at 3 stop; at 6 unpause",
+    ),
+    Case(
+        "H-11",
+        "B1: s1[a]",
+        "C/UNKNOWN plan[0,4] a@4 rest=C",
+        "HO-1 CT-2",
+        told="at 0 pause; at 4 unpause",
+    ),
+    Case(
+        "H-12",
+        "B1: s1[a ok@2]",
+        "C/UNKNOWN plan[0,2] rest=C",
+        "HO-1",
+        told="at 1 pause",
+    ),
+    Case(
+        "H-13",
+        "plan=R(paused): cont=C[k] B1=R: s1=R[a=R{open} ok] s2",
+        "C/UNKNOWN k@0 a@5 s2@5 trace(k a s2)",
+        "HO-5 R-9",
+        told="at 5 unpause",
+    ),
+    Case(
+        "H-14",
+        "plan=R(paused): B1=R: s1=R[a=R{open}(on_interrupt=reconcile); b]",
+        "C/UNKNOWN a@never a=C a*2 b@5",
+        "HO-5 R-7",
+        told="at 5 unpause",
+    ),
+    Case(
+        "H-14b",
+        "plan=R(paused): B1=R: s1=R[a=R{open}(on_interrupt=reconcile reconcile=not_done); b]",
+        "C/UNKNOWN a@5 a=C a*2 b@5",
+        "HO-5 R-7",
+        told="at 5 unpause",
+    ),
+    Case(
+        "H-15",
+        "plan=R(paused): B1=R: s1=R[a=R{open} ok]",
+        "C/UNKNOWN a@1900 rest=C",
+        "HO-5 R-3",
+        told="at 1900 unpause",
+        found_after=1860.0,
+    ),
+    Case(
+        "H-28",
+        "B1: s1[a ok@3; b]",
+        "C/UNKNOWN b@3 effects(TAKEN TAKEN)",
+        "CT-5",
+        told="at 1 pause; at 1.5 pause; at 2 unpause; at 2.5 unpause",
+    ),
+    Case(
+        "H-29",
+        "B1(in=3): pre[p] s1 B2",
+        "C/UNKNOWN p@7 B1[7,7] rest=C",
+        "HO-1 HO-4 B-2",
+        told="at 1 pause; at 7 unpause",
+    ),
+    Case(
+        "H-30",
+        "pre[p ok@2] cont(d=1)[k] B1",
+        "C/UNKNOWN p@5 k@5 rest=C",
+        "HO-1 E-3",
+        told="at 0 pause; at 5 unpause",
+    ),
+    Case(
+        "H-31",
+        "def[w] B1: s1 ok@2",
+        "C/UNKNOWN w@9 B1[0,2] rest=C",
+        "HO-1",
+        told="at 1 pause; at 9 unpause",
+    ),
+)
+
+HARD_STOPS = (
+    Case(
+        "H-16",
+        "B1: s1[a ok@5; b] def[bd]",
+        "S/STOPPED a=S a[0,2] a{int} b=N s1,B1=S bd@2",
+        "SN-1 B-9",
+        told="at 2 stop now",
+    ),
+    Case(
+        "H-17",
+        "B1: s1[a(on_interrupt=reconcile) ok@5; b]",
+        "S/STOPPED a=C a*2 b=N s1,B1=S a[0,2]",
+        "SN-1 R-7",
+        told="at 2 stop now",
+    ),
+    Case(
+        "H-17b",
+        "B1: s1[a(on_interrupt=reconcile reconcile=not_done) ok@5; b]",
+        "S/STOPPED a=S a*1 b=N s1,B1=S",
+        "SN-1 R-7",
+        told="at 2 stop now",
+    ),
+    Case(
+        "H-18",
+        "B1: s1[a(on_interrupt=fail) ok@5]",
+        "S/STOPPED reasons(STOPPED BLOCK) a,s1,B1=F",
+        "SN-1 R-7",
+        told="at 2 stop now",
+    ),
+    Case(
+        "H-19",
+        "da[r(on_failure) ok@3] B1: s1[a hang+2]",
+        "S/STOPPED a=S a[0,4] r@4 r=C effects(TAKEN TAKEN TOO_LATE)",
+        "SN-1 SP-8",
+        told="at 1 stop; at 2 stop now; at 5 stop now",
+    ),
+    Case(
+        "H-34",
+        "cont(d=1)[k ok,ok@9] pre[p] B1: s1[a ok@9]",
+        "S/STOPPED cont,a,s1,B1=S k[1,2] k{int} pre=C",
+        "SN-1 SP-5",
+        told="at 2 stop now",
+    ),
+    Case(
+        "H-35",
+        "da[r(always) ok@9] def[w] B1: s1[a ok@2]",
+        "C/UNKNOWN r[2,11] w@11 effects(TOO_LATE)",
+        "SN-1 SP-8",
+        told="at 5 stop now",
+    ),
+    Case(
+        "H-36",
+        "B1: s1[a(retries=3) err] s2",
+        "S/STOPPED a*1 a=S s2=N",
+        "SN-1 SP-2",
+        told="at 0.5 stop now",
+    ),
+)
+
+LIMITS = (
+    Case(
+        "H-40",
+        "B1: s1..s6 ok@2",
+        "C/UNKNOWN s1@0 s2@1 s3@1 s4@2 s5@3 s6@3 rest=C",
+        "BG-5",
+        told="at 1 set_limits B1 concurrency=3",
+    ),
+    Case(
+        "H-41",
+        "B1(conc=3): s1..s6 ok@2",
+        "C/UNKNOWN s1@0 s2@0 s3@0 s4@2 s5@4 s6@6 rest=C",
+        "BG-5",
+        told="at 1 set_limits B1 concurrency=1",
+    ),
+    Case(
+        "H-42",
+        "B1: s1 ok@2; s2 err; s3",
+        "C/UNKNOWN s1,s3,B1=C s2=F",
+        "BG-5 Q-3",
+        told="at 1 set_limits B1 tolerated_failures=1",
+    ),
+    Case(
+        "H-43",
+        "B1(tol=-1): s1 err; s2[a ok@2; b] s3",
+        "F/BLOCK s1,B1=F a=C b,s3=N s2=S effects(TAKEN)",
+        "BG-5 Q-3 Q-4",
+        told="at 1 set_limits B1 tolerated_failures=0",
+    ),
+    Case(
+        "H-44",
+        "B1: s1 err; s2 def[w ok@5]",
+        "F/BLOCK s2=N effects(TOO_LATE)",
+        "BG-5",
+        told="at 2 set_limits B1 tolerated_failures=5",
+    ),
+    Case(
+        "H-45",
+        "B1: s1..s3 ok@2",
+        "C/UNKNOWN s1@0 s2@0 s3@0 B1[0,2]",
+        "BG-5",
+        told="at 0 set_limits B1 concurrency=9",
+    ),
+)
+
+SKIPS = (
+    Case(
+        "H-20",
+        "byp[y ok] B1: s1[a]",
+        "C/UNKNOWN y@never byp,y=K a@0 s1,B1=C",
+        "SK-2",
+        told="at 0 skip byp",
+    ),
+    Case(
+        "H-22",
+        "B1(in=9 out=5): s1 B2: s2",
+        "C/UNKNOWN B1,s1=K s1@never s2@2 B2=C",
+        "SK-1 SK-2",
+        told="at 2 skip B1",
+    ),
+    Case(
+        "H-23",
+        "da[r(always)] B1: s1[a ok@5]",
+        "S/STOPPED da,r=K r@never s1,B1=C effects(TAKEN TAKEN)",
+        "SK-3 SP-8",
+        told="at 1 skip r; at 2 stop",
+    ),
+    Case(
+        "H-24",
+        "cont(d=1)[k ok,err] B1: s1 ok@4; s2 post[q]",
+        "F/CONT_CHECK reasons(CONT_CHECK BLOCK) s2=N q@never B1=F effects(TOO_LATE)",
+        "SK-1 B-6",
+        told="at 2 skip s2",
+    ),
+    Case(
+        "H-25",
+        "B1: s1 ok@3; s2",
+        "C/UNKNOWN s1=C s2=K B1=C B1[0,3]",
+        "SK-1",
+        told="at 1 skip s1; at 2 skip s2",
+    ),
+    Case(
+        "H-26",
+        "cont(d=1)[k1; k2] B1: s1 ok@2.5",
+        "C/UNKNOWN k2=K k2@never k1@0,1,2 cont,s1,B1=C",
+        "SK-2 C-1",
+        told="at 0 skip k2",
+    ),
+    Case(
+        "H-27",
+        "B1: s1[a1; a2] s2",
+        "C/UNKNOWN s1,a1,a2=K s2,B1=C",
+        "SK-2",
+        told="at 0 skip a1; at 0 skip a2",
+    ),
+    Case(
+        "H-32",
+        "B1: s1[a ok@2; b; c]",
+        "C/UNKNOWN a@0 b=K c@2 s1=C",
+        "SK-2",
+        told="at 1 skip b",
+    ),
+    Case(
+        "H-33",
+        "B1: s1 err@2; s2 def[w] B2",
+        "F/BLOCK s2,B2=N w@4 effects(TAKEN TOO_LATE TAKEN)",
+        "SK-1 Q-3",
+        told="at 1 pause; at 3 skip s2; at 4 unpause",
+    ),
+)
+
+HAND_CASES = (*HOLDS, *HARD_STOPS, *LIMITS, *SKIPS)
