@@ -43,8 +43,10 @@ exec "$@"
 """
 
 READ = [["list"], ["show", "last"], ["watch", "last"], ["export", "last"]]
-CHANGE = [["stop", "last"], ["delete", "last"], ["prune", "--older-than", "0s"]]
-CHANGE += [["resume"], ["backup", "copy"], ["new-plugin", "acme"]]
+CHANGE = [
+    *(["stop", "last"], ["delete", "last"], ["prune", "--older-than", "0s"]),
+    *(["resume"], ["backup", "copy"], ["new-plugin", "acme"]),
+]
 
 
 def on(script: str, home: Path, commands: list[list[str]]) -> list[tuple[int, str]]:

@@ -149,8 +149,8 @@ def _nodes_converter(form: Form) -> cattrs.Converter:
     def is_size(wanted: Any) -> bool:
         return bool(wanted == _SIZE)
 
-    made.register_unstructure_hook_factory(is_size, lambda _: _size_data)
-    made.register_structure_hook_factory(is_size, lambda _: _size_of)
+    made.register_unstructure_hook_func(is_size, _size_data)
+    made.register_structure_hook_func(is_size, _size_of)
     return made
 
 

@@ -68,7 +68,9 @@ class Launcher:
     service: Service
     max_submit: float
     now: Callable[[], datetime]
-    _kept: dict[UUID, tuple[Plan, bytes]] = attrs.field(init=False, factory=dict)
+    _kept: dict[UUID, tuple[Plan, bytes]] = attrs.field(
+        init=False, factory=dict[UUID, tuple[Plan, bytes]]
+    )
 
     def keep(self, plan: Plan, definition: bytes) -> None:
         """Remember a plan that was just stored: its start need not make it of bytes again.

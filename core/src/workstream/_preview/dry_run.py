@@ -301,7 +301,7 @@ def _places(plan: Plan) -> Iterator[tuple[int, tuple[int, Container]]]:
     block: Node | None = None
     for item in walk(plan):
         node = item.node
-        sequence = item.ancestors[-2] if len(item.ancestors) > 1 else None
+        sequence = item.ancestors[-2] if item.ancestors[1:] else None
         if isinstance(node, DeferBatch) and isinstance(sequence, Sequence):
             # It follows the sequence's actions, beside the other sequences.
             for each in node.actions:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import enum
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AnySet
 from datetime import UTC, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from .annotations import fields_of, is_record
 
@@ -55,12 +55,15 @@ def identical(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, (list, tuple)):
-        both = zip(one, other, strict=False)
-        return len(one) == len(other) and all(identical(*each) for each in both)
+        items, others = cast("list[Any]", one), cast("list[Any]", other)
+        both = zip(items, others, strict=False)
+        return len(items) == len(others) and all(identical(*each) for each in both)
     if isinstance(one, dict):
-        return identical(list(one.items()), list(other.items()))
+        pairs = cast("Mapping[Any, Any]", one).items()
+        return identical(list(pairs), list(other.items()))
     if isinstance(one, AnySet):
-        return sorted(map(repr, one)) == sorted(map(repr, other))
+        members = cast("Collection[Any]", one)
+        return sorted(map(repr, members)) == sorted(map(repr, other))
     if isinstance(one, (float, Decimal, datetime, time)):
         return repr(one) == repr(other)
     if is_record(type(one)):
