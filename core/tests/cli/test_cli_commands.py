@@ -382,7 +382,7 @@ def test_plugins_are_listed_with_what_was_left_out(
     assert result.exit_code == 0
     for text in (
         "workstream-engine",
-        "commands  run, validate, resume, retry, ",
+        "commands  run, validate, ",
         "toy 1.0  entry point toy",
         "toy.act  action",
         "Do something.",
