@@ -30,6 +30,7 @@ from workstream import (
     PluginError,
     Registry,
     ResponseReference,
+    SecretRef,
     Sequence,
     Status,
     ValidationError,
@@ -817,6 +818,31 @@ def test_json_with_bad_references_is_refused(name: str) -> None:
         from_json(json.dumps(data), plugins)
 
     assert message in str(caught.value)
+
+
+def test_json_with_references_beside_no_request_is_refused() -> None:
+    """They would be lost (VF-7)."""
+    data = json.loads(to_json(plan_of(create()), with_secrets=True))
+    action = data["blocks"][0]["sequences"][0]["actions"][0]
+    del action["request"]
+    action["references"] = {"size": {"plugin": "a", "key": "k"}}
+
+    with pytest.raises(ValidationError, match="references: stand beside no request"):
+        from_json(json.dumps(data), None)
+
+
+def test_a_secret_beside_a_reference_is_resolved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """First the responses are filled in, then the secrets (VF-6, A-17)."""
+    monkeypatch.setenv("FLOW_PIN", "hunter3")
+    plan = plan_of(
+        create(), use(late(Use)(host=VM.address, anything=SecretRef("env:FLOW_PIN")))
+    )
+    _, got = run(plan)
+
+    assert got[0].host == "10.0.0.7"
+    assert got[0].anything.reveal() == "hunter3"
 
 
 def test_texts_and_differences_show_references() -> None:

@@ -46,7 +46,10 @@ from workstream import (
     Sequence,
     Status,
     WhenDeferred,
+    late,
     open_workstream,
+    sure,
+    text,
 )
 from workstream._codec.codec import Codec
 from workstream._codec.labels import labels_of
@@ -279,7 +282,25 @@ def all_plans(store: Path) -> list[Plan]:
     ]
     if store.name not in ("format-1", "format-2"):
         found.append(locked())
+    if store.name not in ("format-1", "format-2", "format-2.1"):
+        found.append(flowing())
     return found
+
+
+def flowing() -> Plan:
+    """A plan of which a request waits for a response: references beside a request."""
+    plan = fresh(8, "Flowing")
+    first, second = plan.blocks[0].sequences[0].actions[:2]
+    first.key = "source"
+    source = Copy.response("source")
+    second.request = late(Ask)(
+        host=text("host-{}", source.bytes_sent),
+        files=("a", text("{}-{}", source.bytes_sent, 7)),
+        password=SecretRef("env:PASSWORD"),
+        session=sure(source.token),
+    )
+    give_ids(plan, plan_id(8))
+    return plan
 
 
 def locked() -> Plan:
@@ -362,7 +383,7 @@ async def opened(path: Path) -> AsyncGenerator[LmdbVault]:
 
 def test_there_is_a_store_of_each_format() -> None:
     """From the first one to the one that this engine writes."""
-    assert FORMATS == ["format-1", "format-2", "format-2.1"]
+    assert FORMATS == ["format-1", "format-2", "format-2.1", "format-2.2"]
     assert VERSION == 2
 
 

@@ -404,6 +404,8 @@ class Reader:
                 given[field.name] = self._field(cls, field, data, path)
             elif field.init and field.default is attrs.NOTHING:
                 self._fault(path, field.name, "is missing")
+        if data.get(REFERENCES) and data.get("request") is None and REFERENCES in known:
+            self._fault(path, REFERENCES, "stand beside no request: give one")
         node = cls(**given) if len(self.faults) == before else None
         if self._keep_state:
             # Read for its faults too where the object itself cannot be made.
@@ -465,6 +467,10 @@ class Reader:
         if value is None:
             return None
         references = action.get(REFERENCES) if side is Side.REQUEST else None
+        if references is not None and not is_dict(references):
+            what = f"must be an object of places, not {shown(references)}"
+            self._fault(path.rpartition(".")[0], REFERENCES, what)
+            return None
         try:
             return self._typed(action.get("plugin"), side, value, references)
         except Exception as error:
