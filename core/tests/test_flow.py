@@ -520,6 +520,15 @@ def test_pre_checks_can_be_referred_to(group: str, how: str | None, level: str) 
     assert (found == []) if how is None else (how in found[0])
 
 
+def test_checks_between_batches_cannot_be_referred_to() -> None:
+    """They are run again before each batch (VF-1)."""
+    plan = plan_of(use(late(Use)(host=Look.response("look").address)))
+    looks = Checks(actions=[Look.action(Size("a"), name="l", key="look")])
+    plan.blocks[0].batch_checks = looks
+
+    assert any("is a check between batches" in each for each in faults(plan))
+
+
 def test_an_action_cannot_refer_to_itself() -> None:
     """Nor to what there is not (VF-1)."""
     action = Create.action(

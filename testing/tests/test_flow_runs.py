@@ -120,3 +120,37 @@ def test_a_crash_at_every_write_changes_nothing(interrupt: OnInterrupt) -> None:
     crash_everywhere(whole, [Create(), go])
 
     assert go.seen <= {"http://10.0.0.7/"}
+
+
+def test_plans_that_refer_are_generated_and_run() -> None:
+    """Every reference of a generated plan is allowed, and is filled in (VF-1, VF-7)."""
+    pytest.importorskip("hypothesis", reason="an optional extra")
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis import strategies as st
+
+    from workstream.testing.strategies import plans
+
+    waited: set[int] = set()
+    actions = st.builds(lambda: Create.action(Size("a"), name="create"))
+
+    def refer(source: Action) -> Action | None:
+        if source.plugin == Create.name:
+            request = late(Visit)(url=Create.response(source).address)
+        else:
+            request = late(Visit)(url=Go.response(source).url)
+        return Go.action(request, name="go")
+
+    @settings(
+        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    @given(plans(actions, referring=refer))
+    def run(plan: Plan) -> None:
+        done = simulate(plan, [Create(), Go()])
+        calls = [call for call in done.calls if call.plugin == Go.name]
+        waited.add(len(calls))
+
+        assert done.plan.state.status is Status.COMPLETED
+        assert all(call.request == Visit("10.0.0.7") for call in calls)
+
+    run()
+    assert max(waited) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 try:
@@ -57,6 +58,7 @@ def plans(
     max_blocks: int = 2,
     max_sequences: int = 4,
     max_actions: int = 3,
+    referring: Callable[[Action], Action | None] | None = None,
 ) -> st.SearchStrategy[Plan]:
     """Plans that can be submitted, of every shape: blocks, checks, deferred batches.
 
@@ -76,8 +78,11 @@ def plans(
         max_blocks: How many blocks a plan has at most.
         max_sequences: How many sequences a block has at most, and batches a plan.
         max_actions: How many actions a sequence, batch or check group has at most.
+        referring: Given an action with a key, makes one that refers to its response
+            (VF-2), or None if none can. Some actions of a sequence then refer to an
+            action before them: in the sequence, or in an earlier block.
     """
-    shape = _Shape(actions, checks, max_blocks, max_sequences, max_actions)
+    shape = _Shape(actions, checks, max_blocks, max_sequences, max_actions, referring)
     return _plan(shape)
 
 
@@ -217,6 +222,7 @@ class _Shape:
     blocks: int
     sequences: int
     size: int
+    referring: Callable[[Action], Action | None] | None = None
 
     def some_actions(self) -> st.SearchStrategy[list[Action]]:
         """The actions of a sequence or batch: copies, as one may be drawn twice."""
@@ -240,12 +246,39 @@ def _checks(actions: list[CheckAction], seconds: float) -> Checks:
 @st.composite
 def _plan(draw: st.DrawFn, shape: _Shape) -> Plan:
     count = draw(st.integers(1, shape.blocks))
+    blocks = [draw(_block(shape, number)) for number in range(1, count + 1)]
+    if shape.referring is not None:
+        _refer(draw, blocks, shape.referring)
     return Plan(
         name="Plan",
-        blocks=[draw(_block(shape, number)) for number in range(1, count + 1)],
+        blocks=blocks,
         deferred_actions=draw(st.none() | _deferred(shape, Plan)),
         **draw(_groups(shape, Plan)),
     )
+
+
+def _refer(
+    draw: st.DrawFn,
+    blocks: list[Block],
+    referring: Callable[[Action], Action | None],
+) -> None:
+    """Let some actions of sequences refer to the response of one before them."""
+    before: list[Action] = []
+    for block in blocks:
+        met: list[Action] = []
+        for sequence in block.sequences:
+            mine: list[Action] = []
+            for index in range(len(sequence.actions)):
+                known = [*before, *mine]
+                source = draw(st.none() | st.sampled_from(known)) if known else None
+                if source is not None:
+                    source.key = source.key or f"key {len(before)}.{len(met)}.{index}"
+                    made = referring(source)
+                    if made is not None:
+                        sequence.actions[index] = attrs.evolve(made, key=None)
+                mine.append(sequence.actions[index])
+            met += mine
+        before += met
 
 
 @st.composite

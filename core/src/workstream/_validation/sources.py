@@ -47,7 +47,11 @@ _STAGES = {
 }
 """In which order what an object holds is run; what has the same number, side by side."""
 
-_NEVER = ("bypass_checks", "cont_checks", "batch_checks")
+_NEVER = {
+    "bypass_checks": "a bypass check",
+    "cont_checks": "a continuous check",
+    "batch_checks": "a check between batches",
+}
 """Groups whose responses nobody may use: one need not pass, the others are run again."""
 
 
@@ -166,8 +170,7 @@ class Sources:
         for held in theirs[1:]:
             field = self._places[id(held)][0]
             if field in _NEVER:
-                what = "a bypass check" if field == _NEVER[0] else "a continuous check"
-                return f"is {what}, whose response says nothing certain to"
+                return f"is {_NEVER[field]}, whose response says nothing certain to"
         fork = 0
         while ours[fork + 1] is theirs[fork + 1]:
             fork += 1
