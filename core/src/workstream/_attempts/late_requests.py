@@ -28,7 +28,7 @@ ActionOf: typing.TypeAlias = Callable[[str], BaseAction | None]
 """Finds an action of the plan by its key."""
 
 
-@attrs.frozen
+@attrs.define  # not frozen, which costs more: one is made for each attempt
 class Made:
     """A request with the responses in their places.
 
