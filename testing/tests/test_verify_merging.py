@@ -17,10 +17,11 @@ from verify_plans import PLUGINS, SERVING, Copy, Look, On, rollout
 from _workstream_testing.verify.faults import Budget
 from _workstream_testing.verify.invariants import Rule
 from _workstream_testing.verify.search import Search, searched
+from _workstream_testing.verify.signatures import is_plain
 from _workstream_testing.verify.trials import Trials
 from _workstream_testing.verify.waves import bound, cut, lifted
 from workstream import Action, Block, CheckAction, HaltAfter, Plan, plan_text
-from workstream.testing import Effect, at_most
+from workstream.testing import Effect, at_most, verify
 from workstream.testing.strategies import plans
 
 NO_END = 1_000_000
@@ -189,6 +190,22 @@ def test_a_plan_that_is_cut_has_the_same_ends(
             again = whole.run(faults, Budget(0, 0, 0))
             assert again.reached
             assert again.harm == trial.harm
+
+
+def test_what_a_signature_does_not_know_is_not_merged() -> None:
+    """Batches of sequences, and failures in a row."""
+    plan = alike(3, 1, concurrency=2)
+    block = block_of(plan)
+    assert is_plain(plan)
+    for changed in (
+        attrs.evolve(block, batches=(1, 2)),
+        attrs.evolve(block, max_consecutive_failures=1),
+        attrs.evolve(block, concurrency=None, batches=(2,)),
+    ):
+        other = attrs.evolve(plan, blocks=[changed])
+        assert not is_plain(other)
+        found = verify(other, *PLUGINS, suggest=False)
+        assert "names alone" not in " ".join(found.covered)
 
 
 def test_what_must_not_be_cut() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from workstream._codec.records import decode_intervention
-from workstream._plan.plan import BaseAction, Node, Plan
+from workstream._plan.plan import BaseAction, Checks, Node, Plan
 from workstream._plan.walk import position_of
 from workstream._protocols.vault import NodeRecord, PlanRow, Write
 from workstream._values.interventions import Intervention
@@ -31,6 +31,7 @@ class Kept:
     position: int
     state: State
     attempts: tuple[Attempt, ...]
+    missed: int = 0
 
     @property
     def last(self) -> Attempt | None:
@@ -49,7 +50,8 @@ class LightCodec:
             attempts = (*node.attempts[:-1], _copied(node.attempts[-1]))
         state = node.state
         kept = State(state.status, state.started, state.ended)
-        return Kept(position_of(node), kept, attempts)
+        missed = node.missed if isinstance(node, Checks) else 0
+        return Kept(position_of(node), kept, attempts, missed)
 
 
 class LightVault:
@@ -97,6 +99,8 @@ class LightVault:
             node = nodes[position]
             state = kept.state
             node.state = State(state.status, state.started, state.ended)
+            if isinstance(node, Checks):
+                node.missed = kept.missed
             if isinstance(node, BaseAction):
                 node.attempts = list(map(_copied, kept.attempts))
         row = self.row
@@ -112,6 +116,8 @@ def reset(plan: Plan, nodes: Sequence[Node]) -> None:
     for node in nodes:
         if node.state.status is not Status.NOT_STARTED:
             node.state = State()
+        if isinstance(node, Checks):
+            node.missed = 0
         if isinstance(node, BaseAction) and node.attempts:
             node.attempts = []
     plan.reasons = ()

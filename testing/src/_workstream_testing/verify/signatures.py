@@ -36,13 +36,37 @@ import attrs
 from workstream._plan.plan import BaseAction, Block, Node, Plan
 from workstream._plan.plan import Sequence as PlanSequence
 from workstream._plan.walk import position_of, walk
-from workstream._values.state import Status
+from workstream._values.state import OnFailure, Status
 
 from .faults import Budget
 from .light_store import Kept
 from .world import World
 
-__all__ = ["Shape", "Signatures"]
+__all__ = ["Shape", "Signatures", "is_plain"]
+
+
+def is_plain(plan: Plan) -> bool:
+    """Whether a signature says all that the interpreter looks at.
+
+    It does not yet know batches of sequences, failures in a row, sequences that are
+    taken back, budgets in percent, and checks that may miss some runs. Plans that have
+    these are tried without merging.
+    """
+    for block in plan.blocks:
+        if (
+            block.batches
+            or block.concurrency is None
+            or block.max_consecutive_failures is not None
+            or not isinstance(block.tolerated_failures, int)
+            or any(sequence.undo_batches for sequence in block.sequences)
+        ):
+            return False
+    looping = [plan.cont_checks, *(block.cont_checks for block in plan.blocks)]
+    return all(
+        group is None
+        or (group.failures_before_halt == 1 and group.on_failure is OnFailure.HALT)
+        for group in looping
+    )
 
 
 @attrs.frozen

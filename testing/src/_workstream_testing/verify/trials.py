@@ -344,12 +344,13 @@ def _bypass_checks(plan: Plan) -> set[int]:
 
 
 def _looping_checks(plan: Plan) -> set[int]:
-    return _checks(plan, "cont_checks")
+    """Checks that run again and again: they turn red at a moment."""
+    return _checks(plan, "cont_checks") | _checks(plan, "batch_checks")
 
 
 def _checks(plan: Plan, kind: str) -> set[int]:
     groups: list[Checks | None] = [
-        getattr(owner, kind) for owner in (plan, *plan.blocks)
+        getattr(owner, kind, None) for owner in (plan, *plan.blocks)
     ]
     return {
         position_of(check)

@@ -19,6 +19,7 @@ from ..virtual.virtual_time import START
 from .faults import Budget, Fault, Kind, faults_of, replay_of
 from .invariants import Invariant, Rule, checked
 from .search import Search, searched
+from .signatures import is_plain
 from .trials import Trial, Trials
 from .verification import Broken, Suggestion, Verification, Worst
 from .waves import Cut, bound, cut, lifted
@@ -196,10 +197,10 @@ class _Verifying:
         self._plan = plan
         self._setup = setup
         self._budget = budget
-        self._merge = merge
         self._max_runs = max_runs
         self._workers = workers
         self._whole = setup.trials(plan)
+        self._merge = merge and is_plain(self._whole.plan)
         self._seed: dict[tuple[Fault, ...], Seed] = {}
 
     # --- searching ------------------------------------------------------------------
