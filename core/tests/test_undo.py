@@ -315,3 +315,19 @@ def test_json_writes_parts_as_people_do() -> None:
     [fault] = caught.value.faults
     assert (fault.path, fault.field) == ("blocks[0]", "tolerated_failures")
     assert 'a part such as "10%"' in fault.message
+
+
+def test_the_text_tells_what_the_numbers_come_to() -> None:
+    """As ``workstream validate`` prints it (BG-6)."""
+    batches = (1, 6, Percent(100))
+    plan = rollout(hosts=57, batches=batches, tolerated_failures=Percent(10))
+    assert "10 % of 57: 5 may fail; batches of 1, 6, 50" in plan_text(plan)
+    assert "may fail" not in plan_text(rollout())
+
+
+def test_what_was_taken_back_is_to_be_done_again() -> None:
+    """A clone without what completed keeps it (CL-5)."""
+    plan = ended(rollout(), C, N, F)
+    rest = clone(plan, remove_completed=True)
+    assert rest is not None
+    assert [s.name for s in rest.blocks[0].sequences] == ["web-1", "web-3"]

@@ -104,7 +104,8 @@ def _done(plan: Plan) -> frozenset[int]:
         sequences = [
             each
             for each in block.sequences
-            if _is(each, Status.COMPLETED) or _is(each, Status.SKIPPED)
+            if _is(each, Status.SKIPPED)
+            or (_is(each, Status.COMPLETED) and not each.undo_begun)
         ]
         done.update(map(id, sequences))
         if _is_bypassed(block) or (

@@ -29,7 +29,7 @@ from .._values.durations import duration_text
 from .._values.state import Attempt, State, Status
 from .clone import clone
 from .paths import SEPARATOR, paths
-from .plan import BaseAction, Checks, Node, Percent, Plan
+from .plan import BaseAction, Block, Checks, Node, Percent, Plan
 
 _INDENT = "  "
 
@@ -161,6 +161,8 @@ class _Writer:
     def details(self, node: Node) -> Iterator[str]:
         """The lines below it."""
         yield from display_lines(str(getattr(node, "description", "")))
+        if isinstance(node, Block):
+            yield from _numbers(node)
         if isinstance(node, BaseAction):
             yield f"{shorten(node.plugin)} {value_text(node.request)}"
             for number, attempt in enumerate(node.attempts, start=1):
@@ -220,6 +222,20 @@ def _settings(node: Node) -> Iterator[str]:
             continue
         if value != field.default:
             yield f"{field.name}={value_text(value)}"
+
+
+def _numbers(block: Block) -> Iterator[str]:
+    """What the parts and batches of a block come to (BG-6)."""
+    total = len(block.sequences)
+    found: list[str] = []
+    tolerated = block.tolerated_failures
+    if isinstance(tolerated, Percent):
+        found.append(f"{tolerated.value} % of {total:,}: {block.tolerance:,} may fail")
+    if block.batches:
+        sizes = ", ".join(f"{size:,}" for size in block.batch_sizes)
+        found.append(f"batches of {shorten(sizes)}")
+    if found:
+        yield "; ".join(found)
 
 
 def _time_text(time: datetime) -> str:
