@@ -6,7 +6,9 @@ The hosts are directories on this machine, each with a real process on a real po
 (``web/host.py``); everything else is as it would be elsewhere. Version 1 is put up first.
 Then version 2 goes out, three hosts at a time, while a continuous check watches that most
 of the tier answers. The configuration of one host has held a mistake for years; version 2
-refuses to start on it. One such host is tolerated, and the plan tells which it was.
+refuses to start on it. One such host is tolerated, and the plan tells which it was. When
+more fail, every host that was touched is taken back to version 1, and the outcome names
+those where that did not work.
 
 Kill it in the middle, with ``kill -9``, and type ``workstream resume``.
 """
@@ -140,6 +142,15 @@ class Host:
                 self._do("Start", "start", "v2"),
                 HttpAction.action(healthy, name="Health", timeout=5, retries=8),
             ],
+            deferred_actions=DeferredActions(
+                batches=[
+                    DeferBatch(
+                        name="Back to version 1",
+                        when=WhenDeferred.ON_UNDO,
+                        actions=[self._do("Start", "start", "v1")],
+                    )
+                ]
+            ),
         )
 
     def clean_up(self, keep: bool) -> Action:

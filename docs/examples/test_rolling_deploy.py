@@ -15,14 +15,17 @@ from workstream_http import HttpAction, HttpCheck, HttpResponse
 DONE = CommandResult(exit_code=0)
 FINE = HttpResponse(status=200)
 UPGRADES = "Rolling deploy / Version 2"
+BACK = "deferred_actions / Back to version 1"
 
 
-def tier(*bad: str) -> list[AnyPlugin]:
-    """A tier whose commands take 10 seconds, and on which some hosts stay unhealthy."""
+def tier(*bad: str, stuck: tuple[str, ...] = ()) -> list[AnyPlugin]:
+    """A tier whose commands take 10 seconds, with hosts that stay unhealthy, or stuck."""
     health = FakePlugin(HttpAction).otherwise(takes=1, gives=FINE)
     for host in bad:
         health.when(path=f"{host} / Health", fails="connection refused", permanent=True)
     run = FakePlugin(RunCommand).otherwise(takes=10, gives=DONE)
+    for host in stuck:
+        run.when(path=f"{host} / {BACK} / Start", fails="disk is gone")
     look = FakePlugin(CheckCommand).otherwise(gives=DONE)
     return [run, look, health, FakePlugin(HttpCheck).otherwise(gives=FINE)]
 
@@ -45,6 +48,21 @@ def test_two_bad_hosts_end_the_rollout_before_it_reaches_the_rest() -> None:
     assert result.plan.state.status is Status.FAILED
     assert find(result.plan, f"{UPGRADES} / web-7").state.status is Status.NOT_STARTED
     assert any("Clean up" in call.path for call in result.calls)
+
+
+def test_a_bad_release_is_taken_back_but_where_it_cannot_be() -> None:
+    result = simulate(plan(), tier("web-1", "web-2", stuck=("web-3",)))
+    assert str(result.plan.taken_back) == "taken back on 3 of 4; NOT on web-3"
+    calls = [call.path for call in result.calls]
+    taken_back = [path for path in calls if "Back to version 1" in path]
+    assert len(taken_back) == 4
+    assert calls.index(taken_back[-1]) < calls.index(
+        "Rolling deploy / deferred_actions / Clean up / Clean web-1"
+    )
+
+
+def test_it_is_taken_back_the_same_wherever_the_engine_dies() -> None:
+    crash_everywhere(plan(hosts=3), tier("web-1", "web-2", stuck=("web-3",)))
 
 
 def test_it_ends_the_same_wherever_the_engine_dies() -> None:
