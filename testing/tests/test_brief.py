@@ -33,6 +33,8 @@ PLANS = {
     "tolerated": "plan=C: B1=C(tol=1): s1=C[a=C; b=C] s2=F[c=F] s3=C[d=C]",
     "failed": "plan=F: pre=C B1=F: s1=C[a=C; b=C] s2=F[c=C; d=F] s3[e] B2: s4[f]",
     "cleaned": "plan=C: B1=C: s1=C[a=C; b=C] then=C[u=F(always)[v=F]] s2=C[c=C]",
+    "undone": "plan=F: B1=F: s1=C[a=C] then=C[u=C(on_undo)[v=C]]"
+    " s2=C[b=C] then=C[w=F(on_undo)[x=F]] s3=F[c=F] s4[d] then[y(on_undo)[z]]",
     "stopped": "plan=S: B1=S: s1=C[a=C] s2=S[c=C; d] s3[e] def=C[g=C]",
 }
 
@@ -59,6 +61,9 @@ def test_it_shows_the_same(kind: str) -> None:
             whole = await overview(store, PLAN_ID)
             brief = await overview(store, PLAN_ID, brief=True)
         assert brief.plan.outcome is whole.plan.outcome
+        assert brief.plan.taken_back == whole.plan.taken_back
+        taken_back = "taken back on 1 of 2; NOT on s2" if kind == "undone" else "None"
+        assert str(whole.plan.taken_back) == taken_back
         assert brief.plan.state == whole.plan.state
         assert list(outline(brief.plan)) == list(outline(whole.plan))
         assert [each.path for each in brief.failures] == [

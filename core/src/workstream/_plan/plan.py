@@ -436,7 +436,9 @@ class Plan(Node):
             for block in self.blocks
             if any(sequence.undo_begun for sequence in block.sequences)
             for sequence in block.sequences
-            if sequence.undo_batches and sequence.actions_begun
+            # Of what completed, a plan in brief has no actions.
+            if sequence.undo_batches
+            and (sequence.actions_begun or sequence.state.status is Status.COMPLETED)
         ]
         if not undone:
             return None
