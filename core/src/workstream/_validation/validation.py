@@ -133,7 +133,7 @@ def _batches_problem(value: Any) -> str | None:
     """What is wrong with the sizes of batches: with a size of 0 they would never end."""
     if not isinstance(value, tuple):
         return f"must be a tuple of sizes, as in (1, Percent(10)), not {kind_of(value)}"
-    sizes = cast("Iterable[Any]", value)
+    sizes = list(cast("Iterable[Any]", value))
     for place, size in enumerate(sizes, 1):
         problem = _size_problem(size, least=1)
         if problem is not None:
