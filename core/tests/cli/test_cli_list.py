@@ -136,6 +136,34 @@ def test_a_run_is_found_by_its_hosts(call: Call, write_plan: WritePlan) -> None:
     assert len(json.loads(call("list", "--touching", "do", "--json").stdout)) == 2
 
 
+def test_a_run_is_found_by_who_submitted_it_and_its_parameters(
+    call: Call, write_plan: WritePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they were given (RT-5)."""
+    body = """
+    from toy_plugin import Act, Do
+    from workstream import Block, Plan, Sequence
+
+    def plan(version: str = "1") -> Plan:
+        one = Sequence(name="one", actions=[Act.action(Do(), name=version)])
+        return Plan(name="Deploy", blocks=[Block(name="Tier", sequences=[one])])
+    """
+    monkeypatch.setenv("WORKSTREAM_BY", "ana")
+    path = write_plan(body, whole=True)
+    assert call("run", path, "-p", "version=2.1").exit_code == 0
+    monkeypatch.setenv("WORKSTREAM_BY", "bob")
+    assert call("run", path, "-p", "version=2.2").exit_code == 0
+
+    def found(*words: str) -> int:
+        return len(json.loads(call("list", "--json", *words).stdout))
+
+    assert found("-p", "version=2.1") == found("--submitter", "bob") == 1
+    assert found("-p", "version=2.1", "--submitter", "bob") == 0
+    assert found("-p", "version=2") == 0
+    refused = call("list", "-p", "version")
+    assert (refused.exit_code, "NAME=VALUE" in refused.stderr) == (2, True)
+
+
 def test_the_doctor_builds_a_wrong_index_anew(call: Call, store: Path) -> None:
     """And says so, once."""
 

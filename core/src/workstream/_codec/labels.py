@@ -2,7 +2,7 @@
 
 A vault keeps them beside the plan and knows nothing of what they mean. Each begins with
 what it is: ``has:`` the name of an object in the plan, in no capitals, for example of
-the sequence of a host.
+the sequence of a host; ``by:`` who submitted it; ``p:`` a parameter and its text.
 """
 
 from __future__ import annotations
@@ -27,6 +27,16 @@ def named(name: str) -> str:
     return f"has:{name.casefold()}"
 
 
+def submitted_by(name: str) -> str:
+    """The label of the plans that this one submitted."""
+    return f"by:{name}"
+
+
+def made_with(parameter: str, text: str) -> str:
+    """The label of the plans that were made with this parameter."""
+    return f"p:{parameter}={text}"
+
+
 def labels_of(plan: Plan) -> set[str]:
     """All labels of a plan that is submitted."""
     from .._plan.walk import walk  # whoever only looks for plans makes none
@@ -34,11 +44,19 @@ def labels_of(plan: Plan) -> set[str]:
     names = {
         getattr(item.node, "name", "") for item in walk(plan) if item.node is not plan
     }
-    return {named(name) for name in names if name}
+    labels = {named(name) for name in names if name}
+    if plan.submitter:
+        labels.add(submitted_by(plan.submitter))
+    if plan.origin is not None:
+        labels.update(made_with(*each) for each in plan.origin.parameters)
+    return labels
 
 
 def labels_in(definition: bytes) -> set[str]:
-    """Those that can be read off a definition. Raises ValueError for anything else."""
+    """Those of a plan that was stored when there were no labels.
+
+    No plan knew then who had submitted it. Raises ValueError for anything else.
+    """
     names: set[str] = set()
     plan = unpack(_DEFINITION, definition)
     if not isinstance(plan, dict):

@@ -13,6 +13,7 @@ from ..._plan.outcome import Outcome
 from ..._protocols.searching import ANY_PLAN, Where, outcomes_of
 from ..._protocols.vault import Vault
 from ..._store.entries import PlanEntry, entries_in, entry_of
+from ..._values.display import shorten
 from ..._values.state import Status
 from ..draw.rows import show_rows
 from ..draw.screen import Screen, counted
@@ -64,6 +65,21 @@ _SHOWN = 50
     "of all the names in a path. Again for another that they hold as well.",
 )
 @click.option(
+    "--submitter",
+    metavar="NAME",
+    default="",
+    help="Only plans that this one submitted.",
+)
+@click.option(
+    "-p",
+    "--parameter",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Only plans that were made with this parameter, as it was given; again for "
+    "another.",
+)
+@click.option(
     "--limit",
     metavar="N",
     type=click.IntRange(min=0),
@@ -80,6 +96,8 @@ def list_plans(
     until: datetime | None,
     group_id: UUID | None,
     touching: tuple[str, ...],
+    submitter: str,
+    settings: tuple[str, ...],
     limit: int | None,
     count: bool,
     store: str | None,
@@ -98,7 +116,11 @@ def list_plans(
         name=name,
         since=since,
         until=until,
-        labels=_labels(touching) if touching else (),
+        labels=(
+            _labels(touching, submitter, settings)
+            if touching or submitter or settings
+            else ()
+        ),
     )
     asked = where != ANY_PLAN or group_id is not None
     most = limit or 0
@@ -159,13 +181,23 @@ async def _head_of(
     ]
 
 
-def _labels(touching: Sequence[str]) -> tuple[str, ...]:
-    """What a vault finds the plans by that ``--touching`` names."""
-    from ..._codec.labels import named
+def _labels(
+    touching: Sequence[str], submitter: str, settings: Sequence[str]
+) -> tuple[str, ...]:
+    """What a vault finds the plans by that these options name."""
+    from ..._codec.labels import made_with, named, submitted_by
     from ..._plan.paths import SEPARATOR
 
     parts = [part for path in touching for part in path.split(SEPARATOR)]
-    return tuple(named(part.strip()) for part in parts)
+    labels = [named(part.strip()) for part in parts]
+    labels += [submitted_by(submitter)] if submitter else []
+    for setting in settings:
+        parameter, sign, text = setting.partition("=")
+        if not sign:
+            message = f"'{shorten(setting)}' names no value: write NAME=VALUE"
+            raise click.BadParameter(message, param_hint="-p")
+        labels.append(made_with(parameter.strip(), text))
+    return tuple(labels)
 
 
 def _outcomes(wanted: Sequence[str]) -> set[Outcome]:
