@@ -20,7 +20,7 @@ from workstream._plan.plan import (
     Plan,
     Sequence,
 )
-from workstream._show.failures import Failure, failures
+from workstream._show.failures import Failure, failures, not_reached
 from workstream._values.state import (
     Attempt,
     FailureReason,
@@ -320,3 +320,12 @@ def test_ten_thousand_failures_take_one_round_each() -> None:
 
     assert len(failures(plan)) == 10_000
     assert Counted.rounds <= 3
+
+
+def test_what_was_not_reached_is_told_by_its_path() -> None:
+    """Sequences of which nothing has begun, in walk order."""
+    plan = rollout()
+    sequences = plan.blocks[0].sequences
+    put(Status.NOT_STARTED, *sequences[1:])
+    prefix = f"{plan.name} / {plan.blocks[0].name} / "
+    assert not_reached(plan) == [f"{prefix}{each.name}" for each in sequences[1:]] != []

@@ -114,6 +114,7 @@ def test_run_prints_json(call: Call, write_plan: WritePlan) -> None:
     assert data["outcome"] == "completed with failures"
     assert data["exit_status"] == 3
     assert data["broken_off"] is None
+    assert data["not_reached"] == []
     assert data["failures"] == [
         {
             "path": "Deploy / Tier / web-1 / copy",

@@ -59,10 +59,13 @@ def taken_back_data(taken: TakenBack | None) -> dict[str, Any] | None:
 
 def overview_data(shown: Overview) -> dict[str, Any]:
     """A plan with its failures and what was asked of it; without its definition."""
+    from .failures import not_reached
+
     return {
         **entry_data(shown.entry),
         "outcome": shown.plan.outcome.value,
         "failures": failures_data(shown.failures),
+        "not_reached": not_reached(shown.plan),
         "requests": [request_data(each) for each in shown.requests],
         "submitter": shown.plan.submitter,
         "retry_of": _id(shown.plan.retry_of),

@@ -70,6 +70,16 @@ def failures(plan: Plan) -> list[Failure]:
     ]
 
 
+def not_reached(plan: Plan) -> list[str]:
+    """The paths of the sequences of which nothing has begun, in walk order."""
+    return [
+        path
+        for path, item in paths(plan)
+        if isinstance(item.node, PlanSequence)
+        and item.node.state.status is Status.NOT_STARTED
+    ]
+
+
 def causes(
     found: Iterable[Failure], said: Callable[[Node], Sequence[str]] = lambda _: ()
 ) -> list[list[Failure]]:
