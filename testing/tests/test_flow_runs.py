@@ -14,6 +14,7 @@ from workstream import (
     DeferredActions,
     OnInterrupt,
     Plan,
+    PluginError,
     Sequence,
     Status,
     WhenDeferred,
@@ -21,6 +22,7 @@ from workstream import (
     text,
 )
 from workstream.plugins import NotDone
+from workstream.results import FailureReason
 from workstream.testing import FakePlugin, crash_everywhere, simulate
 
 
@@ -154,3 +156,44 @@ def test_plans_that_refer_are_generated_and_run() -> None:
 
     run()
     assert max(waited) > 1
+
+
+class Fails(Create):
+    name = "acme.fails"
+
+    async def execute(self, context: Context, request: Size) -> Vm:
+        message = "no room"
+        raise PluginError(message, permanent=True)
+
+
+def test_an_undo_of_what_was_never_done_is_skipped() -> None:
+    """Only the machine that was made is taken back, whenever the engine dies (VF-6)."""
+
+    def undo(plugin: type[Create], key: str) -> DeferBatch:
+        request = late(Visit)(url=plugin.response(key).address)
+        action = Go.action(request, name=f"remove {key}")
+        return DeferBatch(
+            name=f"undo {key}", when=WhenDeferred.ON_UNDO, actions=[action]
+        )
+
+    sequence = Sequence(
+        name="s",
+        actions=[
+            Create.action(Size("a"), name="one", key="one"),
+            Fails.action(Size("a"), name="two", key="two"),
+        ],
+        deferred_actions=DeferredActions(
+            batches=[undo(Create, "one"), undo(Fails, "two")]
+        ),
+    )
+    plan = Plan(name="p", blocks=[Block(name="b", sequences=[sequence])])
+    done = simulate(plan, [Create(), Fails(), Go()])
+    deferred = done.plan.blocks[0].sequences[0].deferred_actions
+
+    assert deferred is not None
+    first, second = (batch.actions[0] for batch in deferred.batches)
+    assert first.response == Visit("10.0.0.7")
+    assert second.state.status is Status.SKIPPED
+    assert (second.state.started, second.attempts) == (None, [])
+    assert done.plan.reasons == (FailureReason.BLOCK,)
+    crash_everywhere(plan, [Create(), Fails(), Go()])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from datetime import datetime
 
+from .._flow.late import keys_in
 from .._plan.plan import (
     BaseAction,
     Block,
@@ -16,9 +17,17 @@ from .._plan.plan import (
     Plan,
     Sequence,
 )
+from .._plan.walk import actions
 from .._protocols.plugin import NotDone
 from .._protocols.runtime import Runtime
-from .._values.state import Attempt, NoteValue, PluginError, State, Status
+from .._values.state import (
+    Attempt,
+    NoteValue,
+    PluginError,
+    State,
+    Status,
+    WhenDeferred,
+)
 from . import interventions, judgement
 from .judgement import Verdict
 
@@ -70,6 +79,26 @@ class ActionRunner:
         """See whether the store was frozen, or is so no longer (HO-6)."""
         if self._held():
             self._runtime.wake()
+
+    def _skip_in_vain(self, action: BaseAction, container: Node) -> None:
+        """Skip what would take back what was never done (VF-6).
+
+        An action of an ON_UNDO batch that needs the response of one that did not
+        complete has nothing to take back.
+        """
+        keys = keys_in(action.request)
+        if not keys or action.state.status is not N:
+            return
+        if (
+            isinstance(container, DeferBatch)
+            and container.when is WhenDeferred.ON_UNDO
+            and any(
+                each.key in keys and each.state.status is not C
+                for each in actions(self._plan)
+            )
+        ):
+            action.state = State(K, None, self._runtime.now())
+            self._runtime.record(action)
 
     async def _released(self, may: Callable[[], bool]) -> None:
         """Wait while the plan is held, as long as what waits may begin (HO-2).

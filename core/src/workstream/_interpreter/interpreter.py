@@ -313,6 +313,7 @@ class Interpreter(ActionRunner):
                     await self._released(unless_decided(action, may_go_on))
                 if action.state.status is N and not may_go_on():
                     break
+                self._skip_in_vain(action, container)
             if not action.state.status.is_terminal:
                 await self._action(action, main)
             if action.state.status not in PASSED:
