@@ -15,6 +15,12 @@ from workstream._cli.main import BY_HAND, COMMANDS
 from .conftest import Call, Child, WritePlan
 
 
+def words_of(value: object) -> str:
+    """The name of a case: the words that are typed."""
+    words: list[object] = [*value] if isinstance(value, tuple) else []
+    return " ".join(map(str, words))[:30]
+
+
 def submit() -> None:
     """A plan in the store that nobody has started."""
     names = ("web-1", "web-2")
@@ -78,7 +84,7 @@ def test_a_plan_that_never_started_is_told(call: Call) -> None:
         (("pause", "last", "--by", " "), "has no name"),
         (("pause", "last", "-m", "x" * 5_000), "the reason has 5,000 bytes"),
     ],
-    ids=lambda each: " ".join(each)[:30] if isinstance(each, tuple) else "",
+    ids=words_of,
 )
 def test_what_does_not_fit_is_refused(
     call: Call, words: tuple[str, ...], says: str
