@@ -114,19 +114,25 @@ _Rule = Callable[[Plan, _Asked], Answer | None]
 """What a verb does; None: the plan is already as it is asked to be."""
 
 
+_HARDER = ("now", "undo")
+"""The words that may be said to a plan that is stopping already (SN-1, UN-1)."""
+
+
 def _stop(plan: Plan, asked: _Asked) -> Answer | None:
     """SP-1, SP-8; a stop lifts a pause (HO-3)."""
     if plan.state.status is Status.NOT_STARTED:
         plan.state = State(Status.STOPPED, None, asked.now)
         plan.reasons = (FailureReason.STOPPED,)
-    elif plan.stopping and not asked.data.get("now"):
+    elif plan.stopping and not any(map(asked.data.get, _HARDER)):
         return None
     elif not judgement.can_stop(plan):
         words = "the deferred work of the plan has begun, and a stop does not cut it"
         if plan.held:
             words += "; it is held"
         return too_late(words)
-    elif judgement.stops_now(plan):
+    elif plan.stopping and all(
+        judgement.was_said(plan, word) for word in _HARDER if asked.data.get(word)
+    ):
         return None
     plan.stopping = True
     return taken()

@@ -386,8 +386,13 @@ def wanted(failed: bool) -> WhenDeferred:
 
 def stops_now(plan: Plan) -> bool:
     """Whether a stop was taken that cuts attempts, too (SN-1)."""
+    return was_said(plan, "now")
+
+
+def was_said(plan: Plan, word: str) -> bool:
+    """Whether a stop was taken with this word: ``now`` (SN-1) or ``undo`` (UN-1)."""
     return plan.stopping and any(
-        each.verb is Verb.STOP and each.effect is Effect.TAKEN and each.data.get("now")
+        each.verb is Verb.STOP and each.effect is Effect.TAKEN and each.data.get(word)
         for each in plan.interventions
     )
 
@@ -417,16 +422,23 @@ def undo_due_in(block: Block, plan: Plan) -> bool:
     if undo_begun(block):
         return True
     # Once B7 has begun, what was not due then is not due any more.
-    asked = not plan.stopping and not _begun(block.deferred_checks)
+    asked = _may_undo(plan) and not _begun(block.deferred_checks)
     return asked and work_failed(block, plan)
 
 
 def undo_due(plan: Plan) -> list[Block]:
     """The blocks whose sequences are taken back in P7, the last one first (UN-1)."""
+    if was_said(plan, "undo"):
+        return [b for b in reversed(plan.blocks) if b.undo is not Undo.NEVER]
     blocks = [b for b in reversed(plan.blocks) if b.undo is Undo.PLAN_FAILURE]
     if any(undo_begun(block) for block in blocks):
         return blocks
     return blocks if not plan.stopping and main_failure(plan) else []
+
+
+def _may_undo(plan: Plan) -> bool:
+    """Whether no stop forbids an undo: a plain one leaves things as they are (UN-1)."""
+    return not plan.stopping or was_said(plan, "undo")
 
 
 def to_take_back(block: Block) -> list[Sequence]:

@@ -67,6 +67,7 @@ class Hand:
         reason: str = "",
         by: str | None = None,
         now: bool = False,
+        undo: bool = False,
     ) -> Status:
         """Ask the plan to stop: attempts in flight end, nothing more begins (SP-1, SP-2).
 
@@ -79,6 +80,8 @@ class Hand:
             by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
             now: Whether attempts in flight of the main phases are cut, too (SN-1). A
                 plan that is stopping can be told so later.
+            undo: Whether the sequences that have begun are taken back, as far as they
+                say how (UN-1). A plan that is stopping can be told so later.
 
         Returns:
             How the plan was found: NOT_STARTED means that it is stopped now, RUNNING
@@ -87,7 +90,8 @@ class Hand:
         Raises:
             NotFoundError: No such plan.
         """
-        data: dict[str, NoteValue] = {"now": True} if now else {}
+        words = {"now": now, "undo": undo}
+        data: dict[str, NoteValue] = {word: True for word in words if words[word]}
         answer = await self._ask(plan_id, Verb.STOP, reason, by, data=data)
         return answer.found
 

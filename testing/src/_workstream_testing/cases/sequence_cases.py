@@ -92,6 +92,35 @@ UNDO = (
         stop_at=1,
     ),
     Case(
+        "Z-38",
+        "B1: s1[a ok@3] then[u(on_undo)[x]] s2",
+        "S/STOPPED reasons(STOPPED) x@3 u=C s2=N",
+        "UN-1",
+        told="at 1 stop undo",
+    ),
+    Case(
+        "Z-38b",
+        "B1(undo=block): s1[a] then[u(on_undo)[x]] B2(undo=never): s2[b]"
+        " then[v(on_undo)[y]] B3: s3[c ok@5] then[w(on_undo)[z err@1]]",
+        "S/STOPPED reasons(STOPPED UNDO) z@5 x@6 u=C w=F v=N",
+        "UN-1 UN-3",
+        told="at 1 stop; at 2 stop undo",
+    ),
+    Case(
+        "Z-42",
+        "B1: s1[a err@2] then[u(on_undo)[x]]",
+        "S/STOPPED reasons(STOPPED BLOCK) a=F u=N trace(a)",
+        "UN-1 HO-2",
+        told="at 1 pause; at 4 stop",
+    ),
+    Case(
+        "Z-51",
+        "B1(batches=1:2 conc=none): s1..s4 ok@1",
+        "C/UNKNOWN s3@1 s4@2 s2=K s1,s3,s4=C",
+        "BG-2 SK-2",
+        told="at 0 skip s2",
+    ),
+    Case(
         "Z-39",
         "B1: s1[a err@3] then[u(on_undo)[x]]",
         "S/STOPPED reasons(STOPPED BLOCK) a,s1,B1=F u=N trace(a)",

@@ -45,6 +45,11 @@ from ..streams import Refusal, complain, print_json
     is_flag=True,
     help="Cut running attempts too, as a crash would; a stop can be made harder so.",
 )
+@click.option(
+    "--undo",
+    is_flag=True,
+    help="Take back what the plan has done, as far as its sequences say how.",
+)
 @reason_option
 @by_option
 @store_option
@@ -52,6 +57,7 @@ from ..streams import Refusal, complain, print_json
 def stop(
     plan: str,
     now: bool,
+    undo: bool,
     reason: str,
     by: str | None,
     store: str | None,
@@ -68,7 +74,7 @@ def stop(
     async def request() -> tuple[PlanEntry, Status]:
         async with opened(store) as plans:
             plan_id = (await plans.find(plan)).row.id
-            found = await plans.stop(plan_id, reason=reason, by=by, now=now)
+            found = await plans.stop(plan_id, reason=reason, by=by, now=now, undo=undo)
             return await plans.entry(plan_id), found
 
     entry, found = run_async(request)
