@@ -342,7 +342,10 @@ def all_changes() -> list[Callable[[Plan], None]]:
     ]
     holders = {
         *("actions", "batches", "blocks", "sequences", "deferred_actions"),
-        *(f"{kind}_checks" for kind in ("bypass", "pre", "cont", "post", "deferred")),
+        *(
+            f"{kind}_checks"
+            for kind in ("bypass", "pre", "cont", "batch", "post", "deferred")
+        ),
     }
     for place in places:
         owner: attrs.AttrsInstance = place(plan_with())

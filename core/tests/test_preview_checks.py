@@ -355,7 +355,7 @@ def test_deferred_actions_are_asked_but_those_of_a_failure() -> None:
     batches = [
         DeferBatch(name=when.name, when=when, actions=[do("a", "x")])
         for when in WhenDeferred
-        if when is not WhenDeferred.UNKNOWN
+        if when not in (WhenDeferred.UNKNOWN, WhenDeferred.ON_UNDO)
     ]
 
     told = found(plan(deferred_actions=DeferredActions(batches=batches)))

@@ -293,7 +293,9 @@ def test_the_store_holds_no_value_of_a_reference(
     assert_untold(data.decode(errors="replace"), [TOKEN])
     assert b"t0ken" not in data
     # The plan's definition holds what its author wrote, and nothing else repeats it.
-    assert data.count(PASSWORD.encode()) == 3
+    # (Old pages of the file may have it once more.)
+    definition = b"\xa8password\xb3" + PASSWORD.encode()
+    assert data.count(PASSWORD.encode()) == data.count(definition) >= 3
 
 
 def test_what_is_refused_tells_no_secret(

@@ -35,10 +35,13 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
         (
             FailureReason,
             "UNKNOWN 0, PRE_CHECK 100, BLOCK 200, POST_CHECK 300, CONT_CHECK 400, "
-            "DEFERRED_CHECK 450, DEFERRED_ACTION 475, STOPPED 500, EXCEED_RECOVERY 600, "
-            "ABANDONED 610",
+            "DEFERRED_CHECK 450, DEFERRED_ACTION 475, UNDO 490, STOPPED 500, "
+            "EXCEED_RECOVERY 600, ABANDONED 610",
         ),
-        (WhenDeferred, "UNKNOWN 0, ON_SUCCESS 1, ON_FAILURE 2, ALWAYS 3"),
+        (
+            WhenDeferred,
+            "UNKNOWN 0, ON_SUCCESS 1, ON_FAILURE 2, ALWAYS 3, ON_UNDO 4",
+        ),
         (
             ObjectType,
             "UNKNOWN 0, PLAN 1, CHECK 2, BLOCK 5, SEQUENCE 6, ACTION 7, "

@@ -237,19 +237,23 @@ def test_groups_come_with_their_kinds() -> None:
     plan = full_plan()
 
     for owner in (plan, plan.blocks[0]):
+        kinds = [kind for kind in CHECK_KINDS if hasattr(owner, kind)]
+        for kind in kinds:
+            setattr(owner, kind, group(kind))
         found = list(groups(owner))
-        assert list(CHECK_KINDS) == [kind for kind, _ in found]
+        assert kinds == [kind for kind, _ in found]
         assert all(checks is getattr(owner, kind) for kind, checks in found)
     assert list(groups(plan.blocks[1])) == []
 
 
 @pytest.mark.parametrize("kind", CHECK_KINDS)
 def test_groups_leave_out_what_is_absent(kind: CheckKind) -> None:
-    """A plan with one group yields that one."""
-    plan = Plan(name="p", blocks=[])
-    setattr(plan, kind, group("g"))
+    """A plan or block with one group yields that one."""
+    plan, block = Plan(name="p", blocks=[]), Block(name="b", sequences=[])
+    owner = plan if hasattr(plan, kind) else block
+    setattr(owner, kind, group("g"))
 
-    assert [kind] == [found for found, _ in groups(plan)]
+    assert [kind] == [found for found, _ in groups(owner)]
 
 
 def test_a_plan_id_is_of_version_7_and_leaves_room_for_positions() -> None:

@@ -133,7 +133,7 @@ def test_what_is_under_a_completed_object() -> None:
     ("text", "message"),
     [
         ("B1: s1[a", "expected ']'"),
-        ("B1(conk=2)", "option 'conk' is none of conc"),
+        ("B1(conk=2)", "option 'conk' is none of batches, conc"),
         ("B1(conc=x)", "'x' is no value of option 'conc'"),
         ("B1: s1 s1", "two objects are called 's1'"),
         ("B1: s1=X", "'X' is no status"),
