@@ -153,6 +153,12 @@ def test_templates_can_do_no_harm(
     assert os.listdir(folder) == []
 
 
+def children() -> set[str]:
+    """The ids of this process' children, of those too that have ended unseen."""
+    tasks = Path("/proc/self/task").iterdir()
+    return {each for task in tasks for each in (task / "children").read_text().split()}
+
+
 @pytest.mark.parametrize(
     "template",
     [
@@ -167,6 +173,7 @@ def test_a_template_without_end_is_killed_at_its_timeout(
     template: str, folder: Path
 ) -> None:
     """The attempt ends, the others run meanwhile, and no process is left (A-4)."""
+    others = children()  # of tests before this one, such as servers that many use
     endless = TemplateRequest(
         path=str(folder / "a"), template=template, values={"r": list(range(99_999))}
     )
@@ -202,8 +209,7 @@ def test_a_template_without_end_is_killed_at_its_timeout(
     )
     assert two.actions[0].attempts[0].error is None
     assert os.listdir(folder) == ["b"]
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert children() <= others
 
 
 def test_values_of_other_classes_are_rendered(folder: Path, perform: Perform) -> None:
