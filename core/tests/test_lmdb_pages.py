@@ -10,12 +10,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import lmdb
 import pytest
 import trio
 
 from workstream._plan.walk import new_plan_id
 from workstream._protocols.vault import NodeRecord, PlanRow, Write
 from workstream._values.errors import StoreFormatError
+from workstream._vaults.lmdb.index.keys import STATE
 from workstream._vaults.lmdb.pages import damage_in
 from workstream._vaults.lmdb.vault import LmdbVault
 from workstream.vaults import restore_store
@@ -215,6 +217,25 @@ def test_any_page_may_be_spoilt(path: Path, tmp_path: Path, kind: str) -> None:
         unseen += damage_in(data) is None
     # Of each of the twenty large values, and of their twins in the log, two pages.
     assert unseen == 20 * 2 * 2
+
+
+def test_the_way_to_a_key_is_looked_at_alone(path: Path, tmp_path: Path) -> None:
+    """As a store opens it looks there: at a page of each level, the root one of them."""
+    whole = whole_copy(path, tmp_path / "copy")
+    data = tmp_path / "spoilt"
+    data.write_bytes(whole)
+    assert damage_in(data, key=STATE) is None
+    on_the_way = set[int]()
+    for number in range(2, len(whole) // PAGE):
+        data.write_bytes(spoilt(whole, number, b"\xff" * PAGE))
+        found = damage_in(data, key=STATE)
+        if found is not None:
+            assert found.page == number
+            on_the_way.add(number)
+    with lmdb.open(
+        str(tmp_path / "copy"), readonly=True, lock=False, create=False
+    ) as env:
+        assert len(on_the_way) == env.stat()["depth"] > 1
 
 
 @pytest.mark.slow

@@ -82,8 +82,9 @@ def test_the_doctor_finds_a_store_that_does_not_open(
     assert "plugins" in findings(result, "ok")
 
 
+@pytest.mark.parametrize("sound", [0, 16], ids=["all of it", "behind its head"])
 def test_the_doctor_finds_a_page_that_is_spoilt(
-    call: Call, write_plan: WritePlan, tmp_path: Path, findings: Findings
+    call: Call, write_plan: WritePlan, tmp_path: Path, findings: Findings, sound: int
 ) -> None:
     """And is not killed by it; nothing is copied from there, and a backup is the way out."""
     call("run", write_plan(GOOD))
@@ -91,8 +92,8 @@ def test_the_doctor_finds_a_page_that_is_spoilt(
     store = tmp_path / "spoilt"
     shutil.copytree(tmp_path / "copy", store)
     with (store / "data.mdb").open("r+b") as file:
-        file.seek(2 * 4096)
-        file.write(b"\xff" * 4096)
+        file.seek(2 * 4096 + sound)
+        file.write(b"\xff" * (4096 - sound))
 
     result = call("doctor", "--json", "--store", store)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..._codec.records import encode_request, status_in
@@ -18,10 +20,16 @@ from ..._protocols.vault import (
 )
 from ..._values.errors import PlanExistsError, StorageError
 from ..._values.state import Status
+from ..store_marker import raise_version
 from . import layout
 from .index import lookup
-from .index.keys import Index
-from .reader import Reader, damaged
+from .index.keys import STATE, Index, is_ready
+from .reader import Reader, damaged, storage_errors
+
+if TYPE_CHECKING:
+    from .environment import Environment
+
+log = logging.getLogger("workstream")
 
 
 def create(
@@ -112,3 +120,27 @@ def _sweep(cursor: Any, first: bytes, last: bytes) -> None:
         # A cursor that has run off the end stands at the empty key.
         while b"" < cursor.key() <= last:
             cursor.delete()
+
+
+def make_ready(path: Path, env: Environment) -> None:
+    """Build the index of a store that has none: of a new one, or one from before.
+
+    Where there is no room for it, the store is read without. LMDB is let read only pages
+    that are in order, as others would kill the process that was to tell of them.
+
+    Raises:
+        StoreFormatError: A page that this needs is not in order.
+    """
+    with storage_errors(path):
+        env.check_pages(STATE)
+    with env.reading() as reader:
+        if is_ready(reader.transaction):
+            return
+    with storage_errors(path):
+        env.check_pages()  # the index is built from all of them
+    try:
+        # First, or an engine that knows no index could write beside it.
+        raise_version(path)
+        env.write(build_index)
+    except (OSError, StorageError) as error:
+        log.warning("lists and searches read every plan: %s", error)

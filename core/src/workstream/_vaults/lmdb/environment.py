@@ -194,14 +194,25 @@ class Environment:
         It takes as long as it takes: call it in a thread. Raises LMDB's own errors,
         and StoreFormatError where a page is not in order: LMDB would follow it anywhere.
         """
-        damage = self.damage()
-        if damage is not None:
-            raise damage_error(self._path, damage)
+        self.check_pages()
         self._env.copy(os.fsencode(directory), compact=True)
 
     def damage(self) -> Damage | None:
         """The first page found that is not in order: call it in a thread."""
         return damage_of(self._env, self._path / DATA)
+
+    def check_pages(self, key: bytes | None = None) -> None:
+        """Refuse a store of which a page is not in order: call it in a thread.
+
+        Args:
+            key: Look only at the few pages on the way to this key; None: at all.
+
+        Raises:
+            StoreFormatError: It names the page.
+        """
+        damage = damage_of(self._env, self._path / DATA, key)
+        if damage is not None:
+            raise damage_error(self._path, damage)
 
     def measures(self) -> tuple[int, int, int]:
         """How large it may become and how much of that is used, in bytes; its readers.
@@ -331,15 +342,16 @@ def _check_length(path: Path, env: Any, data: Path) -> None:
         raise damage_error(path, damage)
 
 
-def damage_of(env: Any, data: Path) -> Damage | None:
+def damage_of(env: Any, data: Path, key: bytes | None = None) -> Damage | None:
     """The first page found that is not in order; others may be writing meanwhile.
 
-    It takes as long as it takes: a few seconds for a hundred megabytes.
+    It takes as long as it takes: a few seconds for a hundred megabytes, and next to
+    nothing where only the way to one key is looked at.
     """
     while True:
         # What this transaction could read is not used again while it lasts.
         with env.begin() as transaction, suppress(MomentGoneError):
-            return damage_in(data, moment=transaction.id())
+            return damage_in(data, moment=transaction.id(), key=key)
 
 
 def damage_error(path: Path, damage: Damage) -> StoreFormatError:

@@ -20,6 +20,7 @@ freed again.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -64,13 +65,16 @@ class Damage:
         return f"page {self.page} of its data file is spoilt"
 
 
-def damage_in(path: Path, *, moment: int | None = None) -> Damage | None:
+def damage_in(
+    path: Path, *, moment: int | None = None, key: bytes | None = None
+) -> Damage | None:
     """The first page found that the file needs and that is not in order; None: all are.
 
     Args:
         path: The data file.
         moment: The number of a read transaction that is open: then others may write
             meanwhile. None: nobody may.
+        key: Look only at the pages that LMDB reads to find this key; None: at all.
 
     Raises:
         MomentGoneError: There were newer commits; begin another transaction.
@@ -81,8 +85,9 @@ def damage_in(path: Path, *, moment: int | None = None) -> Damage | None:
         size, free, ours = _head(file, moment)
         pages = _Pages(file, size)
         try:
-            pages.walk(free, in_order=False)
-            pages.walk(ours, in_order=True)
+            if key is None:
+                pages.walk(free, in_order=False)
+            pages.walk(ours, in_order=True, key=key)
         except _FoundError as found:
             return found.damage
     return None
@@ -134,13 +139,14 @@ class _Pages:
         self._count = file.seek(0, 2) // size
         self._seen: set[int] = set()
 
-    def walk(self, tree: _Tree, *, in_order: bool) -> None:
-        """Look at every page of a tree. Raises _FoundError.
+    def walk(self, tree: _Tree, *, in_order: bool, key: bytes | None = None) -> None:
+        """Look at the pages of a tree. Raises _FoundError.
 
         Args:
             tree: The tree.
             in_order: Whether its keys are sorted as bytes, and branches have two nodes
                 at least: of the free pages neither is so.
+            key: Of a tree in order: look only at the way to it. None: at every page.
         """
         waiting = [] if tree.root == _NOTHING else [(tree.root, 1)]
         while waiting:
@@ -163,9 +169,11 @@ class _Pages:
                 raise _FoundError(Damage(number, missing=False))
             look = self._leaf if is_leaf else self._branch
             below, keys = look(number, page, offsets)
-            waiting += ((child, depth + 1) for child in below)
             if in_order and not (_ascending(keys) and (is_leaf or count > 1)):
                 raise _FoundError(Damage(number, missing=False))
+            if key is not None and not is_leaf:
+                below = [below[bisect_right(keys, key)]]
+            waiting += ((child, depth + 1) for child in below)
 
     def _page(self, number: int) -> bytes:
         page = b""

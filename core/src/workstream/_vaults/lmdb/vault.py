@@ -59,10 +59,10 @@ from ..._protocols.vault import (
 from ..._values.errors import PlanCorruptError, StorageError
 from ..._values.interventions import Freeze
 from ..._values.state import Status
-from ..store_marker import check_directory, raise_version
+from ..store_marker import check_directory
 from . import changes, layout
 from .environment import OPEN_HERE, Environment, damage_error, is_open_here
-from .index.keys import card_of, is_ready, wrong_keys
+from .index.keys import card_of, wrong_keys
 from .index.lookup import counted, found
 from .reader import (
     OutgrownError,
@@ -180,7 +180,7 @@ class LmdbVault:
             with storage_errors(self._path):
                 owners = Owners(self._path / OWNERS)
                 env.keep_in_place(OWNERS)
-            _make_ready(self._path, env)
+            changes.make_ready(self._path, env)
         except BaseException:
             env.close()
             raise
@@ -503,19 +503,3 @@ class LmdbVault:
         self._environment()
         assert self._owners is not None
         return self._owners
-
-
-def _make_ready(path: Path, env: Environment) -> None:
-    """Build the index of a store that has none: of a new one, or one from before.
-
-    Where there is no room for it, the store is read without.
-    """
-    with env.reading() as reader:
-        if is_ready(reader.transaction):
-            return
-    try:
-        # First, or an engine that knows no index could write beside it.
-        raise_version(path)
-        env.write(changes.build_index)
-    except (OSError, StorageError) as error:
-        log.warning("lists and searches read every plan: %s", error)
