@@ -211,9 +211,43 @@ async def snapshots(world: FaultyWorld, known: Callable[[UUID], None]) -> None:
             await ws.wait(plan_id)
 
 
+async def freezes(world: FaultyWorld, known: Callable[[UUID], None]) -> None:
+    """The store is frozen, one plan is let through, and then the other one, too.
+
+    Whoever is told that this failed asks again, as an operator does.
+    """
+
+    async def insist(verb: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await verb()
+        except StorageError:
+            await verb()
+
+    async with world.engine() as ws:
+        plan_ids: list[UUID] = []
+        for text in ("B1: s1[c ok@1; d]", "B1: s1[a ok@1; b]"):
+            plan_ids.append(await ws.submit(parse(text).plan))
+            known(plan_ids[-1])
+        exempt, held = plan_ids
+        await insist(ws.freeze)
+        for plan_id in plan_ids:
+            with suppress(StorageError):
+                await ws.start(plan_id)
+        await insist(partial(ws.exempt, exempt))
+        with suppress(WorkstreamError):
+            if (await ws.plan(exempt)).state.status is Status.RUNNING:
+                await ws.wait(exempt)
+        assert world.stage.executed("a") == []
+        await insist(ws.unfreeze)
+        with suppress(WorkstreamError):
+            if (await ws.plan(held)).state.status is Status.RUNNING:
+                await ws.wait(held)
+        assert ws.frozen() is None
+
+
 LIVES: dict[str, Life] = {
     life.__name__: life
-    for life in (run_of_a_plan, recovery, stops, housekeeping, snapshots)
+    for life in (run_of_a_plan, recovery, stops, housekeeping, snapshots, freezes)
 }
 
 
@@ -357,7 +391,7 @@ def test_a_submit_that_fails() -> None:
         world.clock.run(scenario, world, lose_answer)
 
 
-@pytest.mark.parametrize("call", ["ask", "delete", "row", "requests"])
+@pytest.mark.parametrize("call", ["ask", "delete", "read", "requests"])
 @pytest.mark.parametrize("lose_answer", [False, True])
 def test_a_stop_that_fails(call: VaultCall, lose_answer: bool) -> None:
     """The caller is told; asked again, it is done, or was."""
