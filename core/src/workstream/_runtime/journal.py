@@ -119,7 +119,7 @@ class Journal:
         """
         self.plan_id = plan_id
         self.error: StorageError | None = None
-        self.taken = 0
+        self.taken: int = 0
         self._committer = committer
         self._position = position
         self._removed = 0
