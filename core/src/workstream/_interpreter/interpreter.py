@@ -216,7 +216,13 @@ class Interpreter(ActionRunner):
             elif pacing.waiting():
                 async with self._runtime.nursery() as nursery:
                     self._open = (pacing, nursery)
-                    self._fill()
+                    if pacing.free() == 1:
+                        # A single slot needs no task: so the first sequence begins in
+                        # the commit of the block's start. A raised limit adds tasks.
+                        pacing.active += 1
+                        await self._worker(pacing)
+                    else:
+                        self._fill()
                 self._open = None
         gate = block.batch_checks
         if gate is not None and gate.state.status is R:

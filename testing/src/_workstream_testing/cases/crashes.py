@@ -164,6 +164,7 @@ def run_watched(
     seed: int | None = None,
     stop_at: float | None = None,
     told: str = "",
+    found_after: float | None = None,
 ) -> WatchedRun:
     """Run a plan of the notation to its end, or recover one written with states.
 
@@ -172,10 +173,18 @@ def run_watched(
         seed: Chooses the order of tasks that are ready at the same instant.
         stop_at: When it is stopped, in seconds since it began.
         told: What else it is told (``tellings``).
+        found_after: Seconds by which the stored times are older than the notation says.
     """
     notation = parse(text)
-    says = parse_told(told, notation)
-    return _run(notation, FakeClock(), None, seed=seed, stop_at=stop_at, says=says)
+    return _run(
+        notation,
+        FakeClock(),
+        None,
+        seed=seed,
+        stop_at=stop_at,
+        says=parse_told(told, notation),
+        found_after=found_after or 0.0,
+    )
 
 
 def recover(
@@ -207,6 +216,7 @@ def _run(
     seed: int | None,
     stop_at: float | None,
     says: Sequence[Told] = (),
+    found_after: float = 0.0,
 ) -> WatchedRun:
     before = {} if crash is None else crash.calls
     stage = Stage(TrioSleeper(clock), before)
@@ -218,7 +228,8 @@ def _run(
 
     async def scenario() -> tuple[Plan, Plan | None]:
         if crash is None and notation.is_stored:
-            stored = notation.stored(new_plan_id(), clock.now())
+            last = clock.now() - timedelta(seconds=found_after)
+            stored = notation.stored(new_plan_id(), last)
             await store_plan(store, stored, codec)
         rows = await store.search()
         found = codec.load(await store.read(rows[0].id)) if rows else None

@@ -338,6 +338,7 @@ class _Wire:
         self.create = vault.create
         self.read = vault.read
         self.ask = vault.ask
+        self.requests = vault.requests
         self._vault = vault
         self._crash = crash
 
