@@ -13,6 +13,7 @@ import trio
 from quickly import one_in
 
 from _workstream_testing.cases.case import Case
+from _workstream_testing.cases.cases import CASES
 from _workstream_testing.cases.crashes import (
     Crash,
     broken_promises,
@@ -20,7 +21,6 @@ from _workstream_testing.cases.crashes import (
     recover,
     run_watched,
 )
-from _workstream_testing.cases.hand_cases import HAND_CASES
 from _workstream_testing.cases.notation import parse
 from _workstream_testing.cases.tellings import parse_told
 from _workstream_testing.cases.world import World
@@ -61,7 +61,10 @@ def later(told: list[Told], crash: Crash, began: float) -> list[Told]:
     ]
 
 
-@pytest.mark.parametrize("case", one_in(3, HAND_CASES), ids=lambda case: case.id)
+TOLD = [case for case in CASES if case.told]
+
+
+@pytest.mark.parametrize("case", one_in(3, TOLD), ids=lambda case: case.id)
 def test_a_crash_at_any_write_keeps_every_promise(case: Case) -> None:
     """What was taken stays taken; nothing that ended is called again (CT-2, HO-5)."""
     notation = parse(case.plan)
