@@ -97,9 +97,18 @@ def watched(attempt: Watched, within: float) -> Attempted:
             f"a process: {name} (id {process})"
             for process, name in processes.left().items()
         ]
-        if threads.at_work and not seen.deaf:
+        if not seen.deaf and _goes_on(threads):
             seen.left.append("a thread that goes on")
     return seen
+
+
+def _goes_on(threads: Threads) -> bool:
+    """Whether a thread works on; one that has just handed over is about to end."""
+    for _ in range(10):
+        if not threads.at_work:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _wait(thread: threading.Thread, attempt: Watched, within: float) -> None:
