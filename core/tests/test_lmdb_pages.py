@@ -312,3 +312,10 @@ def test_nothing_is_copied_from_a_spoilt_store(
 
     with_store(tmp_path / "copy", use)
     assert not (tmp_path / "another").exists()
+
+
+def test_a_moment_of_another_file_is_not_waited_for(path: Path) -> None:
+    """The lock file stayed and the data file was replaced: its newest state is read."""
+    with_store(path, lambda vault: fill(vault, 1))
+
+    assert damage_in(path / "data.mdb", moment=1_000_000) is None

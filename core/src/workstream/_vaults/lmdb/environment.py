@@ -254,6 +254,10 @@ class Environment:
             if not self._env.reader_check():
                 raise
             return self._env.begin()
+        except lmdb().BadRslotError:
+            # Older versions of the library keep a spent transaction for the next, and a
+            # forked child that closed the store has given back its slot.
+            return self._env.begin()
         except (lmdb().PanicError, lmdb().MapResizedError) as error:
             self._note(error)
             raise

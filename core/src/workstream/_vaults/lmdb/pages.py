@@ -118,8 +118,11 @@ def _head(file: BinaryIO, moment: int | None) -> tuple[int, _Tree, _Tree]:
             _Tree(free[-1], free[2]),
             _Tree(ours[-1], ours[2]),
         )
-    if moment is None:
-        return heads[max(heads)]
+    newest = max(heads)
+    # A moment that the file has not come to is that of another file, which stood here
+    # before while the lock file stayed. To wait for it would be to wait for ever.
+    if moment is None or moment > newest:
+        return heads[newest]
     if moment not in heads:
         raise MomentGoneError
     return heads[moment]
