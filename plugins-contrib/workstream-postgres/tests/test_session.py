@@ -27,7 +27,6 @@ async def test_a_server_that_hangs_is_left(
 ) -> None:
     """A server that does not cancel in time is cut off, and the attempt ends."""
     stopped: list[int] = []
-    mock_clock.autojump_threshold = 0.02
     with trio.CancelScope() as scope:
 
         def stop_it(line: str) -> None:
@@ -36,6 +35,8 @@ async def test_a_server_that_hangs_is_left(
                 ((pid,),) = shop.sql(query, f"workstream:{context.idempotency_key}")
                 os.kill(pid, signal.SIGSTOP)
                 stopped.append(pid)
+                # Only now: the server takes real time until it has answered so far.
+                mock_clock.autojump_threshold = 0.02
                 scope.cancel()
 
         context.on_report = stop_it
