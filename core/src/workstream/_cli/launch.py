@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,6 +13,7 @@ from uuid import UUID
 import click
 import trio
 
+from .._authoring.programs import python_interpreter
 from .._engine.engine import Workstream, open_workstream
 from .._plan.plan import Plan
 from .._protocols.vault import Vault
@@ -21,7 +21,7 @@ from .._registry.registry import Registry
 from .._store.ids import short_id
 from .._store.store import open_store
 from .._values.errors import LockedError, WorkstreamError
-from .._values.state import Status
+from .._values.state import PluginError, Status
 from .._vaults.lmdb.vault import LmdbVault
 from .draw.line import joined
 from .draw.screen import Screen
@@ -154,6 +154,11 @@ def detach(
     if not isinstance(vault, LmdbVault):
         message = "--detach needs a store that is a directory: the log goes there"
         raise Refusal(message)
+    try:
+        python = python_interpreter()  # before anything is stored
+    except PluginError as error:
+        message = f"--detach: {error}"
+        raise Refusal(message) from error
     screen = Screen()
 
     async def store() -> UUID:
@@ -170,7 +175,7 @@ def detach(
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     with os.fdopen(os.open(log, flags, 0o600), "ab") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", "workstream", *words],
+            [python, "-m", "workstream", *words],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
