@@ -62,7 +62,21 @@ What people say to a plan arrives between two steps, through ``take``. It may ch
 N: an object that a step is about to begin may be SKIPPED after a wait (SK-1).
 
 The deferred work of a sequence, and undo
-=================================="""
+=========================================
+
+A sequence's own deferred work (SD) is the last step of the sequence, as P7 is of the
+plan, and runs by the same lines. Two things are new. A sequence that is R may have come
+to its verdict: so whoever counts failures asks ``judgement.counts_as_failed``, never the
+status. And its actions say which batches are due, so these must not change any more:
+once ``deferred_actions`` has left N, no action of the sequence begins.
+
+Undo (UN) breaks the one habit that every other step has: it runs something beneath
+objects that have *ended*. It is kept apart for that. Nobody but the undo looks at ON_UNDO
+batches, no status above them follows from them, and whether the undo is due is asked
+once, before the first: that one of them has left N is the record of the answer. So a
+resumed undo finds its way by the same question as everything else, "is this batch
+decided?", and needs no place in the tree of its own.
+"""
 
 from __future__ import annotations
 
@@ -81,21 +95,11 @@ from .._protocols.runtime import Nursery
 from .._protocols.vault import PlanRequest
 from .._values.state import (
     State,
-    Status,
     WhenDeferred,
 )
 from . import interventions, judgement, recovery
-from .actions import PASSED, ActionRunner, always, unless_decided
+from .actions import PASSED, ActionRunner, C, F, K, N, R, S, always, unless_decided
 from .pacing import Pacing
-
-N, R, C, K, F, S = (
-    Status.NOT_STARTED,
-    Status.RUNNING,
-    Status.COMPLETED,
-    Status.SKIPPED,
-    Status.FAILED,
-    Status.STOPPED,
-)
 
 
 def _nothing() -> None:

@@ -35,6 +35,11 @@ _NO_NAME = "(no name)"
 _NO_OBJECT = "(nothing)"
 
 
+def below_plan(path: str) -> str:
+    """The path without the plan's name, which says nothing among paths of one plan."""
+    return path.partition(SEPARATOR)[2] or path
+
+
 def path_of(item: Item) -> str:
     """The object's path.
 

@@ -20,7 +20,7 @@ from html import escape
 from importlib import resources
 
 from .._plan.outcome import Outcome
-from .._plan.paths import SEPARATOR
+from .._plan.paths import below_plan
 from .._plan.plan import Plan
 from .._show.failures import Failure
 from .._show.outcomes import outcome_words, status_words
@@ -196,8 +196,7 @@ def _cause(report: Report, cause: list[Failure]) -> Iterator[str]:
 
 
 def _where(failure: Failure) -> str:
-    path = failure.path.partition(SEPARATOR)[2] or failure.path
-    return f"<span>{_safe(path)}</span>"
+    return f"<span>{_safe(below_plan(failure.path))}</span>"
 
 
 def _totals(plan: Plan) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from .._plan.paths import SEPARATOR
+from .._plan.paths import below_plan
 from .._show.outcomes import outcome_words, status_words
 from .._show.outline import outline
 from .._show.words import counts_words, why
@@ -44,7 +44,7 @@ def _lines(report: Report) -> Iterator[str]:
         first = cause[0]
         yield ""
         tolerated = " (tolerated)" if first.tolerated else ""
-        names = [each.path.partition(SEPARATOR)[2] or each.path for each in cause]
+        names = [below_plan(each.path) for each in cause]
         more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
         yield f"**{', '.join(map(_safe, names[:_NAMED]))}**{more}{tolerated}"
         yield ""

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from ..._plan.paths import SEPARATOR, paths
+from ..._plan.paths import below_plan, paths
 from ..._plan.plan import BaseAction, Plan
 from ..._registry.registry import Registry
 from ..._values.display import display_lines
@@ -178,7 +178,7 @@ def rehearse(
         raise click.UsageError(message)
     if like is not None:
         durations, failed = _script(like, store)
-        known = {_below(path) for path, _ in paths(plan)}
+        known = {below_plan(path) for path, _ in paths(plan)}
         faults["durations"] = durations
         if with_failures:
             faults["fails"] = [*faults["fails"], *(p for p in failed if p in known)]
@@ -220,15 +220,10 @@ def _script(plan: str, store: str | None) -> tuple[dict[str, float], list[str]]:
             continue
         took = [a.ended - a.started for a in node.attempts if a.ended is not None]
         if took:
-            durations[_below(path)] = took[-1].total_seconds()
+            durations[below_plan(path)] = took[-1].total_seconds()
         if node.state.status is Status.FAILED:
-            failed.append(_below(path))
+            failed.append(below_plan(path))
     return durations, failed
-
-
-def _below(path: str) -> str:
-    """The path without the plan's name, which may have changed."""
-    return path.partition(SEPARATOR)[2] or path
 
 
 def _variable() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from ..._plan.paths import SEPARATOR, display_path, paths
+from ..._plan.paths import below_plan, display_path, paths
 from ..._plan.plan import Plan
 from ..._plan.text import plan_text
 from ..._show.failures import Failure
@@ -84,7 +84,7 @@ def _show_cause(
         screen.line(_where(screen, failure), indent=2)
     others = cause[len(named) : most]
     if others:
-        labels = ", ".join(display_path(_below(each.path)) for each in others)
+        labels = ", ".join(display_path(below_plan(each.path)) for each in others)
         line = f"{screen.signs.failed} {len(others):,} more say the same: "
         screen.line(joined((line, "red"), shorten(labels, 400)), indent=2)
     for text in why(cause[0].error):
@@ -95,11 +95,6 @@ def _show_cause(
             output = (f"{screen.signs.output} ", "dim")
             screen.line(joined(output, one_line(text, 400)), indent=6)
     return len(named) + len(others)
-
-
-def _below(path: str) -> str:
-    """A path without the plan's name."""
-    return path.partition(SEPARATOR)[2] or path
 
 
 def _where(screen: Screen, failure: Failure) -> Line:
@@ -113,7 +108,7 @@ def _where(screen: Screen, failure: Failure) -> Line:
         facts.append("tolerated")
     return joined(
         (f"{screen.signs.failed} ", "red"),
-        (display_path(_below(failure.path)), "bold"),
+        (display_path(below_plan(failure.path)), "bold"),
         (f"  ({', '.join(facts)})" if facts else "", "dim"),
     )
 
@@ -224,7 +219,7 @@ def _running(screen: Screen, shown: Overview) -> Iterator[Line]:
     crashed = shown.entry.crashed
     labels = {id(item.node): path for path, item in paths(shown.plan)}
     for action in shown.running:
-        path = _below(labels[id(action)])
+        path = below_plan(labels[id(action)])
         attempt = action.final_attempt
         line = joined((f"{screen.signs.running} ", "cyan"), shorten(path, 300))
         if attempt is not None and not crashed:
