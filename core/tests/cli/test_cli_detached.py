@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,6 +44,21 @@ def listed(call: Call) -> list[dict[str, Any]]:
     """The plans of the store, newest first."""
     found: list[dict[str, Any]] = json.loads(call("list", "--json").stdout)
     return found
+
+
+def test_a_frozen_program_starts_no_second_one(
+    call: Call, write_plan: WritePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its executable is the program itself: refused before anything is stored."""
+    plan = write_plan('tier(Sequence(name="one", actions=[act("do")]))')
+    call("run", plan)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+
+    result = call("run", plan, "--detach")
+
+    assert result.exit_code == 2
+    assert "--detach: this program" in result.stderr
+    assert len(listed(call)) == 1
 
 
 def test_a_detached_run_outlives_the_command(
