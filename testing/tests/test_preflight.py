@@ -20,7 +20,7 @@ from workstream import (
     ValidationError,
     Workstream,
 )
-from workstream._preview.preflight import missing_secrets
+from workstream._preview.preflight import LONGEST_LOOKUP, missing_secrets
 from workstream.errors import SecretError
 from workstream.testing import FakePlugin, MemoryWorkstream
 
@@ -93,17 +93,29 @@ def test_all_that_is_missing_is_told_at_once_and_each_is_looked_up_once() -> Non
 def test_a_lookup_that_hangs_is_given_up() -> None:
     """The others are told all the same."""
     over = Event()
+    clock = MockClock()  # it stands still until it is told
 
     def hang(rest: str) -> str:
         if rest == "slow":
             over.wait(60)
         return ""
 
+    class LongAfterTheFirst(trio.abc.Instrument):
+        """Lets thirty seconds pass as soon as one of the lookups is over."""
+
+        def task_exited(self, task: trio.lowlevel.Task) -> None:
+            if task.name.endswith(".look"):
+                clock.jump(LONGEST_LOOKUP)
+
     made = plan(Ask(SecretRef("safe:slow")), Ask(SecretRef("safe:empty")))
 
     try:
         slow, empty = trio.run(
-            missing_secrets, made, {"safe": hang}, clock=MockClock(autojump_threshold=0)
+            missing_secrets,
+            made,
+            {"safe": hang},
+            clock=clock,
+            instruments=[LongAfterTheFirst()],
         )
     finally:
         over.set()
