@@ -12,7 +12,7 @@ import attrs
 from workstream._plan import plan
 from workstream._plan.plan import CHECK_KINDS, BaseAction, Block, Checks, Node
 from workstream._plan.shape import SHAPES
-from workstream._validation.validation import RULES
+from workstream._validation.rules import RULES
 
 CORE = Path(__file__).parents[1] / "src" / "workstream"
 

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 import attrs
 
 from .._authoring.errors import leaves_of
-from .._interpreter import judgement
+from .._interpreter import verdicts
 from .._plan.plan import BaseAction
 from .._protocols.plugin import AnyPlugin
 from .._protocols.runtime import AttemptOutcome
@@ -191,7 +191,7 @@ def hide_secrets(outcome: AttemptOutcome, secrets: frozenset[str]) -> AttemptOut
 
 def time_left(action: BaseAction, now: datetime) -> float:
     """The attempt's timeout, cut to what the action's deadline leaves (A-15)."""
-    deadline = judgement.deadline_of(action)
+    deadline = verdicts.deadline_of(action)
     if deadline is None:
         return action.timeout
     return min(action.timeout, max((deadline - now).total_seconds(), 0))

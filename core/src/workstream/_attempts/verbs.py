@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from .._flow.late import Late
-from .._interpreter import judgement
+from .._interpreter import verdicts
 from .._plan.plan import Action, BaseAction, Plan
 from .._plan.walk import actions
 from .._protocols.plugin import ActionPlugin, AnyPlugin, NotDone, Plugins
@@ -73,7 +73,7 @@ class PluginVerbs(ABC):
             return not_installed(action)
         seconds = action.timeout
         if action.deadline is not None:
-            own_time = judgement.own_time(self._plan, action, self.now())
+            own_time = verdicts.own_time(self._plan, action, self.now())
             seconds = time_left(action, own_time)
         made = self._made(action, plugin)
         if isinstance(made, AttemptOutcome):

@@ -28,8 +28,8 @@ from .._values.state import (
     Status,
     WhenDeferred,
 )
-from . import interventions, judgement
-from .judgement import Verdict
+from . import interventions, verdicts
+from .verdicts import Verdict
 
 N, R, C, K, F, S = (
     Status.NOT_STARTED,
@@ -122,7 +122,7 @@ class ActionRunner:
         rested = True
         now = self._runtime.now()
         while True:
-            verdict = judgement.judge(
+            verdict = verdicts.judge(
                 action, self._runtime.on_interrupt, self._own_time(action, now)
             )
             if verdict is Verdict.RECONCILE:
@@ -131,9 +131,9 @@ class ActionRunner:
             seconds = 0.0
             if verdict is Verdict.AGAIN and not rested:
                 policy = self._runtime.retry_policy(action)
-                seconds = policy.wait(judgement.tries(action), self._runtime.random())
+                seconds = policy.wait(verdicts.tries(action), self._runtime.random())
                 own_time = self._own_time(action, now)
-                if judgement.deadline_passed(action, own_time, seconds):
+                if verdicts.deadline_passed(action, own_time, seconds):
                     verdict = Verdict.FAILED  # the wait would not fit (A-15)
             if verdict is not Verdict.AGAIN:
                 return self._decide(
@@ -163,7 +163,7 @@ class ActionRunner:
     def _own_time(self, action: BaseAction, now: datetime) -> datetime:
         if not self._plan.interventions:
             return now
-        return judgement.own_time(self._plan, action, now)
+        return verdicts.own_time(self._plan, action, now)
 
     async def _attempt(self, action: BaseAction, now: datetime, main: bool) -> datetime:
         """Make one attempt; returns when it ended."""
@@ -195,7 +195,7 @@ class ActionRunner:
         found = await self._runtime.reconcile(action)
         now = self._runtime.now()
         if isinstance(found, NotDone):
-            passed = judgement.deadline_passed(action, self._own_time(action, now))
+            passed = verdicts.deadline_passed(action, self._own_time(action, now))
             return Verdict.FAILED if passed else Verdict.AGAIN
         error = found.error
         if error is not None:

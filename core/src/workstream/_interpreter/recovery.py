@@ -27,8 +27,8 @@ from .._values.state import (
     State,
     Status,
 )
-from . import interventions, judgement
-from .judgement import Verdict
+from . import interventions, judgement, verdicts
+from .verdicts import Verdict
 
 Meaning = Callable[[BaseAction], OnInterrupt]
 """What an interrupted attempt of an action means (R-7)."""
@@ -150,13 +150,13 @@ def _settle_action(
         return
     if last.ended is None:
         _close(last, now)
-    own_time = judgement.own_time(plan, action, now)
-    verdict = judgement.judge(action, on_interrupt, own_time)
+    own_time = verdicts.own_time(plan, action, now)
+    verdict = verdicts.judge(action, on_interrupt, own_time)
     if verdict is Verdict.COMPLETED:
         action.state.status, action.state.ended = C, last.ended
     elif verdict is Verdict.FAILED:
         # An attempt that decides ended when it ended; a deadline, when it is found.
-        due = judgement.judge(action, on_interrupt, _BEFORE_ANY_DEADLINE)
+        due = verdicts.judge(action, on_interrupt, _BEFORE_ANY_DEADLINE)
         action.state.status = F
         action.state.ended = now if due is Verdict.AGAIN else last.ended
     elif verdict is Verdict.AGAIN and stopping:

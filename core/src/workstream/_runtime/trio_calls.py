@@ -15,7 +15,7 @@ from .._attempts.context import AttemptContext, ContextHost
 from .._attempts.late_requests import Made
 from .._attempts.outcomes import StorableCheck, hide_secrets, interrupted
 from .._attempts.verbs import PluginVerbs
-from .._interpreter import judgement
+from .._interpreter import judgement, verdicts
 from .._plan.paths import paths
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import position_of
@@ -193,7 +193,7 @@ class TrioCalls(TrioLoop, PluginVerbs):
 
     def date_of(self, time: float) -> datetime | None:
         """When trio's clock will tell this time; None: never."""
-        return judgement.after(self.now(), time - trio.current_time())
+        return verdicts.after(self.now(), time - trio.current_time())
 
     @abstractmethod
     def record(self, *nodes: Node) -> None:

@@ -36,7 +36,7 @@ from workstream._attempts.verbs import PluginVerbs
 from workstream._authoring.errors import leaves_of
 from workstream._codec.codec import Codec
 from workstream._codec.records import plan_changes
-from workstream._interpreter import judgement
+from workstream._interpreter import judgement, verdicts
 from workstream._interpreter.interpreter import Interpreter
 from workstream._plan.plan import BaseAction, Node, Plan
 from workstream._protocols.plugin import Plugins
@@ -325,7 +325,7 @@ class SimulatedRuntime(PluginVerbs):
 
     def date_of(self, time: float) -> datetime | None:
         """The date and time after so many seconds; None: never."""
-        return judgement.after(self._start, time)
+        return verdicts.after(self._start, time)
 
     def report(
         self,
