@@ -444,37 +444,78 @@ def test_ctrl_c_is_nobodys_failure() -> None:
 
 
 class CrashesBeside(ActionPlugin[Nothing, Nothing]):
-    """Lets a system task of its own crash, at the first call."""
+    """Lets a system task of its own crash, or one that such a task begins."""
 
     name = "odd.crashes_beside"
 
-    def __init__(self) -> None:
-        self.calls = 0
+    def __init__(self, error: Callable[[], BaseException], depth: int) -> None:
+        self._error = error
+        self._depth = depth
+        self.over = trio.Event()
 
     async def execute(self, context: Context, request: Nothing) -> Nothing:
-        """Begin a task that nobody owns."""
-        self.calls += 1
-        if self.calls == 1:
-            trio.lowlevel.spawn_system_task(self._crash)
+        """Begin a task that nobody owns, and go on when it has crashed."""
+        trio.lowlevel.spawn_system_task(self._crash, self._depth)
+        await self.over.wait()
         await trio.sleep(1)
         return request
 
-    async def _crash(self) -> None:
-        message = "beside"
-        raise RuntimeError(message)
+    async def _crash(self, depth: int) -> None:
+        if depth:
+            trio.lowlevel.spawn_system_task(self._crash, depth - 1)
+            await trio.sleep_forever()
+        try:
+            raise self._error()
+        finally:
+            self.over.set()
 
 
-def test_a_system_task_of_a_plugin_that_crashes_ends_the_program() -> None:
-    """trio ends everything then; the plan stays RUNNING, and can be resumed (T-3)."""
-    plugin = CrashesBeside()
+@pytest.mark.parametrize("depth", [0, 1])
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda: RuntimeError("hunter2"),
+        KeyboardInterrupt,
+        lambda: BaseExceptionGroup("hunter2", [SystemExit(), RuntimeError()]),
+    ],
+    ids=["error", "interrupt", "group"],
+)
+def test_a_system_task_of_a_plugin_that_crashes_ends_nothing_else(
+    error: Callable[[], BaseException], depth: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its own action goes on, as do other plans, and the log names the task (T-2)."""
+    caplog.set_level(logging.ERROR, "workstream")
+    plugin = CrashesBeside(error, depth)
     world = World(plugins=[plugin])
-    plans: list[UUID] = []
 
     async def scenario() -> None:
         async with world.engine() as ws:
-            plan = plan_of(plugin.action(Nothing(), name="a"))
-            plans.append(await ws.submit(plan))
-            await ws.start(plans[0])
+            other = await world.start(ws, "B1: s1[a ok@5]")
+            ended = await ws.run(plan_of(plugin.action(Nothing(), name="a")))
+            assert ended.state.status is Status.COMPLETED
+            assert (await ws.wait(other)).state.status is Status.COMPLETED
+
+    world.clock.run(scenario)
+
+    [record] = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert "CrashesBeside._crash of a plugin has crashed with" in record.getMessage()
+    assert "hunter2" not in record.getMessage()
+
+
+def test_a_system_task_of_the_program_is_not_the_engines_business() -> None:
+    """trio ends the program; a plan that ran stays RUNNING and can be resumed (T-3)."""
+    world = World()
+    plans: list[UUID] = []
+
+    async def crash() -> None:
+        message = "beside"
+        raise RuntimeError(message)
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plans.append(await world.start(ws, "B1: s1[a ok@5]"))
+            await trio.sleep(1)
+            trio.lowlevel.spawn_system_task(crash)
             await ws.wait(plans[0])
 
     with pytest.raises(trio.TrioInternalError):
@@ -482,7 +523,6 @@ def test_a_system_task_of_a_plugin_that_crashes_ends_the_program() -> None:
 
     async def resumed() -> None:
         async with world.engine() as ws:
-            assert (await ws.wait(plans[0])).state.status is Status.COMPLETED
+            assert (await ws.wait(plans[0])).state.status.is_terminal
 
     world.clock.run(resumed)
-    assert plugin.calls == 2

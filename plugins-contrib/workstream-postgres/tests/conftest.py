@@ -79,7 +79,11 @@ class Server:
         done = subprocess.run(
             [self.programs / program, *arguments],
             cwd=self.directory,
-            env={"LC_ALL": "C", "PATH": os.environ["PATH"]},
+            env={
+                "LC_ALL": "C",
+                "LOCPATH": str(self.directory / "locale"),
+                "PATH": os.environ["PATH"],
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # the server would keep a pipe open
             stderr=subprocess.DEVNULL,
@@ -107,6 +111,16 @@ class Server:
             )
         (self.directory / "data/pg_hba.conf").write_text(
             "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        )
+
+    def speaks_german(self, wanted: bool) -> bool:
+        """Whether it soon speaks German, or English again."""
+        language = "de_DE.UTF-8" if wanted else "C"
+        self.sql("postgres", f"ALTER SYSTEM SET lc_messages = '{language}'")
+        self.sql("postgres", "SELECT pg_reload_conf()")
+        return any(
+            self.sql("postgres", "SHOW lc_messages") == [(language,)]
+            for _ in range(1000)
         )
 
     def start(self) -> None:
@@ -165,6 +179,25 @@ def server() -> Generator[Server]:
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture
+def german(server: Server) -> Generator[None]:
+    """The server speaks German meanwhile."""
+    locale = server.directory / "locale" / "de_DE.UTF-8"
+    locale.parent.mkdir(exist_ok=True)
+    made = subprocess.run(
+        ["localedef", "-i", "de_DE", "-f", "UTF-8", locale],
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip("the sources of locales (Debian's package locales) are missing")
+    assert server.speaks_german(True)
+    try:
+        yield
+    finally:
+        assert server.speaks_german(False)
 
 
 @attrs.define

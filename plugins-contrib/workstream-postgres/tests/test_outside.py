@@ -218,6 +218,27 @@ async def test_a_database_that_is_not_there_is_permanent(
     assert not down.permanent
 
 
+@pytest.mark.usefixtures("german")
+@trio_test
+async def test_a_database_that_is_not_there_is_permanent_in_any_language(
+    context: Attempt, shop: Shop
+) -> None:
+    """The server's catalogue says it; other refusals are tried again."""
+    missing = attrs.evolve(shop.database, name="nobody_made_this")
+    error = await fails(context, Execute(missing, ("SELECT 1",)))
+    full = attrs.evolve(shop.database, name="full")
+    shop.server.sql("postgres", 'CREATE DATABASE "full" CONNECTION LIMIT 0')
+    try:
+        later = await fails(context, Execute(full, ("SELECT 1",)))
+    finally:
+        shop.server.sql("postgres", 'DROP DATABASE "full"')
+
+    assert "existiert nicht" in error.message
+    assert error.permanent
+    assert "full" in later.message
+    assert not later.permanent
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [(None, "No such file or directory"), ("no certificate", "no certificate")],

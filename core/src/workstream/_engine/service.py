@@ -28,6 +28,7 @@ from .._runtime.trio_runtime import RunSettings
 from .._store.news import News
 from .._values.errors import StorageError
 from .runs import Run
+from .system_tasks import PluginSystemTasks
 
 log = logging.getLogger("workstream")
 
@@ -79,6 +80,8 @@ class Service:
                 raise self._interrupt
 
     async def _serve(self, ready: trio.Event, gone: trio.Event) -> None:
+        watch = PluginSystemTasks(trio.lowlevel.current_task())
+        trio.lowlevel.add_instrument(watch)
         async with trio.open_nursery() as keepers:
             keepers.start_soon(self._committer.run)
             if self._vault.shared:
@@ -89,6 +92,7 @@ class Service:
                 self._nursery.start_soon(trio.sleep_forever)
             self._is_open = False
             keepers.cancel_scope.cancel()
+        trio.lowlevel.remove_instrument(watch)
         gone.set()
 
     async def _close(self, gone: trio.Event) -> None:

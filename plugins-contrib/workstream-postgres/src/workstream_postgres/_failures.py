@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import psycopg
 
 from workstream import PluginError
@@ -35,7 +33,6 @@ PASSING = frozenset(
 )
 """What may go by itself; what is wrong with a statement or with the data stays."""
 
-_NO_DATABASE = re.compile(r'database "[^"]*" does not exist')
 _NOTHING = Redactor(())
 
 _ADVICE = (
@@ -64,16 +61,15 @@ def is_lost(error: psycopg.Error) -> bool:
     return error.sqlstate.startswith(("08", "57P"))
 
 
-def not_connected(database: Database, host: str, reason: str) -> PluginError:
+def not_connected(
+    database: Database, host: str, reason: str, *, permanent: bool = False
+) -> PluginError:
     """The error of a connection that was not made; it may be tried again."""
     where = f" at {host}" if host else ""
     name = f" {database.name!r}" if database.name else ""
     lines = (" ".join(line.split()) for line in reason.splitlines())
     text = ". ".join(filter(None, lines)).removeprefix("connection failed: ")
     message = f"database{name}{where} cannot be reached: {text}"
-    # libpq gives no code here, and the server speaks its own language: in another one
-    # it is tried again.
-    permanent = _NO_DATABASE.search(text) is not None
     return PluginError(Redactor(database).redact(message), permanent=permanent)
 
 

@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
+import attrs
 import psycopg
 import trio
 from psycopg import pq
@@ -175,17 +176,52 @@ async def _connected(database: Database, application: str) -> Connection:
             message = f"no answer within {seconds} (connect_timeout)"
             failed.append(not_connected(database, host, message))
         except psycopg.Error as error:
-            failed.append(not_connected(database, host, str(error)))
+            lacks = await _lacks(database, host, application, str(error))
+            failed.append(not_connected(database, host, str(error), permanent=lacks))
         else:
-            connection: Connection = psycopg.Connection(pgconn, tuple_row)
-            connection.prepare_threshold = None  # poolers do not know what we prepared
-            return connection
+            return _connection(pgconn)
     if len(failed) == 1:
         raise failed[0]
     raise PluginError(
         "; ".join(error.message for error in failed),
         permanent=all(error.permanent for error in failed),
     )
+
+
+def _connection(pgconn: pq.abc.PGconn) -> Connection:
+    connection: Connection = psycopg.Connection(pgconn, tuple_row)
+    connection.prepare_threshold = None  # poolers do not know what we prepared
+    return connection
+
+
+async def _lacks(database: Database, host: str, application: str, reason: str) -> bool:
+    """Whether a server that did not let us in has no such database.
+
+    libpq keeps the server's code for this from us, and the server's sentence may be in
+    any language. It names the database; then we ask the catalogue, by way of a database
+    that every server is made with. If that is closed to us too, we do not know.
+    """
+    if not database.name or database.name not in reason:
+        return False
+    for always in ("postgres", "template1"):
+        if always == database.name:
+            continue
+        conninfo = _conninfo(attrs.evolve(database, name=always), host, application)
+        with (
+            contextlib.suppress(psycopg.Error),
+            trio.move_on_after(database.connect_timeout),
+        ):
+            session = Session(_connection(await _handshake(conninfo)))
+            try:
+                return not await session.run(partial(_knows, database.name))
+            finally:
+                await session.aclose()
+    return False
+
+
+def _knows(name: str, connection: Connection) -> bool:
+    query = "SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s"
+    return connection.execute(query, [name]).fetchone() is not None
 
 
 def _unanswered(database: Database, host: str) -> str:
