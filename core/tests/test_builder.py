@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from workstream._plan.builder import PlanBuilder
+from workstream._authoring.builder import PlanBuilder
 from workstream._plan.plan import (
     CHECK_KINDS,
     Action,

@@ -28,8 +28,8 @@ from uuid import UUID
 import attrs
 import pytest
 
-from workstream._codec.converter import converter
-from workstream._codec.forms import Form, marks_in
+from workstream._codec.typed.converter import converter
+from workstream._codec.typed.forms import Form, marks_in
 from workstream._secrets.references import SECURE, SecretRef
 from workstream._values.errors import SecretError
 from workstream._values.wire import pack, unpack

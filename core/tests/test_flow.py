@@ -783,7 +783,7 @@ def test_the_stored_definition_keeps_references() -> None:
     plugins, _ = registry()
     plan = plan_of(create(), use(EVERYTHING))
     values = Codec(plugins)._values  # pyright: ignore[reportPrivateUsage]
-    from workstream._codec.value_codec import Side, ValueCodec
+    from workstream._codec.typed.value_codec import Side, ValueCodec
 
     stored = values.checked("acme.use", Side.REQUEST, EVERYTHING)
     bare = ValueCodec(None)

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from workstream._codec.value_types import plain_record
+from workstream._codec.typed.value_types import plain_record
 from workstream._secrets.references import SECURE
 
 

@@ -25,8 +25,8 @@ import attrs
 import pytest
 
 from workstream import ActionPlugin, Registry, SecretRef
-from workstream._codec.converter import converter
-from workstream._codec.forms import Form
+from workstream._codec.typed.converter import converter
+from workstream._codec.typed.forms import Form
 from workstream.errors import RegistrationError
 
 T = typing.TypeVar("T")

@@ -29,7 +29,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from workstream._codec.value_codec import Side, ValueCodec
+from workstream._codec.typed.value_codec import Side, ValueCodec
 from workstream._secrets.references import StoredValue
 from workstream._values.wire import pack, unpack
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     __version__: str
 
     from . import retries
+    from ._authoring.builder import PlanBuilder
     from ._codec.json_text import from_json, to_json
     from ._engine.engine import Workstream, open_workstream
     from ._flow.late import Late
     from ._flow.writing import ResponseReference, late, sure, text
-    from ._plan.builder import PlanBuilder
     from ._plan.clone import clone
     from ._plan.difference import difference
     from ._plan.outcome import Outcome
@@ -120,7 +120,7 @@ _MODULES: dict[str, str] = {
     "_engine.engine": "Workstream open_workstream",
     "_flow.late": "Late",
     "_flow.writing": "ResponseReference late sure text",
-    "_plan.builder": "PlanBuilder",
+    "_authoring.builder": "PlanBuilder",
     "_plan.clone": "clone",
     "_plan.difference": "difference",
     "_plan.outcome": "Outcome",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from workstream._cli.commands.scaffold import LONGEST, TEMPLATE, name_faults
+from workstream._registry.scaffold import LONGEST, TEMPLATE, name_faults
 
 Call = Callable[..., Result]
 

@@ -9,7 +9,7 @@ short array. It is made twice an action, so it is made by hand.
 
 A **request or response** is an array of its plain data and, where it has SECURE fields,
 the paths of these in it: so a reader that lacks the plugin shows no secret (CL-8). How
-values become plain data is told in ``_codec.converter``; how plain data becomes bytes,
+values become plain data is told in ``_codec.typed.converter``; how plain data becomes bytes,
 in ``_values.wire``. An engine that has the plugin makes the value of the plugin's type
 from it; any other makes a ``StoredValue``, and stores that again as it was (STO-8).
 
@@ -40,7 +40,7 @@ from .._values.state import Attempt, State, chained, links_of
 from .._values.wire import from_micros, moment, pack, to_micros, unpack
 from . import records
 from .brief import Brief
-from .value_codec import MisfitError, Side, ValueCodec
+from .typed.value_codec import MisfitError, Side, ValueCodec
 
 _DEFINITION = b"\x01"
 _RECORD = b"\x01"

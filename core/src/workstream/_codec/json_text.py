@@ -29,7 +29,7 @@ The objects' fields are those of the classes, by their names; what has its defau
 left out. Enums are named, times are ISO 8601, durations are seconds, bytes are base64, a
 ``SecretRef`` is its reference. ``"$type"`` says which class a request is of; it may be
 left out unless the plugin takes several. What a request's own fields look like is told
-at the head of ``_codec.converter``.
+at the head of ``_codec.typed.converter``.
 
 What the engine writes (``id``, ``state``, ``attempts`` ...) is exported too, and read
 again only where that is asked for.
@@ -110,7 +110,7 @@ def from_json(text: str, plugins: Plugins | None, *, keep_state: bool = False) -
         ValidationError: The text is no such plan. Every fault is listed; its path is
             the place in the text: ``blocks[0].sequences[3].actions[1]``.
     """
-    from .objects import Reader
+    from .json_reader import Reader
 
     whole = _parsed(text)
     reader = Reader(plugins, keep_state=keep_state)

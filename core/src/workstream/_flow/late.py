@@ -34,7 +34,7 @@ Where the rest is
 
 ``_flow.writing`` is what an author writes, with the errors that an author gets (VF-4).
 ``_validation.sources`` compares types and order (VF-1, VF-5), ``_attempts.late_requests``
-makes the request (VF-6), ``_codec.late_values`` stores it (VF-7).
+makes the request (VF-6), ``_codec.typed.late_values`` stores it (VF-7).
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ from workstream._values.annotations import type_text
 from workstream._values.state import PluginError
 
 from .left_behind import is_supported
+from .plugin_attempts import plan_of
 from .plugin_findings import Finding
-from .plugin_plans import plan_of
 
 RULES = {
     "REG-10": "name",

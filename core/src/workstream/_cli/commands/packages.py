@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from ..._registry.host import discover
+from ..._registry.scaffold import distribution_name, name_faults, scaffold
 from ..._values.display import shorten
 from ..draw.packages import catalogue, show_check, show_listing, show_troubles
 from ..draw.screen import Screen
 from ..exit_codes import ExitCode
 from ..options import Command, json_option
 from ..streams import Refusal, data_stream, print_json
-from .scaffold import distribution_name, name_faults, scaffold
 
 
 @click.command("plugins", cls=Command)

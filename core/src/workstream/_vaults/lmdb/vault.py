@@ -349,15 +349,11 @@ class LmdbVault:
         answers: list[StorageError | None] = []
         with trio.CancelScope(shield=len(ready) > 1):
             for one in ready:
-                answers.append(await self._commit_alone(one))
+                try:
+                    answers += await self._commit([one])
+                except StorageError as error:
+                    answers.append(error)
         return answers
-
-    async def _commit_alone(self, one: _Ready) -> StorageError | None:
-        try:
-            [answer] = await self._commit([one])
-        except StorageError as error:
-            return error
-        return answer
 
     async def _commit(self, ready: Sequence[_Ready]) -> list[StorageError | None]:
         return await self._writing(
@@ -368,21 +364,16 @@ class LmdbVault:
         """See ``Vault.delete``."""
 
         def delete(transaction: Any) -> None:
-            self._refuse_delete(transaction, plan_id)
+            try:
+                refuse_delete(plan_id, Reader(transaction).row(plan_id).status)
+            except PlanCorruptError:
+                # To delete it may be all that can be done, if nobody is running it.
+                if self._owners is None or self._owners.owner(plan_id) is not None:
+                    raise
             changes.delete(transaction, plan_id)
 
         # Deleting is what makes room, and it needs some.
         await self._writing(delete, must_fit=True)
-
-    def _refuse_delete(self, transaction: Any, plan_id: UUID) -> None:
-        try:
-            status = Reader(transaction).row(plan_id).status
-        except PlanCorruptError:
-            # To delete it may be all that can be done with it, if nobody is running it.
-            if self._owners is not None and self._owners.owner(plan_id) is None:
-                return
-            raise
-        refuse_delete(plan_id, status)
 
     async def ask(self, request: PlanRequest, if_not_started: Write) -> Status:
         """See ``Vault.ask``."""
@@ -482,24 +473,25 @@ class LmdbVault:
 
     async def claim(self, plan_id: UUID) -> bool:
         """See ``Vault.claim``."""
-        with storage_errors(self._path):
-            claims = self._claims()
+        with self._claims() as claims:
             self._environment().check_in_place()
             return claims.claim(plan_id)
 
     async def release(self, plan_id: UUID) -> None:
         """See ``Vault.release``."""
-        with storage_errors(self._path):
-            self._claims().release(plan_id)
+        with self._claims() as claims:
+            claims.release(plan_id)
 
     async def owner(self, plan_id: UUID) -> int | None:
         """See ``Vault.owner``."""
-        with storage_errors(self._path):
-            claims = self._claims()
+        with self._claims() as claims:
             self._environment().check_in_place()
             return claims.owner(plan_id)
 
-    def _claims(self) -> Owners:
-        self._environment()
-        assert self._owners is not None
-        return self._owners
+    @contextmanager
+    def _claims(self) -> Generator[Owners]:
+        """Who owns which plan; what goes wrong with the file is a ``StorageError``."""
+        with storage_errors(self._path):
+            self._environment()
+            assert self._owners is not None
+            yield self._owners

@@ -17,8 +17,8 @@ from typing import Any, cast, get_args
 
 import cattrs
 
-from .._secrets.references import SecretRef
-from .._values.annotations import (
+from ..._secrets.references import SecretRef
+from ..._values.annotations import (
     NATIVE,
     is_native,
     is_union,
@@ -27,7 +27,7 @@ from .._values.annotations import (
     type_text,
     value_class,
 )
-from .._values.leaves import LEAVES_BY_NAME, leaf_from, leaf_name, leaf_of
+from ..._values.leaves import LEAVES_BY_NAME, leaf_from, leaf_name, leaf_of
 from .forms import (
     ANY,
     TAG,

@@ -1,6 +1,6 @@
 """What all of the converter's parts share: the forms, the tags, the errors.
 
-The design is told at the head of ``_codec.converter``.
+The design is told at the head of ``_codec.typed.converter``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from cattrs.errors import (
     IterableValidationNote,
 )
 
-from .._secrets.references import DataPath, SecretRef
-from .._values.annotations import is_record as has_fields
+from ..._secrets.references import DataPath, SecretRef
+from ..._values.annotations import is_record as has_fields
 
 TAG = "$type"
 """The key that says which member of a union, or which class, follows."""
@@ -37,7 +37,7 @@ StructureHook = Callable[[Any, Any], Any]
 
 
 class Form(enum.Enum):
-    """What the plain data is for; see ``_codec.converter``."""
+    """What the plain data is for; see ``_codec.typed.converter``."""
 
     STORED = "stored"
     MARKED = "marked"

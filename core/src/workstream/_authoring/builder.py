@@ -25,11 +25,8 @@ from collections.abc import Callable
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar, cast, overload
 from uuid import UUID
 
-from .._values.display import shorten
-from .._values.errors import BuilderError
-from .._values.state import HaltAfter, Undo, WhenDeferred
-from .paths import display_path, path_of
-from .plan import (
+from .._plan.paths import display_path, path_of
+from .._plan.plan import (
     Action,
     BaseAction,
     Block,
@@ -44,8 +41,11 @@ from .plan import (
     Plan,
     Sequence,
 )
-from .shape import SHAPES
-from .walk import Item
+from .._plan.shape import SHAPES
+from .._plan.walk import Item
+from .._values.display import shorten
+from .._values.errors import BuilderError
+from .._values.state import HaltAfter, Undo, WhenDeferred
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast, get_origin
 
-from .._flow.late import (
+from ..._flow.late import (
     Flowing,
     FlowText,
     Item,
@@ -34,8 +34,8 @@ from .._flow.late import (
     path_text,
     places,
 )
-from .._secrets.references import MARK, SECURE, DataPath
-from .._values.annotations import is_record, parts, type_text
+from ..._secrets.references import MARK, SECURE, DataPath
+from ..._values.annotations import is_record, parts, type_text
 from .converter import converter
 from .forms import (
     TAG,

@@ -17,9 +17,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from ..._registry.packages import GROUP
+from .packages import GROUP
 
-TEMPLATE = files("workstream._cli") / "new_plugin"
+TEMPLATE = files("workstream._registry") / "new_plugin"
 SUFFIX = ".template"
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LONGEST = 30

@@ -2,7 +2,7 @@
 
 The stored form is None, or an array: the plain data, then, where there are SECURE
 fields, the paths of these; then, of a request that waits for responses, what is to go
-where (``_codec.late_values``). What the plain data looks like is told in ``_codec.converter``.
+where (``_codec.typed.late_values``). What the plain data looks like is told in ``_codec.typed.converter``.
 
 cattrs is imported with the first request or response that has a type: listing plans
 never pays for it.
@@ -13,9 +13,9 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any
 
-from .._flow.late import Late
-from .._protocols.plugin import Plugins
-from .._secrets.references import StoredValue
+from ..._flow.late import Late
+from ..._protocols.plugin import Plugins
+from ..._secrets.references import StoredValue
 
 if TYPE_CHECKING:
     from .value_types import ValueType

@@ -44,9 +44,9 @@ import cattrs
 from attrs import NOTHING
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from .._secrets.references import MARK, SECURE
-from .._values.annotations import fields_of
-from .._values.sameness import identical
+from ..._secrets.references import MARK, SECURE
+from ..._values.annotations import fields_of
+from ..._values.sameness import identical
 from .containers import register_containers
 from .forms import (
     TAG,

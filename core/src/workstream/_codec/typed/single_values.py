@@ -10,8 +10,8 @@ from typing import Any
 
 import cattrs
 
-from .._secrets.references import SecretRef
-from .._values.leaves import LEAVES, LEAVES_BY_NAME, leaf_from, leaf_of
+from ..._secrets.references import SecretRef
+from ..._values.leaves import LEAVES, LEAVES_BY_NAME, leaf_from, leaf_of
 from .forms import DataError, Form, StructureHook, kind_name, opened, shown, wrong
 
 

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import cattrs
 
-from .._values.annotations import LISTS, SEQUENCES, SETS
+from ..._values.annotations import LISTS, SEQUENCES, SETS
 from .forms import (
     TAG,
     VALUE,

@@ -15,12 +15,12 @@ from typing import Any, cast, get_args
 
 import attrs
 
-from .._flow.late import Late
-from .._secrets.references import DataPath
-from .._secrets.scan import facts_of, may_hold_secrets
-from .._values.annotations import is_union
-from .._values.sameness import changed_at
-from .._values.wire import pack, unpack
+from ..._flow.late import Late
+from ..._secrets.references import DataPath
+from ..._secrets.scan import facts_of, may_hold_secrets
+from ..._values.annotations import is_union
+from ..._values.sameness import changed_at
+from ..._values.wire import pack, unpack
 from .converter import converter
 from .forms import DataError, Form, faults_in, is_array, is_dict, marks_in
 from .late_values import late_data, late_of, references_data, secret_paths
@@ -35,7 +35,7 @@ class ValueType:
     """A request or response type, with the hooks that write and read its values."""
 
     def __init__(self, wanted: Any, *, drops_fields: bool = False) -> None:
-        """See ``_codec.converter.converter`` for ``drops_fields``."""
+        """See ``_codec.typed.converter.converter`` for ``drops_fields``."""
         stored = converter(Form.STORED, drops_fields=drops_fields)
         self._wanted = wanted
         self._drops_fields = drops_fields
@@ -241,7 +241,7 @@ def _is_without_own_code(wanted: Any) -> bool:
 def _classes(declared: Any) -> tuple[type, ...]:
     """The classes that a field so declared may hold; none if one of them is not plain.
 
-    A union of two that are not None is tagged in the stored form (``_codec.tags``) where
+    A union of two that are not None is tagged in the stored form (``_codec.typed.tags``) where
     plain data does not tell its members apart, so it goes the long way.
     """
     if declared in _PLAIN:
