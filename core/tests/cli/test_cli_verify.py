@@ -114,21 +114,65 @@ def test_rehearse_plays_one_future(call: Call, file: Callable[[str], Path]) -> N
     assert "no action's path ends in" in refused.stderr
 
 
-def test_rehearse_plays_what_was(
-    call: Call, file: Callable[[str], Path], tmp_path: Path
-) -> None:
-    """A stored plan is the script: how long actions took, and which failed."""
-    store = tmp_path / "store"
-    failing = PLAN.replace("Do()", "Do(fail='full' if name == 'Start' else '')")
+@pytest.fixture
+def night(call: Call, tmp_path: Path) -> tuple[str, str]:
+    """A store with a run that failed: the Start of both hosts, first web-1's."""
     path = tmp_path / "failing.py"
+    failing = PLAN.replace("Do()", "Do(fail='full' if name == 'Start' else '')")
     path.write_text(failing, encoding="utf-8")
-    assert call("run", path, "--store", store).exit_code == 1
+    assert call("run", path, "--store", tmp_path / "store").exit_code == 1
+    return ("--store", str(tmp_path / "store"))
 
-    told = ("--like", "last", "--store", store)
-    calm = data(call("rehearse", file(""), *told, "--json"))
+
+def test_rehearse_takes_as_long_as_a_run(
+    call: Call, file: Callable[[str], Path], night: tuple[str, str]
+) -> None:
+    """Its failures are not repeated."""
+    calm = data(call("rehearse", file(""), "--like", "last", *night, "--json"))
     assert calm["outcome"] == "completed"
     # Two of four actions were run, and took next to nothing.
-    assert calm["elapsed"] < 20
-    again = call("rehearse", file(""), *told, "--with-failures")
-    assert again.exit_code == 1
-    assert call("rehearse", file(""), "--with-failures").exit_code == 2
+    assert calm["elapsed"] < 1
+
+
+def test_what_if_plays_a_run_again(
+    call: Call, file: Callable[[str], Path], night: tuple[str, str]
+) -> None:
+    """Under a changed plan; its exit status says whether that would have helped."""
+    path = file("")
+    same = call("what-if", "last", "--plan", path, *night)
+    assert same.exit_code == 1
+    assert "It would not have helped" in same.stdout
+    assert "2 actions were not in the run" in same.stdout
+
+    text = path.read_text(encoding="utf-8")
+    changed = path.with_name("changed.py")
+    changed.write_text(
+        text.replace('name="Tier",', 'name="Tier", tolerated_failures=1,')
+    )
+    better = data(call("what-if", "last", "--plan", changed, *night, "--json"))
+    assert better["helps"]
+    assert better["before"]["outcome"] == "failed"
+    assert better["before"]["completed"] == 0
+    assert better["after"]["outcome"] == "completed with failures"
+    assert better["after"]["completed"] == 1
+
+    changed.write_text(text.replace('step("Start")', 'step("Begin")'))
+    gone = call("what-if", "last", "--plan", changed, *night)
+    assert gone.exit_code == 0
+    assert "not in the new plan, and failed in the run (Tier / web-1 / Start)" in (
+        gone.stdout
+    )
+
+
+def test_what_if_refuses_what_cannot_be_compared(
+    call: Call, file: Callable[[str], Path], night: tuple[str, str], tmp_path: Path
+) -> None:
+    """A plan of other actions, a plan that is not stored: exit status 2."""
+    path = file("")
+    other = path.with_name("other.py")
+    text = path.read_text(encoding="utf-8")
+    other.write_text(text.replace('"Start"', '"Go"').replace('"Stop"', '"Halt"'))
+    refused = call("what-if", "last", "--plan", other, *night)
+    assert refused.exit_code == 2
+    assert "has no action that ran in 'Rollout'" in refused.stderr
+    assert call("what-if", "0" * 8, "--plan", path, *night).exit_code == 2

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("run.validate", "Check a plan without running anything."),
     "verify": ("verify.verify", "Find the worst that can happen to a plan."),
     "rehearse": ("verify.rehearse", "Play one future of a plan, and draw it."),
+    "what-if": ("verify.what_if", "Play a run again under a changed plan."),
     "resume": ("run.resume", "Continue the plans that a crash left behind."),
     "retry": ("retry.retry", "Do what a plan that has ended left undone."),
     "submit": ("serve.submit", "Hand a plan to the engine that `serve` runs."),

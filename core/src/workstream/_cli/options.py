@@ -124,6 +124,7 @@ wait_option = click.option(
     help="Wait while other plans hold its locks, in the order of submission.",
 )
 plan_argument = click.argument("plan", metavar="PLAN", shell_complete=_plans)
+run_argument = click.argument("ran", metavar="RUN", shell_complete=_plans)
 plans_argument = click.argument(
     "plans", metavar="PLAN...", nargs=-1, required=True, shell_complete=_plans
 )

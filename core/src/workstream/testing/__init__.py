@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from _workstream_testing.verify.verification import Verification as Verification
     from _workstream_testing.verify.verification import Worst as Worst
     from _workstream_testing.verify.verify import verify as verify
+    from _workstream_testing.verify.what_if import WhatIf as WhatIf
+    from _workstream_testing.verify.what_if import what_if as what_if
     from _workstream_testing.verify.world import Effect as Effect
     from _workstream_testing.verify.world import effect as effect
     from _workstream_testing.virtual.virtual_time import FakeClock as FakeClock
@@ -104,6 +106,7 @@ __all__ = [
     "VaultCall",
     "Verification",
     "VerifyError",
+    "WhatIf",
     "Worst",
     "always_ends",
     "assert_plan",
@@ -121,6 +124,7 @@ __all__ = [
     "simulate",
     "sleep",
     "verify",
+    "what_if",
 ]
 
 _HOMES: dict[str, str] = {
@@ -169,6 +173,8 @@ _HOMES: dict[str, str] = {
     "Verification": "verify.verification",
     "Worst": "verify.verification",
     "verify": "verify.verify",
+    "WhatIf": "verify.what_if",
+    "what_if": "verify.what_if",
     "Effect": "verify.world",
     "effect": "verify.world",
     "check_vault": "kits.vault_kit",

@@ -12,10 +12,9 @@ from ..simulation.history import History
 from ..simulation.simulation import Simulation
 from ..simulation.simulator import MONTH
 from ..virtual.virtual_time import START
+from .earlier import Script, script_of
 from .faults import BY_TIME, Budget, Fault, Kind
 from .trials import Trials
-
-__all__ = ["rehearse"]
 
 __tracebackhide__ = says_all
 
@@ -32,6 +31,7 @@ def rehearse(
     stop_at: float | None = None,
     takes: float | None = None,
     durations: Mapping[str, float] | None = None,
+    like: Plan | None = None,
     max_time: float = MONTH,
 ) -> Simulation:
     """Play one future of a plan: what fails, when the engine dies, when it is stopped.
@@ -50,6 +50,8 @@ def rehearse(
         takes: Seconds that a call takes, where nothing else is said; by default a
             quarter of its timeout.
         durations: How long actions take, by their paths or the ends of them.
+        like: A plan that ran: actions take as long as in it. Actions are found by their
+            paths below the plan, or by the unique ends of these.
         max_time: Seconds of virtual time after which it is given up.
 
     Returns:
@@ -66,6 +68,7 @@ def rehearse(
         invariants=lambda world: [],
         takes=takes,
         durations=durations or {},
+        script=None if like is None else script_of(like, plan).times,
         max_time=max_time,
     )
     named = [(path, Kind.FAILS) for path in fails]
@@ -90,10 +93,20 @@ def rehearse(
     ]
     if stop_at is not None:
         faults.append(Fault(Kind.STOP, plan.name, 0, at=stop_at))
+    return _played(trials, tuple(faults))
+
+
+def played(plan: Plan, plugins: Iterable[Any], script: Script) -> Simulation:
+    """Let every action do again what it did in a run."""
+    trials = Trials(plan, tuple(plugins), invariants=lambda world: [], script=script)
+    return _played(trials, ())
+
+
+def _played(trials: Trials, faults: tuple[Fault, ...]) -> Simulation:
     history = History(trials.plan, START)
-    trial = trials.run(tuple(faults), Budget(0, 0, 0), history=history)
+    trial = trials.run(faults, Budget(0, 0, 0), history=history)
     if trial.endless:
-        message = f"plan {plan.name!r} does not end: {trial.endless}"
+        message = f"plan {trials.plan.name!r} does not end: {trial.endless}"
         raise SimulationError(message)
     return Simulation(trials.plan, history, 0)
 

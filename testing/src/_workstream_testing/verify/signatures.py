@@ -78,16 +78,6 @@ class Member:
     kind: int
     deferred: tuple[tuple[int, Node], ...] = ()
 
-    @property
-    def is_cleaned_up(self) -> bool:
-        """Whether its own deferred work was done (SD-1)."""
-        deferred = self.sequence.deferred_actions
-        return (
-            deferred is not None
-            and deferred.state.status is Status.COMPLETED
-            and any(b.state.status is Status.COMPLETED for b in deferred.batches)
-        )
-
 
 class Line:
     """The sequences of one block, in the order in which they begin.
@@ -180,14 +170,7 @@ class Shape:
 
     def touched(self) -> list[str]:
         """The sequences that began, did not complete, and were not cleaned up."""
-        return [
-            member.sequence.name
-            for line in self.blocks.values()
-            for member in line.members
-            if member.sequence.state.status is not Status.COMPLETED
-            and any(action.attempts for action in member.sequence.actions)
-            and not member.is_cleaned_up
-        ]
+        return [each.name for each in touched_in(self.sequences)]
 
     def running(self) -> Iterable[Node]:
         """The actions that may be on their way."""
@@ -196,6 +179,27 @@ class Shape:
                 yield from sequence.actions
                 yield from (node for _, node in _deferred_of(sequence))
         yield from (node for _, node in self.others)
+
+
+def touched_in(sequences: Iterable[PlanSequence]) -> Iterator[PlanSequence]:
+    """Those that began, did not complete, and were not cleaned up."""
+    for sequence in sequences:
+        if (
+            sequence.state.status is not Status.COMPLETED
+            and any(action.attempts for action in sequence.actions)
+            and not is_cleaned_up(sequence)
+        ):
+            yield sequence
+
+
+def is_cleaned_up(sequence: PlanSequence) -> bool:
+    """Whether its own deferred work was done (SD-1)."""
+    deferred = sequence.deferred_actions
+    return (
+        deferred is not None
+        and deferred.state.status is Status.COMPLETED
+        and any(b.state.status is Status.COMPLETED for b in deferred.batches)
+    )
 
 
 def _deferred_of(sequence: PlanSequence) -> Iterator[tuple[int, Node]]:

@@ -34,7 +34,8 @@ from ..simulation.simulator import HALF, MONTH, fresh
 from ..virtual.loop_errors import EndlessError
 from ..virtual.schedules import Seed, chooser
 from ..virtual.virtual_time import START
-from ..virtual.waiting import sleeping
+from ..virtual.waiting import sleeping, time
+from .earlier import Recorded, Script
 from .faults import Budget, Fault, Kind
 from .invariants import End, Invariant, Rule
 from .light_store import LightCodec, reset
@@ -105,6 +106,7 @@ class Trials:
         starts: dict[str, object] | None = None,
         takes: float | None = None,
         durations: Mapping[str, float] | None = None,
+        script: Script | None = None,
         kinds: frozenset[Kind] = frozenset(Kind),
         max_time: float = MONTH,
     ) -> None:
@@ -131,6 +133,10 @@ class Trials:
             position_of(action): _takes(action, takes)
             for action in plan_actions(self.plan)
         }
+        self._recorded: Mapping[int, Recorded] = {}
+        if script is not None:
+            self._recorded = script.recorded
+            self._takes.update(script.takes)
         for path, seconds in (durations or {}).items():
             for place in self.places_of(path):
                 self._takes[place] = seconds
@@ -177,6 +183,9 @@ class Trials:
                     await self._go_wrong(fault, position)
                 if scripted:
                     response = await base.execute(context, request)
+                elif position in self._recorded:
+                    await self._repeat(position, context.attempt)
+                    response = answer
                 else:
                     await sleeping(self._takes[position])
                     if position in self._bypass:
@@ -209,6 +218,21 @@ class Trials:
         if fault.kind is Kind.FAILS_ONCE:
             raise PluginError(FAILS_ONCE)
         raise PluginError(FAILS, permanent=True)
+
+    async def _repeat(self, position: int, attempt: int) -> None:
+        """Do what the action did in the run that is the script."""
+        recorded = self._recorded[position]
+        if position in self._looping:
+            # Of its runs only the latest is stored: it went red when that one began.
+            seconds, error = recorded.steps[-1]
+            error = error if time() >= recorded.since else None
+        else:
+            seconds, error = recorded.step(attempt)
+        await sleeping(seconds)
+        if error is not None:
+            raise PluginError(
+                error.message, code=error.code, permanent=error.permanent
+            ) from error.wrapped
 
     # --- trials -----------------------------------------------------------------------
 

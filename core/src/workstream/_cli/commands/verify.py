@@ -1,4 +1,4 @@
-"""Commands that play a plan's futures: ``verify`` all of them, ``rehearse`` one."""
+"""Commands that play a plan: ``verify`` all futures, ``rehearse`` one, ``what-if`` a past."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ import importlib
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..._plan.paths import below_plan, paths
-from ..._plan.plan import BaseAction, Plan
+from ..._plan.plan import Plan
 from ..._registry.registry import Registry
 from ..._values.display import display_lines
-from ..._values.state import Status
 from ..exit_codes import ExitCode
-from ..options import Command, json_option, settings_option, store_option
+from ..options import (
+    Command,
+    json_option,
+    run_argument,
+    settings_option,
+    store_option,
+)
 from ..plan_file import read_plan_file, variable
 from ..stores import opened, run_async
 from ..streams import Refusal, print_json
@@ -142,18 +146,12 @@ def verify(
     metavar="PLAN",
     help="Let actions take as long as in this stored plan.",
 )
-@click.option(
-    "--with-failures",
-    is_flag=True,
-    help="With --like: what failed there fails here, too.",
-)
 @store_option
 @json_option
 def rehearse(
     file: Path,
     settings: tuple[str, ...],
     like: str | None,
-    with_failures: bool,
     store: str | None,
     as_json: bool,
     **faults: Any,
@@ -163,25 +161,17 @@ def rehearse(
     FILE is as for `workstream run`. PATH is the end of an action's path, such as
     "web-3 / Start". Nothing real is run or stored.
 
-    With --like, a plan that ran is the script: actions of the same path take as long as
-    they did. --with-failures also repeats what failed: would this plan have helped?
+    With --like, actions of the same path take as long as they took in a stored plan.
+    `workstream what-if` also repeats what failed in it.
 
     Exit status: that of `workstream run`, if it went so.
     """
     testing: Any = importlib.import_module("workstream.testing")
     from ..exit_codes import code_of
 
-    plan = read_plan_file(file, functools.cache(Registry.installed)).plan(settings)
-    plugins = _variable().get("plugins", ())
-    if with_failures and like is None:
-        message = "--with-failures needs --like PLAN, which tells what failed"
-        raise click.UsageError(message)
+    plan, plugins = _read(file, settings)
     if like is not None:
-        durations, failed = _script(like, store)
-        known = {below_plan(path) for path, _ in paths(plan)}
-        faults["durations"] = durations
-        if with_failures:
-            faults["fails"] = [*faults["fails"], *(p for p in failed if p in known)]
+        faults["like"] = _stored(like, store)
     try:
         result = testing.rehearse(plan, *plugins, **faults)
     except testing.SimulationError as error:
@@ -204,26 +194,62 @@ def rehearse(
     return code
 
 
-def _script(plan: str, store: str | None) -> tuple[dict[str, float], list[str]]:
-    """How long the actions of a stored plan took, and which failed, by their paths."""
+@click.command("what-if", cls=Command)
+@run_argument
+@click.option(
+    "--plan",
+    "file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, allow_dash=False),
+    required=True,
+    help="The file of the changed plan, as for `workstream run`.",
+)
+@settings_option
+@store_option
+@json_option
+def what_if(
+    ran: str,
+    file: Path,
+    settings: tuple[str, ...],
+    store: str | None,
+    as_json: bool,
+) -> int:
+    """Play a run again under a changed plan: would it have helped?
+
+    RUN is a stored plan that has ended. Each of its attempts is repeated in virtual
+    time, as long as it took and with the end that it had, under the plan of FILE.
+    Nothing real is run or stored.
+
+    Exit status: 0 the changed plan ends better, or as well and sooner; 1 it does not;
+    2 nothing was played.
+    """
+    testing: Any = importlib.import_module("workstream.testing")
+    changed, plugins = _read(file, settings)
+    try:
+        found = testing.what_if(changed, _stored(ran, store), *plugins)
+    except testing.SimulationError as error:
+        raise Refusal(str(error)) from None
+    if as_json:
+        print_json(found.data())
+    else:
+        _print(found.story(width=_width()))
+    return ExitCode.COMPLETED if found.helps else ExitCode.FAILED
+
+
+def _read(file: Path, settings: tuple[str, ...]) -> tuple[Plan, Iterable[Any]]:
+    """The plan of a file, and the plugins that the file adds."""
+    plan = read_plan_file(file, functools.cache(Registry.installed)).plan(settings)
+    return plan, _variable().get("plugins", ())
+
+
+def _stored(plan: str, store: str | None) -> Plan:
+    """A plan of the store, its secrets removed."""
 
     async def read() -> Plan:
         async with opened(store) as plans:
-            found = await plans.find(plan)
-            return await plans.export(found.row.id)
+            return await plans.export((await plans.find(plan)).row.id)
 
-    durations: dict[str, float] = {}
-    failed: list[str] = []
-    for path, item in paths(run_async(read)):
-        node = item.node
-        if not isinstance(node, BaseAction):
-            continue
-        took = [a.ended - a.started for a in node.attempts if a.ended is not None]
-        if took:
-            durations[below_plan(path)] = took[-1].total_seconds()
-        if node.state.status is Status.FAILED:
-            failed.append(below_plan(path))
-    return durations, failed
+    return run_async(read)
 
 
 def _variable() -> dict[str, Any]:
