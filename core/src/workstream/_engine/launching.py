@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -118,8 +119,11 @@ class Launcher:
                     try:
                         if waits:
                             await refuse_behind(self.vault, plan_id)
-                        await self._start_claimed(plan_id)
-                        return
+                        with suppress(ConflictError):
+                            await self._start_claimed(plan_id)
+                            return
+                        # Somebody told it something meanwhile: perhaps to stop (SP-1).
+                        continue
                     except LockedError as error:
                         if not waits:
                             raise
@@ -135,6 +139,7 @@ class Launcher:
                         scope.shield = True
 
     async def _start_claimed(self, plan_id: UUID) -> None:
+        """Start it, if it is to be. Raises ConflictError: it was changed meanwhile."""
         row = await self.vault.row(plan_id)
         if row.status is not Status.NOT_STARTED:
             return
@@ -164,8 +169,6 @@ class Launcher:
             await self.service.write(write)
         except LockTakenError as taken:
             raise await locked(self.vault, row, taken) from taken
-        except ConflictError:
-            return  # a stop came first (SP-1)
         self.service.launch(plan, stored, stored.position + 1)
 
     async def recover_all(
@@ -214,7 +217,7 @@ class Launcher:
         now = clock()
         aged_out = recovery.is_too_old(plan, now, max_last_update)
         if aged_out:
-            changed = recovery.age_out(plan, now)
+            changed = recovery.age_out(plan, now, requests=stored.requests)
         else:
             self._refuse_unfit(plan, plan_id, fresh=False)
             changed = recovery.put_in_order(
@@ -228,9 +231,9 @@ class Launcher:
         for node in changed:
             if node is not plan:
                 changes.append(self.codec.record_of(node))
-        if any(node is plan for node in changed):
+        if stored.requests or any(node is plan for node in changed):
             changes += plan_changes(plan, known)
-        if changes or stored.requests:
+        if changes:
             first = stored.position + 1
             await self.service.write(
                 Write(

@@ -36,6 +36,7 @@ class Run:
         plan_id: UUID,
         *,
         position: int,
+        taken: int,
         lines: Mapping[int, int],
         committer: Committer,
         settings: RunSettings,
@@ -48,6 +49,7 @@ class Run:
             plan: From wherever it stands; the run changes it.
             plan_id: Its id.
             position: The log position of its latest durable change.
+            taken: The number of the last request that a recovery has taken.
             lines: How many lines its actions have reported, by position.
             committer: Makes its changes durable.
             settings: What all runs of the engine share.
@@ -65,6 +67,7 @@ class Run:
             committer,
             plan_id,
             position,
+            taken=taken,
             on_durable=on_durable,
             on_error=self.break_off,
         )

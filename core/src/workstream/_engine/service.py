@@ -204,6 +204,7 @@ class Service:
             plan,
             stored.row.id,
             position=position,
+            taken=max((each.number for each in stored.requests), default=0),
             lines=stored.lines,
             committer=self._committer,
             settings=settings,

@@ -129,8 +129,10 @@ class Interpreter(CheckRunner):
     def take(self, request: PlanRequest) -> None:
         """Take what was asked of the plan, between two steps of its run (CT-2)."""
         changed = interventions.take(self._plan, request, self._runtime.now())
+        # Recorded also where nothing changed: the number of a request comes of the plan's
+        # log position, and one that was taken without a change would be given again.
+        self._runtime.record(*(changed or [self._plan]))
         if changed:
-            self._runtime.record(*changed)
             self._fill()
             self._runtime.wake()
 

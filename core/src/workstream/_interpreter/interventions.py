@@ -13,7 +13,8 @@ asks ``plan.held`` and ``plan.stopping``, and knows no verb.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 
 import attrs
@@ -59,6 +60,29 @@ def take(plan: Plan, request: PlanRequest, now: datetime) -> list[Node]:
     answer = _RULES[verb](plan, _Asked(verb, request, data, now))
     if answer is None:
         return []
+    _note(plan, verb, request, data, now, answer)
+    return [plan, *answer.changed]
+
+
+def come_too_late(
+    plan: Plan, requests: Iterable[PlanRequest], now: datetime, words: str
+) -> None:
+    """Note what was asked of a plan that is given up, and that nobody takes any more."""
+    for request in requests:
+        with suppress(ValueError):  # a newer workstream asked
+            verb, data = Verb(request.verb), data_of(request)
+            _note(plan, verb, request, data, now, too_late(words))
+
+
+def _note(
+    plan: Plan,
+    verb: Verb,
+    request: PlanRequest,
+    data: dict[str, NoteValue],
+    now: datetime,
+    answer: Answer,
+) -> None:
+    """Note what became of a request."""
     told = Intervention(
         verb=verb,
         path=request.path,
@@ -70,7 +94,6 @@ def take(plan: Plan, request: PlanRequest, now: datetime) -> list[Node]:
         words=answer.words,
     )
     plan.interventions = (*plan.interventions, told)
-    return [plan, *answer.changed]
 
 
 def notice(plan: Plan, freeze: Freeze | None, now: datetime) -> bool:

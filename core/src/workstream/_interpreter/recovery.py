@@ -216,14 +216,18 @@ def age_out(
     plan: Plan,
     now: datetime,
     reason: FailureReason = FailureReason.EXCEED_RECOVERY,
+    *,
+    requests: Iterable[PlanRequest] = (),
 ) -> list[Node]:
     """Give the plan up: F with this reason alone, and so is all that was R (SN-2).
 
-    Nothing is run, deferred work included; what is N stays N.
+    Nothing is run, deferred work included; what is N stays N. What was asked of it and
+    not taken is TOO_LATE.
 
     Returns:
         The objects that were changed, the plan last: its end is the last thing written.
     """
+    interventions.come_too_late(plan, requests, now, "the plan is given up")
     changed: list[Node] = []
     for item in walk(plan):
         node = item.node

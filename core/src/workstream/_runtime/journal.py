@@ -105,6 +105,7 @@ class Journal:
         plan_id: UUID,
         position: int,
         *,
+        taken: int = 0,
         on_durable: Callable[[], None],
         on_error: Callable[[], None],
     ) -> None:
@@ -114,15 +115,16 @@ class Journal:
             committer: Commits it.
             plan_id: The plan whose changes these are.
             position: The log position of the plan's latest durable change.
+            taken: The number of the last request that a recovery has taken.
             on_durable: Called after each commit.
             on_error: Called when a commit failed; ``error`` tells how.
         """
         self.plan_id = plan_id
         self.error: StorageError | None = None
-        self.taken: int = 0
+        self.taken: int = taken
         self._committer = committer
         self._position = position
-        self._removed = 0
+        self._removed = taken
         self._queue: list[Change] = []
         self._batch: _Batch | None = None
         self._on_durable = on_durable

@@ -193,8 +193,10 @@ def abandoned(
         at=at,
         reason=checked_reason(reason),
     )
+    nodes = recovery.age_out(
+        plan, at, FailureReason.ABANDONED, requests=stored.requests
+    )
     plan.interventions = (*plan.interventions, told)
-    nodes = recovery.age_out(plan, at, FailureReason.ABANDONED)
     records = [codec.record_of(node) for node in nodes if node is not plan]
     write = Write(
         plan_id=row.id,
@@ -217,11 +219,12 @@ def ended(name: str, plan_id: UUID, status: Status) -> RefusedError:
 
 def answers(told: Intervention, request: PlanRequest) -> bool:
     """Whether this is what became of the request."""
-    return (told.verb.value, told.path, told.by, told.reason) == (
+    return (told.verb.value, told.path, told.by, told.reason, told.data) == (
         request.verb,
         request.path,
         request.by,
         request.reason,
+        interventions.data_of(request),
     )
 
 

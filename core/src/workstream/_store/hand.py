@@ -407,6 +407,8 @@ class Hand:
                 if told.effect is Effect.REFUSED:
                     raise refused(plan, told)
                 return Answer(found=found, intervention=told)
+        if plan.state.status.is_terminal:  # it ended before its run heard of this
+            raise ended(plan.name, request.plan_id, plan.state.status)
         return Answer(found=found)
 
     async def _heard(self, plan_id: UUID) -> None:

@@ -187,7 +187,7 @@ class Simulator:
         plan = self.plan
         known = len(plan.interventions)
         if recovery.is_too_old(plan, self.now, max_last_update):
-            changed = recovery.age_out(plan, self.now)
+            changed = recovery.age_out(plan, self.now, requests=requests)
         else:
             changed = recovery.put_in_order(
                 plan,
@@ -217,7 +217,7 @@ class Simulator:
         changes: list[Change] = [
             self._codec.record_of(node) for node in nodes if node is not self.plan
         ]
-        if any(node is self.plan for node in nodes):
+        if requests or any(node is self.plan for node in nodes):
             changes += plan_changes(self.plan, known)
         write = Write(
             plan_id=store.plan_id,
