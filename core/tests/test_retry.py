@@ -23,7 +23,7 @@ from workstream import (
     clone,
     remaining,
 )
-from workstream._plan.retry import Left, left_of
+from workstream._plan.sequels.retry import Left, left_of
 from workstream._plan.walk import give_ids
 from workstream.errors import PathError
 from workstream.results import Node, State, paths

@@ -24,7 +24,7 @@ from workstream import (
     Status,
     Workstream,
 )
-from workstream._plan.retry import From
+from workstream._plan.sequels.retry import From
 from workstream.errors import RetryError, ValidationError
 from workstream.testing import MemoryWorkstream
 

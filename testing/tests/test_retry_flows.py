@@ -18,7 +18,7 @@ from workstream import (
     remaining,
     text,
 )
-from workstream._plan.retry import From
+from workstream._plan.sequels.retry import From
 from workstream.testing import MemoryWorkstream
 
 

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
         Plan,
         Sequence,
     )
-    from ._plan.retry import remaining
+    from ._plan.sequels.retry import remaining
+    from ._plan.sequels.undo import UndoPlan, undo_plan
     from ._plan.text import plan_text
     from ._preview.dry_run import preview_plan
     from ._protocols.plugin import ActionPlugin, CheckPlugin, Context
@@ -92,6 +93,7 @@ __all__ = [
     "Status",
     "Store",
     "Undo",
+    "UndoPlan",
     "ValidationError",
     "WhenDeferred",
     "Workstream",
@@ -113,6 +115,7 @@ __all__ = [
     "sure",
     "text",
     "to_json",
+    "undo_plan",
 ]
 
 _MODULES: dict[str, str] = {
@@ -129,7 +132,8 @@ _MODULES: dict[str, str] = {
         "Action Block CheckAction Checks DeferBatch DeferredActions"
         " Percent Plan Sequence"
     ),
-    "_plan.retry": "remaining",
+    "_plan.sequels.retry": "remaining",
+    "_plan.sequels.undo": "UndoPlan undo_plan",
     "_plan.text": "plan_text",
     "_preview.dry_run": "preview_plan",
     "_protocols.plugin": "ActionPlugin CheckPlugin Context",

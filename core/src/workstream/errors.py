@@ -29,6 +29,7 @@ from ._values.errors import (
     SecretError,
     StorageError,
     StoreFormatError,
+    UndoError,
     ValidationError,
     WorkstreamError,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "SecretError",
     "StorageError",
     "StoreFormatError",
+    "UndoError",
     "ValidationError",
     "WorkstreamError",
 ]

@@ -14,7 +14,7 @@ import trio
 from .._codec.codec import Codec
 from .._plan.clone import clone
 from .._plan.outcome import Outcome
-from .._plan.retry import left_of
+from .._plan.sequels.retry import left_of
 from .._show.data import overview_data
 from .._show.overview import Overview, overview
 from .._show.words import left_words

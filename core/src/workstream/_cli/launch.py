@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -36,6 +37,8 @@ from .streams import Refusal, complain, print_json
 if TYPE_CHECKING:
     from .._preview.forecast import PlanPreview
 
+NOTHING_MORE: Mapping[str, object] = MappingProxyType({})
+
 _LOOK_AGAIN = 0.1
 """Seconds between two looks whether a detached run has begun."""
 
@@ -50,6 +53,7 @@ def run_plan(
     as_json: bool,
     preflight: bool = True,
     waits: bool = False,
+    more: Mapping[str, object] = NOTHING_MORE,
 ) -> int:
     """Submit a plan, start it, and follow it to its end; the exit status.
 
@@ -62,6 +66,7 @@ def run_plan(
         as_json: Whether to print how it ended as JSON.
         preflight: Whether to look its secrets up before anything is stored (PV-8).
         waits: Whether to wait while other plans hold its locks (LK-1).
+        more: What else the JSON tells.
     """
     screen, interrupts = Screen(), Interrupts()
     begun: list[UUID] = []
@@ -127,7 +132,7 @@ def run_plan(
         return ExitCode.BROKEN_OFF
     tell(Screen() if interrupts.is_hung_up else screen, [result], hints)
     if as_json:
-        print_json(result.data())
+        print_json({**result.data(), **more})
     return result.code
 
 
@@ -146,6 +151,7 @@ def detach(
     as_json: bool,
     preflight: bool = True,
     waits: bool = False,
+    more: Mapping[str, object] = NOTHING_MORE,
 ) -> int:
     """Submit a plan, let a process of its own run it, and return once it has begun.
 
@@ -201,7 +207,7 @@ def detach(
         raise Refusal(message)
     if as_json:
         data = {"id": str(plan_id), "short_id": short_id(plan_id)}
-        print_json({**data, "process": child.pid, "log": str(log)})
+        print_json({**data, "process": child.pid, "log": str(log), **more})
         return ExitCode.COMPLETED
     screen.line(f"{plan.name} ({short_id(plan_id)}) runs on in process {child.pid}")
     screen.hint("follow it", hints.command("watch", plan_id), indent=2)
@@ -209,7 +215,13 @@ def detach(
     return ExitCode.COMPLETED
 
 
-def dry_run(plan: Plan, registry: Registry, *, as_json: bool) -> ExitCode:
+def dry_run(
+    plan: Plan,
+    registry: Registry,
+    *,
+    as_json: bool,
+    more: Mapping[str, object] = NOTHING_MORE,
+) -> ExitCode:
     """Say what the plan would change, without a store; the exit status (PV-7)."""
     from .._preview.dry_run import preview_plan
     from .draw.forecast import forecast_data, show_forecast
@@ -223,7 +235,7 @@ def dry_run(plan: Plan, registry: Registry, *, as_json: bool) -> ExitCode:
         found = run_async(lambda: interruptible(ask))
     code = ExitCode.COMPLETED if found.ok else ExitCode.FAILED
     if as_json:
-        print_json(forecast_data(found, code))
+        print_json({**forecast_data(found, code), **more})
     else:
         show_forecast(screen, found)
     return code

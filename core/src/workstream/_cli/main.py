@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "what-if": ("verify.what_if", "Play a run again under a changed plan."),
     "resume": ("run.resume", "Continue the plans that a crash left behind."),
     "retry": ("retry.retry", "Do what a plan that has ended left undone."),
+    "undo": ("retry.undo", "Take back what a plan that has ended did."),
     "submit": ("serve.submit", "Hand a plan to the engine that `serve` runs."),
     "serve": ("serve.serve", "Run what is submitted, and resume what crashed."),
     "list": ("listing.list_plans", "List the plans of the store, newest first."),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import random as random_module
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,9 @@ from .._codec.codec import Codec, collector_paused
 from .._codec.labels import labels_of
 from .._plan.paths import label_of_plan
 from .._plan.plan import Plan
-from .._plan.retry import From, remainder
+from .._plan.sequels.retry import From, remainder
+from .._plan.sequels.undo import UndoPlan
+from .._plan.sequels.undo import undo_plan as made_undo
 from .._plan.walk import give_ids, new_plan_id
 from .._protocols.vault import PlanRow, Vault
 from .._registry.registry import Registry
@@ -32,7 +34,6 @@ from .._runtime.lookups import Lookups
 from .._runtime.plugin_init import init_plugins
 from .._runtime.trio_runtime import RunSettings
 from .._store.asking import requester
-from .._store.entries import PlanEntry
 from .._store.ids import short_id
 from .._store.news import News
 from .._store.places import vault_at
@@ -47,12 +48,14 @@ from .._values.errors import (
     NotStartedError,
     PlanError,
     RetryError,
+    UndoError,
     ValidationError,
     WorkstreamError,
 )
 from .._values.state import Status
 from .launching import Launcher
 from .locks import lock_held
+from .sequels import nothing_to_undo, refuse_retry, refuse_undo
 from .service import Service
 
 if TYPE_CHECKING:
@@ -297,6 +300,71 @@ class Workstream(Store):
         rest = await self.rest(plan_id, from_=from_, only=only, skip=skip, again=again)
         return await self.submit(rest, by=by)
 
+    async def undo_plan(
+        self,
+        plan_id: UUID,
+        *,
+        only: Collection[str] = (),
+        skip: Collection[str] = (),
+        again: bool = False,
+        reason: str = "",
+    ) -> UndoPlan:
+        """What takes back a plan that has ended, to be submitted, and what cannot be (UN-5).
+
+        Args:
+            plan_id: The plan.
+            only: Paths of blocks and sequences that alone are taken back.
+            skip: Paths of blocks and sequences that are not.
+            again: Also of a plan that was taken back already.
+            reason: Why: the description of the new plan.
+
+        Raises:
+            NotFoundError: No such plan.
+            UndoError: It has not ended, was taken back already, or nothing of it can be.
+            PathError: A path names no block or sequence, or several.
+            PlanCorruptError: A request no longer fits its plugin's type.
+        """
+        entry, kin = await self.entry(plan_id), await self.kin(plan_id)
+        undos = [] if again else [each.row for each in kin if each.undo_of == plan_id]
+        refuse_undo(entry, undos)
+        retries = [each.row for each in kin if each.retry_of == plan_id]
+        for retry in (each for each in retries if each.started is not None):
+            log.warning(
+                "plan %s did what was left of this one, and is not taken back with it",
+                short_id(retry.id),
+            )
+        plan = await self.plan(plan_id)
+        found = made_undo(plan, only=only, skip=skip)
+        if found.plan is None:
+            raise UndoError(nothing_to_undo(plan.name, found.lacking), plan_id)
+        found.plan.description = reason or found.plan.description
+        return found
+
+    async def undo(
+        self,
+        plan_id: UUID,
+        *,
+        only: Collection[str] = (),
+        skip: Collection[str] = (),
+        again: bool = False,
+        reason: str = "",
+        by: str | None = None,
+    ) -> UUID:
+        """Submit what takes back a plan that has ended; ``start`` starts it (UN-5).
+
+        The arguments and errors are those of ``undo_plan`` and of ``submit``.
+
+        Returns:
+            The new plan's id.
+        """
+        found = await self.undo_plan(
+            plan_id, only=only, skip=skip, again=again, reason=reason
+        )
+        for path, why in found.lacking.items():
+            log.warning("'%s' is not taken back: %s", path, why)
+        assert found.plan is not None
+        return await self.submit(found.plan, by=by)
+
     async def start(
         self,
         plan_id: UUID,
@@ -391,33 +459,6 @@ class Workstream(Store):
                 row = await self.vault.row(plan_id)
                 if not (here or row.status.is_terminal):
                     raise _nothing_to_wait_for(row, await self.vault.owner(plan_id))
-
-
-def refuse_retry(entry: PlanEntry, retries: Sequence[PlanRow]) -> None:
-    """Raise RetryError unless the plan has ended and was not retried yet.
-
-    Args:
-        entry: The plan.
-        retries: Its retries, newest first.
-    """
-    row, what = entry.row, None
-    begun = [each for each in retries if each.started is not None]
-    if row.status is Status.NOT_STARTED:
-        what = "was never started: there is nothing to retry; run it"
-    elif entry.crashed:
-        what = "was left behind by a crash: resume it"
-    elif row.status is Status.RUNNING:
-        what = f"runs still, in process {entry.owner}: wait until it ends, or stop it"
-    elif begun:
-        retry = begun[0]
-        what = (
-            f"was retried already, as plan {short_id(retry.id)} "
-            f"({retry.outcome.value}): retry that one; for what it left out on purpose, "
-            "retry this one again, and only that"
-        )
-    if what is not None:
-        message = f"plan {row.name!r} ({short_id(row.id)}) {what}"
-        raise RetryError(message, row.id)
 
 
 def _nothing_to_wait_for(row: PlanRow, owner: int | None) -> PlanError:

@@ -362,12 +362,12 @@ def to_take_back(block: Block) -> list[Sequence]:
 
 
 def _undo_failed(plan: Plan) -> bool:
-    """Whether any sequence could not be taken back (UN-3)."""
+    """Whether any sequence could not be taken back (UN-3), be it by an undo plan (UN-5)."""
     return any(
-        batch.state.status is F
+        (plan.undo_of is not None and sequence.state.status is F)
+        or any(batch.state.status is F for batch in sequence.undo_batches)
         for block in plan.blocks
         for sequence in block.sequences
-        for batch in sequence.undo_batches
     )
 
 

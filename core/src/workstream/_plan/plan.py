@@ -431,6 +431,18 @@ class Plan(Node):
         """What came of the undo of a plan that has ended; None: nothing was undone."""
         if not self.state.status.is_terminal:
             return None
+        if self.undo_of is not None:
+            undone = [
+                (block, each) for block in self.blocks for each in block.sequences
+            ]
+            return _taken_back(
+                undone,
+                [
+                    pair
+                    for pair in undone
+                    if pair[1].state.status is not Status.COMPLETED
+                ],
+            )
         undone = [
             (block, sequence)
             for block in self.blocks
@@ -449,10 +461,7 @@ class Plan(Node):
                 b.state.status is not Status.COMPLETED for b in sequence.undo_batches
             )
         ]
-        several = len({id(block) for block, _ in undone}) > 1
-        names = [f"{b.name} / {s.name}" if several else s.name for b, s in left]
-        done = len(undone) - len(left)
-        return TakenBack(done, len(undone), tuple(names[:MOST_NAMES]))
+        return _taken_back(undone, left)
 
     def _tolerant(self) -> Iterator[Sequence | DeferBatch]:
         """The objects whose failure a completed plan may hold."""
@@ -463,6 +472,16 @@ class Plan(Node):
         for owner in owners:
             if owner.deferred_actions is not None:
                 yield from owner.deferred_actions.batches
+
+
+def _taken_back(
+    undone: list[tuple[Block, Sequence]], left: list[tuple[Block, Sequence]]
+) -> TakenBack:
+    """What came of an undo of these sequences, of which those were left as they were."""
+    several = len({id(block) for block, _ in undone}) > 1
+    names = [f"{b.name} / {s.name}" if several else s.name for b, s in left]
+    done = len(undone) - len(left)
+    return TakenBack(done, len(undone), tuple(names[:MOST_NAMES]))
 
 
 _OBJECT_TYPES: dict[type[Node], ObjectType] = {

@@ -62,7 +62,9 @@ def failures(plan: Plan) -> list[Failure]:
         if item.node.state.status is Status.FAILED and not _is_bypass(plan, item)
     ]
     explained = {id(node) for _, item in failed for node in _explains(plan, item)}
-    tolerant = {id(block) for block in plan.blocks if _tolerates(block)}
+    # An undo plan tries every sequence, and means none of its failures to be borne (UN-5).
+    undoes = plan.undo_of is not None
+    tolerant = {id(b) for b in plan.blocks if _tolerates(b) and not undoes}
     return [
         _failure(plan, path, item, tolerant)
         for path, item in failed

@@ -158,5 +158,5 @@ def _bearing(place: Place, section: Section) -> str:
     node = section.node
     limit = node.tolerance if isinstance(node, Block) else 0
     if limit < 0:
-        return ", tolerated"
+        return ", tolerated" if section.tolerates else ""
     return f", {section.failed:,} failed where {limit:,} may"

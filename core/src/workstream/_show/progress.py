@@ -50,6 +50,7 @@ class Section:
     Attributes:
         label: What it is called.
         node: Its definition; its state is that of the latest snapshot.
+        undoes: Whether it takes something back: then no failure of it is borne (UN-5).
         total: Of how many things it is made: sequences, batches, checks.
         counts: How many of these have each status.
         status: How far it has come.
@@ -59,6 +60,7 @@ class Section:
 
     label: str
     node: Node
+    undoes: bool = False
     total: int = 0
     counts: Counter[Status] = attrs.Factory(Counter[Status])
     status: Status = Status.NOT_STARTED
@@ -79,7 +81,7 @@ class Section:
     def tolerates(self) -> bool:
         """Whether the failures so far are fewer than would make it fail (Q-3)."""
         limit = self.node.tolerance if isinstance(self.node, Block) else 0
-        return limit < 0 or self.failed <= limit
+        return not self.undoes and (limit < 0 or self.failed <= limit)
 
 
 @attrs.frozen
@@ -222,7 +224,8 @@ class Progress:
                 kinds.update((id(group), kind) for kind, group in groups(node))
             label = path[len(root) + len(SEPARATOR) :]
             if len(item.ancestors) == 1:
-                self.sections.append(Section(label, node))
+                undoes = plan.undo_of is not None
+                self.sections.append(Section(label, node, undoes))
             self._places.append(self._placed(item, label, kinds))
             self._statuses.append(Status.NOT_STARTED)
             attempt = node.final_attempt if isinstance(node, BaseAction) else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from .._plan.plan import Block, Checks, DeferredActions, Node
 from .._plan.plan import Sequence as PlanSequence
-from .._plan.retry import Left
+from .._plan.sequels.retry import Left
 from .._values.display import display_lines, shorten
 from .._values.interventions import Intervention
 from .._values.state import PluginError, Status

@@ -16,6 +16,7 @@
     │   ├── PlanRefusedError     it cannot be run with the plugins at hand
     │   ├── LockedError          another plan holds one of its locks
     │   ├── RetryError           it cannot be retried, or nothing of it is left
+    │   ├── UndoError            it cannot be taken back, or nothing of it can be
     │   └── RefusedError         it cannot be told this, as it stands
     ├── StorageError             the store
     │   ├── StoreFormatError     the store is not ours, or from another version
@@ -152,6 +153,10 @@ class LockedError(PlanError):
 
 class RetryError(PlanError):
     """The plan cannot be retried in its state, or nothing of it is left (RT-1)."""
+
+
+class UndoError(PlanError):
+    """The plan cannot be taken back in its state, or nothing of it can be (UN-5)."""
 
 
 class RefusedError(PlanError):

@@ -1,21 +1,26 @@
-"""Commands that do again what a plan left undone, and compare: ``retry``, ``diff``."""
+"""Commands for what follows from a plan, and to compare: ``retry``, ``undo``, ``diff``."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
+import attrs
 import click
 
 from ..._codec.json_text import from_json, to_json
 from ..._engine.engine import Workstream, open_workstream
 from ..._plan.difference import difference
+from ..._plan.paths import below_plan, display_path
 from ..._plan.plan import Plan
-from ..._plan.retry import left_of
+from ..._plan.sequels.retry import left_of
 from ..._plan.text import plan_text
 from ..._registry.registry import Registry
 from ..._store.ids import short_id
 from ..._validation.validation import prepared
+from ..._values.display import one_line
 from ..._values.errors import ValidationError
 from ..draw.screen import Screen, counted
 from ..exit_codes import ExitCode
@@ -28,11 +33,68 @@ from ..options import (
     json_option,
     plan_argument,
     preflight_option,
+    reason_option,
     store_option,
     wait_option,
 )
 from ..stores import existing_store, opened, run_async
 from ..streams import Refusal, complain, print_json
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class _Common(TypedDict):
+    """What both commands take."""
+
+    only: tuple[str, ...]
+    skip: tuple[str, ...]
+    is_edited: bool
+    is_dry: bool
+    preflight: bool
+    waits: bool
+    detach: bool
+    store: str | None
+    as_json: bool
+
+
+def _options(command: _F) -> _F:
+    """The options that both commands have."""
+    paths = "again for another. The end of its path will do."
+    for option in reversed(
+        (
+            click.option(
+                "--only",
+                metavar="PATH",
+                multiple=True,
+                help=f"Only this block or sequence; {paths}",
+            ),
+            click.option(
+                "--skip",
+                metavar="PATH",
+                multiple=True,
+                help="Without this block or sequence; again for another.",
+            ),
+            click.option(
+                "--edit",
+                "is_edited",
+                is_flag=True,
+                help="Edit the plan as JSON first; the file may hold secrets of its requests.",
+            ),
+            click.option(
+                "--dry-run",
+                "is_dry",
+                is_flag=True,
+                help="Only say what would change; run and store nothing.",
+            ),
+            preflight_option,
+            wait_option,
+            detach_option,
+            store_option,
+            json_option,
+        )
+    ):
+        command = option(command)
+    return command
 
 
 @click.command("retry", cls=Command)
@@ -43,53 +105,12 @@ from ..streams import Refusal, complain, print_json
     help="Begin each sequence at its first action that did not complete.",
 )
 @click.option(
-    "--only",
-    metavar="PATH",
-    multiple=True,
-    help="Only this block or sequence; again for another. The end of its path will do.",
-)
-@click.option(
-    "--skip",
-    metavar="PATH",
-    multiple=True,
-    help="Without this block or sequence; again for another.",
-)
-@click.option(
-    "--edit",
-    "is_edited",
-    is_flag=True,
-    help="Edit the plan as JSON first; the file may hold secrets of its requests.",
-)
-@click.option(
     "--again",
     is_flag=True,
-    help="Also of a plan that was retried already: it does again what that retry did.",
+    help="Also of a plan that was retried already; it does again what that retry did.",
 )
-@click.option(
-    "--dry-run",
-    "is_dry",
-    is_flag=True,
-    help="Only say what would change; run and store nothing.",
-)
-@preflight_option
-@wait_option
-@detach_option
-@store_option
-@json_option
-def retry(
-    plan: str,
-    from_action: bool,
-    only: tuple[str, ...],
-    skip: tuple[str, ...],
-    is_edited: bool,
-    again: bool,
-    is_dry: bool,
-    preflight: bool,
-    waits: bool,
-    detach: bool,
-    store: str | None,
-    as_json: bool,
-) -> int:
+@_options
+def retry(plan: str, from_action: bool, again: bool, **common: Unpack[_Common]) -> int:
     """Do what a plan that has ended left undone, as a plan of its own.
 
     It leaves out the sequences that completed. It does the others again from their
@@ -99,47 +120,132 @@ def retry(
 
     Everything else, Ctrl-C and the exit status too, is as for `workstream run`.
     """
-    registry = Registry.installed()
-    hints = Hints(store)
 
-    async def read() -> tuple[UUID, Plan]:
+    async def read(ws: Workstream, plan_id: UUID) -> _Sequel:
+        rest = await ws.rest(
+            plan_id,
+            from_="action" if from_action else "sequence",
+            only=common["only"],
+            skip=common["skip"],
+            again=again,
+        )
+        count = left_of(rest).total
+        words = counted(count, "sequence") if count else "checks and deferred work only"
+        return _Sequel(rest, f"left of {short_id(plan_id)}: {words}")
+
+    async def look_again(ws: Workstream, plan_id: UUID) -> None:
+        if not again:
+            await ws.rest(plan_id)  # somebody may have retried it meanwhile
+
+    return _follow_up(plan, read, look_again, common)
+
+
+@click.command("undo", cls=Command)
+@plan_argument
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Also of a plan that was taken back already; it does again what that undo did.",
+)
+@reason_option
+@_options
+def undo(plan: str, again: bool, reason: str, **common: Unpack[_Common]) -> int:
+    """Take back what a plan that has ended did, as a plan of its own.
+
+    It runs the ON_UNDO batches of each sequence that has begun, unless they completed
+    already: the last block first, in each block the last sequence first. It tries every
+    sequence, whatever happens to the others, and says first what it cannot take back.
+    The plan may have failed, or completed, or was stopped. PLAN is an id as
+    `workstream list` shows it, its first digits, or `last`.
+
+    Everything else, Ctrl-C and the exit status too, is as for `workstream run`.
+    """
+
+    async def read(ws: Workstream, plan_id: UUID) -> _Sequel:
+        found = await ws.undo_plan(
+            plan_id,
+            only=common["only"],
+            skip=common["skip"],
+            again=again,
+            reason=reason,
+        )
+        assert found.plan is not None
+        count = sum(len(block.sequences) for block in found.plan.blocks)
+        words = f"to take back of {short_id(plan_id)}: {counted(count, 'sequence')}"
+        return _Sequel(found.plan, words, found.lacking)
+
+    async def look_again(ws: Workstream, plan_id: UUID) -> None:
+        if not again:
+            await ws.undo_plan(plan_id)  # somebody may have taken it back meanwhile
+
+    return _follow_up(plan, read, look_again, common)
+
+
+@attrs.frozen
+class _Sequel:
+    """The plan that follows, a line about it, and what it cannot do: path and why."""
+
+    plan: Plan
+    words: str
+    lacking: Mapping[str, str] | None = None
+
+
+def _follow_up(
+    plan: str,
+    read: Callable[[Workstream, UUID], Awaitable[_Sequel]],
+    look_again: Callable[[Workstream, UUID], Awaitable[None]],
+    common: _Common,
+) -> int:
+    """Make a plan that follows from a stored one, and do with it as the options say.
+
+    Args:
+        plan: The stored plan, as it was named.
+        read: Makes the plan that follows.
+        look_again: Raises if that must not be run any more.
+        common: The options.
+    """
+    registry = Registry.installed()
+    store, as_json = common["store"], common["as_json"]
+
+    async def make() -> tuple[UUID, _Sequel]:
         async with open_workstream(
             existing_store(store), registry=registry, recover=False
         ) as ws:
             plan_id = (await ws.find(plan)).row.id
-            found = await ws.rest(
-                plan_id,
-                from_="action" if from_action else "sequence",
-                only=only,
-                skip=skip,
-                again=again,
-            )
-            return plan_id, found
+            return plan_id, await read(ws, plan_id)
 
-    plan_id, rest = run_async(read)
-    if is_edited:
-        rest = _edited(rest, registry)
+    plan_id, sequel = run_async(make)
+    made = _edited(sequel.plan, registry) if common["is_edited"] else sequel.plan
     if not as_json:
-        count = left_of(rest).total
-        words = counted(count, "sequence") if count else "checks and deferred work only"
-        Screen().line(f"left of {short_id(plan_id)}: {words}", "dim")
-    if is_dry:
-        return dry_run(rest, registry, as_json=as_json)
+        screen = Screen()
+        screen.line(sequel.words, "dim")
+        for path, why in (sequel.lacking or {}).items():
+            where = display_path(below_plan(path))
+            line = (
+                f"{screen.signs.failed} not taken back: {where}: {one_line(why, 400)}"
+            )
+            screen.line(line, "bold red", indent=2)
+    more: dict[str, object] = {}
+    if sequel.lacking is not None:
+        lacking = [{"path": path, "why": why} for path, why in sequel.lacking.items()]
+        more = {"not_taken_back": lacking}
+    if common["is_dry"]:
+        return dry_run(made, registry, as_json=as_json, more=more)
 
     async def submit(ws: Workstream) -> UUID:
-        if not again:
-            await ws.rest(plan_id)  # somebody may have retried it meanwhile
-        return await ws.submit(rest)
+        await look_again(ws, plan_id)
+        return await ws.submit(made)
 
-    return (run_detached if detach else run_plan)(
+    return (run_detached if common["detach"] else run_plan)(
         submit,
         vault=existing_store(store),
         registry=registry,
-        hints=hints,
-        plan=rest,
+        hints=Hints(store),
+        plan=made,
         as_json=as_json,
-        preflight=preflight,
-        waits=waits,
+        preflight=common["preflight"],
+        waits=common["waits"],
+        more=more,
     )
 
 
@@ -151,7 +257,8 @@ def _edited(rest: Plan, registry: Registry) -> Plan:
         text = text if answer is None else answer
         try:
             plan = from_json(text, registry)
-            plan.retry_of, plan.group_id = rest.retry_of, rest.group_id
+            plan.retry_of, plan.undo_of = rest.retry_of, rest.undo_of
+            plan.group_id = rest.group_id
             prepared(plan, registry)
         except ValidationError as error:
             complain(error, "Invalid")
@@ -164,7 +271,7 @@ def _edited(rest: Plan, registry: Registry) -> Plan:
         lines = difflib.unified_diff(
             plan_text(rest).splitlines(),
             plan_text(plan).splitlines(),
-            "what is left",
+            "as it was made",
             "as edited",
             lineterm="",
         )

@@ -6,36 +6,24 @@ never reached. So a retry of a retry needs nothing but the retry.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
-from .._flow.late import Flowing, FlowText, Source, keys_in, replaced
-from .._secrets.responses import refuse, value_at
-from .._values.display import shorten
-from .._values.errors import PathError
-from .clone import without
-from .copying import deep_copy
-from .paths import SEPARATOR, find, paths
-from .plan import (
-    Action,
-    BaseAction,
-    Block,
-    DeferBatch,
-    Node,
-    Plan,
-    Sequence,
-)
-from .walk import groups, walk
+from ..._flow.late import keys_in
+from ..clone import without
+from ..paths import paths
+from ..plan import Action, Block, DeferBatch, Node, Plan, Sequence
+from ..walk import groups, walk
+from .choice import chosen
+from .responses import Flows
 
 From: TypeAlias = Literal["sequence", "action"]
 """Where a sequence that was begun is taken up again."""
 
 _UNDO = frozenset({"ON_UNDO"})
 _NOT_BEGUN = ("NOT_STARTED", "SKIPPED")
-_SHOWN = 3
 
 
 def remaining(
@@ -95,14 +83,16 @@ def remainder(
     if _is(plan.bypass_checks, "COMPLETED"):
         return Remainder(None)
     left_out = _done(plan)
-    chosen = _chosen(plan, only, skip, left_out)
+    choice = chosen(plan, only, skip, left_out, "is done already")
     for block in plan.blocks:
         for sequence in block.sequences:
-            if id(sequence) not in chosen:
+            if not choice.takes(block, sequence):
                 left_out.add(id(sequence))
             elif from_ == "action":
                 left_out.update(map(id, _actions_done(sequence)))
-        if id(block) not in chosen or not _holds_anything(block, left_out):
+        some = any(id(sequence) not in left_out for sequence in block.sequences)
+        whole = choice.takes_whole(block) and _holds_anything(block, left_out)
+        if not (some or whole):
             left_out.add(id(block))
     if all(id(block) in left_out for block in plan.blocks) and _is_at_peace(plan):
         return Remainder(None)
@@ -110,10 +100,9 @@ def remainder(
     left_out |= {
         id(item.node) for item in walk(plan) if _is(item.node, "SKIPPED")
     }  # also below what is kept
-    flows = _Flows(plan, left_out)
+    flows = Flows(plan, left_out)
     rest = without(plan, frozenset(left_out), flows.request_of)
     rest.retry_of = plan.id
-    rest.undo_of = None
     rest.group_id = plan.group_id or plan.id
     return Remainder(rest if _holds_anything(rest, set()) else None, again)
 
@@ -232,62 +221,11 @@ def _holds_anything(owner: Plan | Block, left_out: set[int]) -> bool:
 # -- What others responded ---------------------------------------------------------------
 
 
-class _Flows:
-    """Which requests need responses of actions that are left out (RT-4)."""
-
-    def __init__(self, plan: Plan, left_out: set[int]) -> None:
-        self.chains: dict[str, tuple[Node, ...]] = {}
-        self.kept: list[BaseAction] = []
-        self._sources: dict[str, BaseAction] = {}
-        for item in walk(plan):
-            node, chain = item.node, (*item.ancestors, item.node)
-            if not isinstance(node, BaseAction):
-                continue
-            if not any(id(each) in left_out for each in chain):
-                self.kept.append(node)
-            elif node.key is not None:
-                self._sources[node.key] = node
-                self.chains[node.key] = chain
-
-    def request_of(self, action: BaseAction) -> object:
-        """The request, with what left out actions responded in its places.
-
-        Raises:
-            NoRequestError: A value cannot be read, or is secret.
-        """
-        request = action.request
-        if not any(key in self._sources for key in keys_in(request)):
-            return deep_copy(request)
-        return replaced(request, self._put)
-
-    def _put(self, place: str, flowing: Flowing) -> Any:
-        if isinstance(flowing, Source):
-            return self._value(place, flowing)
-        assert isinstance(flowing, FlowText)
-        parts = tuple(
-            self._value(place, part) if isinstance(part, Source) else part
-            for part in flowing.parts
-        )
-        if any(isinstance(part, Source) for part in parts):
-            return FlowText(flowing.template, parts)
-        return flowing.template.format(*parts)
-
-    def _value(self, place: str, source: Source) -> Any:
-        """What a source refers to; the source itself where its action is kept."""
-        action = self._sources.get(source.key)
-        if action is None:
-            return source
-        value, secure = value_at(action.response, source, place)
-        if secure or not _is(action, "COMPLETED"):
-            refuse(place, source, "no plan may hold it")
-        return deep_copy(value)
-
-
 def _keep_secret_sources(plan: Plan, left_out: set[int]) -> tuple[str, ...]:
     """Keep, whole, the sequences whose responses cannot stand in a plan; their paths."""
     again: list[str] = []
     while True:
-        flows = _Flows(plan, left_out)
+        flows = Flows(plan, left_out)
         found: set[int] = set()
         for action in flows.kept:
             try:
@@ -308,91 +246,3 @@ def _keep_secret_sources(plan: Plan, left_out: set[int]) -> tuple[str, ...]:
             and {id(item.node), *map(id, item.node.actions)} & found & left_out
         )
         left_out -= found
-
-
-# -- What was chosen ---------------------------------------------------------------------
-
-
-def _chosen(
-    plan: Plan, only: Collection[str], skip: Collection[str], done: set[int]
-) -> set[int]:
-    """The id() of each sequence and block that is to be kept."""
-    faults: list[str] = []
-    names = _Names(plan) if only or skip else None
-    wanted, unwanted = set[int](), set[int]()
-    for texts, found in ((only, wanted), (skip, unwanted)):
-        for text in texts:
-            assert names is not None
-            try:
-                node = names.find(text)
-            except PathError as error:
-                faults.append(str(error))
-                continue
-            if texts is only and id(node) in done:
-                faults.append(
-                    f"'{shorten(text)}' is done already: leave it out of only"
-                )
-            found.add(id(node))
-    if faults:
-        raise PathError("\n".join(faults))
-    chosen: set[int] = set()
-    for block in plan.blocks:
-        if id(block) in done or id(block) in unwanted:
-            continue
-        whole = not wanted or id(block) in wanted
-        kept = {
-            id(each)
-            for each in block.sequences
-            if id(each) not in done
-            and id(each) not in unwanted
-            and (whole or id(each) in wanted)
-        }
-        if whole or kept:
-            chosen |= kept | {id(block)}
-    return chosen
-
-
-class _Names:
-    """Finds blocks and sequences of one plan by paths, or by how their paths end."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._nodes = {
-            path: item.node
-            for path, item in paths(plan)
-            if isinstance(item.node, Block | Sequence)
-        }
-
-    def find(self, text: str) -> Node:
-        """The block or sequence that is meant.
-
-        Raises:
-            PathError: None is, or several are.
-        """
-        if text in self._nodes:
-            return self._nodes[text]
-        end = f"{SEPARATOR}{text}"
-        found = [path for path in self._nodes if text.strip() and path.endswith(end)]
-        if len(found) == 1:
-            return self._nodes[found[0]]
-        shown = f"'{shorten(text, 300)}'"
-        if found:
-            listed = ", ".join(f"'{shorten(path, 300)}'" for path in found[:_SHOWN])
-            more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
-            message = (
-                f"{shown} names {len(found):,} objects of the plan: say which one, "
-                f"{listed}{more}"
-            )
-            raise PathError(message)
-        if any(f"{SEPARATOR}{path}".endswith(end) for path, _ in paths(self._plan)):
-            message = f"{shown} is no block or sequence: name the one that holds it"
-            raise PathError(message)
-        labels = {path.rpartition(SEPARATOR)[2]: path for path in self._nodes}
-        near = difflib.get_close_matches(text[:80], labels, n=_SHOWN)
-        if near:
-            listed = " or ".join(f"'{shorten(labels[each], 300)}'" for each in near)
-            message = f"{shown} names no block or sequence: did you mean {listed}?"
-            raise PathError(message)
-        find(self._plan, text)  # it leads nowhere: this says what is near
-        message = f"{shown} names no block or sequence"
-        raise PathError(message)

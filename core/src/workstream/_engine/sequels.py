@@ -1,0 +1,88 @@
+"""Whether a plan may be retried, or taken back, as it stands (RT-3, UN-5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .._protocols.vault import PlanRow
+from .._store.entries import PlanEntry
+from .._store.ids import short_id
+from .._values.display import shorten
+from .._values.errors import RetryError, UndoError
+from .._values.state import Status
+
+_SHOWN = 3
+
+
+def refuse_retry(entry: PlanEntry, retries: Sequence[PlanRow]) -> None:
+    """Raise RetryError unless the plan has ended and was not retried yet.
+
+    Args:
+        entry: The plan.
+        retries: Its retries, newest first.
+    """
+    why = _why_not(
+        entry,
+        retries,
+        not_started="there is nothing to retry; run it",
+        running="wait until it ends, or stop it",
+        already=("retried", "for what it left out on purpose, retry this one again"),
+    )
+    if why is not None:
+        raise RetryError(why, entry.row.id)
+
+
+def refuse_undo(entry: PlanEntry, undos: Sequence[PlanRow]) -> None:
+    """Raise UndoError unless the plan has ended and was not taken back yet.
+
+    Args:
+        entry: The plan.
+        undos: The plans that take it back, newest first.
+    """
+    why = _why_not(
+        entry,
+        undos,
+        not_started="there is nothing to take back",
+        running="wait until it ends, or stop it with undo",
+        already=("undone", "for what it left out on purpose, undo this one again"),
+    )
+    if why is not None:
+        raise UndoError(why, entry.row.id)
+
+
+def _why_not(
+    entry: PlanEntry,
+    sequels: Sequence[PlanRow],
+    *,
+    not_started: str,
+    running: str,
+    already: tuple[str, str],
+) -> str | None:
+    """Why the plan can have no such sequel now; None: it can."""
+    row = entry.row
+    begun = [each for each in sequels if each.started is not None]
+    if row.status is Status.NOT_STARTED:
+        what = f"was never started: {not_started}"
+    elif entry.crashed:
+        what = "was left behind by a crash: resume it"
+    elif row.status is Status.RUNNING:
+        what = f"runs still, in process {entry.owner}: {running}"
+    elif begun:
+        done, otherwise = already
+        what = (
+            f"was {done} already, as plan {short_id(begun[0].id)} "
+            f"({begun[0].outcome.value}): retry that one; {otherwise}, and only that"
+        )
+    else:
+        return None
+    return f"plan {row.name!r} ({short_id(row.id)}) {what}"
+
+
+def nothing_to_undo(name: str, lacking: Mapping[str, str]) -> str:
+    """Why nothing of a plan can be taken back."""
+    found = f"nothing of plan {name!r} can be taken back"
+    if not lacking:
+        return f"{found}: nothing of it has begun, or it was taken back already"
+    named = [f"'{shorten(path)}': {why}" for path, why in lacking.items()]
+    more = f"; and {len(named) - _SHOWN:,} more" if len(named) > _SHOWN else ""
+    return f"{found}: {'; '.join(named[:_SHOWN])}{more}"

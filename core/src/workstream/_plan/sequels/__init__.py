@@ -1,0 +1,1 @@
+"""Plans that follow from one that has ended: its retry, and its undo."""
