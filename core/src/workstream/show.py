@@ -18,6 +18,7 @@ from ._show.outcomes import outcome_words, status_words
 from ._show.outline import Branch, outline
 from ._show.overview import Overview, overview
 from ._show.progress import FailedAction, Place, Progress, RunningAction, Section
+from ._show.time_left import Pace, TimeLeft, earlier_paces, time_left
 from ._show.waiting import Wait, waits
 from ._show.words import (
     counts_words,
@@ -32,13 +33,16 @@ __all__ = [
     "FailedAction",
     "Narrator",
     "Overview",
+    "Pace",
     "Place",
     "Progress",
     "RunningAction",
     "Section",
+    "TimeLeft",
     "Told",
     "Wait",
     "counts_words",
+    "earlier_paces",
     "entry_data",
     "event_data",
     "gist",
@@ -48,6 +52,7 @@ __all__ = [
     "overview_data",
     "short_id",
     "status_words",
+    "time_left",
     "took",
     "waits",
     "why",

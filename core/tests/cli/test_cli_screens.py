@@ -28,6 +28,7 @@ from workstream._cli.draw.views import told_line
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._show.narration import Narrator
 from workstream._show.progress import Progress
+from workstream._show.time_left import Pace
 from workstream.results import (
     Attempt,
     Node,
@@ -177,6 +178,16 @@ def story() -> Story:
     story.see(tier.sequences[1], F)
     story.say(tier.sequences[2].actions[0], "copied a.txt", 3, 4)
     return story
+
+
+def test_the_header_tells_how_long_it_takes() -> None:
+    """By earlier runs, where there are some."""
+    story = Story(plan_of(2))
+    story.begin(story.plan)
+    pace = Pace(ends=(60.0, 120.0, 180.0), length=240.0)
+    paces = {story.progress.plan_id: [pace]}
+    [header, *_] = layout([story.progress], at(20), 100, 24, Signs(), paces=paces)
+    assert "running 20s, about 3m 40s left" in str(header)
 
 
 def test_the_screen_shows_what_matters(story: Story) -> None:

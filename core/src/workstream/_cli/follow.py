@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
 from contextlib import aclosing, contextmanager
@@ -14,9 +15,11 @@ import trio
 from .._codec.codec import Codec
 from .._plan.clone import clone
 from .._plan.outcome import Outcome
+from .._plan.plan import Plan
 from .._plan.sequels.retry import left_of
 from .._show.data import overview_data
 from .._show.overview import Overview, overview
+from .._show.time_left import earlier_paces
 from .._show.words import left_words
 from .._store.events import PlanSnapshot, WatchEvent
 from .._store.store import Store
@@ -130,12 +133,19 @@ async def follow(
     """
     broken_off: dict[UUID, str] = dict.fromkeys(plan_ids, _LEFT)
 
-    async def watch(plan_id: UUID, seen: trio.Event) -> None:
+    async def forecast(plan_id: UUID, plan: Plan) -> None:
+        # What an earlier run cannot tell is no reason to trouble this one.
+        with contextlib.suppress(WorkstreamError):
+            view.expect(plan_id, await earlier_paces(workstream, plan))
+
+    async def watch(plan_id: UUID, seen: trio.Event, nursery: trio.Nursery) -> None:
         try:
             async for event in workstream.watch(plan_id):
                 view.see(plan_id, event)
                 if isinstance(event, PlanSnapshot):
                     settle()  # nothing more is loaded
+                    if view.forecasts:
+                        nursery.start_soon(forecast, plan_id, event.plan)
         except WorkstreamError as error:
             view.notice(f"the plan runs on, but cannot be shown: {error}")
         seen.set()
@@ -143,7 +153,7 @@ async def follow(
     async def one(plan_id: UUID) -> None:
         async with trio.open_nursery() as nursery:
             seen = trio.Event()
-            nursery.start_soon(watch, plan_id, seen)
+            nursery.start_soon(watch, plan_id, seen, nursery)
             try:
                 await workstream.wait(plan_id)
                 del broken_off[plan_id]

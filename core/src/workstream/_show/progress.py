@@ -164,6 +164,7 @@ class Progress:
         started: When it began.
         ended: When it ended.
         reasons: Why it failed.
+        latest: When a sequence ended latest.
         sections: Its children, in walk order.
         running: What runs now, by position; what began first comes first.
         failed: What has failed, by position; what failed first comes first.
@@ -180,6 +181,7 @@ class Progress:
         self.started: datetime | None = None
         self.ended: datetime | None = None
         self.reasons: tuple[FailureReason, ...] = ()
+        self.latest: datetime | None = None
         self.sections: list[Section] = []
         self.running: dict[int, RunningAction] = {}
         self.failed: dict[int, FailedAction] = {}
@@ -290,6 +292,8 @@ class Progress:
         if place.is_part:
             section.counts[before] -= 1
             section.counts[status] += 1
+            if ended is not None and isinstance(place.node, Sequence):
+                self.latest = max(self.latest or ended, ended)
         elif section.node is place.node:
             section.status, section.started, section.ended = status, started, ended
 

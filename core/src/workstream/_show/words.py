@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from .._plan.plan import Block, Checks, DeferredActions, Node
 from .._plan.plan import Sequence as PlanSequence
 from .._plan.sequels.retry import Left
 from .._values.display import display_lines, shorten
+from .._values.durations import took
 from .._values.interventions import Intervention
 from .._values.state import PluginError, Status
 from .outcomes import hold_word, status_words
+
+if TYPE_CHECKING:
+    from .time_left import TimeLeft
 
 _DEEPEST = 20
 """How many errors of a chain are told."""
@@ -79,6 +84,13 @@ def left_words(left: Left) -> str:
     noun = "sequence" if count == 1 else "sequences"
     others = (f", {number:,} {text}" for number, text in more)
     return f"{count:,} {noun} {words}{''.join(others)}"
+
+
+def time_left_words(left: TimeLeft) -> str:
+    """``about 4m left``; ``about 4m left, perhaps 9m`` where earlier runs differ."""
+    text = f"about {took(left.p50)} left"
+    # A tenth more or less says nothing.
+    return f"{text}, perhaps {took(left.p90)}" if left.p90 > 1.1 * left.p50 else text
 
 
 def chain(error: PluginError | None) -> Iterator[PluginError]:

@@ -7,8 +7,9 @@ tables of rich's: those cost half a millisecond a row, eight times a second, bes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import attrs
 from rich.cells import cell_len
@@ -17,8 +18,9 @@ from rich.text import Text
 from ..._plan.plan import Block, Checks
 from ..._show.outcomes import status_words
 from ..._show.progress import Progress, RunningAction, Section
+from ..._show.time_left import Pace, TimeLeft, time_left
 from ..._show.waiting import next_block
-from ..._show.words import counts_words, gist, hold_words
+from ..._show.words import counts_words, gist, hold_words, time_left_words
 from ..._store.ids import short_id
 from ..._values.display import one_line, shorten
 from ..._values.durations import took
@@ -31,7 +33,13 @@ _BRIEF_CHECK = timedelta(seconds=2)
 
 
 def layout(
-    plans: Sequence[Progress], now: datetime, width: int, height: int, signs: Signs
+    plans: Sequence[Progress],
+    now: datetime,
+    width: int,
+    height: int,
+    signs: Signs,
+    *,
+    paces: Mapping[UUID, Sequence[Pace]] | None = None,
 ) -> list[Text]:
     """The lines for these plans, none wider than the screen, no more than fit.
 
@@ -41,12 +49,14 @@ def layout(
         width: The screen's columns.
         height: Its lines.
         signs: The signs to use.
+        paces: How earlier runs of the plans went.
     """
     room = max(height - 1, 1)
     each = room // max(len(plans), 1)
     lines: list[Text] = []
     for progress in plans:
-        drawn = _Plan(progress, now, width, signs)
+        known = (paces or {}).get(progress.plan_id, ())
+        drawn = _Plan(progress, now, width, signs, time_left(known, progress, now))
         is_brief = len(plans) > 1 and (each < 6 or progress.status.is_terminal)
         lines += [drawn.header()] if is_brief else drawn.lines(each)
     if len(lines) > room:
@@ -66,6 +76,7 @@ class _Plan:
     now: datetime
     width: int
     signs: Signs
+    left: TimeLeft | None
 
     def lines(self, room: int) -> list[Text]:
         """All that there is room for."""
@@ -86,6 +97,8 @@ class _Plan:
             words = f"held: {'; '.join(map(hold_words, progress.held))}; it has run"
         if progress.started is not None:
             words += f" {took((progress.ended or self.now) - progress.started)}"
+        if self.left is not None:
+            words += f", {time_left_words(self.left)}"
         failures = f", {len(progress.failed):,} failed" if progress.failed else ""
         return joined(
             (shorten(progress.name, 100), "bold"),

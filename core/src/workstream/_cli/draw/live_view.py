@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ..._show.progress import Progress
+from ..._show.time_left import Pace
 from ..._store.events import PlanSnapshot, WatchEvent
 from ..._values.clock import utc_now
 from ..interrupts import keys_unseen
@@ -27,11 +29,13 @@ class LiveView(View):
     """A few lines at the bottom of the terminal, written over as things change."""
 
     goes_on = False
+    forecasts = True
 
     def __init__(self, screen: Screen) -> None:
         """Show on a screen that ``is_live``."""
         self._screen = screen
         self._plans: dict[UUID, Progress] = {}
+        self._paces: dict[UUID, Sequence[Pace]] = {}
         self._lines: LineView | None = None
         self._changed = True
         self._shown = ExitStack()
@@ -69,6 +73,10 @@ class LiveView(View):
             self._plans[plan_id] = Progress(event)
         self._changed = True
 
+    def expect(self, plan_id: UUID, paces: Sequence[Pace]) -> None:
+        """See ``View``."""
+        self._paces[plan_id] = paces
+
     def notice(self, text: str) -> None:
         """See ``View``: it stays, above what is written over."""
         if self._lines is not None:
@@ -95,7 +103,9 @@ class LiveView(View):
     def _draw(self) -> None:
         size, signs = self._screen.console.size, self._screen.signs
         plans = list(self._plans.values())
-        lines = layout(plans, utc_now(), size.width, size.height, signs)
+        lines = layout(
+            plans, utc_now(), size.width, size.height, signs, paces=self._paces
+        )
         if not plans:
             lines = [Text(f"reading the plan {signs.more}", "dim")]
         self._live.update(Group(*lines), refresh=True)

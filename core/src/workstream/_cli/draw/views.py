@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ import trio
 from ..._show.data import event_data
 from ..._show.narration import Narrator, Told
 from ..._show.progress import Progress
+from ..._show.time_left import Pace
 from ..._store.events import PlanSnapshot, StateChange, WatchEvent
 from ..._store.ids import short_id
 from ..._values.clock import utc_now
@@ -31,9 +32,11 @@ class View:
 
     Attributes:
         goes_on: Whether it can go on after a position, without the plan as it is then.
+        forecasts: Whether it shows how long a plan still takes.
     """
 
     goes_on: bool = True
+    forecasts: bool = False
 
     def __enter__(self) -> View:
         """Begin."""
@@ -50,6 +53,9 @@ class View:
     def see(self, plan_id: UUID, event: WatchEvent) -> None:
         """Take in what a watcher of the plan saw."""
         raise NotImplementedError
+
+    def expect(self, plan_id: UUID, paces: Sequence[Pace]) -> None:
+        """Take in how earlier runs of the plan went."""
 
     def notice(self, text: str) -> None:
         """Show a sentence to people."""
