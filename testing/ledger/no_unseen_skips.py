@@ -40,6 +40,8 @@ __all__ = [
 
 LEDGER = "WORKSTREAM_LEDGER"
 """The variable that names a directory for ``ran`` and ``left``, and forbids skips."""
+DIRECTORY = os.environ.get(LEDGER)
+"""What it names: read once, as a test may change its own environment."""
 MARK = "needs_package"
 
 
@@ -109,7 +111,7 @@ def _is_installed(module: str) -> bool:
 
 
 def _refuse(report: pytest.TestReport | pytest.CollectReport) -> None:
-    if LEDGER not in os.environ:
+    if DIRECTORY is None:
         return
     # pytest's own form of a skip: where, in which line, and why.
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
@@ -121,8 +123,7 @@ def _refuse(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 
 def _write(name: str, items: Iterable[pytest.Item]) -> None:
-    directory = os.environ.get(LEDGER)
-    if directory:
+    if DIRECTORY:
         # One write for each call, at the file's end: processes share the files.
-        with Path(directory, name).open("ab", buffering=0) as file:
+        with Path(DIRECTORY, name).open("ab", buffering=0) as file:
             file.write("".join(f"{item.nodeid}\n" for item in items).encode())
