@@ -14,7 +14,7 @@ import attrs
 import pytest
 import trio
 
-from _workstream_testing.cases.world import World
+from _workstream_testing.conformance.world import World
 from _workstream_testing.virtual.held_vault import HeldVault
 from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._plan.plan import Action, Block, Plan

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 import trio
 
-from _workstream_testing.cases.case_runs import store_plan
-from _workstream_testing.cases.notation import parse
+from _workstream_testing.conformance.case_runs import store_plan
+from _workstream_testing.notation.notation import parse
 from workstream import Status
 from workstream._codec.brief import Brief
 from workstream._codec.codec import Codec

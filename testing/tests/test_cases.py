@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from _workstream_testing.cases.case import Case
-from _workstream_testing.cases.case_runs import CaseRun, run_case
 from _workstream_testing.cases.cases import CASES, RECOVERY
-from _workstream_testing.cases.crashes import broken_promises, run_watched
-from _workstream_testing.cases.expectations import always_wrong, wrong
-from _workstream_testing.cases.fixtures import ScriptedResponse
+from _workstream_testing.conformance.case_runs import CaseRun, run_case
+from _workstream_testing.conformance.crashes import broken_promises, run_watched
+from _workstream_testing.conformance.expectations import always_wrong, wrong
+from _workstream_testing.notation.fixtures import ScriptedResponse
 from _workstream_testing.virtual.held_vault import HeldVault
 from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._plan.plan import Action

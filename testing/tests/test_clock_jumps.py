@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trio
 
-from _workstream_testing.cases.notation import parse
-from _workstream_testing.cases.world import World
+from _workstream_testing.conformance.world import World
+from _workstream_testing.notation.notation import parse
 from workstream._plan.plan import BaseAction, Plan
 from workstream._plan.walk import actions, walk
 from workstream._values.errors import PlanStaleError

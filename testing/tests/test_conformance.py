@@ -10,15 +10,15 @@ import pytest
 from quickly import one_in
 
 from _workstream_testing.cases.case import Case
-from _workstream_testing.cases.case_runs import CaseRun
 from _workstream_testing.cases.cases import CASES
-from _workstream_testing.cases.conformance import (
+from _workstream_testing.conformance.case_runs import CaseRun
+from _workstream_testing.conformance.conformance import (
     RunsPlans,
     SimulatedPlans,
     TrioPlans,
     run_case_on,
 )
-from _workstream_testing.cases.expectations import kind_of
+from _workstream_testing.conformance.expectations import kind_of
 from _workstream_testing.simulation.told import Told
 from workstream import Plan
 from workstream.plugins import AnyPlugin

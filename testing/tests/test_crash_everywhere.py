@@ -9,7 +9,7 @@ from quickly import one_in
 
 from _workstream_testing.cases.case import Case
 from _workstream_testing.cases.cases import CASES
-from _workstream_testing.cases.crashes import (
+from _workstream_testing.conformance.crashes import (
     WatchedRun,
     broken_promises,
     differences,

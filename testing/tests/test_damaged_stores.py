@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 import trio
 
-from _workstream_testing.cases.world import World
+from _workstream_testing.conformance.world import World
 from _workstream_testing.virtual.held_vault import HeldVault
 from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._codec.records import Line, encode_line

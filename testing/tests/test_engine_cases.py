@@ -10,9 +10,9 @@ import pytest
 import trio
 
 from _workstream_testing.cases.cases import CASES
-from _workstream_testing.cases.fixtures import ScriptedRequest
-from _workstream_testing.cases.notation import parse
-from _workstream_testing.cases.world import World
+from _workstream_testing.conformance.world import World
+from _workstream_testing.notation.fixtures import ScriptedRequest
+from _workstream_testing.notation.notation import parse
 from workstream._plan.walk import actions
 from workstream._protocols.plugin import ActionPlugin, Context
 from workstream._values.errors import (

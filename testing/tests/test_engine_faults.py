@@ -16,9 +16,9 @@ import pytest
 import trio
 from quickly import one_in
 
-from _workstream_testing.cases.notation import parse
-from _workstream_testing.cases.world import World
+from _workstream_testing.conformance.world import World
 from _workstream_testing.kits.faulty_vault import FaultyVault, VaultCall
+from _workstream_testing.notation.notation import parse
 from _workstream_testing.virtual.held_vault import HeldVault
 from workstream._engine.engine import Workstream
 from workstream._interpreter import recovery as recovering

@@ -11,10 +11,10 @@ import attrs
 import pytest
 import trio
 
-from _workstream_testing.cases.expectations import kind_of
-from _workstream_testing.cases.fixtures import ACT, CHECK, ScriptedRequest
-from _workstream_testing.cases.notation import parse
-from _workstream_testing.cases.world import World
+from _workstream_testing.conformance.expectations import kind_of
+from _workstream_testing.conformance.world import World
+from _workstream_testing.notation.fixtures import ACT, CHECK, ScriptedRequest
+from _workstream_testing.notation.notation import parse
 from _workstream_testing.virtual.held_vault import HeldVault
 from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._codec.codec import Codec

@@ -13,9 +13,9 @@ import trio
 import trio.testing
 
 from _workstream_testing.cases.cases import CASES
-from _workstream_testing.cases.fixtures import ScriptedRequest
-from _workstream_testing.cases.notation import parse
-from _workstream_testing.cases.world import World
+from _workstream_testing.conformance.world import World
+from _workstream_testing.notation.fixtures import ScriptedRequest
+from _workstream_testing.notation.notation import parse
 from _workstream_testing.virtual.held_vault import HeldVault
 from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._engine.engine import Workstream

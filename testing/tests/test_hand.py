@@ -14,16 +14,16 @@ from quickly import one_in
 
 from _workstream_testing.cases.case import Case
 from _workstream_testing.cases.cases import CASES
-from _workstream_testing.cases.crashes import (
+from _workstream_testing.conformance.crashes import (
     Crash,
     broken_promises,
     differences,
     recover,
     run_watched,
 )
-from _workstream_testing.cases.notation import parse
-from _workstream_testing.cases.tellings import parse_told
-from _workstream_testing.cases.world import World
+from _workstream_testing.conformance.world import World
+from _workstream_testing.notation.notation import parse
+from _workstream_testing.notation.tellings import parse_told
 from _workstream_testing.simulation.simulator import finish
 from _workstream_testing.simulation.told import Told
 from workstream import Status

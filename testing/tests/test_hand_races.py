@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 import trio
 
-from _workstream_testing.cases.notation import parse
-from _workstream_testing.cases.world import World
+from _workstream_testing.conformance.world import World
+from _workstream_testing.notation.notation import parse
 from workstream import Plan, Status
 from workstream._codec.codec import Codec
 from workstream._protocols.vault import Write

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from _workstream_testing.cases.fixtures import ScriptedRequest
-from _workstream_testing.cases.notation import NotationError, parse
-from _workstream_testing.cases.scripts import Entry, parse_script
+from _workstream_testing.notation.fixtures import ScriptedRequest
+from _workstream_testing.notation.notation import parse
+from _workstream_testing.notation.scripts import Entry, parse_script
+from _workstream_testing.notation.tokens import NotationError
 from _workstream_testing.virtual.virtual_time import START
 from workstream._plan.plan import Action, CheckAction, Checks, Sequence
 from workstream._plan.walk import new_plan_id, walk

@@ -17,7 +17,7 @@ import attrs
 import pytest
 import trio
 
-from _workstream_testing.cases.world import World
+from _workstream_testing.conformance.world import World
 from workstream._plan.plan import Action, Block, Plan, Sequence
 from workstream._protocols.plugin import ActionPlugin, Context
 from workstream._store.events import OutputLine

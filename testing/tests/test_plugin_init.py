@@ -9,7 +9,7 @@ import attrs
 import pytest
 import trio
 
-from _workstream_testing.cases.world import World
+from _workstream_testing.conformance.world import World
 from workstream._plan.plan import Block, Plan, Sequence
 from workstream._protocols.plugin import ActionPlugin, Context
 from workstream._values.errors import PlanRefusedError, ValidationError

@@ -29,10 +29,11 @@ import trio
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from _workstream_testing.cases.case_runs import CaseRun
-from _workstream_testing.cases.expectations import always_wrong
-from _workstream_testing.cases.fixtures import Call, Stage, scripted_plugins
-from _workstream_testing.cases.notation import Notation, parse
+from _workstream_testing.conformance.case_runs import CaseRun
+from _workstream_testing.conformance.expectations import always_wrong
+from _workstream_testing.notation.fixtures import Call, Stage, scripted_plugins
+from _workstream_testing.notation.notation import parse
+from _workstream_testing.notation.stored_states import Notation
 from _workstream_testing.virtual.held_vault import HeldVault
 from _workstream_testing.virtual.virtual_time import FakeClock, TrioSleeper
 from workstream._codec.codec import Codec

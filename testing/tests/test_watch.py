@@ -18,9 +18,9 @@ import pytest
 import trio
 import trio.testing
 
-from _workstream_testing.cases.notation import parse
-from _workstream_testing.cases.world import World
+from _workstream_testing.conformance.world import World
 from _workstream_testing.kits.faulty_vault import FaultyVault
+from _workstream_testing.notation.notation import parse
 from _workstream_testing.virtual.held_vault import HeldVault
 from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._codec.codec import Codec

@@ -12,8 +12,6 @@ from workstream._plan.text import plan_text
 
 from .problems import says_all
 
-__all__ = ["assert_plan", "compared"]
-
 __tracebackhide__ = says_all
 
 SHOWN = 40

@@ -4,15 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = [
-    "CrashError",
-    "OrderError",
-    "ScriptError",
-    "SimulationError",
-    "VerifyError",
-    "says_all",
-]
-
 
 def says_all(raised: Any) -> bool:
     """Whether an error's message is all that its reader wants, as the harness raised it.

@@ -39,8 +39,6 @@ from .fakes.fake_all import fake_all
 from .fakes.fakes import FakePlugin
 from .problems import ScriptError
 
-__all__ = ["Acts", "acts", "fakes", "plans"]
-
 Acts: TypeAlias = dict[str, Any]
 """What one call does: arguments of ``FakePlugin.when``."""
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from _workstream_testing.cases.conformance import RunsPlans as RunsPlans
-    from _workstream_testing.cases.conformance import check_runtime as check_runtime
+    from _workstream_testing.conformance.conformance import RunsPlans as RunsPlans
+    from _workstream_testing.conformance.conformance import (
+        check_runtime as check_runtime,
+    )
     from _workstream_testing.crashes.crash_everywhere import CrashReport as CrashReport
     from _workstream_testing.crashes.crash_everywhere import (
         crash_everywhere as crash_everywhere,
@@ -128,8 +130,8 @@ __all__ = [
 ]
 
 _HOMES: dict[str, str] = {
-    "RunsPlans": "cases.conformance",
-    "check_runtime": "cases.conformance",
+    "RunsPlans": "conformance.conformance",
+    "check_runtime": "conformance.conformance",
     "CrashReport": "crashes.crash_everywhere",
     "crash_everywhere": "crashes.crash_everywhere",
     "CalledTwice": "crashes.crash_stories",

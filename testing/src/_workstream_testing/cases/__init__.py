@@ -1,1 +1,1 @@
-"""The conformance cases, their notation, and ``check_runtime``, which runs them."""
+"""The conformance cases: data alone."""

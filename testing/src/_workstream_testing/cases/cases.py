@@ -14,9 +14,6 @@ from .own_cases import OWN_CASES
 from .own_recovery_cases import OWN_RECOVERY
 from .sequence_cases import SEQUENCE_CASES, SEQUENCE_RECOVERY
 
-__all__ = ["CASES", "RECOVERY"]
-
-
 ORDER_AND_BYPASS = (
     Case("X-01", "B1: s1[a ok]", "C/UNKNOWN reasons() rest=C a*1", "A-1 F-2"),
     Case(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from .case import Case
 
-__all__ = ["HAND_CASES"]
-
 HOLDS = (
     Case(
         "H-01",

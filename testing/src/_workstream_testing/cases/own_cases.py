@@ -5,8 +5,6 @@ from __future__ import annotations
 from .case import Case
 from .own_recovery_cases import OWN_RECOVERY
 
-__all__ = ["OWN_CASES"]
-
 DELAYS_AND_LOOPS = (
     Case(
         "Y-01",

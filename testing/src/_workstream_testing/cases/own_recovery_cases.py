@@ -5,8 +5,6 @@ from __future__ import annotations
 from .case import Case
 from .stopped_recovery_cases import STOPPED_RECOVERY
 
-__all__ = ["OWN_RECOVERY"]
-
 RECOVERED_ACTIONS = (
     Case(
         "Y-40",

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from .case import Case
 
-__all__ = ["SEQUENCE_CASES", "SEQUENCE_RECOVERY"]
-
 DEFERRED_WORK = (
     Case(
         "Z-28",

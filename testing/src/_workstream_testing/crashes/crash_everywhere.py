@@ -37,8 +37,6 @@ from ..virtual.loop_errors import Abandon
 from ..virtual.schedules import Seed, chooser
 from .crash_stories import CalledTwice, called_twice, differences, story
 
-__all__ = ["CrashReport", "crash_everywhere"]
-
 __tracebackhide__ = says_all
 
 SECOND_CRASHES = 3

@@ -15,8 +15,6 @@ from workstream._values.state import Status
 from ..simulation.history import Call
 from ..simulation.simulation import Simulation
 
-__all__ = ["CalledTwice", "called_twice", "differences", "story"]
-
 MOST = 8
 """How many lines of one kind a story has, at most."""
 

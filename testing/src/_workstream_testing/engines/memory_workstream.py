@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 from ..problems import says_all
 
-__all__ = ["MemoryWorkstream"]
-
 __tracebackhide__ = says_all
 
 T = TypeVar("T")

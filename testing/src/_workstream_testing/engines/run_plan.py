@@ -20,8 +20,6 @@ from ..simulation.simulation import check_scripts
 from ..simulation.simulator import HALF, MONTH, Plugins, check_given, check_times, given
 from ..virtual.virtual_time import FakeClock
 
-__all__ = ["PlanRun", "run_plan"]
-
 __tracebackhide__ = says_all
 
 

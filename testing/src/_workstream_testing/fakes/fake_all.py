@@ -15,8 +15,6 @@ from .fake_scripts import UNSET
 from .fakes import FakePlugin
 from .plain_responses import plain_response
 
-__all__ = ["fake_all", "faked"]
-
 
 def fake_all(
     plan: Plan,

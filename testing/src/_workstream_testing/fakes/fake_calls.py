@@ -13,8 +13,6 @@ from ..simulation.history import Call
 from ..virtual.waiting import is_cancellation, linger, sleeping, time
 from .fake_scripts import UNSET, Act
 
-__all__ = ["Noted"]
-
 
 @attrs.define(eq=False)
 class Noted:

@@ -20,20 +20,6 @@ from workstream._protocols.plugin import (
 from workstream._values.annotations import type_text
 from workstream._values.values import kind_of
 
-__all__ = [
-    "DEFAULT",
-    "UNSET",
-    "Act",
-    "Attempts",
-    "Fields",
-    "Function",
-    "Line",
-    "Unset",
-    "field_faults",
-    "fits",
-    "made_by_default",
-]
-
 
 class Unset(enum.Enum):
     """The type of ``UNSET``."""

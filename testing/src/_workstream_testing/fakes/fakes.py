@@ -49,8 +49,6 @@ from .fake_scripts import (
 from .originals import original_of
 from .scripts import Script
 
-__all__ = ["FakeAction", "FakeCheck", "FakePlugin"]
-
 __tracebackhide__ = says_all
 
 # Of which only the methods are looked at, whatever their types are.

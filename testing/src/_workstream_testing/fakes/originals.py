@@ -9,8 +9,6 @@ from workstream._values.display import shorten
 
 from ..problems import ScriptError
 
-__all__ = ["original_of"]
-
 
 def original_of(plugin: Any) -> Any:
     """What a fake stands for: a plugin, or a plugin's class."""

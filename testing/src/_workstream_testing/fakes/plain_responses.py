@@ -17,8 +17,6 @@ from workstream._protocols.plugin import BasePlugin, response_types
 from ..virtual.virtual_time import START
 from .fake_scripts import UNSET
 
-__all__ = ["plain_response"]
-
 DEPTH = 8
 """How deep objects may hold others; a type that holds itself goes on for ever."""
 

@@ -13,8 +13,6 @@ from workstream._secrets.scrubbing import scrub_value
 from ..problems import ScriptError
 from .fake_scripts import DEFAULT, UNSET, Act, Line
 
-__all__ = ["Script"]
-
 SHOWN = 8
 """How many problems of one kind a message names."""
 

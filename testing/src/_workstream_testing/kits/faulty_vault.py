@@ -24,8 +24,6 @@ from workstream._values.errors import StorageError
 from workstream._values.interventions import Freeze
 from workstream._values.state import Status
 
-__all__ = ["FaultyVault", "VaultCall"]
-
 T = TypeVar("T")
 
 VaultCall: TypeAlias = Literal[

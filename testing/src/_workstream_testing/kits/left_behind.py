@@ -17,8 +17,6 @@ from uuid import uuid4
 if TYPE_CHECKING:
     import trio
 
-__all__ = ["Processes", "is_supported", "tasks"]
-
 VARIABLE = "WORKSTREAM_CHECK_PLUGIN"
 GRACE = 0.3
 """Seconds that a process may take to go which was killed but not waited for."""

@@ -48,8 +48,6 @@ from .vault_plans import (
     written,
 )
 
-__all__ = ["check_vault"]
-
 __tracebackhide__ = says_all
 
 

@@ -29,8 +29,6 @@ from workstream._values.state import Status
 
 from .history import History
 
-__all__ = ["draw"]
-
 LABEL = 28
 """Columns of the names, at most."""
 TAIL = 36

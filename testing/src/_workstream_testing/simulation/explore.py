@@ -33,8 +33,6 @@ from .simulator import (
 )
 from .timeline import Event
 
-__all__ = ["Exploration", "explore"]
-
 __tracebackhide__ = says_all
 
 SHRINKS = 300

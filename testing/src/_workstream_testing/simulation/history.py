@@ -18,8 +18,6 @@ from workstream._plan.plan import BaseAction, Node, Plan
 from workstream._plan.walk import position_of
 from workstream._values.state import Attempt, Status
 
-__all__ = ["Call", "Entry", "History", "Life", "Report"]
-
 Entry: TypeAlias = tuple[float, Node, Status, Attempt | None, int, bool]
 """One change: when, of what, its status; of an action its latest attempt, the number of
 that, and whether it was still open."""

@@ -52,8 +52,6 @@ from ..virtual.loop import Loop, Nursery, Task
 from ..virtual.loop_errors import Abandon, Cancelled, ForeignAwait
 from .history import History, Report
 
-__all__ = ["SimulatedRuntime", "SimulationSettings", "Store"]
-
 EVENT_LOOPS = ("trio", "asyncio", "anyio", "sniffio", "curio")
 
 

@@ -28,8 +28,6 @@ from .simulator import (
 from .timeline import Timeline
 from .told import Told
 
-__all__ = ["Simulation", "check_scripts", "simulate"]
-
 __tracebackhide__ = says_all
 
 LINES = 20

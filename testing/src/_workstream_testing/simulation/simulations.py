@@ -17,8 +17,6 @@ from .simulator import Plugins
 if TYPE_CHECKING:
     from ..verify.verification import Verification
 
-__all__ = ["Simulations"]
-
 __tracebackhide__ = says_all
 
 LINES = 25

@@ -42,20 +42,6 @@ from .simulated_runtime import SimulatedRuntime, SimulationSettings, Storable, S
 from .timeline import Timeline
 from .told import Told
 
-__all__ = [
-    "HALF",
-    "MONTH",
-    "PLAN_ID",
-    "Plugins",
-    "Simulator",
-    "check_given",
-    "check_times",
-    "finish",
-    "found",
-    "fresh",
-    "given",
-]
-
 __tracebackhide__ = says_all
 
 T = TypeVar("T")

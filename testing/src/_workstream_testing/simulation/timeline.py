@@ -12,8 +12,6 @@ from workstream._values.state import Attempt, Status
 
 from .history import Entry, History, Life
 
-__all__ = ["Event", "Timeline"]
-
 _WORDS = {
     Status.RUNNING: "begins",
     Status.COMPLETED: "completes",

@@ -9,8 +9,6 @@ import attrs
 from workstream._values.interventions import Verb
 from workstream._values.state import NoteValue
 
-__all__ = ["Told"]
-
 
 @attrs.frozen
 class Told:

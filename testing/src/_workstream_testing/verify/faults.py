@@ -12,8 +12,6 @@ from workstream._values.durations import duration_text
 
 from ..problems import SimulationError
 
-__all__ = ["BY_TIME", "Budget", "Fault", "Kind", "faults_of", "replay_of"]
-
 BY_TIME = "by the clock"
 """What a crash says that comes at a time, and not right after a write."""
 

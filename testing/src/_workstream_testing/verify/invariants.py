@@ -14,8 +14,6 @@ from ..problems import SimulationError
 from .faults import Fault
 from .world import Facts
 
-__all__ = ["End", "Invariant", "Rule", "always_ends", "at_most", "checked", "never"]
-
 
 @attrs.frozen
 class End:

@@ -21,8 +21,6 @@ from workstream._values.state import Attempt, State, Status
 
 from ..virtual.loop_errors import Abandon
 
-__all__ = ["Kept", "LightCodec", "LightVault", "reset"]
-
 
 @attrs.define
 class Kept:

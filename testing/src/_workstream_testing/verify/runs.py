@@ -28,8 +28,6 @@ from .world import Facts
 if TYPE_CHECKING:
     from .trials import Trial, Trials
 
-__all__ = ["Moment", "Run"]
-
 Moment: TypeAlias = tuple[Fault, object]
 """A fault that could follow, and what tells its moment from others."""
 

@@ -17,8 +17,6 @@ import attrs
 from .faults import Budget, Fault
 from .trials import Trial, Trials
 
-__all__ = ["Level", "Search", "searched"]
-
 Faults = tuple[Fault, ...]
 
 KEPT = 5

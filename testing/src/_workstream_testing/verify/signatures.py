@@ -42,8 +42,6 @@ from .faults import Budget
 from .light_store import Kept
 from .world import World
 
-__all__ = ["Shape", "Signatures", "is_plain"]
-
 
 def is_plain(plan: Plan) -> bool:
     """Whether a signature says all that the interpreter looks at.

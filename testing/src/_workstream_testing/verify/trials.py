@@ -43,8 +43,6 @@ from .runs import Moment, Run
 from .signatures import Shape, Signatures
 from .world import Effect, Facts, World
 
-__all__ = ["Trial", "Trials"]
-
 SHARE = 0.25
 """How much of its timeout an action takes where nothing else is said."""
 LONGEST = 60.0

@@ -10,8 +10,6 @@ import attrs
 from ..simulation.simulation import Simulation
 from .faults import Fault
 
-__all__ = ["Broken", "Suggestion", "Verification", "Worst"]
-
 HEIGHT = 24
 """How many lines of a timeline a story shows."""
 

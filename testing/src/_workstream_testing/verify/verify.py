@@ -25,8 +25,6 @@ from .verification import Broken, Suggestion, Verification, Worst
 from .waves import Cut, bound, cut, lifted
 from .world import Effect, World
 
-__all__ = ["verify"]
-
 __tracebackhide__ = says_all
 
 MAX_RUNS = 20_000

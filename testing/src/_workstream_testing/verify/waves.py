@@ -36,8 +36,6 @@ from .faults import Budget, Fault
 from .invariants import Rule
 from .trials import Trials
 
-__all__ = ["Cut", "bound", "cut", "lifted"]
-
 WORTH = 2
 """A block is cut only if it becomes so many times shorter."""
 

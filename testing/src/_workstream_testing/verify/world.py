@@ -20,8 +20,6 @@ from workstream._protocols.plugin import BasePlugin
 
 from ..problems import SimulationError
 
-__all__ = ["Effect", "Facts", "Setting", "World", "effect"]
-
 Facts: TypeAlias = dict[tuple[str, str], frozenset[object]]
 """The possible values of each fact, by subject and fact."""
 

@@ -6,8 +6,6 @@ import math
 
 from .loop import Loop, Scope
 
-__all__ = ["CallScope"]
-
 
 class CallScope(Scope):
     """The time that one call may take; it begins where it is made, and is closed.

@@ -22,8 +22,6 @@ from workstream._values.state import Status
 
 from .virtual_time import FakeClock
 
-__all__ = ["HeldVault"]
-
 
 class HeldVault:
     """Passes every call on to a vault, and holds the clock until it is answered.

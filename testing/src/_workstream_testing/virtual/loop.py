@@ -31,8 +31,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from .loop_errors import Abandon, Cancelled, EndlessError, ForeignAwait, drop
 
-__all__ = ["Loop", "Nursery", "Scope", "Task", "current_loop"]
-
 if TYPE_CHECKING:
     from .call_scope import CallScope
 

@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
-__all__ = ["Abandon", "Cancelled", "EndlessError", "ForeignAwait", "drop"]
-
 
 class Cancelled(BaseException):
     """Raised in a task that is cancelled, where it waits."""

@@ -12,8 +12,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Threads", "waits_for_io"]
-
 WAKEUP = 1
 """trio itself always waits for one socket: that by which other threads wake it."""
 

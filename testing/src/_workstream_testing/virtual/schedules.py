@@ -15,8 +15,6 @@ from typing import TypeAlias
 
 from ..problems import SimulationError
 
-__all__ = ["Choices", "Recorder", "Seed", "chooser", "order_seed", "parse_seed"]
-
 Seed: TypeAlias = int | str
 Choices: TypeAlias = Mapping[int, int]
 """What was chosen at each choice that was not the usual one, by the choice's number."""

@@ -20,8 +20,6 @@ from .outside import Threads, waits_for_io
 if TYPE_CHECKING:
     import trio.testing
 
-__all__ = ["START", "FakeClock", "TrioSleeper", "shuffled"]
-
 T = TypeVar("T")
 
 START = datetime(2030, 1, 1, tzinfo=UTC)

@@ -12,8 +12,6 @@ from typing import Any
 from .loop import current_loop
 from .loop_errors import Cancelled
 
-__all__ = ["is_cancellation", "linger", "sleep", "sleeping", "time"]
-
 
 def time() -> float:
     """Seconds by the clock of whatever drives the caller.

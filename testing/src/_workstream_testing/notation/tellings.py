@@ -20,9 +20,8 @@ from workstream._values.interventions import Verb
 from workstream._values.state import NoteValue
 
 from ..simulation.told import Told
-from .stored_states import Notation, NotationError
-
-__all__ = ["before_start", "parse_told", "say", "say_all"]
+from .stored_states import Notation
+from .tokens import NotationError
 
 _ENTRY = re.compile(r"at (?P<at>\d+(?:\.\d+)?) (?P<verb>[a-z_]+)(?: (?P<rest>.*))?")
 

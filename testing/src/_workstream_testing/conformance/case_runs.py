@@ -19,12 +19,11 @@ from workstream._registry.registry import Registry
 from workstream._values.state import State
 from workstream._vaults.memory_vault import MemoryVault
 
+from ..notation.fixtures import Stage, scripted_plugins
+from ..notation.notation import parse
+from ..notation.stored_states import Notation
+from ..notation.tellings import before_start, parse_told, say, say_all
 from ..virtual.virtual_time import FakeClock, TrioSleeper
-from .fixtures import Stage, scripted_plugins
-from .notation import Notation, parse
-from .tellings import before_start, parse_told, say, say_all
-
-__all__ = ["CaseRun", "records_of", "run_case", "store_plan"]
 
 
 @attrs.frozen(kw_only=True)

@@ -16,12 +16,10 @@ from workstream._protocols.vault import Vault
 from workstream._registry.registry import Registry
 from workstream._vaults.memory_vault import MemoryVault
 
+from ..notation.fixtures import Stage, scripted_plugins
+from ..notation.notation import parse
 from ..virtual.virtual_time import FakeClock, TrioSleeper
 from .case_runs import store_plan
-from .fixtures import Stage, scripted_plugins
-from .notation import parse
-
-__all__ = ["World"]
 
 
 class World:

@@ -31,8 +31,6 @@ from workstream._values.state import Attempt, FailureReason, OnFailure, Status
 
 from .case_runs import CaseRun
 
-__all__ = ["always_wrong", "kind_of", "wrong"]
-
 _LABEL = r"[\w.]+"
 _CLAUSE = re.compile(
     rf"""

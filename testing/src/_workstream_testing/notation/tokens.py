@@ -7,8 +7,6 @@ from typing import NoReturn
 
 import attrs
 
-__all__ = ["NotationError", "Tokens"]
-
 _TOKEN = re.compile(
     r"(?P<mark>\.\.|[\[\](){}:;=,])|(?P<word>(?:[\w@+%-]|\.(?!\.))+)|(?P<blank>\s+)"
 )

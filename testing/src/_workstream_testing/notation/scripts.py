@@ -32,8 +32,6 @@ from typing import Literal, TypeAlias, cast, get_args
 
 import attrs
 
-__all__ = ["Doing", "Entry", "Script", "is_entry", "parse_script"]
-
 Doing: TypeAlias = Literal[
     "ok", "err", "perm", "both", "bad", "badboth", "sub", "none", "boom",
     "exit", "foreign", "group", "perms", "exits", "hang", "angry", "angrys",

@@ -17,8 +17,6 @@ from workstream._values.state import Attempt, PluginError, State, Status
 from .fixtures import ScriptedResponse
 from .tokens import NotationError
 
-__all__ = ["Mark", "Notation", "NotationError"]
-
 USUAL_ATTEMPTS = {Status.COMPLETED: ("ok",), Status.FAILED: ("err",)}
 
 INTERRUPTED = "interrupted: the engine ended while the attempt was running"

@@ -20,26 +20,18 @@ from workstream._protocols.plugin import AnyPlugin
 from workstream._registry.registry import Registry
 from workstream._vaults.memory_vault import MemoryVault
 
+from ..cases.case import Case
+from ..cases.cases import CASES
+from ..notation.fixtures import Sleeper, Stage, scripted_plugins
+from ..notation.notation import parse
+from ..notation.tellings import before_start, parse_told, say, say_all
 from ..problems import says_all
 from ..simulation.simulation import simulate
 from ..simulation.told import Told
 from ..virtual.virtual_time import START, FakeClock, TrioSleeper
 from ..virtual.waiting import linger, sleep, time
-from .case import Case
 from .case_runs import CaseRun, store_plan
-from .cases import CASES
 from .expectations import always_wrong, wrong
-from .fixtures import Sleeper, Stage, scripted_plugins
-from .notation import parse
-from .tellings import before_start, parse_told, say, say_all
-
-__all__ = [
-    "RunsPlans",
-    "SimulatedPlans",
-    "TrioPlans",
-    "check_runtime",
-    "run_case_on",
-]
 
 __tracebackhide__ = says_all
 

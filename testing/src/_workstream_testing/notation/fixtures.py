@@ -28,21 +28,6 @@ from workstream.retries import RetryPolicy
 
 from .scripts import Entry, parse_script
 
-__all__ = [
-    "ACT",
-    "CHECK",
-    "Call",
-    "ScriptedAction",
-    "ScriptedCheck",
-    "ScriptedRequest",
-    "ScriptedResponse",
-    "Sleeper",
-    "Stage",
-    "SubclassedResponse",
-    "WrongResponse",
-    "scripted_plugins",
-]
-
 ACT = "case.act"
 CHECK = "case.check"
 

@@ -77,8 +77,6 @@ from .scripts import is_entry, parse_script
 from .stored_states import Mark, Notation
 from .tokens import NotationError, Tokens
 
-__all__ = ["Notation", "NotationError", "parse"]
-
 T = TypeVar("T")
 ActionT = TypeVar("ActionT", bound=BaseAction)
 

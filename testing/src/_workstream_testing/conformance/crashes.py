@@ -25,23 +25,15 @@ from workstream._values.errors import StorageError
 from workstream._values.state import Status
 from workstream._vaults.memory_vault import MemorySnapshot, MemoryVault
 
+from ..notation.fixtures import Stage, scripted_plugins
+from ..notation.notation import parse
+from ..notation.stored_states import Notation
+from ..notation.tellings import before_start, parse_told, say, say_all
 from ..simulation.told import Told
 from ..virtual.held_vault import HeldVault
 from ..virtual.virtual_time import FakeClock, TrioSleeper
 from .case_runs import CaseRun, store_plan
 from .expectations import always_wrong
-from .fixtures import Stage, scripted_plugins
-from .notation import Notation, parse
-from .tellings import before_start, parse_told, say, say_all
-
-__all__ = [
-    "Crash",
-    "WatchedRun",
-    "broken_promises",
-    "differences",
-    "recover",
-    "run_watched",
-]
 
 
 @attrs.frozen

@@ -1,0 +1,1 @@
+"""Running the conformance cases: ``check_runtime``, crashes, and what must hold."""
