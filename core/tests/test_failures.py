@@ -20,7 +20,8 @@ from workstream._plan.plan import (
     Plan,
     Sequence,
 )
-from workstream._show.failures import Failure, failures, not_reached
+from workstream._show.failures import Failure, causes, failures, not_reached
+from workstream._show.words import totals
 from workstream._values.state import (
     Attempt,
     FailureReason,
@@ -329,3 +330,51 @@ def test_what_was_not_reached_is_told_by_its_path() -> None:
     put(Status.NOT_STARTED, *sequences[1:])
     prefix = f"{plan.name} / {plan.blocks[0].name} / "
     assert not_reached(plan) == [f"{prefix}{each.name}" for each in sequences[1:]] != []
+
+
+def told(plan: Plan, said: dict[str, list[str]] | None = None) -> list[list[str]]:
+    """The names of the sequences that failed of one cause."""
+    lines = said or {}
+    names = {id(f.node): f.path.split(" / ")[2] for f in failures(plan)}
+    found = causes(
+        failures(plan), lambda node: lines.get(names[id(node)]) if lines else []
+    )
+    return [[names[id(each.node)] for each in cause] for cause in found]
+
+
+def test_failures_that_differ_by_the_name_have_one_cause() -> None:
+    """A host's name in the error makes no difference; that of another is another."""
+    plan = rollout(hosts=13)
+    for number in (1, 2, 12):
+        fail_host(plan, number, f"copy web-{number}:/srv to web-{number}.lan: no space")
+    fail_host(plan, 13, "copy web-1:/srv to web-13.lan: no space")
+
+    assert told(plan) == [["web-1", "web-2", "web-12"], ["web-13"]]
+
+
+def test_output_tells_causes_apart_where_it_was_read() -> None:
+    """An exit status alone is no cause; what nobody has read is put to the largest."""
+    plan = rollout(hosts=5)
+    for number in range(1, 6):
+        fail_host(plan, number, "exited with code 1")
+    said = {"web-1": ["web-1 is full"], "web-2": ["web-2 is full"], "web-3": ["why?"]}
+
+    assert told(plan, said) == [["web-1", "web-2", "web-4", "web-5"], ["web-3"]]
+
+
+def test_totals_count_each_sequence_once() -> None:
+    """All that can come of a sequence, and those that were taken back beside it."""
+    plan = rollout(hosts=6)
+    done, failed, cut, left_out, never, _ = plan.blocks[0].sequences
+    put(Status.FAILED, failed)
+    put(Status.STOPPED, cut)
+    put(Status.SKIPPED, left_out)
+    put(Status.NOT_STARTED, never)
+    undo = DeferBatch(name="Back", when=WhenDeferred.ON_UNDO, actions=[])
+    put(Status.COMPLETED, undo)
+    done.deferred_actions = DeferredActions(batches=[undo])
+
+    assert str(totals(plan)) == (
+        "2 of 6 sequences done, 1 failed, 1 stopped, 1 not reached, 1 skipped;"
+        " 1 taken back"
+    )

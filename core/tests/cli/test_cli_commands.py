@@ -91,12 +91,13 @@ def test_run_tells_what_happens_line_by_line(call: Call, write_plan: WritePlan) 
         "▶ deferred_actions: begins, 1 batch",
         "✓ deferred_actions / Tidy: completed",
         "✓ deferred_actions: completed",
-        "✓ Deploy: completed with failures",
         "✗ Tier / web-1 / copy  (tolerated)",
         "no space left",
         "because: disk full (code 7)",
+        "1 of 2 sequences done, 1 failed",
         f"look closer:  workstream show {short_id}",
         f"1 sequence failed:  workstream retry {short_id}",
+        "! Deploy: completed with failures",
     ]
 
 
@@ -247,7 +248,7 @@ def test_show_tells_in_one_glance_what_failed_and_why(
     lines = call("show").stdout.splitlines()
 
     assert len(lines) < 30
-    assert lines[0].startswith("✓ Deploy: completed with failures in ")
+    assert lines[0].startswith("! Deploy: completed with failures in ")
     page = "\n".join(lines)
     # How long the action took is told where that was a second or more.
     assert re.search(r"✗ Tier / web-500 / copy  \((in \S+, )?tolerated\)", page), page

@@ -44,15 +44,17 @@ def failed(call: Call, write_plan: WritePlan) -> str:
     return short_id
 
 
-def test_the_last_line_names_what_is_left_and_the_command(
+def test_the_end_names_what_is_left_and_the_command(
     call: Call, write_plan: WritePlan
 ) -> None:
     """Whoever sees the failure can paste what does the rest (RT-6)."""
     result = call("run", write_plan(ROLLOUT))
 
-    last = result.stdout.splitlines()[-1].strip()
+    *_, counts, _, left, headline = map(str.strip, result.stdout.splitlines())
     short_id = plans(call)[0]["short_id"]
-    assert last == f"1 sequence not reached, 1 failed:  workstream retry {short_id}"
+    assert left == f"1 sequence not reached, 1 failed:  workstream retry {short_id}"
+    assert counts.endswith(" sequences done, 1 failed, 1 not reached")
+    assert headline.startswith("✗ Deploy: failed (block) in ")
 
 
 def test_a_plan_that_completed_names_no_retry(
@@ -143,8 +145,8 @@ def test_a_plan_whose_plugin_is_gone_is_refused(
     result = call("retry", failed)
 
     assert result.exit_code == 2
-    assert "Deploy / Tier / web-2 / copy: plugin" in " ".join(result.stderr.split())
-    assert "Deploy / Tier / web-3 / copy: plugin" in " ".join(result.stderr.split())
+    told = " ".join(result.stderr.split())
+    assert "Deploy / Tier / web-2 and web-3 / copy: plugin" in told
     assert len(plans(call)) == 1
 
 
@@ -220,7 +222,7 @@ def test_an_edit_that_is_not_valid_is_told_with_its_faults(
 
     assert result.exit_code == 2
     assert "nothing was run" in result.output
-    assert "Deploy / Tier / web-2 / copy: plugin" in result.output
+    assert "Deploy / Tier / web-2 and web-3 / copy: plugin" in result.output
     assert len(plans(call)) == 1
 
 

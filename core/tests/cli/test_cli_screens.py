@@ -351,13 +351,13 @@ def test_what_there_is_no_room_for_is_the_beginning() -> None:
 
 
 def test_an_error_of_several_lines_is_one_line_of_a_log() -> None:
-    """Its line breaks are spaces, not backslashes."""
+    """Its cause comes first; its line breaks are spaces, not backslashes."""
     plan = plan_of()
     action = plan.blocks[0].sequences[0].actions[0]
     story = Story(plan)
-    story.fail(action, "exited with code 1; the end of its stderr:\nno space\n\nleft")
+    story.fail(action, "exited with code 1; its stderr:\ncopying\n\nno space left\n")
 
     assert story.told == [
-        "✗ Tier / web-0 / copy: failed: exited with code 1; the end of its stderr: no"
-        " space left"
+        "✗ Tier / web-0 / copy: failed: no space left (exited with code 1; its stderr:"
+        " copying)"
     ]

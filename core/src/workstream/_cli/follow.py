@@ -20,7 +20,7 @@ from .._plan.sequels.retry import left_of
 from .._show.data import overview_data
 from .._show.overview import Overview, overview
 from .._show.time_left import earlier_paces
-from .._show.words import left_words
+from .._show.words import left_words, totals
 from .._store.events import PlanSnapshot, WatchEvent
 from .._store.store import Store
 from .._values.display import shorten
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _CATCH_UP = 5.0
 """Seconds that a watcher may need to see what is durable already."""
 _MOST = 10
-"""How many failures are shown at the end of a run; ``show`` shows them all."""
+"""How many causes are shown at the end of a run; ``show`` shows more."""
 _LEFT = "left by a signal"
 
 
@@ -77,12 +77,16 @@ class Result:
 
 
 def tell(screen: Screen, results: Sequence[Result], hints: Hints) -> None:
-    """Say how the plans ended, and what to type next."""
+    """Say how the plans ended: causes, counts, what to type next; the headline last."""
     for result in results:
         plan = result.shown.plan
         assert plan.id is not None
         show = hints.command("show", plan.id) if hints.lasts else ""
-        next_one = ("look closer", show)
+        show_failures(screen, result.shown, most=_MOST, more=show)
+        if plan.outcome is not Outcome.COMPLETED:
+            screen.line(str(totals(plan)), indent=2)
+        if hints.lasts:
+            _hint_next(screen, result, hints, show)
         if result.broken_off is None:
             headline(screen, plan)
         else:
@@ -90,21 +94,23 @@ def tell(screen: Screen, results: Sequence[Result], hints: Hints) -> None:
             sign = (f"{screen.signs.stopped} ", "yellow")
             name = (shorten(plan.name), "bold")
             screen.line(joined(sign, name, ": ", (words, "yellow")))
-            next_one = ("go on with it", hints.command("resume", plan.id))
-        show_failures(screen, result.shown, most=_MOST, more=show)
-        if hints.lasts:
-            screen.hint(*next_one, indent=2)
-            _hint_retry(screen, result, hints)
+
+
+def _hint_next(screen: Screen, result: Result, hints: Hints, show: str) -> None:
+    """Say what to type next."""
+    if result.broken_off is None:
+        screen.hint("look closer", show, indent=2)
+        _hint_retry(screen, result, hints)
+        return
+    resume = hints.command("resume", result.shown.plan.id)
+    screen.hint("go on with it", resume, indent=2)
 
 
 def _hint_retry(screen: Screen, result: Result, hints: Hints) -> None:
     """Say what is left of a plan that has ended, and how to do it."""
     plan = result.shown.plan
     outcome = plan.outcome
-    if result.broken_off is None and outcome not in (
-        Outcome.COMPLETED,
-        Outcome.RUNNING,
-    ):
+    if outcome not in (Outcome.COMPLETED, Outcome.RUNNING):
         words = left_words(left_of(plan)) or "do it again"
         screen.hint(words, hints.command("retry", plan.id), indent=2)
 

@@ -51,6 +51,7 @@ from .._values.errors import (
     UndoError,
     ValidationError,
     WorkstreamError,
+    fault_lines,
 )
 from .._values.state import Status
 from .launching import Launcher
@@ -187,7 +188,7 @@ class Workstream(Store):
             copy.submitted = self._now()
             copy.submitter = by or requester()
             definition = self._codec.encode_definition(copy)
-        for warning in warnings:
+        for warning in fault_lines(warnings):
             log.warning("%s", warning)
         with trio.CancelScope(shield=True):
             await self.vault.create(

@@ -24,11 +24,10 @@ from itertools import pairwise
 
 from .._values.display import display, shorten
 from .._values.errors import PathError
+from .._values.folding import SEPARATOR as SEPARATOR
 from .plan import BaseAction, Node, Plan
 from .shape import Held, held_by
 from .walk import Item, walk
-
-SEPARATOR = " / "
 
 _ENDS_IN_POSITION = re.compile(r" \[[0-9]+\]\Z")
 _NO_NAME = "(no name)"

@@ -74,6 +74,7 @@ from .._protocols.runtime import AttemptOutcome
 from .._registry.registry import Registry
 from .._runtime.plugin_init import init_plugins
 from .._validation.validation import prepared
+from .._values.errors import fault_lines
 from .._values.interventions import Freeze
 from .._values.state import Attempt, PluginError
 from .asking import Asking
@@ -128,7 +129,7 @@ async def dry_run(
         message = f"at_once is {at_once}: it must be 1 or more"
         raise ValueError(message)
     copy, warnings = prepared(plan, registry)
-    for warning in warnings:
+    for warning in fault_lines(warnings):
         log.warning("%s", warning)
     give_ids(copy, new_plan_id())
     codec = Codec(registry)

@@ -60,11 +60,14 @@ def taken_back_data(taken: TakenBack | None) -> dict[str, Any] | None:
 def overview_data(shown: Overview) -> dict[str, Any]:
     """A plan with its failures and what was asked of it; without its definition."""
     from .failures import not_reached
+    from .words import totals
 
     return {
         **entry_data(shown.entry),
         "outcome": shown.plan.outcome.value,
         "failures": failures_data(shown.failures),
+        "causes": [_cause(same) for same in shown.causes],
+        "totals": attrs.asdict(totals(shown.plan)),
         "not_reached": not_reached(shown.plan),
         "requests": [request_data(each) for each in shown.requests],
         "submitter": shown.plan.submitter,
@@ -80,6 +83,19 @@ def overview_data(shown: Overview) -> dict[str, Any]:
             }
             for each in shown.kin
         ],
+    }
+
+
+def _cause(same: list[Failure]) -> dict[str, Any]:
+    """The failures that say the same but for the name."""
+    from .words import gist
+
+    first = same[0]
+    return {
+        "cause": "" if first.error is None else gist(first.error),
+        "count": len(same),
+        "tolerated": first.tolerated,
+        "paths": [each.path for each in same],
     }
 
 

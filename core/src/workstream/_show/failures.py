@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from itertools import pairwise
+from typing import TypeAlias
 
 import attrs
 
@@ -12,6 +13,7 @@ from .._plan.plan import BaseAction, Block, Checks, DeferBatch, Node, Plan
 from .._plan.plan import Sequence as PlanSequence
 from .._plan.walk import Item
 from .._values.display import shorten
+from .._values.folding import name_in, without_name
 from .._values.state import FailureReason, PluginError, Status, WhenDeferred
 from .words import chain
 
@@ -82,23 +84,52 @@ def not_reached(plan: Plan) -> list[str]:
     ]
 
 
+CauseKey: TypeAlias = tuple[tuple[str, int], ...]
+"""What failures of one cause have in common."""
+
+
+def cause_key(path: str, error: PluginError | None) -> CauseKey:
+    """What an error says but for the name of the sequence that it is about.
+
+    Args:
+        path: The path of what failed, with the plan's name.
+        error: The error, if there is one.
+    """
+    name = name_in(path)
+    return tuple((without_name(each.message, name), each.code) for each in chain(error))
+
+
 def causes(
-    found: Iterable[Failure], said: Callable[[Node], Sequence[str]] = lambda _: ()
+    found: Iterable[Failure],
+    said: Callable[[Node], Sequence[str] | None] = lambda _: None,
 ) -> list[list[Failure]]:
     """The failures, put together by what they say; each list has one at least.
 
-    What made the plan fail comes first, then what it bore; of each the most frequent.
+    The names of the sequences make no difference. What made the plan fail comes first,
+    then what it bore; of each the most frequent.
 
     Args:
         found: What ``failures`` gave.
-        said: What an action last said: an exit status alone is no cause.
+        said: What an action last said, as an exit status alone is no cause; None:
+            nobody has looked, so it is put to what else says the same.
     """
-    alike: dict[object, list[Failure]] = {}
+    alike: dict[tuple[bool, CauseKey], dict[object, list[Failure]]] = {}
+    unread: list[tuple[tuple[bool, CauseKey], Failure]] = []
     for failure in found:
-        errors = tuple((each.message, each.code) for each in chain(failure.error))
-        key = (failure.tolerated, errors, tuple(said(failure.node)))
-        alike.setdefault(key, []).append(failure)
-    return sorted(alike.values(), key=lambda each: (each[0].tolerated, -len(each)))
+        key = (failure.tolerated, cause_key(failure.path, failure.error))
+        lines = said(failure.node)
+        if lines is None:
+            unread.append((key, failure))
+            continue
+        name = name_in(failure.path)
+        output = tuple(without_name(line, name) for line in lines)
+        alike.setdefault(key, {}).setdefault(output, []).append(failure)
+    for key, failure in unread:
+        same = alike.setdefault(key, {})
+        largest = max(same.values(), key=len, default=None)
+        (same.setdefault((), []) if largest is None else largest).append(failure)
+    grouped = [each for same in alike.values() for each in same.values()]
+    return sorted(grouped, key=lambda each: (each[0].tolerated, -len(each)))
 
 
 def _failure(plan: Plan, path: str, item: Item, tolerant: Set[int]) -> Failure:

@@ -8,12 +8,11 @@ import attrs
 
 from .._plan.plan import Block, DeferBatch
 from .._store.events import StateChange
-from .._values.display import one_line
 from .._values.durations import took
 from .._values.state import ObjectType, Status, WhenDeferred
 from .outcomes import status_words
 from .progress import Place, Progress, Section
-from .words import counts_words, hold_words, parts_word
+from .words import cause_first, counts_words, hold_words, parts_word
 
 _ERROR = 500
 """Characters of an error; all of it is in an ``overview``."""
@@ -112,7 +111,7 @@ class Narrator:
         if attempt.error is None or attempt.ended is None or told == change.attempts:
             return None
         self._told[change.object_id] = change.attempts
-        error = one_line(str(attempt.error), _ERROR)
+        error = cause_first(attempt.error, _ERROR)
         status = change.state.status
         if status is Status.RUNNING:
             text = f": attempt {change.attempts} failed, retries: {error}"

@@ -53,13 +53,18 @@ class Overview:
     @property
     def causes(self) -> list[list[Failure]]:
         """The failures, put together by what they say."""
-        return causes(self.failures, self.said_by)
+        return causes(self.failures, self._told)
 
     def waits(self, now: datetime) -> list[Wait]:
         """What waits in a plan that runs, and why."""
         if self.plan.state.status is not Status.RUNNING:
             return []
         return list(waits(Progress(PlanSnapshot(position=0, plan=self.plan)), now))
+
+    def _told(self, node: Node) -> Sequence[str] | None:
+        """The last lines of an action; None: they were not read."""
+        has_lines = isinstance(node, BaseAction) and node.id is not None
+        return self.said.get(position_of(node)) if has_lines else ()
 
     def said_by(self, node: Node) -> Sequence[str]:
         """The last lines of an action; none of what was not asked for."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from .._plan.plan import Block, Checks, DeferredActions, Node
+import attrs
+
+from .._plan.plan import Block, Checks, DeferredActions, Node, Plan
 from .._plan.plan import Sequence as PlanSequence
 from .._plan.sequels.retry import Left
-from .._values.display import display_lines, shorten
+from .._values.display import display_lines, one_line, shorten
 from .._values.durations import took
 from .._values.interventions import Intervention
 from .._values.state import PluginError, Status
@@ -69,6 +72,55 @@ def done_words(node: Block | PlanSequence) -> str:
     return f"{text}, {failed:,} failed" if failed else text
 
 
+@attrs.frozen(kw_only=True)
+class Totals:
+    """What came of the sequences of a plan; each counts once, but for ``taken_back``.
+
+    Attributes:
+        done: They completed.
+        failed: They failed.
+        stopped: They were begun and cut short.
+        running: They run, or did when the plan crashed.
+        not_reached: Nothing of them was begun.
+        skipped: Somebody left them out.
+        taken_back: An undo of them was begun, whatever else came of them.
+        of: All sequences.
+    """
+
+    done: int = 0
+    failed: int = 0
+    stopped: int = 0
+    running: int = 0
+    not_reached: int = 0
+    skipped: int = 0
+    taken_back: int = 0
+    of: int = 0
+
+    def __str__(self) -> str:
+        """``184 of 200 sequences done, 10 failed, 6 not reached``."""
+        text = f"{self.done:,} of {self.of:,} sequences done"
+        for name in ("failed", "stopped", "running", "not_reached", "skipped"):
+            count: int = getattr(self, name)
+            text += f", {count:,} {name.replace('_', ' ')}" if count else ""
+        return f"{text}; {self.taken_back:,} taken back" if self.taken_back else text
+
+
+def totals(plan: Plan) -> Totals:
+    """What came of the plan's sequences; a plan in brief will do."""
+    sequences = [each for block in plan.blocks for each in block.sequences]
+    counts = Counter(each.state.status for each in sequences)
+    return Totals(
+        done=counts[Status.COMPLETED],
+        failed=counts[Status.FAILED],
+        stopped=counts[Status.STOPPED],
+        running=counts[Status.RUNNING],
+        not_reached=counts[Status.NOT_STARTED],
+        skipped=counts[Status.SKIPPED],
+        taken_back=sum(each.undo_begun for each in sequences),
+        of=len(sequences),
+    )
+
+
 def left_words(left: Left) -> str:
     """What a plan has left to do: ``143 sequences not reached, 1 failed``."""
     kinds = (
@@ -116,3 +168,9 @@ def why(error: PluginError | None) -> list[str]:
 def gist(error: PluginError) -> str:
     """What one line has room for: of several the last, where programs say why."""
     return (display_lines(str(error)) or [""])[-1]
+
+
+def cause_first(error: PluginError, limit: int) -> str:
+    """All of an error on one line: its cause, then the command that met it."""
+    *before, last = [line for line in str(error).splitlines() if line.strip()] or [""]
+    return one_line(f"{last} ({' '.join(before)})" if before else last, limit)

@@ -56,8 +56,7 @@ def one_line(text: str, limit: int = LIMIT) -> str:
         text: Any text, for example an error with the end of a program's output.
         limit: How many characters may remain.
     """
-    lines = text.splitlines()
-    return shorten(" ".join(filter(None, lines)) if lines[1:] else text, limit)
+    return shorten(" ".join(filter(None, text.splitlines())), limit)
 
 
 def display_lines(text: str, *, limit: int = LIMIT, most: int = 20) -> list[str]:

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from .display import display
+from .folding import folded, name_in, shown, without_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,8 +79,25 @@ class ValidationError(WorkstreamError):
 
     def __init__(self, message: str, faults: Iterable[Fault] = ()) -> None:
         self.faults: tuple[Fault, ...] = tuple(faults)
-        lines = [message, *(f"  {fault}" for fault in self.faults)]
+        lines = [message, *(f"  {line}" for line in fault_lines(self.faults))]
         super().__init__("\n".join(lines))
+
+
+def fault_lines(faults: Iterable[Fault]) -> list[str]:
+    """The faults, a line each; those that differ only by a name have one together."""
+    alike: dict[tuple[str, str, str], list[Fault]] = {}
+    for fault in faults:
+        message = without_name(fault.message, name_in(fault.path))
+        alike.setdefault((fault.field, fault.rule, message), []).append(fault)
+    lines: list[str] = []
+    for (_, _, message), same in alike.items():
+        if len(same) == 1:
+            lines.append(str(same[0]))
+            continue
+        for place, count in folded(fault.path for fault in same):
+            fault = attrs.evolve(same[0], path=place, message=shown(message))
+            lines.append(f"{fault} ({count:,} times)" if count > 1 else str(fault))
+    return lines
 
 
 class RegistrationError(WorkstreamError):

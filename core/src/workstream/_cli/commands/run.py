@@ -20,7 +20,12 @@ from ..._show.overview import overview
 from ..._store.ids import short_id
 from ..._store.places import vault_at
 from ..._validation.validation import prepared
-from ..._values.errors import Fault, ValidationError, WorkstreamError
+from ..._values.errors import (
+    Fault,
+    ValidationError,
+    WorkstreamError,
+    fault_lines,
+)
 from ..._values.state import Status
 from ..._vaults.lmdb.vault import LmdbVault
 from ..draw.screen import Screen
@@ -165,8 +170,8 @@ def validate(
     screen = Screen()
     for line in plan_text(copy).splitlines():
         screen.line(line)
-    for warning in warnings:
-        complain(str(warning), "warning")
+    for warning in fault_lines(warnings):
+        complain(warning, "warning")
     return ExitCode.COMPLETED
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from ..._plan.outcome import Outcome
 from ..._plan.paths import below_plan, display_path, paths
 from ..._plan.plan import Plan
 from ..._plan.text import plan_text
@@ -18,6 +19,7 @@ from ..._store.ids import short_id
 from ..._values.clock import utc_now
 from ..._values.display import display_lines, one_line, shorten
 from ..._values.durations import took
+from ..._values.folding import folded
 from ..._values.interventions import Verb
 from ..._values.state import Status
 from ..options import Hints
@@ -25,10 +27,10 @@ from .line import Line, joined
 from .rows import moment, style_of
 from .screen import STYLES, Screen
 
-_SAME = 3
-"""So many objects with the same failure have a line of their own."""
 _NAMED = 6
 """So many of those that are put together are named."""
+_PLACES = 4
+"""So many lines tell where one cause struck."""
 _FAILURES = 20
 _RUNNING = 20
 
@@ -48,7 +50,9 @@ def headline(screen: Screen, plan: Plan, *, crashed: bool = False) -> None:
     style = style_of(plan, status, crashed=crashed)
     duration = plan.state.duration
     time = f" in {took(duration)}" if duration is not None else ""
-    sign = screen.signs.failed if crashed else screen.signs.of(status)
+    tolerated = plan.outcome is Outcome.COMPLETED_WITH_FAILURES
+    sign = screen.signs.warned if tolerated else screen.signs.of(status)
+    sign = screen.signs.failed if crashed else sign
     words = outcome_words(plan, crashed=crashed)
     short = f"  {short_id(plan.id)}" if plan.id is not None else ""
     name = (shorten(plan.name), "bold")
@@ -62,31 +66,33 @@ def show_failures(screen: Screen, shown: Overview, *, most: int, more: str) -> N
     Args:
         screen: Where to write.
         shown: The plan.
-        most: How many failures to show.
+        most: How many causes to show.
         more: What to type to see all of them; "" when nothing shows them.
     """
-    told = 0
-    for cause in shown.causes:
-        if told >= most:
-            break
-        told += _show_cause(screen, shown, cause, most - told)
-    if len(shown.failures) > told:
-        hidden = f"{screen.signs.more} and {len(shown.failures) - told:,} more"
-        screen.line(f"{hidden}: {more}" if more else hidden, "dim", indent=2)
+    causes = shown.causes
+    for cause in causes[:most]:
+        _show_cause(screen, shown, cause, everything=most == sys.maxsize)
+    hidden = sum(map(len, causes[most:]))
+    if hidden:
+        text = f"{screen.signs.more} and {hidden:,} more"
+        screen.line(f"{text}: {more}" if more else text, "dim", indent=2)
 
 
 def _show_cause(
-    screen: Screen, shown: Overview, cause: Sequence[Failure], most: int
-) -> int:
-    """Show failures that say the same; how many of them."""
-    named = cause[: most if len(cause) <= _SAME + 1 else min(most, _SAME)]
-    for failure in named:
-        screen.line(_where(screen, failure), indent=2)
-    others = cause[len(named) : most]
-    if others:
-        labels = ", ".join(display_path(below_plan(each.path)) for each in others)
-        line = f"{screen.signs.failed} {len(others):,} more say the same: "
-        screen.line(joined((line, "red"), shorten(labels, 400)), indent=2)
+    screen: Screen, shown: Overview, cause: Sequence[Failure], *, everything: bool
+) -> None:
+    """Show failures that say the same but for the names."""
+    wheres = [below_plan(each.path) for each in cause]
+    places = folded(wheres, sys.maxsize if everything else _NAMED)
+    for place, count in places[: sys.maxsize if everything else _PLACES]:
+        alike = [cause[wheres.index(place)]] if count == 1 else cause
+        facts = _facts_of(alike, count)
+        mark, where = (f"{screen.signs.failed} ", "red"), (display_path(place), "bold")
+        screen.line(joined(mark, where, (facts, "dim")), indent=2)
+    if len(places) > _PLACES and not everything:
+        others = sum(count for _, count in places[_PLACES:])
+        line = f"{screen.signs.failed} and {others:,} more that say the same"
+        screen.line(line, "red", indent=2)
     for text in why(cause[0].error):
         screen.line(text, "red", indent=6)
     error = str(cause[0].error)
@@ -94,23 +100,19 @@ def _show_cause(
         if text.strip() not in error:  # else the error tells it already
             output = (f"{screen.signs.output} ", "dim")
             screen.line(joined(output, one_line(text, 400)), indent=6)
-    return len(named) + len(others)
 
 
-def _where(screen: Screen, failure: Failure) -> Line:
-    facts: list[str] = []
-    if failure.attempts > 1:
-        facts.append(f"{failure.attempts:,} attempts")
-    duration = failure.node.state.duration
-    if duration is not None and duration >= timedelta(seconds=1):
+def _facts_of(alike: Sequence[Failure], count: int) -> str:
+    facts = [f"{count:,} failures"] if count > 1 else []
+    attempts = max(each.attempts for each in alike)
+    if attempts > 1:
+        facts.append(f"{attempts:,} attempts")
+    duration = alike[0].node.state.duration
+    if len(alike) == 1 and duration is not None and duration >= timedelta(seconds=1):
         facts.append(f"in {took(duration)}")
-    if failure.tolerated:
+    if alike[0].tolerated:
         facts.append("tolerated")
-    return joined(
-        (f"{screen.signs.failed} ", "red"),
-        (display_path(below_plan(failure.path)), "bold"),
-        (f"  ({', '.join(facts)})" if facts else "", "dim"),
-    )
+    return f"  ({', '.join(facts)})" if facts else ""
 
 
 # -- One plan --------------------------------------------------------------------------

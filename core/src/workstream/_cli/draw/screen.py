@@ -45,6 +45,7 @@ class Signs:
     empty: str = "─"
     more: str = "…"
     skipped: str = "»"
+    warned: str = "!"
 
     def of(self, status: Status) -> str:
         """The sign of a status."""
