@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nox
@@ -38,9 +39,6 @@ INSTALLED_TESTS = (
     "docs/test_examples.py",
     *(f"{plugin}/tests/test_conformance.py" for plugin in PLUGINS),
 )
-# What a dependency's age can change: encoding and decoding, the stores, the hosts of
-# plugins, the command line, and the engine on trio.
-LOWEST_TESTS = ("-m", "not slow", "core/tests", "testing/tests/test_cases.py")
 
 
 def _group(name: str) -> tuple[str, ...]:
@@ -72,8 +70,9 @@ def _install_editable(session: nox.Session, *needed: str) -> None:
 
 def _pytest(session: nox.Session, *arguments: str, **environment: str) -> None:
     """Run tests on all cores."""
-    # A core that has done its half takes over tests from another.
-    spread = ("-n", "auto", "--dist", "worksteal")
+    # Two processes for each core: half of the time a test waits, for ssh or a disk. One
+    # that has done its part takes over tests from another.
+    spread = ("-n", str(2 * len(os.sched_getaffinity(0))), "--dist", "worksteal")
     env = {**COMPILED, **environment}
     session.run("python", "-m", "pytest", *spread, *arguments, env=env)
 
@@ -113,19 +112,6 @@ def browser(session: nox.Session) -> None:
     _install_editable(session, *_tests_group(), *_group("browser"))
     args = session.posargs or ("core/tests/browser",)
     session.run("python", "-m", "pytest", *args, env=COMPILED)
-
-
-@nox.session
-def coverage(session: nox.Session) -> None:
-    """Measure which lines of the engine and the harness their quick tests reach."""
-    _install_editable(session, *_tests_group(), *_group("coverage"))
-    suites = ("core/tests", "testing/tests")
-    session.run("coverage", "erase")
-    # Not by a plugin of pytest's: ours is loaded, with what it imports, before any other.
-    run = ("coverage", "run", "-m", "pytest", "-m", "not slow", *suites)
-    session.run(*run, *session.posargs, env=COMPILED)
-    session.run("coverage", "combine")
-    session.run("coverage", "report")
 
 
 @nox.session
@@ -185,7 +171,16 @@ def wheels(session: nox.Session) -> None:
 
 @nox.session(venv_backend="uv")
 def lowest(session: nox.Session) -> None:
-    """Test what the engine asks of its dependencies against the oldest we declare."""
-    lowest = ("--resolution", "lowest-direct", *_editable(), *_tests_group())
-    session.install(*lowest, env=COMPILED)
-    _pytest(session, *(session.posargs or LOWEST_TESTS))
+    """Run the quick tests of engine and harness on the oldest dependencies we declare.
+
+    It tells at its end which lines they reach.
+    """
+    needed = (*_editable(), *_tests_group(), *_group("coverage"))
+    session.install("--resolution", "lowest-direct", *needed, env=COMPILED)
+    session.run("coverage", "erase")
+    # Not by a plugin of pytest's: ours is loaded, with what it imports, before any other.
+    run = ("coverage", "run", "-m", "pytest", "-m", "not slow")
+    tests = session.posargs or ("core/tests", "testing/tests")
+    session.run(*run, *tests, env=COMPILED)
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
