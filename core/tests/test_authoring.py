@@ -29,6 +29,7 @@ from workstream import (
 from workstream.plugins import (
     FilteredContext,
     LookingContext,
+    NoSignals,
     NoteValue,
     argument_faults,
     environment_faults,
@@ -199,7 +200,7 @@ def test_leaves_are_found_in_any_depth() -> None:
 
 
 @attrs.define
-class Attempt:
+class Attempt(NoSignals):
     """The context of an attempt; it keeps what it is told."""
 
     plan_id: UUID = PLAN_ID

@@ -182,7 +182,8 @@ def test_a_package_with_a_bad_answer_is_left_out_and_reported(
     host = find_packages("acme", "fine")
     [left_out] = [each for each in host.left_out if not each.deliberate]
 
-    assert [plugin.name for plugin in host.plugins()] == ["fine.Copy", "fine.Look"]
+    names = [plugin.name for plugin in host.plugins()]
+    assert names == ["workstream.approval", "fine.Copy", "fine.Look"]
     assert sorted(host.vaults()) == ["lmdb", "memory"]
     assert (left_out.package, left_out.item) == ("dist-acme", "")
     assert reason in left_out.reason

@@ -29,7 +29,8 @@ def troubles(host: Host) -> list[LeftOut]:
 
 def names(host: Host) -> list[str]:
     """The names of the plugins that can be used."""
-    return [plugin.name for plugin in host.plugins()]
+    names = (plugin.name for plugin in host.plugins())
+    return [name for name in names if not name.startswith("workstream.")]
 
 
 def test_an_installed_package_brings_all_that_its_hooks_return(
@@ -81,11 +82,12 @@ def test_the_core_comes_through_the_same_hooks(find_packages: Find) -> None:
 
     assert sorted(host.vaults()) == ["lmdb", "memory"]
     assert sorted(host.secret_resolvers()) == ["env", "file", "keyring"]
-    assert host.plugins() == []
+    assert [plugin.name for plugin in host.plugins()] == ["workstream.approval"]
     assert core.package == "workstream-engine"
     assert list(host.commands()) == list(COMMANDS)
     assert core.hooks == (
         "workstream_commands",
+        "workstream_plugins",
         "workstream_secret_resolvers",
         "workstream_vaults",
     )

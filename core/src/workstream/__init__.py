@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ._plan.sequels.undo import UndoPlan, undo_plan
     from ._plan.text import plan_text
     from ._preview.dry_run import preview_plan
+    from ._protocols.approval import Approval, Approve
     from ._protocols.plugin import ActionPlugin, CheckPlugin, Context
     from ._registry.registry import Registry
     from ._secrets.references import IGNORE, SECURE, SecretRef
@@ -70,6 +71,8 @@ __all__ = [
     "SECURE",
     "Action",
     "ActionPlugin",
+    "Approval",
+    "Approve",
     "Block",
     "CheckAction",
     "CheckPlugin",
@@ -136,6 +139,7 @@ _MODULES: dict[str, str] = {
     "_plan.sequels.undo": "UndoPlan undo_plan",
     "_plan.text": "plan_text",
     "_preview.dry_run": "preview_plan",
+    "_protocols.approval": "Approval Approve",
     "_protocols.plugin": "ActionPlugin CheckPlugin Context",
     "_registry.registry": "Registry",
     "_secrets.references": "IGNORE SECURE SecretRef",

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ._protocols.approval import Approve
+from ._protocols.plugin import AnyPlugin
 from ._protocols.vault import Vault
 from ._secrets.lookups import CORE_RESOLVERS, SecretResolver
 from .hookspecs import VaultFactory, hookimpl
 
 if TYPE_CHECKING:
     import click
+
+
+@hookimpl
+def workstream_plugins() -> Iterable[AnyPlugin]:
+    """Approvals."""
+    return [Approve()]
 
 
 @hookimpl

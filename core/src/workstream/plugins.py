@@ -7,7 +7,7 @@
 The classes to inherit from are in ``workstream``.
 """
 
-from ._authoring.contexts import FilteredContext, LookingContext
+from ._authoring.contexts import FilteredContext, LookingContext, NoSignals
 from ._authoring.errors import leaves_of
 from ._authoring.faults import (
     argument_faults,
@@ -36,6 +36,7 @@ from ._protocols.plugin import (
 from ._protocols.preview import Preview, PreviewContext
 from ._secrets.captured_output import CapturedOutput
 from ._secrets.redactor import Redactor
+from ._values.interventions import Signal
 from ._values.state import NoteValue
 from .retries import RetryPolicy
 
@@ -47,6 +48,7 @@ __all__ = [
     "CapturedOutput",
     "FilteredContext",
     "LookingContext",
+    "NoSignals",
     "NotDone",
     "NoteValue",
     "Pattern",
@@ -55,6 +57,7 @@ __all__ = [
     "PreviewContext",
     "Redactor",
     "RetryPolicy",
+    "Signal",
     "argument_faults",
     "environment_faults",
     "explained_timeout",

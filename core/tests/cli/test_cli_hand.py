@@ -144,3 +144,77 @@ def test_words_by_hand_are_answered(call: Call) -> None:
         assert not {"prune", "delete", "restore"} & set(
             call(slip).stderr.partition("`workstream")[0].split()
         )
+
+
+def asks(approval: str) -> str:
+    """What a plan function returns that asks before it begins."""
+    return f"""
+        Plan(name="Deploy", blocks=[Block(
+            name="Tier",
+            pre_checks=Checks(actions=[
+                Approve.action(Approval("Is it time?", {approval}), name="time"),
+            ]),
+            sequences=[Sequence(name="web-1", actions=[act("go")])],
+        )])
+    """
+
+
+def test_people_are_asked_and_answer(
+    call: Call, write_plan: WritePlan, start: Callable[..., Child]
+) -> None:
+    """The run tells what it asks; who may not is refused; enough people let it go on."""
+    path = write_plan(asks("count=2"))
+    child = start("run", path)
+
+    child.wait_for("waits for 2 approvals by anybody but the submitter: Is it time?")
+    shown = call("show", "last").stdout
+    mine = call("approve", "last")
+    first = call("approve", "last", "--by", "ana", "-m", "now or never")
+    again = json.loads(call("approve", "last", "--by", "ana@web-1", "--json").stdout)
+    asked = json.loads(call("show", "last", "--json").stdout)["approvals"]
+    call("approve", "last", "time", "--by", "ben")
+
+    assert child.end() == 0, child.output
+    assert "workstream approve" in shown
+    assert "so somebody else has to decide" in mine.stderr
+    assert "cannot approve Deploy / Tier / pre_checks / time" in mine.stderr
+    assert "has your approval" in first.stdout
+    assert again["effect"] == "UNCHANGED"
+    assert [each["approved"] for each in asked] == [["ana"]]
+    assert [each["path"] for each in asked] == ["Deploy / Tier / pre_checks / time"]
+    assert call("approve", "last", "--by", "ben").exit_code == 2
+
+
+def test_a_rejection_ends_it(
+    call: Call, write_plan: WritePlan, start: Callable[..., Child]
+) -> None:
+    """The plan fails with who said no, and why; what waited was never begun."""
+    child = start("run", write_plan(asks('approvers=("ana", "ben")')))
+
+    child.wait_for("waits for approval by ana or ben: Is it time?")
+    nobody = call("reject", "last", "--by", "eve")
+    call("reject", "last", "--by", "ben", "-m", "not today")
+
+    assert child.end() == 1, child.output
+    assert "eve is none of those who may: ana, ben" in nobody.stderr
+    assert "rejected by ben: not today" in call("show", "last").stdout
+    assert "called" not in child.output
+
+
+def test_a_signal_is_kept_for_an_action(call: Call) -> None:
+    """It may be sent before the start; the same again changes nothing (SG-1)."""
+    submit()
+
+    words = ("signal", "last", "web-1 / go", "continue", "yes")
+    sent = call(*words)
+    again = json.loads(call(*words, "--json").stdout)
+    wrong = call("signal", "last", "Tier", "continue")
+
+    assert "has the signal for web-1 / go" in sent.stdout
+    assert again["effect"] == "UNCHANGED"
+    assert "it is no action and no check" in wrong.stderr
+    [told] = json.loads(call("show", "last", "--json").stdout)["plan"]["interventions"]
+    assert (told["verb"], told["data"]) == (
+        "SIGNAL",
+        {"name": "continue", "value": "yes"},
+    )

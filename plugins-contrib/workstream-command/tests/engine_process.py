@@ -18,7 +18,7 @@ from uuid import UUID
 import trio
 
 from workstream import PluginError
-from workstream.plugins import NoteValue
+from workstream.plugins import NoSignals, NoteValue
 from workstream_command import RunCommand, Shell
 
 
@@ -26,7 +26,7 @@ def say(word: str, text: object) -> None:
     print(word, text, flush=True)
 
 
-class FileContext:
+class FileContext(NoSignals):
     """A context whose notes outlive the process."""
 
     plan_id = UUID(int=1)

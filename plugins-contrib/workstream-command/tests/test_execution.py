@@ -18,7 +18,7 @@ import pytest
 import trio
 
 from workstream import Context, PluginError, SecretRef
-from workstream.plugins import NoteValue
+from workstream.plugins import NoSignals, NoteValue
 from workstream_command import CommandResult, Run, Shell
 from workstream_command._execution import carry_out
 from workstream_command._session import members, process_of
@@ -31,7 +31,7 @@ PLAN_ID, ACTION_ID = UUID(int=1), UUID(int=2)
 
 
 @attrs.define
-class Recorder:
+class Recorder(NoSignals):
     """A context that keeps what it is told, and lets a test wait for it."""
 
     plan_id: UUID = PLAN_ID

@@ -25,7 +25,7 @@ from workstream import (
     open_workstream,
     preview_plan,
 )
-from workstream.plugins import Preview
+from workstream.plugins import NoSignals, Preview
 from workstream.results import Forecast
 from workstream.testing import check_plugin
 from workstream.vaults import MemoryVault
@@ -44,7 +44,7 @@ PATIENCE = 60.0
 
 
 @attrs.define
-class Attempt:
+class Attempt(NoSignals):
     """The context of an attempt; it keeps what it is told."""
 
     plan_id: Any = attrs.field(factory=uuid4)

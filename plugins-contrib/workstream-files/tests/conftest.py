@@ -12,14 +12,14 @@ import attrs
 import pytest
 import trio
 
-from workstream.plugins import BasePlugin, NoteValue, temporary_name
+from workstream.plugins import BasePlugin, NoSignals, NoteValue, temporary_name
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
 @attrs.define
-class Attempt:
+class Attempt(NoSignals):
     """The context of an attempt; it keeps what is reported."""
 
     plan_id: UUID = attrs.field(factory=uuid4)

@@ -21,7 +21,7 @@ from uuid import UUID
 import trio
 
 from workstream import PluginError
-from workstream.plugins import NoteValue
+from workstream.plugins import NoSignals, NoteValue
 from workstream_files import (
     CopyFile,
     CopyRequest,
@@ -44,7 +44,7 @@ PLUGINS: dict[str, tuple[Any, Any]] = {
 }
 
 
-class Attempt:
+class Attempt(NoSignals):
     """The context; its key is that of the tests."""
 
     plan_id = UUID(int=1)

@@ -22,7 +22,7 @@ import pytest
 import trio
 import trustme
 
-from workstream.plugins import BasePlugin, NoteValue
+from workstream.plugins import BasePlugin, NoSignals, NoteValue
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -33,7 +33,7 @@ PATIENCE = 60.0
 
 
 @attrs.define
-class Attempt:
+class Attempt(NoSignals):
     """The context of an attempt; it keeps what it is told."""
 
     plan_id: UUID = attrs.field(factory=uuid4)

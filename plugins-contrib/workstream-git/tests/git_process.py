@@ -19,7 +19,7 @@ from uuid import UUID
 import trio
 
 from workstream import PluginError
-from workstream.plugins import NoteValue
+from workstream.plugins import NoSignals, NoteValue
 from workstream_git import (
     CheckoutRequest,
     CloneRequest,
@@ -36,7 +36,7 @@ PLUGINS: dict[str, tuple[Any, Any]] = {
 }
 
 
-class FileContext:
+class FileContext(NoSignals):
     """A context whose notes outlive the process."""
 
     plan_id = UUID(int=1)

@@ -15,7 +15,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from workstream.plugins import NoteValue
+from workstream.plugins import NoSignals, NoteValue
 
 
 @attrs.frozen(kw_only=True)
@@ -167,7 +167,7 @@ def serve() -> Serve:
 
 
 @attrs.define
-class Attempt:
+class Attempt(NoSignals):
     """The context of an attempt; it keeps what is reported."""
 
     plan_id: UUID = attrs.field(factory=uuid4)

@@ -13,11 +13,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from workstream.plugins import NoteValue
+from workstream.plugins import NoSignals, NoteValue
 
 
 @attrs.define
-class Attempt:
+class Attempt(NoSignals):
     """The context of an attempt; it keeps what is reported, and may act upon it."""
 
     plan_id: UUID = attrs.field(factory=uuid4)

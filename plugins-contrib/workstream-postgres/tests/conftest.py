@@ -20,14 +20,14 @@ import pytest
 from trio.testing import MockClock
 
 from workstream import SecretRef
-from workstream.plugins import NoteValue
+from workstream.plugins import NoSignals, NoteValue
 from workstream_postgres import Database
 
 PASSWORD = "correct horse battery"
 
 
 @attrs.define
-class Attempt:
+class Attempt(NoSignals):
     """The context of an attempt; it keeps what is reported and remembered."""
 
     plan_id: UUID = attrs.field(factory=uuid4)

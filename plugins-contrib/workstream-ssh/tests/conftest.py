@@ -24,7 +24,7 @@ import trio
 from trio.testing import MockClock
 
 from workstream import Context, PluginError
-from workstream.plugins import NoteValue
+from workstream.plugins import NoSignals, NoteValue
 from workstream_ssh import (
     Connections,
     CopyFrom,
@@ -244,7 +244,7 @@ def wait_for_end(pid: int) -> None:
 
 
 @attrs.define
-class Recorder:
+class Recorder(NoSignals):
     """A context that keeps what it is told, and lets a test wait for it."""
 
     plan_id: UUID = attrs.field(factory=uuid4)

@@ -11,11 +11,11 @@ from uuid import UUID, uuid4
 import attrs
 import pytest
 
-from workstream.plugins import NoteValue
+from workstream.plugins import NoSignals, NoteValue
 
 
 @attrs.define
-class Attempt:
+class Attempt(NoSignals):
     """The context of an attempt; it keeps what is reported and remembered."""
 
     plan_id: UUID = attrs.field(factory=uuid4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol, cast
@@ -12,6 +12,7 @@ from uuid import UUID
 from .._plan.plan import BaseAction, Node
 from .._secrets.forms import hide
 from .._secrets.scrubbing import hide_within
+from .._values.interventions import Signal
 from .._values.state import Attempt, NoteValue
 
 MAX_NOTE_BYTES = 4096
@@ -47,6 +48,14 @@ class ContextHost(Protocol):
         """Take in a line for watchers."""
         ...
 
+    def sent(self, action: BaseAction, name: str) -> list[Signal]:
+        """What was sent to an action by a name so far (SG-1)."""
+        ...
+
+    async def until_sent(self, until: Callable[[], bool]) -> None:
+        """Wait for a signal; a stop may cut the attempt (SG-2)."""
+        ...
+
 
 class AttemptContext:
     """The context of one attempt; see ``workstream.Context`` for its contract."""
@@ -60,6 +69,8 @@ class AttemptContext:
         "action",
         "current",
         "deaf_at",
+        "is_cut",
+        "waiting",
     )
 
     def __init__(
@@ -75,6 +86,10 @@ class AttemptContext:
         self.current = current
         self.deaf_at = math.inf
         """When, by its runtime's clock, the plugin is called unresponsive (A-16)."""
+        self.waiting = 0
+        """How many of its tasks wait for a signal (SG-2)."""
+        self.is_cut = False
+        """Whether a stop has cut it."""
         self._deadline = deadline
         self._secrets = secrets
         self._host = host
@@ -146,9 +161,50 @@ class AttemptContext:
         self._host.record(self.action)
         await self._host.durable()
 
+    async def signal(self, name: str) -> NoteValue:
+        """The first value that was sent by this name."""
+        if not self.sent(name):
+            self.report(f"waits for the signal {name}")
+        return (await anext(self.signals(name))).value
+
+    def signals(self, name: str) -> AsyncIterator[Signal]:
+        """All that is sent by this name, from the first."""
+        return _Signals(self, name)
+
+    def sent(self, name: str) -> list[Signal]:
+        """What was sent by this name so far."""
+        return self._host.sent(self.action, name)
+
+    async def until_sent(self, name: str, count: int) -> None:
+        """Wait until more than so many signals were sent by this name."""
+        self.waiting += 1
+        try:
+            await self._host.until_sent(lambda: len(self.sent(name)) > count)
+        finally:
+            self.waiting -= 1
+
     def close(self) -> None:
         """The attempt is over."""
         self._over = True
+
+
+class _Signals:
+    """The signals of one name, in order; no generator, which would have to be closed."""
+
+    def __init__(self, context: AttemptContext, name: str) -> None:
+        self._context = context
+        self._name = name
+        self._heard = 0
+
+    def __aiter__(self) -> _Signals:
+        return self
+
+    async def __anext__(self) -> Signal:
+        context, name, heard = self._context, self._name, self._heard
+        if len(context.sent(name)) <= heard:
+            await context.until_sent(name, heard)
+        self._heard += 1
+        return context.sent(name)[heard]
 
 
 def _amount(name: str, value: object) -> float | None:

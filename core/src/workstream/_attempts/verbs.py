@@ -8,20 +8,23 @@ type (section 10).
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
 from .._flow.late import Late
-from .._interpreter import verdicts
+from .._interpreter import judgement, signals, verdicts
 from .._plan.plan import Action, BaseAction, Plan
 from .._plan.walk import actions
 from .._protocols.plugin import ActionPlugin, AnyPlugin, NotDone, Plugins
 from .._protocols.runtime import AttemptOutcome
 from .._secrets.responses import NoRequestError
+from .._values.interventions import Signal
 from .._values.state import Attempt, OnInterrupt, PluginError
 from ..retries import FAST, RetryPolicy
+from .context import AttemptContext
 from .late_requests import Made, made_request
 from .outcomes import StorableCheck, check_outcome, not_installed, time_left
 
@@ -114,6 +117,37 @@ class PluginVerbs(ABC):
                 each.key: each for each in actions(self._plan) if each.key is not None
             }
         return self._by_key.get(key)
+
+    # --- signals (section 28) ---------------------------------------------------------
+
+    def sent(self, action: BaseAction, name: str) -> list[Signal]:
+        """What was sent to an action by a name so far (SG-1)."""
+        return signals.sent(self._plan, action, self.path_of(action), name)
+
+    async def until_sent(self, until: Callable[[], bool]) -> None:
+        """Wait for a signal; under a stop the wake cuts the attempt that waits (SG-2)."""
+        if self._plan.stopping:
+            self.wake()
+        await self.wait(math.inf, until)
+
+    def _is_cut(self, context: AttemptContext, main: bool) -> bool:
+        """Whether a stop cuts the attempt; once it does, for good (SN-1, SG-2)."""
+        waits = context.waiting > 0
+        if main and judgement.cuts(self._plan, waits=waits):
+            context.is_cut = True
+        return context.is_cut
+
+    @abstractmethod
+    async def wait(self, seconds: float, until: Callable[[], bool]) -> None:
+        """See ``Runtime``."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """See ``Runtime``; it also cuts the attempts that a stop cuts."""
+
+    @abstractmethod
+    def path_of(self, action: BaseAction, /) -> str:
+        """The action's address (OM-15)."""
 
     @abstractmethod
     def now(self) -> datetime:

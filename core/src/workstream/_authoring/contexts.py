@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID, uuid4
 
 from .._protocols.plugin import Context
 from .._protocols.preview import PreviewContext
-from .._values.state import NoteValue
+from .._values.interventions import Signal
+from .._values.state import NoteValue, PluginError
 
 
 class FilteredContext:
@@ -78,8 +79,31 @@ class FilteredContext:
         """Store notes with the attempt."""
         await self._context.remember(**notes)
 
+    async def signal(self, name: str) -> NoteValue:
+        """The first value that was sent by this name."""
+        return await self._context.signal(name)
 
-class LookingContext:
+    def signals(self, name: str) -> AsyncIterator[Signal]:
+        """All that is sent by this name."""
+        return self._context.signals(name)
+
+
+NO_SIGNALS = "nobody sends a signal here"
+
+
+class NoSignals:
+    """A base for contexts that get no signals, such as those of tests."""
+
+    async def signal(self, name: str) -> NoteValue:
+        """Fail: there is none, and to wait would be in vain."""
+        raise PluginError(NO_SIGNALS)
+
+    def signals(self, name: str) -> AsyncIterator[Signal]:
+        """Fail: there are none."""
+        raise PluginError(NO_SIGNALS)
+
+
+class LookingContext(NoSignals):
     """A context for a preview that must call a plugin: nothing is noted or reported.
 
     There is no attempt, so the ids are its own: two previews have nothing in common.

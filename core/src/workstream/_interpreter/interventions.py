@@ -1,4 +1,4 @@
-"""Taking what was asked of a plan: what each verb does to the tree (sections 25 to 27).
+"""Taking what was asked of a plan: what each verb does to the tree (sections 25 to 28).
 
 ``take`` is a pure function of a tree, a request and a time. A run calls it, a recovery, and
 whoever asks a plan that was never started; so it does not matter who was there to hear. It
@@ -24,7 +24,7 @@ from .._protocols.vault import PlanRequest
 from .._values.interventions import Freeze, Intervention, Verb, Word
 from .._values.state import FailureReason, NoteValue, State, Status
 from .._values.wire import pack, unpack
-from . import judgement, limits, skipping
+from . import judgement, limits, signals, skipping
 from .answers import Answer, refused, taken, too_late
 
 _DATA = b"\x01"
@@ -186,6 +186,10 @@ def _set_limits(plan: Plan, asked: _Asked) -> Answer | None:
     return limits.set_limits(plan, path, asked.data, halted)
 
 
+def _signal(plan: Plan, asked: _Asked) -> Answer | None:
+    return signals.signal(plan, asked.request.path, asked.data, asked.request.by)
+
+
 def _unknown(plan: Plan, asked: _Asked) -> Answer | None:
     return refused("this engine cannot do that")
 
@@ -197,6 +201,7 @@ _RULES: dict[Verb, _Rule] = {
     Verb.UNPAUSE: _unpause,
     Verb.SKIP: _skip,
     Verb.SET_LIMITS: _set_limits,
+    Verb.SIGNAL: _signal,
 }
 
 

@@ -44,8 +44,8 @@ def skip(plan: Plan, path: str, now: datetime) -> Answer | None:
     if status is not N:
         word = status.name.lower()
         return refused(f"it is {word}: only what has not begun can be skipped")
-    chain = _chain(plan, node)
-    over = next(_never_begun(plan, chain), "")
+    chain = chain_of(plan, node)
+    over = next(never_begun(plan, chain), "")
     if over:
         return too_late(f"{over}: it is not begun any more")
     changed = list(_skipped(node, now))
@@ -60,7 +60,7 @@ def skip(plan: Plan, path: str, now: datetime) -> Answer | None:
     return taken(changed)
 
 
-def _chain(plan: Plan, node: Node) -> tuple[Node, ...]:
+def chain_of(plan: Plan, node: Node) -> tuple[Node, ...]:
     """The object with all that it is in, from the plan down."""
     for item in walk(plan):
         if item.node is node:
@@ -77,7 +77,7 @@ def _skipped(node: Node, now: datetime) -> Iterator[Node]:
     yield node
 
 
-def _never_begun(plan: Plan, chain: tuple[Node, ...]) -> Iterator[str]:
+def never_begun(plan: Plan, chain: tuple[Node, ...]) -> Iterator[str]:
     """Why an object that is N is not begun any more, if that is decided (SK-1).
 
     To skip it all the same would let an outcome that was decided be decided again: what

@@ -17,6 +17,7 @@ import trio
 from .._attempts.context import AttemptContext
 from .._attempts.late_requests import Made
 from .._attempts.outcomes import TIMED_OUT, check_outcome, is_any
+from .._authoring.contexts import NO_SIGNALS
 from .._codec.codec import Codec
 from .._plan.plan import BaseAction, CheckAction, Node, Plan
 from .._protocols.plugin import ActionPlugin, AnyPlugin
@@ -164,6 +165,10 @@ class Asking(TrioCalls):
         )
 
     # --- nothing is recorded, nobody looks on ---------------------------------------
+
+    async def until_sent(self, until: Callable[[], bool]) -> None:
+        """Fail: a preview that waits would wait for ever."""
+        raise PluginError(NO_SIGNALS)
 
     def now(self) -> datetime:
         """The time."""

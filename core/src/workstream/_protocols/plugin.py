@@ -17,7 +17,7 @@ This module imports no event loop: a plugin awaits whatever loop its runtime has
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 from uuid import UUID
@@ -26,6 +26,7 @@ from .._flow.writing import reference_to
 from .._plan.plan import DEFAULT_TIMEOUT, Action, BaseAction, CheckAction
 from .._values.annotations import TypeArgument, members, type_text
 from .._values.errors import RegistrationError
+from .._values.interventions import Signal
 from .._values.state import NoteValue, OnInterrupt
 from ..retries import FAST, RetryPolicy
 from .preview import Preview, PreviewContext
@@ -124,6 +125,26 @@ class Context(Protocol):
 
         Args:
             notes: Plain values, each of at most 4 KiB.
+        """
+        ...
+
+    async def signal(self, name: str) -> NoteValue:
+        """The first value that was sent to this action by this name (SG-1).
+
+        It waits until somebody sends one, under a hold too. A signal is kept: later
+        attempts get the same, after a crash too. While it waits in a main phase, a stop
+        cuts the attempt.
+
+        Args:
+            name: What the signal is called.
+        """
+        ...
+
+    def signals(self, name: str) -> AsyncIterator[Signal]:
+        """All that is sent to this action by this name, in order, from the first.
+
+        It has no end: leave the loop when you have what you wait for. In a block's
+        ``batch_checks`` only signals count that were sent since the latest batch began.
         """
         ...
 

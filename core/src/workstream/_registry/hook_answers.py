@@ -106,9 +106,10 @@ def _read_plugins(answer: object, source: Source) -> Iterator[Item]:
             raise PackageError(message)
         plugin: AnyPlugin = value
         name: object = getattr(plugin, "name", "")
-        faults = registration_faults(plugin, entry_point=source.entry_point)
+        realm = "workstream" if source.is_core else source.entry_point
+        faults = registration_faults(plugin, entry_point=realm)
         # A name in another package's realm must not keep that package from its plugin.
-        ours = str(name).partition(".")[0] == source.entry_point
+        ours = str(name).partition(".")[0] == realm
         claimed = str(name) if is_plugin_name(name) and ours else ""
         yield Item("plugin", claimed, plugin, source, "; ".join(faults) or None)
 

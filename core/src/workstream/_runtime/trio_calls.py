@@ -111,10 +111,6 @@ class TrioCalls(TrioLoop, PluginVerbs):
         main: bool = False,
     ) -> AttemptOutcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
-
-        def cut() -> bool:
-            return main and judgement.cuts(self._plan)
-
         ends = trio.current_time() + seconds
         request, secrets = made.request, _NO_SECRETS
         facts = facts_of(request)  # of its type: most hold no secret, whatever they say
@@ -125,7 +121,7 @@ class TrioCalls(TrioLoop, PluginVerbs):
                 return error.outcome
         if made.secrets:
             secrets |= made.secrets
-        if cut():
+        if main and judgement.cuts(self._plan):
             return interrupted()
         context = AttemptContext(
             action=action,
@@ -134,6 +130,10 @@ class TrioCalls(TrioLoop, PluginVerbs):
             secrets=secrets,
             host=cast("ContextHost", self),
         )
+
+        def cut() -> bool:
+            return self._is_cut(context, main)
+
         self._entered(context, ends)
         try:
             slot = self._slots.get(trio.lowlevel.current_task())

@@ -70,6 +70,14 @@ def overview_data(shown: Overview) -> dict[str, Any]:
         "totals": attrs.asdict(totals(shown.plan)),
         "not_reached": not_reached(shown.plan),
         "requests": [request_data(each) for each in shown.requests],
+        "approvals": [
+            {
+                "path": each.path,
+                **attrs.asdict(each.approval),
+                "approved": list(each.approved),
+            }
+            for each in shown.asked
+        ],
         "submitter": shown.plan.submitter,
         "retry_of": _id(shown.plan.retry_of),
         "undo_of": _id(shown.plan.undo_of),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from uuid import UUID
 
 import attrs
 
-from .._plan.plan import Block, DeferBatch
+from .._plan.plan import BaseAction, Block, DeferBatch
+from .._protocols.approval import approval_of
 from .._store.events import StateChange
+from .._store.ids import short_id
 from .._values.durations import took
 from .._values.state import ObjectType, Status, WhenDeferred
 from .outcomes import status_words
@@ -16,6 +19,8 @@ from .words import cause_first, counts_words, hold_words, parts_word
 
 _ERROR = 500
 """Characters of an error; all of it is in an ``overview``."""
+_ASKED = 0
+"""Stands for the attempt of which was told that it waits for an approval."""
 _LOOKS = {Status.COMPLETED: "passed", Status.FAILED: "failed"}
 
 
@@ -103,6 +108,13 @@ class Narrator:
         attempt = change.attempt
         if attempt is None or place.checks == "bypass_checks":
             return None
+        if attempt.ended is None and isinstance(place.node, BaseAction):
+            approval = approval_of(place.node)
+            if approval is not None and self._told.get(change.object_id) != _ASKED:
+                self._told[change.object_id] = _ASKED
+                which = shlex.join([short_id(self._progress.plan_id), place.label])
+                text = f": {approval.words()}: workstream approve {which}"
+                return Told(text, Status.STOPPED, place.label)
         told = self._told.get(change.object_id)
         if attempt.unresponsive and attempt.ended is None and told != -change.attempts:
             self._told[change.object_id] = -change.attempts

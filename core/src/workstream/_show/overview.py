@@ -9,6 +9,7 @@ from uuid import UUID
 import attrs
 
 from .._codec.codec import Codec
+from .._interpreter.signals import Asked, approvals
 from .._plan.clone import clone
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import actions, position_of
@@ -65,6 +66,17 @@ class Overview:
         """The last lines of an action; None: they were not read."""
         has_lines = isinstance(node, BaseAction) and node.id is not None
         return self.said.get(position_of(node)) if has_lines else ()
+
+    @property
+    def asked(self) -> list[Asked]:
+        """The approvals that it waits for (AP-1)."""
+        if self.plan.state.status is not Status.RUNNING:
+            return []
+        return [
+            each
+            for each in approvals(self.plan)
+            if each.action.state.status is Status.RUNNING
+        ]
 
     def said_by(self, node: Node) -> Sequence[str]:
         """The last lines of an action; none of what was not asked for."""

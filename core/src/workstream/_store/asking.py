@@ -18,9 +18,10 @@ import attrs
 
 from .._codec.codec import Codec
 from .._codec.records import apply_row, plan_changes
-from .._interpreter import interventions, recovery
+from .._interpreter import interventions, recovery, signals
 from .._plan.paths import display_path
 from .._plan.plan import Plan
+from .._protocols.approval import APPROVAL
 from .._protocols.vault import Change, PlanRequest, PlanRow, StoredPlan, Write
 from .._values.errors import RefusedError, ValidationError
 from .._values.interventions import Effect, Intervention, Verb
@@ -143,7 +144,10 @@ def refused(plan: Plan, told: Intervention) -> RefusedError:
     """Why the plan, as it stands, cannot be told this."""
     assert plan.id is not None
     place = display_path(told.path) if told.path else f"plan {plan.name!r}"
-    return RefusedError(f"cannot {told.verb.value} {place}: {told.words}", plan.id)
+    verb = told.verb.value
+    if told.verb is Verb.SIGNAL and told.data.get("name") == APPROVAL:
+        verb = "approve" if told.data.get("value") else "reject"
+    return RefusedError(f"cannot {verb} {place}: {told.words}", plan.id)
 
 
 def foreseen(plan: Plan, pending: Iterable[PlanRequest], request: PlanRequest) -> bool:
@@ -206,6 +210,30 @@ def abandoned(
         taken=max((each.number for each in stored.requests), default=0),
     )
     return write, plan
+
+
+def to_decide(plan: Plan) -> str:
+    """The address of the one approval that the plan waits for, or will (AP-1).
+
+    Raises:
+        RefusedError: There is none, or several.
+    """
+    assert plan.id is not None
+    found = list(signals.approvals(plan))
+    waiting = [each for each in found if each.action.state.status is Status.RUNNING]
+    paths = [each.path for each in waiting or found]
+    if len(paths) == 1:
+        return paths[0]
+    if not paths:
+        message = f"plan {plan.name!r} waits for no approval"
+        raise RefusedError(message, plan.id)
+    message = f"plan {plan.name!r} has {len(paths):,} approvals to decide: say which:"
+    lines = [f"  {display_path(path)}" for path in paths[:_MOST]]
+    raise RefusedError("\n".join([message, *lines]), plan.id)
+
+
+_MOST = 20
+"""How many approvals an error lists."""
 
 
 def ended(name: str, plan_id: UUID, status: Status) -> RefusedError:

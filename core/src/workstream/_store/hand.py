@@ -1,4 +1,4 @@
-"""What an operator says to plans, as methods of an open store (sections 14, 25 to 27)."""
+"""What an operator says to plans, as methods of an open store (sections 14, 25 to 28)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import attrs
 import trio
 
 from .._codec.codec import Codec
-from .._plan.paths import meant
-from .._plan.plan import Plan
+from .._plan.paths import display_path, find, meant
+from .._plan.plan import BaseAction, Plan
+from .._protocols.approval import APPROVAL, approval_of
 from .._protocols.vault import PlanRequest, Vault
 from .._values.errors import ConflictError, RefusedError
 from .._values.interventions import Effect, Freeze, Verb, Word
@@ -27,6 +28,7 @@ from .asking import (
     ended,
     foreseen,
     refused,
+    to_decide,
 )
 from .news import News
 
@@ -172,6 +174,89 @@ class Hand:
         }
         return await self._ask(
             plan_id, Verb.SET_LIMITS, reason, by, path=path, data=data
+        )
+
+    async def signal(
+        self,
+        plan_id: UUID,
+        path: str,
+        name: str,
+        value: NoteValue = True,
+        *,
+        reason: str = "",
+        by: str | None = None,
+    ) -> Answer:
+        """Send a small value to an action, which may wait for it (SG-1).
+
+        Args:
+            plan_id: The plan; it may not have been started yet.
+            path: The action's address (OM-15).
+            name: What the signal is called; the action's plugin says for which it waits.
+            value: The value.
+            reason: Why, in a few words.
+            by: Who sends it; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
+
+        Returns:
+            What became of it; where it is TOO_LATE, its words tell why.
+
+        Raises:
+            NotFoundError: No such plan.
+            RefusedError: No such action, or this one may not, or the plan has ended.
+        """
+        data: dict[str, NoteValue] = {"name": name, "value": value}
+        return await self._ask(plan_id, Verb.SIGNAL, reason, by, path=path, data=data)
+
+    async def approve(
+        self,
+        plan_id: UUID,
+        path: str = "",
+        *,
+        reason: str = "",
+        by: str | None = None,
+    ) -> Answer:
+        """Approve what a plan asks for (AP-1).
+
+        Args:
+            plan_id: The plan; it may not have been started yet.
+            path: The approval's address (OM-15); "": the only one that it waits for.
+            reason: Why, in a few words.
+            by: Who approves; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
+
+        Returns:
+            What became of it; where it is TOO_LATE, its words tell why.
+
+        Raises:
+            NotFoundError: No such plan.
+            RefusedError: No such approval, or this one may not, or the plan has ended.
+        """
+        return await self._decided(plan_id, path, reason, by, approves=True)
+
+    async def reject(
+        self,
+        plan_id: UUID,
+        path: str = "",
+        *,
+        reason: str = "",
+        by: str | None = None,
+    ) -> Answer:
+        """Reject what a plan asks for. Arguments and errors are those of ``approve``."""
+        return await self._decided(plan_id, path, reason, by, approves=False)
+
+    async def _decided(
+        self, plan_id: UUID, path: str, reason: str, by: str | None, *, approves: bool
+    ) -> Answer:
+        """Send an approval its signal."""
+        stored = await self.vault.read(plan_id)
+        if stored.row.status.is_terminal:
+            raise ended(stored.row.name, plan_id, stored.row.status)
+        plan = Codec(None).load(stored)
+        path = meant(plan, path) if path else to_decide(plan)
+        node = find(plan, path)
+        if not isinstance(node, BaseAction) or approval_of(node) is None:
+            message = f"{display_path(path)} is no approval: nobody is asked there"
+            raise RefusedError(message, plan_id)
+        return await self.signal(
+            plan_id, path, APPROVAL, approves, reason=reason, by=by
         )
 
     async def abandon(

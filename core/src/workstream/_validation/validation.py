@@ -31,6 +31,7 @@ from .._plan.plan import (
 from .._plan.shape import SHAPES
 from .._plan.structure import Found, structure
 from .._plan.walk import Item, walk
+from .._protocols.approval import Approve
 from .._protocols.plugin import AnyPlugin, can_reconcile
 from .._values.display import shorten
 from .._values.errors import Fault, ValidationError
@@ -249,7 +250,11 @@ class _Checker:
 
     def _action(self, action: BaseAction, parent: Node | None) -> None:
         """Look at what is between an action's fields, and at its plugin."""
-        if action.timeout == math.inf:
+        approves = action.plugin == Approve.name
+        if approves and isinstance(action.request, Late):
+            problem = "waits for responses: who may approve must be known at submit"
+            self._note("request", "AP-1", problem)
+        if action.timeout == math.inf and not approves:
             message = (
                 "is infinite: neither a stop nor the end of a continuous check cuts an "
                 "attempt short, so one that hangs holds up the plan for ever"

@@ -117,6 +117,23 @@ class Freeze:
         return self.ended or self.exempt.get(plan_id)
 
 
+@attrs.frozen(kw_only=True)
+class Signal:
+    """A signal, as the action that it was sent to gets it (SG-1).
+
+    Attributes:
+        value: What was sent.
+        by: Who sent it (CT-4).
+        at: When the plan took it.
+        reason: What they said with it.
+    """
+
+    value: NoteValue
+    by: str
+    at: datetime
+    reason: str = ""
+
+
 _ENDS = {
     Verb.PAUSE: (Verb.UNPAUSE, Verb.STOP),
     Verb.FREEZE: (Verb.UNFREEZE,),

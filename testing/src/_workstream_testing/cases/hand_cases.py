@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .case import Case
+from .signal_cases import SIGNALS
 
 HOLDS = (
     Case(
@@ -325,4 +326,4 @@ SKIPS = (
     ),
 )
 
-HAND_CASES = (*HOLDS, *HARD_STOPS, *LIMITS, *SKIPS)
+HAND_CASES = (*HOLDS, *HARD_STOPS, *LIMITS, *SKIPS, *SIGNALS)

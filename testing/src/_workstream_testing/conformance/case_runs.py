@@ -23,6 +23,7 @@ from ..notation.fixtures import Stage, scripted_plugins
 from ..notation.notation import parse
 from ..notation.stored_states import Notation
 from ..notation.tellings import before_start, parse_told, say, say_all
+from ..simulation.told import AUTHOR
 from ..virtual.virtual_time import FakeClock, TrioSleeper
 
 
@@ -110,7 +111,7 @@ def run_case(
         ) as ws:
             began = clock.now()
             if not notation.is_stored:
-                plan_id = await ws.submit(notation.plan)
+                plan_id = await ws.submit(notation.plan, by=AUTHOR)
                 for each in before_start(says):
                     await say(ws, plan_id, each)
                 await ws.start(plan_id)

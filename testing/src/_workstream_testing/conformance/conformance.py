@@ -27,7 +27,7 @@ from ..notation.notation import parse
 from ..notation.tellings import before_start, parse_told, say, say_all
 from ..problems import says_all
 from ..simulation.simulation import simulate
-from ..simulation.told import Told
+from ..simulation.told import AUTHOR, Told
 from ..virtual.virtual_time import START, FakeClock, TrioSleeper
 from ..virtual.waiting import linger, sleep, time
 from .case_runs import CaseRun, store_plan
@@ -158,7 +158,7 @@ class TrioPlans:
                 vault, registry=registry, now=clock.now, random=lambda: 0.5
             ) as ws:
                 if plan_id is None:
-                    plan_id = await ws.submit(plan)
+                    plan_id = await ws.submit(plan, by=AUTHOR)
                     for each in before_start(told):
                         await say(ws, plan_id, each)
                     await ws.start(plan_id)

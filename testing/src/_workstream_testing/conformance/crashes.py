@@ -29,7 +29,7 @@ from ..notation.fixtures import Stage, scripted_plugins
 from ..notation.notation import parse
 from ..notation.stored_states import Notation
 from ..notation.tellings import before_start, parse_told, say, say_all
-from ..simulation.told import Told
+from ..simulation.told import AUTHOR, Told
 from ..virtual.held_vault import HeldVault
 from ..virtual.virtual_time import FakeClock, TrioSleeper
 from .case_runs import CaseRun, store_plan
@@ -232,7 +232,7 @@ def _run(
             if rows:
                 plan_id = rows[0].id
             else:
-                plan_id = await ws.submit(notation.plan)
+                plan_id = await ws.submit(notation.plan, by=AUTHOR)
                 for each in before_start(says):
                     await say(ws, plan_id, each)
                 await ws.start(plan_id)

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, cast
 
 import attrs
 
+from workstream._protocols.approval import Approve
 from workstream._protocols.plugin import (
     NOT_DONE,
     ActionPlugin,
@@ -148,6 +149,8 @@ class Stage:
         call = self._enter(context, request, "execute")
         try:
             await self._take_time(entry)
+            if entry.doing == "sig":
+                await context.signal("go")
             return _act(entry, request.label, number)
         except BaseException as error:
             call.cancelled = not isinstance(error, Exception)
@@ -214,7 +217,7 @@ def _act(entry: Entry, label: str, number: int) -> object:
     response = ScriptedResponse(number)
     text = f"{label}: {entry.doing} at call {number}"
     match entry.doing:
-        case "ok":
+        case "ok" | "sig":
             return response
         case "sub":
             return SubclassedResponse(number)
@@ -296,5 +299,5 @@ class ScriptedCheck(CheckPlugin[ScriptedRequest, ScriptedResponse]):
 
 
 def scripted_plugins(stage: Stage) -> tuple[AnyPlugin, ...]:
-    """Both plugins, acting on this stage."""
-    return ScriptedAction(stage), ScriptedCheck(stage)
+    """Both plugins, acting on this stage, and approvals."""
+    return ScriptedAction(stage), ScriptedCheck(stage), Approve()

@@ -32,7 +32,8 @@ Options. Plan: ``stop paused frozen``. Block: ``conc tol in out halt``,
 ``undo`` (``plan``, ``block`` or ``never``), ``consec batches=1:2:50% gap``; ``conc=none``,
 ``tol=10%``. Continuous checks: ``d``, ``fails``, ``on_fail``
 (``halt`` or ``warn``). Action:
-``retries timeout deadline on_interrupt reconcile``. Batch: ``always``, ``on_success``,
+``retries timeout deadline on_interrupt reconcile``. Check: ``ask=2`` makes it an approval
+by two, ``by=ana:bob`` says by whom. Batch: ``always``, ``on_success``,
 ``on_failure`` or ``on_undo``; ``fe``. States and the option ``ended`` are for plans that are stored as a
 crash left them (``stored``): an object that has begun did so 10 s ago, one that has ended
 did so 5 s ago, unless ``ended=-4``; attempts (``open ok err perm int``) began 9, 8 ... s
@@ -41,6 +42,7 @@ ago and ended half a second later.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -62,6 +64,7 @@ from workstream._plan.plan import (
     Sequence,
 )
 from workstream._plan.walk import walk
+from workstream._protocols.approval import Approval, Approve
 from workstream._values.interventions import Verb
 from workstream._values.state import (
     HaltAfter,
@@ -311,8 +314,7 @@ class _Parser:
         if self._tokens.is_word() and not is_entry(self._tokens.peek()):
             names = self._names()
         known = {"retries", "timeout", "deadline", "reconcile", "ended"}
-        if kind is Action:
-            known.add("on_interrupt")
+        known |= {"on_interrupt"} if kind is Action else {"ask", "by"}
         head = self._head(names[0], known)
         script = self._script() if self._tokens.is_word() else "ok"
         return [
@@ -330,14 +332,21 @@ class _Parser:
         if kind is Action:
             word = self._read(options, "on_interrupt", _on_interrupt, None)
             own["on_interrupt"] = word
+        request: object = ScriptedRequest(
+            label=head.name, script=script, reconcile=reconcile
+        )
+        plugin, timeout = CHECK if kind is CheckAction else ACT, 30.0
+        if "ask" in options:
+            approvers = tuple(filter(None, options.get("by", "").split(":")))
+            count = self._read(options, "ask", int, 1)
+            request = Approval("go on?", approvers, count)
+            plugin, timeout = Approve.name, math.inf
         action = kind(
             name=head.name,
-            plugin=CHECK if kind is CheckAction else ACT,
-            request=ScriptedRequest(
-                label=head.name, script=script, reconcile=reconcile
-            ),
+            plugin=plugin,
+            request=request,
             retries=self._read(options, "retries", _whole_or_none, _ONCE),
-            timeout=self._read(options, "timeout", float, 30.0),
+            timeout=self._read(options, "timeout", float, timeout),
             deadline=self._read(options, "deadline", _number_or_none, None),
             **own,
         )

@@ -18,6 +18,7 @@ seconds. The entries:
 ``group``   raises a group of two exceptions, as a nursery does (A-8)
 ``perms``   likewise, and one of them is a permanent error (A-9)
 ``exits``   raises a group, one inside another, with a ``SystemExit`` in it (A-8)
+``sig``     waits for the signal ``go``, and returns a response (SG-1)
 ``hang``    goes on until it is cancelled
 ``hang+n``  goes on until n seconds after it was cancelled (A-5)
 ``angry``   goes on until it is cancelled, and raises an error of its own then (A-4)
@@ -34,7 +35,7 @@ import attrs
 
 Doing: TypeAlias = Literal[
     "ok", "err", "perm", "both", "bad", "badboth", "sub", "none", "boom",
-    "exit", "foreign", "group", "perms", "exits", "hang", "angry", "angrys",
+    "exit", "foreign", "group", "perms", "exits", "hang", "angry", "angrys", "sig",
 ]  # fmt: skip
 
 _NUMBER = r"\d+(?:\.\d+)?"

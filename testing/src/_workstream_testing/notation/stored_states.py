@@ -14,6 +14,7 @@ from workstream._plan.walk import give_ids, walk
 from workstream._values.interventions import Intervention, Verb
 from workstream._values.state import Attempt, PluginError, State, Status
 
+from ..simulation.told import AUTHOR
 from .fixtures import ScriptedResponse
 from .tokens import NotationError
 
@@ -87,6 +88,7 @@ class Notation:
         plan = clone(self.plan)
         give_ids(plan, plan_id)
         plan.submitted = found - timedelta(seconds=11)
+        plan.submitter = AUTHOR
         plan.stopping = self.stopping
         plan.interventions = tuple(
             Intervention(verb=verb, by="somebody", at=found - timedelta(seconds=3))

@@ -2,7 +2,8 @@
 
 Each entry is ``at``, a time in seconds, a verb, and for some verbs the label of an object;
 a group or sequence goes before its action of the same label. What is said at 0 is said
-before the start.
+before the start. ``signal a`` sends the signal ``go``; ``approve`` and ``reject`` decide an
+approval, ``by=ana`` says who. The plan's submitter is ``author``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import trio
 
 from workstream._engine.engine import Workstream
 from workstream._plan.paths import paths
+from workstream._protocols.approval import APPROVAL
 from workstream._store.asking import Answer
 from workstream._values.errors import RefusedError
 from workstream._values.interventions import Verb
@@ -23,6 +25,7 @@ from ..simulation.told import Told
 from .stored_states import Notation
 from .tokens import NotationError
 
+_DECISIONS = ("approve", "reject")
 _ENTRY = re.compile(r"at (?P<at>\d+(?:\.\d+)?) (?P<verb>[a-z_]+)(?: (?P<rest>.*))?")
 
 
@@ -41,17 +44,24 @@ def _entry(entry: str, notation: Notation) -> Told:
     if match is None:
         message = f"{entry!r} is nothing that a plan is told: write at 2 pause"
         raise NotationError(message)
-    at, verb = float(match["at"]), Verb(match["verb"])
-    path, data = "", dict[str, NoteValue]()
+    at, word = float(match["at"]), match["verb"]
+    path, data, by = "", dict[str, NoteValue](), "somebody"
+    if word in _DECISIONS:
+        data.update(name=APPROVAL, value=word == "approve")
+    elif word == "signal":
+        data.update(name="go", value=True)
+    verb = Verb.SIGNAL if word in _DECISIONS else Verb(word)
     for word in (match["rest"] or "").split():
-        if verb is Verb.STOP:
+        if word.startswith("by="):
+            by = word.removeprefix("by=")
+        elif verb is Verb.STOP:
             data[word] = True
         elif "=" in word:
             name, _, value = word.partition("=")
             data[name] = int(value)
         else:
             path = _path(notation, word)
-    return Told(at, verb, path, data)
+    return Told(at, verb, path, data, by=by)
 
 
 def _path(notation: Notation, label: str) -> str:
@@ -83,7 +93,7 @@ async def say(ws: Workstream, plan_id: object, told: Told) -> Answer | None:
     ask = getattr(ws, "_ask")  # noqa: B009  # one way in for all verbs
     try:
         answer: Answer = await ask(
-            plan_id, told.verb, told.reason, "somebody", path=told.path, data=told.data
+            plan_id, told.verb, told.reason, told.by, path=told.path, data=told.data
         )
     except RefusedError:
         return None

@@ -135,7 +135,7 @@ class SimulatedRuntime(PluginVerbs):
         self._moment = (math.nan, self._start)
         self._journal = None if store is None else _Journal(loop, store)
         self._waiting: dict[Task, None] = {}
-        self._cuttable: dict[CallScope, None] = {}
+        self._cuttable: dict[CallScope, AttemptContext] = {}
         self.freeze = settings.freeze
         self._interpreter = Interpreter(plan, self)
         self.look = self._interpreter.look
@@ -212,9 +212,9 @@ class SimulatedRuntime(PluginVerbs):
         """Let every wait look at its condition again."""
         for task in list(self._waiting):
             self._loop.wake(task)
-        if self._plan.stopping and judgement.cuts(self._plan):
-            for scope in list(self._cuttable):
-                if not scope.cancelled:
+        if self._plan.stopping:
+            for scope, context in list(self._cuttable.items()):
+                if not scope.cancelled and self._is_cut(context, True):
                     scope.fire()
 
     def nursery(self) -> Nursery:
@@ -248,8 +248,6 @@ class SimulatedRuntime(PluginVerbs):
         request, secrets = resolve(made.request, _MADE_UP)
         secrets |= made.secrets
         scope = _Call(self, loop, seconds, action, attempt)
-        if main:
-            self._cuttable[scope] = None
         context = AttemptContext(
             action=action,
             current=attempt,
@@ -257,6 +255,8 @@ class SimulatedRuntime(PluginVerbs):
             secrets=secrets,
             host=self,
         )
+        if main:
+            self._cuttable[scope] = context
         try:
             response = await function(context, request)
         except BaseException as error:
@@ -302,7 +302,7 @@ class SimulatedRuntime(PluginVerbs):
     def _cut_short(self, scope: CallScope, error: PluginError | None) -> AttemptOutcome:
         """What became of a call that was cancelled: by a stop, or by its timeout."""
         late = self._loop.time >= scope.deadline
-        cut = scope in self._cuttable and judgement.cuts(self._plan)
+        cut = scope in self._cuttable and self._cuttable[scope].is_cut
         return interrupted(error) if cut and not late else timed_out(error)
 
     def _foreign(self, action: BaseAction, library: str) -> SimulationError:
@@ -317,7 +317,7 @@ class SimulatedRuntime(PluginVerbs):
 
     # --- what a context asks ------------------------------------------------------
 
-    def path_of(self, action: BaseAction) -> str:
+    def path_of(self, action: BaseAction, /) -> str:
         """The action's address, for messages (OM-15)."""
         return self._history.path_of(action)
 

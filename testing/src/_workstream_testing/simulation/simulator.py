@@ -40,7 +40,7 @@ from ..virtual.virtual_time import START
 from .history import History
 from .simulated_runtime import SimulatedRuntime, SimulationSettings, Storable, Store
 from .timeline import Timeline
-from .told import Told
+from .told import AUTHOR, Told
 
 __tracebackhide__ = says_all
 
@@ -130,6 +130,7 @@ class Simulator:
         """
         plan = self.plan
         plan.submitted = START
+        plan.submitter = AUTHOR
         store = None
         if vault is not None:
             definition = self._codec.encode_definition(plan)
@@ -233,7 +234,7 @@ class Simulator:
                 row,
                 told.verb.value,
                 at=self.now if runtime is None else runtime.now(),
-                by="somebody",
+                by=told.by,
                 reason=told.reason,
                 path=told.path,
                 data=told.data,

@@ -9,6 +9,9 @@ import attrs
 from workstream._values.interventions import Verb
 from workstream._values.state import NoteValue
 
+AUTHOR = "author"
+"""Who submits the plans of cases and simulations."""
+
 
 @attrs.frozen
 class Told:
@@ -20,6 +23,7 @@ class Told:
         path: What it is about (OM-15); "": the plan itself.
         data: What else the verb needs.
         reason: Why.
+        by: Who says it.
     """
 
     at: float
@@ -27,3 +31,4 @@ class Told:
     path: str = ""
     data: Mapping[str, NoteValue] = attrs.field(factory=dict[str, NoteValue])
     reason: str = ""
+    by: str = "somebody"

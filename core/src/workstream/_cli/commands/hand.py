@@ -1,9 +1,10 @@
-"""Commands by which an operator tells plans something while they exist (sections 25 to 27)."""
+"""Commands by which an operator tells plans something while they exist (sections 25 to 28)."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
+from uuid import UUID
 
 import click
 
@@ -30,20 +31,88 @@ from ..options import (
 from ..stores import opened, run_async
 from ..streams import Refusal, print_json
 
-F = TypeVar("F", bound=Callable[..., Any])
-Ask = Callable[[Store, PlanRow], Awaitable[Answer]]
+Ask = Callable[..., Awaitable[Answer]]
+"""Asks a plan of a store; gets the options of its command by name."""
+AskStore = Callable[..., Awaitable[bool]]
+"""Tells a store something about a freeze; whether that changed anything."""
+
+_PLAN = """
+
+    PLAN is an id as `workstream list` shows it, its first digits, or `last`.
+    """
 
 
-def _said_to(plan: bool = True) -> Callable[[F], F]:
-    """What all these commands take beside their own."""
+def _command(
+    name: str,
+    help: str,  # noqa: A002
+    run: Callable[..., int],
+    *parameters: Callable[[Any], Any],
+) -> click.Command:
+    """A command that takes these parameters, and what all of them take."""
+    function: Any = run
+    options = [reason_option, by_option, store_option, json_option]
+    for parameter in reversed([*parameters, *options]):
+        function = parameter(function)
+    return click.command(name, cls=Command, help=help)(function)
 
-    def add(function: F) -> F:
-        options = [reason_option, by_option, store_option, json_option]
-        for option in reversed([plan_argument, *options] if plan else options):
-            function = option(function)
-        return function
 
-    return add
+def _verb(
+    name: str,
+    help: str,  # noqa: A002
+    ask: Ask,
+    *parameters: Callable[[Any], Any],
+    done: str,
+    unchanged: str,
+) -> click.Command:
+    """A command that asks a plan something.
+
+    Args:
+        name: What it is called.
+        help: Its help.
+        ask: Asks the plan.
+        parameters: What it takes beside what all take.
+        done: What is true of the plan when that is taken, with ``{path}``.
+        unchanged: What it was already.
+    """
+
+    def run(plan: str, store: str | None, as_json: bool, **words: Any) -> int:
+        path = display_path(words.get("path") or "")
+
+        async def asked(plans: Store, row: PlanRow) -> Answer:
+            return await ask(plans, row.id, **words)
+
+        return _tell(
+            plan,
+            store,
+            asked,
+            done=done.format(path=path),
+            unchanged=unchanged.format(path=path),
+            as_json=as_json,
+        )
+
+    return _command(name, help + _PLAN, run, plan_argument, *parameters)
+
+
+def _store_verb(
+    name: str,
+    help: str,  # noqa: A002
+    tell: AskStore,
+    *parameters: Callable[[Any], Any],
+    done: str,
+    unchanged: str,
+) -> click.Command:
+    """A command that tells the store something about a freeze; see ``_verb``."""
+
+    def run(store: str | None, as_json: bool, **words: Any) -> int:
+        return _store_told(
+            store,
+            lambda plans: tell(plans, **words),
+            done=done,
+            unchanged=unchanged,
+            as_json=as_json,
+        )
+
+    return _command(name, help, run, *parameters)
 
 
 def _tell(
@@ -109,103 +178,6 @@ def _data(entry: PlanEntry, answer: Answer) -> dict[str, Any]:
     }
 
 
-# -- Holding ---------------------------------------------------------------------------
-
-
-@click.command("pause", cls=Command)
-@_said_to()
-def pause(
-    plan: str, reason: str, by: str | None, store: str | None, as_json: bool
-) -> int:
-    """Hold a plan: nothing new of it begins.
-
-    What runs ends by itself, and continuous checks go on watching. The plan waits until
-    `workstream unpause`; a crash does not end that. A stop does. A plan that never
-    started can be paused: it waits as soon as it is started. PLAN is an id as
-    `workstream list` shows it, its first digits, or `last`.
-    """
-    return _tell(
-        plan,
-        store,
-        lambda plans, row: plans.pause(row.id, reason=reason, by=by),
-        done="is paused: what runs is finished, and nothing new begins",
-        unchanged="is paused already",
-        as_json=as_json,
-    )
-
-
-@click.command("unpause", cls=Command)
-@_said_to()
-def unpause(
-    plan: str, reason: str, by: str | None, store: str | None, as_json: bool
-) -> int:
-    """Let a paused plan go on.
-
-    PLAN is an id as `workstream list` shows it, its first digits, or `last`.
-    """
-    return _tell(
-        plan,
-        store,
-        lambda plans, row: plans.unpause(row.id, reason=reason, by=by),
-        done="goes on",
-        unchanged="is not paused",
-        as_json=as_json,
-    )
-
-
-@click.command("freeze", cls=Command)
-@_said_to(plan=False)
-def freeze(reason: str, by: str | None, store: str | None, as_json: bool) -> int:
-    """Hold every plan of the store, those of later, too.
-
-    Each plan of each process finishes what it runs, and begins nothing new until
-    `workstream unfreeze`. `workstream exempt` lets one plan through.
-    """
-    return _store_told(
-        store,
-        lambda plans: plans.freeze(reason=reason, by=by),
-        done="the store is frozen: no plan of it begins anything new",
-        unchanged="the store was frozen already",
-        as_json=as_json,
-    )
-
-
-@click.command("unfreeze", cls=Command)
-@_said_to(plan=False)
-def unfreeze(reason: str, by: str | None, store: str | None, as_json: bool) -> int:
-    """End a freeze: the plans of the store go on."""
-    return _store_told(
-        store,
-        lambda plans: plans.unfreeze(reason=reason, by=by),
-        done="the store is no longer frozen: its plans go on",
-        unchanged="the store is not frozen: nothing to change",
-        as_json=as_json,
-    )
-
-
-@click.command("exempt", cls=Command)
-@_said_to()
-def exempt(
-    plan: str, reason: str, by: str | None, store: str | None, as_json: bool
-) -> int:
-    """Let one plan through while the store is frozen.
-
-    PLAN is an id as `workstream list` shows it, its first digits, or `last`.
-    """
-
-    async def let(plans: Store) -> bool:
-        row = (await plans.find(plan)).row
-        return await plans.exempt(row.id, reason=reason, by=by)
-
-    return _store_told(
-        store,
-        let,
-        done="the freeze does not hold this plan any more",
-        unchanged="the freeze did not hold this plan before: nothing to change",
-        as_json=as_json,
-    )
-
-
 def _store_told(
     store: str | None,
     tell: Callable[[Store], Awaitable[bool]],
@@ -239,93 +211,157 @@ def _store_told(
     return ExitCode.COMPLETED
 
 
+# -- Holding ---------------------------------------------------------------------------
+
+pause = _verb(
+    "pause",
+    """Hold a plan: nothing new of it begins.
+
+    What runs ends by itself, and continuous checks go on watching. The plan waits until
+    `workstream unpause`; a crash does not end that. A stop does. A plan that never
+    started can be paused: it waits as soon as it is started.""",
+    Store.pause,
+    done="is paused: what runs is finished, and nothing new begins",
+    unchanged="is paused already",
+)
+unpause = _verb(
+    "unpause",
+    "Let a paused plan go on.",
+    Store.unpause,
+    done="goes on",
+    unchanged="is not paused",
+)
+freeze = _store_verb(
+    "freeze",
+    """Hold every plan of the store, those of later, too.
+
+    Each plan of each process finishes what it runs, and begins nothing new until
+    `workstream unfreeze`. `workstream exempt` lets one plan through.
+    """,
+    Store.freeze,
+    done="the store is frozen: no plan of it begins anything new",
+    unchanged="the store was frozen already",
+)
+unfreeze = _store_verb(
+    "unfreeze",
+    "End a freeze: the plans of the store go on.",
+    Store.unfreeze,
+    done="the store is no longer frozen: its plans go on",
+    unchanged="the store is not frozen: nothing to change",
+)
+
+
+async def _exempt(plans: Store, plan: str, **words: Any) -> bool:
+    return await plans.exempt((await plans.find(plan)).row.id, **words)
+
+
+exempt = _store_verb(
+    "exempt",
+    "Let one plan through while the store is frozen." + _PLAN,
+    _exempt,
+    plan_argument,
+    done="the freeze does not hold this plan any more",
+    unchanged="the freeze did not hold this plan before: nothing to change",
+)
+
 # -- What is done of a plan ------------------------------------------------------------
 
-
-@click.command("skip", cls=Command)
-@plan_argument
-@click.argument("path", metavar="PATH")
-@_said_to(plan=False)
-def skip(
-    plan: str,
-    path: str,
-    reason: str,
-    by: str | None,
-    store: str | None,
-    as_json: bool,
-) -> int:
+skip = _verb(
+    "skip",
     """Leave out something of a plan that has not begun.
 
     PATH is a block, sequence, batch, check group, action or check, as `workstream show`
     names it; the plan's name in front may be left out, and so may all but the last name
     where that is enough. For what follows it counts as done. What has begun cannot be
-    skipped. PLAN is an id as `workstream list` shows it, its first digits, or `last`.
-    """
-    return _tell(
-        plan,
-        store,
-        lambda plans, row: plans.skip(row.id, path, reason=reason, by=by),
-        done=f"leaves out {display_path(path)}",
-        unchanged=f"leaves out {display_path(path)} already",
-        as_json=as_json,
-    )
+    skipped.""",
+    Store.skip,
+    click.argument("path", metavar="PATH"),
+    done="leaves out {path}",
+    unchanged="leaves out {path} already",
+)
 
 
-@click.command("limits", cls=Command)
-@plan_argument
-@click.argument("path", metavar="BLOCK")
-@click.option(
-    "--concurrency",
-    metavar="N",
-    type=int,
-    help="How many of its sequences may run at once.",
-)
-@click.option(
-    "--tolerated-failures",
-    metavar="N",
-    type=int,
-    help="How many of them may fail before the block does; -1: any number.",
-)
-@_said_to(plan=False)
-def limits(
-    plan: str,
-    path: str,
-    concurrency: int | None,
-    tolerated_failures: int | None,
-    reason: str,
-    by: str | None,
-    store: str | None,
-    as_json: bool,
-) -> int:
+async def _limits(plans: Store, plan_id: UUID, path: str, **words: Any) -> Answer:
+    names = ("concurrency", "tolerated_failures")
+    if all(words[name] is None for name in names):
+        message = "say which limit to change: --concurrency or --tolerated-failures"
+        raise Refusal(message)
+    return await plans.set_limits(plan_id, path, **words)
+
+
+limits = _verb(
+    "limits",
     """Change the limits of a block while it runs.
 
     They hold for what begins afterwards. A tolerance that is lowered below what has
     failed halts the block; on a block that has halted it is too late. BLOCK is its name
-    as `workstream show` tells it. PLAN is an id as `workstream list` shows it, its
-    first digits, or `last`.
-    """
-    if concurrency is None and tolerated_failures is None:
-        message = "say which limit to change: --concurrency or --tolerated-failures"
-        raise Refusal(message)
-    return _tell(
-        plan,
-        store,
-        lambda plans, row: plans.set_limits(
-            row.id,
-            path,
-            concurrency=concurrency,
-            tolerated_failures=tolerated_failures,
-            reason=reason,
-            by=by,
-        ),
-        done=f"has new limits for {display_path(path)}",
-        unchanged=f"has these limits for {display_path(path)} already",
-        as_json=as_json,
-    )
+    as `workstream show` tells it.""",
+    _limits,
+    click.argument("path", metavar="BLOCK"),
+    click.option(
+        "--concurrency",
+        metavar="N",
+        type=int,
+        help="How many of its sequences may run at once.",
+    ),
+    click.option(
+        "--tolerated-failures",
+        metavar="N",
+        type=int,
+        help="How many of them may fail before the block does; -1: any number.",
+    ),
+    done="has new limits for {path}",
+    unchanged="has these limits for {path} already",
+)
+
+# -- What people decide ----------------------------------------------------------------
+
+_decision = click.argument("path", metavar="[PATH]", default="")
+
+approve = _verb(
+    "approve",
+    """Approve what a plan waits for.
+
+    PATH is the approval, as `workstream show` names it; it may be left out where the
+    plan waits for one only. Who may approve, the plan says.""",
+    Store.approve,
+    _decision,
+    done="has your approval",
+    unchanged="had your approval already",
+)
+reject = _verb(
+    "reject",
+    """Reject what a plan waits for: the approval fails.
+
+    PATH is the approval, as `workstream show` names it; it may be left out where the
+    plan waits for one only. Who may reject, the plan says. It cannot be taken back.""",
+    Store.reject,
+    _decision,
+    done="has your rejection",
+    unchanged="had your rejection already",
+)
+signal = _verb(
+    "signal",
+    """Send a signal to an action of a plan.
+
+    PATH is the action or check, as `workstream show` names it. NAME is the signal for
+    which its plugin waits, and VALUE the text that it gets. The signal is kept: the
+    action gets it also if it waits for it later, or again after a crash.""",
+    Store.signal,
+    click.argument("path", metavar="PATH"),
+    click.argument("name", metavar="NAME"),
+    click.argument("value", metavar="[VALUE]", default=""),
+    done="has the signal for {path}",
+    unchanged="had this signal for {path} already",
+)
 
 
 @click.command("abandon", cls=Command)
-@_said_to()
+@plan_argument
+@reason_option
+@by_option
+@store_option
+@json_option
 def abandon(
     plan: str, reason: str, by: str | None, store: str | None, as_json: bool
 ) -> int:

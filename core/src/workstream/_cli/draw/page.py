@@ -157,6 +157,9 @@ def show_page(
     if waiting:
         screen.heading("Waiting")
         _show_some(screen, waiting)
+    for asked in shown.asked[:_RUNNING]:
+        approve = hints.command("approve", plan.id, below_plan(asked.path))
+        screen.hint("decide", f"{approve}  (or reject)", indent=2)
     if everything:
         screen.line()
         for line in plan_text(plan, times=True).splitlines():
@@ -240,6 +243,9 @@ def _waiting(screen: Screen, shown: Overview) -> Iterator[Line]:
     sign = (f"{screen.signs.waiting} ", "yellow")
     for wait in [] if shown.entry.crashed else shown.waits(utc_now()):
         yield joined(sign, shorten(wait.label, 300), (f"  {wait.why}", "dim"))
+    for asked in shown.asked:
+        label = shorten(below_plan(asked.path), 300)
+        yield joined(sign, label, (f"  {one_line(asked.words, 400)}", "yellow"))
     for request in shown.requests:
         because = f": {request.reason}" if request.reason else ""
         words = f"{request.verb} was asked for by {request.by}{because}"
