@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("look.show", "Show one plan: what failed where, and why."),
     "watch": ("look.watch", "Follow a plan that any process runs."),
     "attach": ("look.attach", "Follow a plan: another name for `watch`."),
+    "logs": ("look.logs", "Tell all that happened to a plan, in order."),
     "diff": ("retry.diff", "Say how one plan differs from another."),
     "stop": ("control.stop", "Ask a running plan to stop."),
     "pause": ("hand.pause", "Hold a plan: nothing new of it begins."),

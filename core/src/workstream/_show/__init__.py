@@ -22,6 +22,7 @@ draws (``_values.display`` for terminals).
 ``failures``   where a plan failed, and the failures put together by their cause
 ``progress``   what a watcher knows: sections with counts, what runs, what failed
 ``waiting``    what waits, and why
+``history``    all that happened, in order
 ``narration``  which changes are worth a line of their own, and what it says
 ``outline``    the plan as a tree, in brief
 ``overview``   all of that of one stored plan, at one look

@@ -7,11 +7,14 @@ from uuid import UUID
 
 import attrs
 
+from .._plan.paths import below_plan, display_path
 from .._plan.plan import BaseAction, Block, DeferBatch
 from .._protocols.approval import approval_of
-from .._store.events import StateChange
+from .._store.events import Intervened, StateChange
 from .._store.ids import short_id
+from .._values.display import one_line
 from .._values.durations import took
+from .._values.interventions import Effect, Intervention
 from .._values.state import ObjectType, Status, WhenDeferred
 from .outcomes import status_words
 from .progress import Place, Progress, Section
@@ -132,6 +135,64 @@ class Narrator:
             tries = f" after {change.attempts} attempts" if change.attempts > 1 else ""
             return Told(f": failed{tries}: {error}", status, place.label)
         return None
+
+
+def event_told(event: StateChange | Intervened) -> Told:
+    """The line for any change, where all are told."""
+    if isinstance(event, Intervened):
+        return _intervened(event.intervention)
+    status, attempt = event.state.status, event.attempt
+    label = below_plan(event.path)
+    if event.object_type is ObjectType.PLAN:
+        words = ", ".join(map(hold_words, event.held))
+        words = words or ("stopping" if event.stopping else "")
+        reasons = ", ".join(
+            each.name.lower().replace("_", " ") for each in event.reasons
+        )
+        more = f" ({reasons})" if reasons else f", {words}" if words else ""
+        return Told(f": {_event_word(event)}{more}", status, label)
+    if attempt is None or status is Status.NOT_STARTED:
+        return Told(f": {_event_word(event)}", status, label)
+    error = ""
+    if attempt.error is not None and attempt.ended is not None:
+        error = f": {cause_first(attempt.error, _ERROR)}"
+    number = f"attempt {event.attempts:,}"
+    if status is Status.RUNNING:
+        if attempt.unresponsive:
+            text = f": {number} goes on although it was cancelled"
+        elif attempt.ended is None:
+            notes = ", ".join(one_line(name, 80) for name in attempt.notes)
+            words = f"notes {notes}" if notes else "begins"
+            return Told(f": {number} {words}", status, label)
+        elif attempt.interrupted:
+            text = f": {number} was interrupted{error}"
+        else:
+            text = f": {number} failed, retries{error}"
+        return Told(text, Status.STOPPED, label, again=True)
+    after = f" after {event.attempts:,} attempts" if event.attempts > 1 else ""
+    return Told(f": {_event_word(event)}{after}{error}", status, label)
+
+
+def _event_word(event: StateChange) -> str:
+    """What has become of the object, with how long it took."""
+    status, duration = event.state.status, event.state.duration
+    if status is Status.RUNNING:
+        return "begins" if event.object_type is not ObjectType.PLAN else "runs"
+    over = status.is_terminal and duration is not None
+    time = f" in {took(duration)}" if over and duration is not None else ""
+    return f"{status_words(status)}{time}"
+
+
+def _intervened(told: Intervention) -> Told:
+    """What somebody said, and what became of it."""
+    where = f" {display_path(below_plan(told.path))}" if told.path else ""
+    data = ", ".join(f"{name}={value!s}" for name, value in told.data.items())
+    text = f"{one_line(told.by, 80)}: {told.verb.value.replace('_', ' ')}{where}"
+    text += f" ({one_line(data, 200)})" if data else ""
+    text += f": {one_line(told.reason, 300)}" if told.reason else ""
+    if told.effect is not Effect.TAKEN:
+        text += f" [{told.effect.value}]"
+    return Told(f"{text}: {told.words}" if told.words else text, Status.SKIPPED)
 
 
 def _checks(status: Status, place: Place) -> Told | None:

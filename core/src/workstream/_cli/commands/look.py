@@ -1,4 +1,4 @@
-"""Commands that look at one plan: ``show``, ``watch``."""
+"""Commands that look at one plan: ``show``, ``watch``, ``logs``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from uuid import UUID
 import click
 
 from ..._codec.json_text import to_json
+from ..._plan.paths import label_of_plan, meant
 from ..._show.data import overview_data
+from ..._show.history import history, read_plan
 from ..._show.overview import Overview, overview
 from ..._values.state import Status
+from ..draw.log_view import JsonLogView, LogView
 from ..draw.page import show_page
 from ..draw.screen import Screen
 from ..draw.views import JsonView, watch_view_on
@@ -130,6 +133,59 @@ def watch(plan: str, after: int | None, store: str | None, as_json: bool) -> int
     else:
         tell(screen, [result], hints)
     return result.code
+
+
+@click.command("logs", cls=Command)
+@last_plan_argument
+@click.argument("path", metavar="[PATH]", default="")
+@click.option(
+    "-f", "--follow", is_flag=True, help="Go on with what happens, to the plan's end."
+)
+@store_option
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON object a line, for programs."
+)
+def logs(plan: str, path: str, follow: bool, store: str | None, as_json: bool) -> int:
+    """Tell all that happened to a plan, in order.
+
+    It prints a line for every change of state, every line of output, and everything
+    that people told the plan. PATH is an object of the plan, such as `"web-3"` or
+    `"Tier / web-3 / copy"`: then the command tells only of this object and what is in
+    it. PLAN is an id as `workstream list` shows it, its first digits, or `last`, the
+    default.
+
+    It imports no plugin package, and shows no secret.
+
+    Exit status: 0, also for a plan that failed; with --follow 5 when no process runs
+    the plan any more.
+    """
+    screen = Screen()
+
+    async def go() -> int:
+        async with opened(store) as plans:
+            plan_id = (await plans.find(plan)).row.id
+            begun = await read_plan(plans, plan_id)
+            root = label_of_plan(begun.plan)
+            where = meant(begun.plan, path) if path else root
+            view = JsonLogView(where) if as_json else LogView(screen, where)
+            for event in await history(plans, begun.plan, begun.position):
+                view.see(plan_id, event)
+                if view.is_left:
+                    return ExitCode.COMPLETED
+            if not follow or begun.plan.state.status.is_terminal:
+                return ExitCode.COMPLETED
+            broken_off = await watch_elsewhere(
+                plans, plan_id, view, begun.position, lambda _: None
+            )
+            if broken_off is None:
+                return ExitCode.COMPLETED
+            complain(broken_off, "Broken off")
+            return ExitCode.BROKEN_OFF
+
+    try:
+        return run_async(lambda: interruptible(go))
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 attach = Command(
