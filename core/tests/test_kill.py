@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -21,7 +22,9 @@ from workstream.vaults import LmdbVault
 
 ENGINE = Path(__file__).with_name("killed_engine.py")
 KILLER = Path(__file__).with_name("killed_often.py")
+SPEAKERS = Path(__file__).with_name("told_often.py")
 KILLS = int(os.environ.get("WORKSTREAM_KILLS", "40"))
+WORDS = int(os.environ.get("WORKSTREAM_WORDS", "120"))
 CALLS = 8 * 3 - 1 + 8
 """How many calls a run makes at least."""
 
@@ -115,3 +118,20 @@ def test_engines_are_killed_again_and_again(tmp_path: Path, engines: int) -> Non
     plans, actions = map(int, ended.stdout.split())
     assert plans > 0
     assert actions >= plans
+
+
+def test_what_is_said_stands_in_the_record_whoever_is_killed(tmp_path: Path) -> None:
+    """Every answered word is in its plan's record, in order; no work is done twice.
+
+    Of ``WORKSTREAM_WORDS`` words by four processes, while the engine is killed 30 times
+    a thousand words (CT-2, A-13, R-2).
+    """
+    command = [sys.executable, "-W", "error", str(SPEAKERS), str(tmp_path)]
+    arguments = [str(WORDS), str(max(WORDS * 30 // 1000, 2)), "1"]
+    ended = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    doctor = [sys.executable, "-m", "workstream", "doctor", "--json", "--store"]
+    found = subprocess.run(
+        [*doctor, str(tmp_path / "store")], capture_output=True, text=True
+    )
+    assert json.loads(found.stdout)["healthy"], found.stdout

@@ -137,6 +137,9 @@ class ToyRuntime:
     def wake(self) -> None:
         pass  # the driver asks every condition at every step
 
+    async def hear(self) -> None:
+        pass
+
     def freeze(self) -> None:
         pass
 

@@ -15,7 +15,7 @@ import trio
 from workstream import Plan, Workstream, open_workstream
 from workstream._codec.codec import Codec
 from workstream._plan.walk import give_ids, new_plan_id
-from workstream._protocols.vault import Change, Vault
+from workstream._protocols.vault import Change, PlanRequest, Vault
 from workstream._runtime.journal import Committer, Journal
 from workstream._runtime.lookups import Lookups
 from workstream._runtime.output import OutputBuffer
@@ -143,6 +143,7 @@ async def run_without_store(plan: Plan) -> float:
         now=Clock(),
         random=random.random,
         freeze=lambda: None,
+        requests=_nothing_asked,
         heartbeat=300,
     )
     runtime = TrioRuntime(plan, journal, OutputBuffer({}), settings)
@@ -151,6 +152,10 @@ async def run_without_store(plan: Plan) -> float:
     seconds = time.perf_counter() - start
     assert plan.state.status is Status.COMPLETED
     return seconds
+
+
+async def _nothing_asked() -> tuple[PlanRequest, ...]:
+    return ()
 
 
 def _no_vault() -> Vault:

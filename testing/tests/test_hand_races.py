@@ -30,8 +30,12 @@ def quiet_engine(caplog: pytest.LogCaptureFixture) -> None:
 class SharedVault(MemoryVault):
     """A vault that others have open, too; ``before_write`` happens before a write."""
 
-    shared = True
     before_write: Callable[[], Awaitable[object]] | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Others have it open."""
+        return True
 
     async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
         """Write, after what somebody else does."""
@@ -115,16 +119,48 @@ def test_a_word_that_comes_just_before_the_start(verb: Verb, status: Status) -> 
 
 def test_a_word_that_comes_just_before_the_end() -> None:
     """Whoever said it is told that the plan has ended, not that all is so already."""
-    world, _ = shared_world()
+    world, vault = shared_world()
 
     async def scenario() -> None:
         async with world.engine() as ws:
             plan_id = await world.start(ws, "B1: s1[a ok@0.3]")
-            await trio.sleep(0.1)  # the engine looks again after half a second
-            with pytest.raises(RefusedError, match="has ended, completed"):
-                await other_process(world).pause(plan_id)
-            plan = await ws.wait(plan_id)
+            await trio.sleep(0.1)
+            refused: list[RefusedError] = []
+
+            async def pause() -> None:
+                with pytest.raises(
+                    RefusedError, match="has ended, completed"
+                ) as caught:
+                    await other_process(world).pause(plan_id)
+                refused.append(caught.value)
+
+            async with trio.open_nursery() as nursery:
+
+                async def say() -> None:
+                    nursery.start_soon(pause)
+                    await trio.sleep(0.01)  # it asks while the end is being written
+
+                vault.before_write = say
+                plan = await ws.wait(plan_id)
+            assert refused
         assert plan.interventions == ()
+
+    world.clock.run(scenario)
+
+
+@pytest.mark.parametrize("text", ["B1: s1[a ok@0.3]", "da[r(always)] B1: s1[a ok@0.3]"])
+def test_a_stop_that_is_acknowledged_before_the_end_is_in_the_record(text: str) -> None:
+    """The run looks once more before it writes its end (CT-2)."""
+    world, _ = shared_world()
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            plan_id = await world.start(ws, text)
+            await trio.sleep(0.1)  # the engine looks again after half a second
+            await other_process(world).stop(plan_id, by="ana")
+            plan = await ws.wait(plan_id)
+        assert lines(plan) == [("ana", "stop", Effect.TAKEN)]
+        assert plan.state.status is Status.STOPPED
 
     world.clock.run(scenario)
 

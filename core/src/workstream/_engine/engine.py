@@ -28,7 +28,7 @@ from .._plan.sequels.retry import From, remainder
 from .._plan.sequels.undo import UndoPlan
 from .._plan.sequels.undo import undo_plan as made_undo
 from .._plan.walk import give_ids, new_plan_id
-from .._protocols.vault import PlanRow, Vault
+from .._protocols.vault import PlanRequest, PlanRow, Vault
 from .._registry.registry import Registry
 from .._runtime.lookups import Lookups
 from .._runtime.plugin_init import init_plugins
@@ -123,6 +123,7 @@ async def open_workstream(
         now=clock,
         random=random,
         freeze=vault.freeze,
+        requests=vault.requests if vault.shared else _nothing_asked,
         heartbeat=min(300.0, (max_last_update or 1200.0) / 4),
     )
     service = Service(vault, settings)
@@ -143,6 +144,11 @@ async def open_workstream(
         if recover:
             engine.recovery_errors = await launcher.recover_all(max_last_update)
         yield engine
+
+
+async def _nothing_asked() -> tuple[PlanRequest, ...]:
+    """What nobody else asks of a store that nobody else has: runs hear it at once."""
+    return ()
 
 
 class Workstream(Store):

@@ -118,17 +118,6 @@ class Run:
 
     def hear(self, request: PlanRequest) -> None:
         """Take what was asked of the plan, once; the next write removes it (CT-2)."""
-        if request.number <= self._journal.taken:
-            return
-        because = f": {request.reason}" if request.reason else ""
-        log.info(
-            "%s asks plan %r (%s) to %s%s",
-            request.by,
-            self.name,
-            self.plan_id,
-            request.verb,
-            because,
-        )
         self._runtime.take(request)
 
     async def heard(self) -> None:

@@ -107,13 +107,15 @@ class Interpreter(CheckRunner):
         plan = self._plan
         if plan.state.status is N:
             self._begin(plan)
-        if not await self._bypassed(plan):  # P1
+        bypassed = await self._bypassed(plan)  # P1
+        if not bypassed:
             await self._pre_stage(plan)  # P2
             async with self._continuous_loop(plan):  # P3, P5
                 await self._blocks()  # P4
             await self._post_checks(  # P6
                 plan, lambda: judgement.main_failure(plan)
             )
+            await self._runtime.hear()  # the last moment in which a stop is in time
             # Asked again when a hold is over: until it begins it is not due for good (UN-1).
             await self._released(lambda: bool(judgement.undo_due(plan)))
             for block in judgement.undo_due(plan):
@@ -122,6 +124,8 @@ class Interpreter(CheckRunner):
                 plan, lambda: judgement.plan_failed(plan)
             )
             await self._deferred_checks(plan)  # P8
+        if bypassed or judgement.deferred_begun(plan):
+            await self._runtime.hear()
         plan.reasons = judgement.reasons(plan)  # P9
         self._finish(plan, judgement.plan_status(plan.reasons))
         await self._runtime.durable()

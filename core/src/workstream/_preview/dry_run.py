@@ -281,6 +281,9 @@ class PreviewRuntime(Asking):
         """It begins nothing of the plan's, so nothing holds it."""
         return None
 
+    async def hear(self) -> None:
+        """Do nothing: nobody can tell a preview anything."""
+
     def random(self) -> float:
         """Never needed: nothing is tried again."""
         return 0.5

@@ -95,6 +95,10 @@ class Runtime(Protocol):
         """Say that the ``until`` of a wait may have come true."""
         ...
 
+    async def hear(self) -> None:
+        """Take what was asked of the plan until now, before its end is written (CT-2)."""
+        ...
+
     def freeze(self) -> Freeze | None:
         """What the store says of a freeze (HO-6), asked before each beginning."""
         ...

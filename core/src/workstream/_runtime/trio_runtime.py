@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 import attrs
@@ -48,6 +48,7 @@ class RunSettings:
         now: The time to record.
         random: Draws jitter.
         freeze: What the store says of a freeze.
+        requests: What was asked of its plans, and not taken yet.
         heartbeat: Seconds without a record after which one is made (E-11).
     """
 
@@ -57,6 +58,7 @@ class RunSettings:
     now: Callable[[], datetime]
     random: Callable[[], float]
     freeze: Callable[[], Freeze | None]
+    requests: Callable[[], Awaitable[Iterable[PlanRequest]]]
     heartbeat: float
 
 
@@ -119,10 +121,32 @@ class TrioRuntime(TrioCalls):
         beside.cancel()
 
     def take(self, request: PlanRequest) -> None:
-        """Take what was asked of the plan; what it changes is one write (CT-2)."""
-        if not self._plan.state.status.is_terminal:  # else it goes with the plan's end
-            self._journal.take_request(request.number)
-            self._interpreter.take(request)
+        """Take what was asked of the plan, once; what it changes is one write (CT-2)."""
+        plan = self._plan
+        if plan.state.status.is_terminal or request.number <= self._journal.taken:
+            return  # what comes after the end goes with it
+        because = f": {request.reason}" if request.reason else ""
+        log.info(
+            "%s asks plan %r (%s) to %s%s",
+            request.by,
+            plan.name,
+            plan.id,
+            request.verb,
+            because,
+        )
+        self._journal.take_request(request.number)
+        self._interpreter.take(request)
+
+    async def hear(self) -> None:
+        """Take what the store has for the plan; where it cannot tell, that is too late."""
+        try:
+            found = await self._settings.requests()
+        except Exception as error:
+            log.warning("requests cannot be read: %s", error)
+            return
+        for request in found:
+            if request.plan_id == self._plan.id:
+                self.take(request)
 
     # --- the verbs that remember ------------------------------------------------
 

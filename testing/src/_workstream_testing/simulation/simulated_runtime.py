@@ -217,6 +217,9 @@ class SimulatedRuntime(PluginVerbs):
                 if not scope.cancelled and self._is_cut(context, True):
                     scope.fire()
 
+    async def hear(self) -> None:
+        """Do nothing: what is said here is taken at once."""
+
     def nursery(self) -> Nursery:
         """A nursery of the loop."""
         return self._loop.nursery()
