@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import types
 from collections.abc import Callable, Generator
@@ -9,7 +10,7 @@ from collections.abc import Callable, Generator
 import pytest
 
 from _workstream_testing.virtual.call_scope import CallScope
-from _workstream_testing.virtual.loop import Loop, Task, current_loop
+from _workstream_testing.virtual.loop import FEW_LOOKS, Loop, Task, current_loop
 from _workstream_testing.virtual.loop_errors import (
     Cancelled,
     EndlessError,
@@ -369,3 +370,19 @@ class TestOrder:
         loop.run(main)
 
         assert "".join(order) == expected
+
+
+def test_the_collector_looks_less_often_only_while_a_run_goes_on() -> None:
+    """As often as before once it has ended, however it did."""
+    before = gc.get_threshold()
+    during: list[int] = []
+
+    async def look() -> None:
+        during.append(gc.get_threshold()[0])
+        message = "broken off"
+        raise ValueError(message)
+
+    with pytest.raises(ValueError, match="broken off"):
+        Loop().run(look)
+    assert during == [max(before[0], FEW_LOOKS)]
+    assert gc.get_threshold() == before

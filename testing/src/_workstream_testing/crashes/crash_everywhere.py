@@ -17,7 +17,7 @@ from workstream._codec.codec import Codec
 from workstream._plan.clone import clone
 from workstream._plan.plan import Plan
 from workstream._plan.walk import give_ids
-from workstream._protocols.vault import Vault, Write
+from workstream._protocols.vault import StoredPlan, Vault, Write
 from workstream._registry.registry import Registry
 from workstream._vaults.memory_vault import MemoryVault
 
@@ -215,14 +215,14 @@ class _Run:
     Attributes:
         result: How it ended.
         reached: Whether it came to each of its crashes.
-        stored: What was stored at the last crash.
+        stored: What was stored at the last crash, as the vault has it.
         problem: What is wrong with it whatever its end.
         differences: How its end differs from the one without a crash.
     """
 
     result: Simulation
     reached: bool
-    stored: Plan | None
+    stored: StoredPlan | None
     problem: list[str] = attrs.Factory(list[str])
     differences: list[str] = attrs.Factory(list[str])
 
@@ -247,6 +247,7 @@ class _Crashes:
         self._made = given(plugins)
         self._registry = Registry(self._made)
         self._plan = fresh(plan, self._registry)
+        self._paths: list[str] = []
 
     def _simulator(self) -> Simulator:
         if callable(self._plugins):
@@ -256,13 +257,15 @@ class _Crashes:
             given(self._made)
         plan = clone(self._plan)
         give_ids(plan, PLAN_ID)
-        return Simulator(
+        simulator = Simulator(
             plan,
             self._registry,
             choose=chooser(self._seed),
             max_time=self._max_time,
             stop_at=self._stop_at,
         )
+        simulator.history.paths = self._paths
+        return simulator
 
     def _result(self, simulator: Simulator) -> Simulation:
         return Simulation(simulator.plan, simulator.history, self._seed)
@@ -292,7 +295,7 @@ class _Crashes:
             lost = self._lost(wire, vault)
             stored = None
             if not lost:
-                stored = Codec(self._registry).load(finish(vault.read(PLAN_ID)))
+                stored = finish(vault.read(PLAN_ID))
             wire = _Wire(vault, point, wire.acknowledged)
             try:
                 simulator.recover_from(cast("Vault", wire))
@@ -375,7 +378,7 @@ def _told(
         title=f"a crash changes how plan {without.plan.name!r} ends",
         where=f"{where} (of {writes:,})",
         result=run.result,
-        stored=run.stored,
+        stored=None if run.stored is None else Codec(None).load(run.stored),
         differences=run.differences,
         others=others,
         replay=f"crash_everywhere(plan, plugins, seed={seed!r}, only={only!r})",

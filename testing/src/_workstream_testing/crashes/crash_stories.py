@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import attrs
 
-from workstream._plan.paths import paths
-from workstream._plan.plan import BaseAction, CheckAction, Checks, Plan
-from workstream._plan.walk import Item, position_of
+from workstream._plan.paths import path_of, paths
+from workstream._plan.plan import Action, BaseAction, Checks, Plan
+from workstream._plan.walk import Item, position_of, walk
 from workstream._values.durations import duration_text
 from workstream._values.state import Status
 
@@ -44,21 +44,23 @@ def called_twice(result: Simulation) -> list[CalledTwice]:
     Checks are left out: they may run any number of times (REG-8).
     """
     found: list[CalledTwice] = []
-    for path, item in paths(result.plan):
-        action = item.node
-        if not isinstance(action, BaseAction) or isinstance(action, CheckAction):
-            continue
-        hidden = [n for n, a in enumerate(action.attempts, 1) if a.interrupted]
-        if not hidden:
-            continue
-        calls = [call for call in result.calls if call.path == path]
-        again = [call for call in calls if call.attempt > hidden[0]]
-        if again:
+    hidden = {
+        place: [n for n, a in enumerate(item.node.attempts, 1) if a.interrupted]
+        for place, item in enumerate(walk(result.plan))
+        if isinstance(item.node, Action) and item.node.attempts
+    }
+    calls: dict[int, list[Call]] = {}
+    if any(hidden.values()):
+        for call in result.calls:
+            calls.setdefault(call.position, []).append(call)
+    for place, attempts in hidden.items():
+        made = calls.get(place, [])
+        if attempts and any(call.attempt > attempts[0] for call in made):
             was_done = any(
-                call.attempt in hidden and call.ended is not None and not call.error
-                for call in calls
+                call.attempt in attempts and call.ended is not None and not call.error
+                for call in made
             )
-            found.append(CalledTwice(path, action.plugin, was_done))
+            found.append(CalledTwice(made[0].path, made[0].plugin, was_done))
     return found
 
 
@@ -69,10 +71,11 @@ def differences(without: Plan, end: Plan) -> list[str]:
         found.append(
             f"the reasons: {_reasons(without)} without, {_reasons(end)} with it"
         )
-    pairs = zip(paths(without), paths(end), strict=True)
-    for (path, before), (_, after) in pairs:
+    for before, after in zip(walk(without), walk(end), strict=True):
         if not _is_reset(after):
-            found += (f"{path}: {what}" for what in _differs(before, after))
+            for what in _differs(before, after):
+                # Few objects differ, if any: only these need their paths.
+                found.append(f"{path_of(before)}: {what}")
     return found
 
 

@@ -101,29 +101,29 @@ class Script:
             ScriptError: It fits several lines, or nothing says what it gives.
         """
         lines = [line for line in self.lines if line.is_for(context, request)]
+        if not lines and (self.default is not UNSET or self.otherwise or self.base):
+            if self.otherwise is not None:
+                return self.otherwise
+            if self.base is not None:
+                return self.base.act_for(context, request)
+            return DEFAULT
         if len(lines) == 1:
             lines[0].uses += 1
             act = lines[0].act
             if self.base is not None and act.only_lasts:
                 return act.ending_as(self.base.act_for(context, request))
             return act
-        if not lines and self.otherwise is not None:
-            return self.otherwise
-        if not lines and self.base is not None:
-            return self.base.act_for(context, request)
         asked = value_text(scrub_value(request))
         call = f"attempt {context.attempt} of {context.path}, which asks {asked}"
         if lines:
             texts = " and ".join(line.text for line in lines)
             problem = f"{texts} fit {call}: let them exclude each other"
             raise self._failed(problem)
-        if self.default is UNSET:
-            problem = (
-                f"nothing is said of {call}; and no response can be made without "
-                "arguments: write otherwise(gives=...)"
-            )
-            raise self._failed(problem)
-        return DEFAULT
+        problem = (
+            f"nothing is said of {call}; and no response can be made without "
+            "arguments: write otherwise(gives=...)"
+        )
+        raise self._failed(problem)
 
     def check(self) -> None:
         """See that every line was used, and that no call fitted two.

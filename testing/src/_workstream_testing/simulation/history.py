@@ -93,6 +93,8 @@ class History:
         note: Notes a change: an ``Entry``.
         reports: What plugins reported.
         plan: The plan as it was at first.
+        paths: The path of each object, once one was asked for. Runs of the same plan
+            may share the list.
         start: What the clock told at 0 seconds.
         end: How far the clock has come, in seconds.
     """
@@ -117,7 +119,7 @@ class History:
         self.start = start
         self.end = 0.0
         self.plan = plan
-        self._paths: list[str] = []
+        self.paths: list[str] = []
         self._crashes: list[tuple[int, int, float]] = []
 
     def called(self, action: BaseAction, attempt: Attempt, time: float) -> None:
@@ -147,9 +149,9 @@ class History:
 
     def path_of(self, node: Node) -> str:
         """The path of an object of the plan, of whatever life (OM-15)."""
-        if not self._paths:  # many simulations never ask for one
-            self._paths = [path for path, _ in paths(self.plan)]
-        return self._paths[position_of(node)]
+        if not self.paths:  # many simulations never ask for one
+            self.paths += [path for path, _ in paths(self.plan)]
+        return self.paths[position_of(node)]
 
     def seconds(self, time: datetime) -> float:
         """A recorded time in seconds since the beginning."""

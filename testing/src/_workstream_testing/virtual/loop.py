@@ -20,6 +20,7 @@ Three rules are those of trio, because the engine's own runtime stands on them:
 from __future__ import annotations
 
 import contextlib
+import gc
 import heapq
 import math
 import types
@@ -42,6 +43,9 @@ Waiting: TypeAlias = Coroutine[Any, Any, None]
 
 MAX_STEPS = 5_000_000
 """How many steps a run may take unless told otherwise."""
+
+FEW_LOOKS = 100_000
+"""After how many new objects the garbage collector looks while a run goes on."""
 
 MAX_REFUSALS = 1_000
 """How often a task may swallow its cancellation without anything else happening."""
@@ -160,9 +164,15 @@ class Loop:
         """
         token = _current.set(self)
         main = self._spawn(function(*args), None, None)
+        # What a run makes lives as long as the run: to look through it again and again
+        # for garbage takes as long as all the rest.
+        thresholds = gc.get_threshold()
+        if gc.isenabled():
+            gc.set_threshold(max(thresholds[0], FEW_LOOKS), *thresholds[1:])
         try:
             return cast("T", self._drive(main))
         finally:
+            gc.set_threshold(*thresholds)
             self._close()
             _current.reset(token)
 
