@@ -76,9 +76,21 @@ async def history(store: Store, plan: Plan, position: int) -> list[WatchEvent]:
                 if event.position >= position:
                     break
     if first:
-        times = filter(None, map(time_of, found))
-        found = [*await _stored(store, plan, next(times, None)), *found]
+        found = [*await _stored(store, plan, found), *found]
     return _merged(found)
+
+
+def _what(event: WatchEvent) -> object:
+    """What two events have in common that tell of the same."""
+    if isinstance(event, OutputLine):
+        return event.action_id, event.number
+    if isinstance(event, StateChange):
+        over = event.attempt is not None and event.attempt.ended is not None
+        return event.object_id, event.state.status, event.attempts, over
+    if isinstance(event, Intervened):
+        told = event.intervention
+        return told.verb, told.path, told.by, told.at
+    return None
 
 
 def _merged(events: list[WatchEvent]) -> list[WatchEvent]:
@@ -109,9 +121,13 @@ async def read_plan(store: Store, plan_id: UUID) -> PlanSnapshot:
 
 
 async def _stored(
-    store: Store, plan: Plan, before: datetime | None
+    store: Store, plan: Plan, later: list[WatchEvent]
 ) -> list[WatchEvent]:
-    """What the stored plan tells of the time before a moment, in order."""
+    """What the stored plan tells of the time before those, in order."""
+    # Lines are stored late: they do not tell where the log begins.
+    times = (time_of(each) for each in later if not isinstance(each, OutputLine))
+    before = next(filter(None, times), None)
+    known = {_what(each) for each in later}
     assert plan.id is not None
     found: list[WatchEvent] = [*_states(plan)]
     for path, item in paths(plan):
@@ -130,7 +146,11 @@ async def _stored(
             )
     timed = [(at, each) for each in found if (at := time_of(each)) is not None]
     timed.sort(key=lambda each: each[0])
-    return [event for at, event in timed if before is None or at < before]
+    return [
+        event
+        for at, event in timed
+        if (before is None or at <= before) and _what(event) not in known
+    ]
 
 
 def _states(plan: Plan) -> Iterator[StateChange | Intervened]:
