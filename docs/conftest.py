@@ -59,6 +59,12 @@ MakeTier = Callable[[int], Tier]
 
 
 @pytest.fixture
+def free_ports() -> Callable[[int], int]:
+    """Finds so many ports in a row that nothing listens on: the first of them."""
+    return _free_ports
+
+
+@pytest.fixture
 def make_tier(tmp_path: Path) -> Iterator[MakeTier]:
     """Finds a place for a tier of so many hosts, and takes it down at the end."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from conftest import MakeTier
 
 DOCS = Path(__file__).parent
-PAGES = {"deploy-a-server": 1, "deploy-a-cluster": 8}
-"""How many hosts each of them puts up."""
+PAGES = {"deploy-a-server": 1, "deploy-a-cluster": 8, "create-a-machine": 2}
+"""How many hosts each of them puts up; or one, and a cloud on a second port."""
 
 
 @pytest.mark.parametrize(("page", "hosts"), PAGES.items())

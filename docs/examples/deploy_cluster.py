@@ -5,9 +5,10 @@
         -p ssh-config=/tmp/tier/ssh_config
     python3 docs/examples/ssh_tier.py down /tmp/tier
 
-How many servers there are, and which, is known when the plan is made, so a builder makes
-it. One server goes first; the others follow, some at a time, as long as it stays healthy.
-A server that runs the version already is left as it is, as nothing has to be done there.
+The inventory names the servers, so a builder makes the plan. One server goes first, then a
+quarter of them, then the rest, as long as the first one stays healthy. The plan leaves a
+server as it is that runs the version already. A server that fails is tolerated once: it
+runs the version before, in the pool. When more fail, the plan takes all of them back.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from deploy_server import Server
 
-from workstream import Checks, DeferBatch, Plan, PlanBuilder, WhenDeferred
+from workstream import Checks, Percent, Plan, PlanBuilder
 
 
 def plan(
@@ -37,7 +38,6 @@ def plan(
         ssh_config: An ssh configuration in place of yours.
     """
     servers = [Server(host, url, ssh_config) for host, url in read(inventory)]
-    canary, *others = servers
     builder = PlanBuilder(f"Deploy version {version} to {len(servers)} servers")
 
     builder.add_checks("pre_checks", Checks(actions=[]))
@@ -45,22 +45,17 @@ def plan(
         builder.add_action(server.lets_us_in())
     builder.up()
 
-    builder.add_block("Canary", "One server: if it fails, the others stay as they are")
-    builder.add_sequence(canary.deploy(version)).up().up()
-
-    builder.add_block("Others", concurrency=at_a_time, tolerated_failures=tolerate)
-    builder.add_checks("cont_checks", Checks(delay=0.5, actions=[]))
-    builder.add_action(canary.serves(version)).up()
-    for server in others:
-        builder.add_sequence(server.deploy(version)).up()
-    builder.up()
-
-    builder.add_deferred_actions()
-    builder.add_defer_batch(
-        DeferBatch(name="Roll back", when=WhenDeferred.ON_FAILURE, actions=[])
+    builder.add_block(
+        "Servers",
+        "One server, a quarter, the rest",
+        batches=(1, Percent(25), Percent(100)),
+        concurrency=at_a_time,
+        tolerated_failures=tolerate,
     )
+    builder.add_checks("batch_checks", Checks(actions=[]))
+    builder.add_action(servers[0].serves(version)).up()
     for server in servers:
-        builder.add_action(server.roll_back(version - 1))
+        builder.add_sequence(server.deploy(version)).up()
     return builder.plan()
 
 

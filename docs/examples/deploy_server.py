@@ -4,10 +4,9 @@
     workstream run docs/examples/deploy_server.py -p ssh-config=/tmp/tier/ssh_config
     python3 docs/examples/ssh_tier.py down /tmp/tier
 
-The host is an sshd on a port of this machine (``ssh_tier.py``), or one of yours. What the
-plan does may be done twice: a server that runs the version already is left alone, a
-release that is there is not copied again. When it fails, the version before is started
-again, so that somebody serves.
+The host is an sshd on a port of this machine (``ssh_tier.py``), or one of yours. The plan
+may run twice: it leaves a server alone that runs the version already, and copies no
+release again that is there. When it fails, it takes the server back to the version before.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from workstream_http import HttpAction, HttpCheck, HttpCheckRequest, HttpRequest
 from workstream_ssh import CopyTo, Host, RunOn, ShellOn, SshCheck, SshCopy, SshRun
 
 WEB = Path(__file__).resolve().parent / "web"
-START = 'python3 host.py start "$HOME" "$1"'
+TOOL = 'python3 host.py "$1" "$HOME" ${2:+"$2"}'
 """It stands for a service manager; with systemd, this is ``systemctl restart web``."""
 
 
@@ -54,15 +53,6 @@ def plan(
         pre_checks=Checks(actions=[server.lets_us_in()]),
         blocks=[Block(name="Server", sequences=[server.deploy(version)])],
         post_checks=Checks(actions=[server.serves(version)]),
-        deferred_actions=DeferredActions(
-            batches=[
-                DeferBatch(
-                    name="Roll back",
-                    when=WhenDeferred.ON_FAILURE,
-                    actions=[server.roll_back(version - 1)],
-                )
-            ]
-        ),
     )
 
 
@@ -86,29 +76,54 @@ class Server:
         return HttpCheck.action(healthy, name=f"{self.name} serves version {version}")
 
     def deploy(self, version: int) -> Sequence:
-        """Copy, run, and wait until it is healthy."""
+        """Copy, run, wait until it is healthy; or clean up, or take it back."""
         healthy = HttpRequest(url=self.url, json_equals={"/version": version})
+        release = f"v{version}"
         return Sequence(
             name=self.name,
             actions=[
                 self._copy("Copy tools", WEB / "host.py", "~/host.py"),
-                self._copy("Copy", WEB / f"v{version}", f"~/releases/v{version}"),
-                self._start("Run", version, START),
+                self._copy("Copy", WEB / release, f"~/releases/{release}"),
+                self._do("Drain", "drain"),
+                self._do("Run", "start", release),
                 HttpAction.action(healthy, name="Health", timeout=5, retries=8),
             ],
+            deferred_actions=DeferredActions(
+                batches=[
+                    DeferBatch(
+                        name="Restart",
+                        when=WhenDeferred.ON_FAILURE,
+                        actions=[self._run_before(version)],
+                    ),
+                    DeferBatch(
+                        name="Back into the pool",
+                        when=WhenDeferred.ALWAYS,
+                        actions=[self._do("Undrain", "undrain")],
+                    ),
+                    DeferBatch(
+                        name="Take back",
+                        when=WhenDeferred.ON_UNDO,
+                        actions=[
+                            self._do("Drain", "drain"),
+                            self._run_before(version),
+                            self._do("Undrain", "undrain"),
+                        ],
+                    ),
+                ]
+            ),
         )
 
-    def roll_back(self, version: int) -> Action:
-        """Run another version again, if it has ever been here."""
-        script = f'test ! -d "releases/$1" || {START}'
-        return self._start(f"Run version {version} on {self.name}", version, script)
+    def _run_before(self, version: int) -> Action:
+        """Run the version before, or, when there was none, nothing."""
+        if version == 1:
+            return self._do("Stop", "stop")
+        return self._do(f"Run version {version - 1}", "start", f"v{version - 1}")
 
     def _copy(self, name: str, source: Path, target: str) -> Action:
         copy = CopyTo(self.host, str(source), target, make_parents=True)
         return SshCopy.action(copy, name=name, retries=2)
 
-    def _start(self, name: str, version: int, script: str) -> Action:
+    def _do(self, name: str, *args: str) -> Action:
         # Detached, so that after a crash of ours it is found again, and not run twice.
-        release = f"v{version}"
-        start = ShellOn(self.host, script, args=(release,), cwd="~", detached=True)
-        return SshRun.action(start, name=name)
+        words = ShellOn(self.host, TOOL, args=args, cwd="~", detached=True)
+        return SshRun.action(words, name=name)

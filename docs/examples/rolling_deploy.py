@@ -3,12 +3,15 @@
     workstream run docs/examples/rolling_deploy.py
 
 The hosts are directories on this machine, each with a real process on a real port
-(``web/host.py``); everything else is as it would be elsewhere. Version 1 is put up first.
-Then version 2 goes out, three hosts at a time, while a continuous check watches that most
-of the tier answers. The configuration of one host has held a mistake for years; version 2
-refuses to start on it. One such host is tolerated, and the plan tells which it was. When
-more fail, every host that was touched is taken back to version 1, and the outcome names
-those where that did not work.
+(``web/host.py``); everything else is as it would be elsewhere. The plan puts up version 1
+first. Then version 2 goes to one host, to a quarter of them, and to the rest, at most
+three at a time. Before each batch, the first host must serve version 2; a continuous check
+watches that most of the tier answers.
+
+The configuration of one host has held a mistake for years: version 2 refuses to start.
+The plan tolerates one such host, starts version 1 on it again, puts it back into the pool,
+and names it. When more hosts fail, every host that was touched is taken back to version 1.
+The outcome names the hosts where that did not work.
 
 Kill it in the middle, with ``kill -9``, and type ``workstream resume``.
 """
@@ -27,6 +30,7 @@ from workstream import (
     DeferBatch,
     DeferredActions,
     OnInterrupt,
+    Percent,
     Plan,
     Sequence,
     WhenDeferred,
@@ -45,6 +49,7 @@ def plan(
     root: Path = ROOT,
     first_port: int = 8801,
     keep: bool = False,
+    bad: tuple[int, ...] = (BAD_HOST,),
 ) -> Plan:
     """Deploy version 2 of the web service.
 
@@ -53,8 +58,12 @@ def plan(
         root: The directory that holds them.
         first_port: The port of the first host; the others follow it.
         keep: Leave the tier running when all is done.
+        bad: The hosts on which version 2 does not start.
     """
-    tier = [Host(root / f"web-{n}", first_port + n - 1) for n in range(1, hosts + 1)]
+    tier = [
+        Host(root / f"web-{n}", first_port + n - 1, is_bad=n in bad)
+        for n in range(1, hosts + 1)
+    ]
     enough = max(hosts - 4, 1)
     return Plan(
         name="Rolling deploy",
@@ -73,7 +82,8 @@ def plan(
             ),
             Block(
                 name="Version 2",
-                description="Three hosts at a time; one bad one is tolerated",
+                description="One host, a quarter, the rest; one bad one is tolerated",
+                batches=(1, Percent(25), Percent(100)),
                 concurrency=3,
                 tolerated_failures=1,
                 pre_checks=Checks(actions=[tier_check("Tier is whole", root, hosts)]),
@@ -82,6 +92,7 @@ def plan(
                     actions=[tier_check("Tier answers", root, enough)],
                 ),
                 sequences=[host.upgrade() for host in tier],
+                batch_checks=Checks(actions=[tier[0].serves(2)]),
                 post_checks=Checks(
                     actions=[
                         tier_check("Tier is upgraded", root, hosts - 1, version="v2")
@@ -89,22 +100,11 @@ def plan(
                 ),
             ),
         ],
-        post_checks=Checks(
-            actions=[
-                HttpCheck.action(
-                    HttpCheckRequest(url=tier[0].url, json_equals={"/version": 2}),
-                    name="First host serves version 2",
-                )
-            ]
-        ),
+        post_checks=Checks(actions=[tier[0].serves(2)]),
+        # Last of all, when nothing can be taken back any more; a batch for each host, so
+        # that one that cannot be cleaned up does not keep the others from it.
         deferred_actions=DeferredActions(
-            batches=[
-                DeferBatch(
-                    name="Clean up",
-                    when=WhenDeferred.ALWAYS,
-                    actions=[host.clean_up(keep) for host in tier],
-                )
-            ]
+            batches=[host.clean_up(keep) for host in tier]
         ),
     )
 
@@ -112,32 +112,32 @@ def plan(
 class Host:
     """One machine of the tier, and what is done on it."""
 
-    def __init__(self, path: Path, port: int) -> None:
+    def __init__(self, path: Path, port: int, *, is_bad: bool) -> None:
         self.path = path
         self.name = path.name
         self.port = port
+        self.workers = "many" if is_bad else "4"
         self.url = f"http://127.0.0.1:{port}/health"
 
     def put_up(self) -> Sequence:
         """Make the host, with version 1 running on it."""
-        workers = "many" if self.name == f"web-{BAD_HOST}" else "4"
+        ready = ("--port", self.port, "--workers", self.workers)
         return Sequence(
             name=self.name,
             actions=[
-                self._do(
-                    "Prepare", "prepare", "--port", self.port, "--workers", workers
-                ),
+                self._do("Prepare", "prepare", *ready),
                 self._do("Install", "install", HERE / "v1"),
                 self._do("Start", "start", "v1"),
             ],
         )
 
     def upgrade(self) -> Sequence:
-        """Bring version 2 onto the host, and see that it serves."""
+        """Bring version 2 onto the host, and see that it serves; or clean up there."""
         healthy = HttpRequest(url=self.url, json_equals={"/version": 2})
         return Sequence(
             name=self.name,
             actions=[
+                self._do("Drain", "drain"),
                 self._do("Copy", "install", HERE / "v2"),
                 self._do("Start", "start", "v2"),
                 HttpAction.action(healthy, name="Health", timeout=5, retries=8),
@@ -145,18 +145,44 @@ class Host:
             deferred_actions=DeferredActions(
                 batches=[
                     DeferBatch(
+                        name="Restart version 1",
+                        when=WhenDeferred.ON_FAILURE,
+                        actions=[self._do("Start", "start", "v1")],
+                    ),
+                    DeferBatch(
+                        name="Back into the pool",
+                        when=WhenDeferred.ALWAYS,
+                        actions=[self._do("Undrain", "undrain")],
+                    ),
+                    DeferBatch(
                         name="Back to version 1",
                         when=WhenDeferred.ON_UNDO,
-                        actions=[self._do("Start", "start", "v1")],
-                    )
+                        actions=[
+                            self._do("Drain", "drain"),
+                            self._do("Start", "start", "v1"),
+                            self._do("Remove", "remove", "v2"),
+                            self._do("Undrain", "undrain"),
+                        ],
+                    ),
                 ]
             ),
         )
 
-    def clean_up(self, keep: bool) -> Action:
+    def serves(self, version: int) -> CheckAction:
+        """It answers, with this version."""
+        return HttpCheck.action(
+            HttpCheckRequest(url=self.url, json_equals={"/version": version}),
+            name=f"{self.name} serves version {version}",
+        )
+
+    def clean_up(self, keep: bool) -> DeferBatch:
         """Remove the releases that do not run; or all of it, the process first."""
         words = [] if keep else ["--all"]
-        return self._do(f"Clean {self.name}", "clean", *words)
+        return DeferBatch(
+            name=f"Clean {self.name}",
+            when=WhenDeferred.ALWAYS,
+            actions=[self._do("Clean", "clean", *words)],
+        )
 
     def _do(self, name: str, command: str, *words: object) -> Action:
         return run(name, sys.executable, HERE / "host.py", command, self.path, *words)

@@ -5,11 +5,15 @@
     python3 docs/examples/ssh_tier.py down /tmp/tier
 
 The hosts are eight sshd on ports of this machine (``ssh_tier.py``); everything else is as
-it would be elsewhere. Releases are copied as whole directories, whatever is there already
-is not copied again, and services are started by detached commands: kill this in the
-middle, with ``kill -9``, type ``workstream resume``, and the ones that were being started
-are found again. One host has a configuration that version 2 refuses; one such host is
-tolerated, and the plan tells which it was.
+it would be elsewhere. The plan copies releases as whole directories, and sends nothing
+twice. It starts services by detached commands: kill it in the middle, with ``kill -9``,
+type ``workstream resume``, and it finds the ones that were being started again.
+
+Version 2 goes to one host, to a quarter of them, and to the rest, at most three at a time.
+One host has a configuration that version 2 refuses. The plan tolerates one such host,
+starts version 1 on it again, puts it back into the pool, and names it. When more hosts
+fail, every host that was touched is taken back to version 1. The outcome names the hosts
+where that did not work.
 """
 
 from __future__ import annotations
@@ -24,12 +28,13 @@ from workstream import (
     Checks,
     DeferBatch,
     DeferredActions,
+    Percent,
     Plan,
     Sequence,
     WhenDeferred,
 )
 from workstream_command import CheckCommand, Run
-from workstream_http import HttpAction, HttpRequest
+from workstream_http import HttpAction, HttpCheck, HttpCheckRequest, HttpRequest
 from workstream_ssh import CopyTo, Host, RunOn, ShellOn, SshCheck, SshCopy, SshRun
 
 WEB = Path(__file__).parent / "web"
@@ -57,30 +62,28 @@ def plan(tier: Path, hosts: int = 8, first_web_port: int = 8801) -> Plan:
                 name="Version 1",
                 description="What ran before: put up so that there is a tier to upgrade",
                 concurrency=8,
-                sequences=[machine.deploy("v1") for machine in machines],
+                sequences=[machine.put_up() for machine in machines],
             ),
             Block(
                 name="Version 2",
-                description="Three hosts at a time; one bad one is tolerated",
+                description="One host, a quarter, the rest; one bad one is tolerated",
+                batches=(1, Percent(25), Percent(100)),
                 concurrency=3,
                 tolerated_failures=1,
                 cont_checks=Checks(
                     delay=0.5, actions=[tier_check("Tier answers", tier, enough)]
                 ),
-                sequences=[machine.deploy("v2") for machine in machines],
+                sequences=[machine.upgrade() for machine in machines],
+                batch_checks=Checks(actions=[machines[0].serves(2)]),
                 post_checks=Checks(
                     actions=[tier_check("Tier is upgraded", tier, hosts - 1, "v2")]
                 ),
             ),
         ],
+        # Last of all, when nothing can be taken back any more; a batch for each host, so
+        # that one that cannot be cleaned up does not keep the others from it.
         deferred_actions=DeferredActions(
-            batches=[
-                DeferBatch(
-                    name="Clean up",
-                    when=WhenDeferred.ALWAYS,
-                    actions=[machine.clean_up() for machine in machines],
-                )
-            ]
+            batches=[machine.clean_up() for machine in machines]
         ),
     )
 
@@ -98,32 +101,80 @@ class Machine:
         look = RunOn(self.host, ("test", "-f", "web.json"), cwd="~")
         return SshCheck.action(look, name=f"{self.name} is ready", retries=1)
 
-    def deploy(self, version: str) -> Sequence:
-        """Bring a version onto the machine, and see that it serves."""
-        healthy = HttpRequest(
-            url=self.url, json_equals={"/version": int(version.removeprefix("v"))}
+    def serves(self, version: int) -> CheckAction:
+        """It answers, with this version."""
+        return HttpCheck.action(
+            HttpCheckRequest(url=self.url, json_equals={"/version": version}),
+            name=f"{self.name} serves version {version}",
         )
+
+    def put_up(self) -> Sequence:
+        """Bring version 1 onto the machine, and run it."""
         return Sequence(
             name=self.name,
             actions=[
                 self._copy("Copy tools", WEB / "host.py", "~/host.py"),
-                self._copy("Copy", WEB / version, f"~/releases/{version}"),
-                self._do("Start", 'python3 host.py start "$HOME" "$1"', version),
-                HttpAction.action(healthy, name="Health", timeout=5, retries=8),
+                self._copy("Copy", WEB / "v1", "~/releases/v1"),
+                self._do("Start", "start", "v1"),
             ],
         )
 
-    def clean_up(self) -> Action:
+    def upgrade(self) -> Sequence:
+        """Bring version 2 onto the machine, see that it serves; or clean up there."""
+        healthy = HttpRequest(url=self.url, json_equals={"/version": 2})
+        return Sequence(
+            name=self.name,
+            actions=[
+                self._do("Drain", "drain"),
+                self._copy("Copy", WEB / "v2", "~/releases/v2"),
+                self._do("Start", "start", "v2"),
+                HttpAction.action(healthy, name="Health", timeout=5, retries=8),
+            ],
+            deferred_actions=DeferredActions(
+                batches=[
+                    DeferBatch(
+                        name="Restart version 1",
+                        when=WhenDeferred.ON_FAILURE,
+                        actions=[self._do("Start", "start", "v1")],
+                    ),
+                    DeferBatch(
+                        name="Back into the pool",
+                        when=WhenDeferred.ALWAYS,
+                        actions=[self._do("Undrain", "undrain")],
+                    ),
+                    DeferBatch(
+                        name="Back to version 1",
+                        when=WhenDeferred.ON_UNDO,
+                        actions=[
+                            self._do("Drain", "drain"),
+                            self._do("Start", "start", "v1"),
+                            self._do("Remove", "remove", "v2"),
+                            self._do("Undrain", "undrain"),
+                        ],
+                    ),
+                ]
+            ),
+        )
+
+    def clean_up(self) -> DeferBatch:
         """Remove the releases that do not run."""
-        return self._do(f"Clean {self.name}", 'python3 host.py clean "$HOME"')
+        return DeferBatch(
+            name=f"Clean {self.name}",
+            when=WhenDeferred.ALWAYS,
+            actions=[self._do("Clean", "clean")],
+        )
 
     def _copy(self, name: str, source: Path, target: str) -> Action:
         copy = CopyTo(self.host, str(source.resolve()), target, make_parents=True)
         return SshCopy.action(copy, name=name, retries=2)
 
-    def _do(self, name: str, script: str, *args: str) -> Action:
-        command = ShellOn(self.host, script, args=args, cwd="~", detached=True)
-        return SshRun.action(command, name=name)
+    def _do(self, name: str, command: str, *args: str) -> Action:
+        # Detached, so that after a crash of ours it is found again, and not run twice.
+        script = 'python3 host.py "$1" "$HOME" ${2:+"$2"}'
+        words = ShellOn(
+            self.host, script, args=(command, *args), cwd="~", detached=True
+        )
+        return SshRun.action(words, name=name)
 
 
 def tier_check(

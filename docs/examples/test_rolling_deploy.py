@@ -19,7 +19,7 @@ BACK = "deferred_actions / Back to version 1"
 
 
 def tier(*bad: str, stuck: tuple[str, ...] = ()) -> list[AnyPlugin]:
-    """A tier whose commands take 10 seconds, with hosts that stay unhealthy, or stuck."""
+    """A tier whose commands take 10 seconds; some hosts fail, and some cannot go back."""
     health = FakePlugin(HttpAction).otherwise(takes=1, gives=FINE)
     for host in bad:
         health.when(path=f"{host} / Health", fails="connection refused", permanent=True)
@@ -30,47 +30,52 @@ def tier(*bad: str, stuck: tuple[str, ...] = ()) -> list[AnyPlugin]:
     return [run, look, health, FakePlugin(HttpCheck).otherwise(gives=FINE)]
 
 
-def test_three_hosts_are_upgraded_at_a_time() -> None:
+def test_one_host_goes_first_then_two_then_the_rest() -> None:
     result = simulate(plan(hosts=8, keep=True), tier())
     assert result.plan.outcome is Outcome.COMPLETED
-    copies = [c.started for c in result.calls if c.path.endswith("/ Copy")]
-    assert copies == [30, 30, 30, 51, 51, 51, 72, 72]
+    drained = [call.started for call in result.calls if call.path.endswith("/ Drain")]
+    assert drained == [30, 71, 71, 112, 112, 112, 153, 153]
 
 
-def test_one_bad_host_is_tolerated_and_named() -> None:
+def test_one_bad_host_is_tolerated_named_and_back_in_the_pool() -> None:
     result = simulate(plan(), tier("web-5"))
     assert result.plan.outcome is Outcome.COMPLETED_WITH_FAILURES
     assert [f.path for f in failures(result.plan)] == [f"{UPGRADES} / web-5 / Health"]
+    here = f"{UPGRADES} / web-5 / deferred_actions"
+    cleaned = [call.path for call in result.calls if call.path.startswith(here)]
+    assert cleaned == [
+        f"{here} / Restart version 1 / Start",
+        f"{here} / Back into the pool / Undrain",
+    ]
 
 
 def test_two_bad_hosts_end_the_rollout_before_it_reaches_the_rest() -> None:
     result = simulate(plan(), tier("web-1", "web-2"))
     assert result.plan.state.status is Status.FAILED
     assert find(result.plan, f"{UPGRADES} / web-7").state.status is Status.NOT_STARTED
-    assert any("Clean up" in call.path for call in result.calls)
+    assert any("Clean web-7" in call.path for call in result.calls)
 
 
 def test_a_bad_release_is_taken_back_but_where_it_cannot_be() -> None:
     result = simulate(plan(), tier("web-1", "web-2", stuck=("web-3",)))
-    assert str(result.plan.taken_back) == "taken back on 3 of 4; NOT on web-3"
+    assert str(result.plan.taken_back) == "taken back on 2 of 3; NOT on web-3"
     calls = [call.path for call in result.calls]
-    taken_back = [path for path in calls if "Back to version 1" in path]
-    assert len(taken_back) == 4
-    assert calls.index(taken_back[-1]) < calls.index(
-        "Rolling deploy / deferred_actions / Clean up / Clean web-1"
-    )
+    last = max(place for place, path in enumerate(calls) if BACK in path)
+    assert last < calls.index("Rolling deploy / deferred_actions / Clean web-1 / Clean")
+    left = [path for path in calls if f"web-3 / {BACK}" in path]
+    assert [path.rpartition(" / ")[2] for path in left] == ["Drain", "Start"]
 
 
 def test_it_is_taken_back_the_same_wherever_the_engine_dies() -> None:
-    crash_everywhere(plan(hosts=3), tier("web-1", "web-2", stuck=("web-3",)))
+    crash_everywhere(plan(hosts=3), tier("web-2", "web-3", stuck=("web-1",)))
 
 
 def test_it_ends_the_same_wherever_the_engine_dies() -> None:
-    crash_everywhere(plan(hosts=3), tier("web-2"))
+    crash_everywhere(plan(hosts=2), tier("web-2"))
 
 
 def test_it_ends_the_same_in_whatever_order_hosts_are_ready() -> None:
     def check(result: Any) -> None:
         assert result.plan.outcome is Outcome.COMPLETED_WITH_FAILURES
 
-    explore(plan(hosts=4), tier("web-2"), check=check, runs=50)
+    explore(plan(hosts=4), tier("web-2"), check=check, runs=25)

@@ -1,7 +1,7 @@
 """What an operator can do on one "host": a directory, a process, and a port.
 
-It stands in for a package manager and a service manager, so that the rolling deploy can
-be tried on any machine. Every command may be given twice: the second time it finds its
+It stands in for a package manager, a service manager and a load balancer, so that the
+rolling deploy can be tried on any machine. Every command may be given twice: the second time it finds its
 work done. That is why the plan may run an interrupted one again.
 
 ::
@@ -10,6 +10,9 @@ work done. That is why the plan may run an interrupted one again.
     host.py install HOST_DIR RELEASE_DIR
     host.py start   HOST_DIR VERSION
     host.py stop    HOST_DIR
+    host.py drain   HOST_DIR
+    host.py undrain HOST_DIR
+    host.py remove  HOST_DIR VERSION
     host.py clean   HOST_DIR [--all]
     host.py count   TIER_DIR --at-least 6 [--version 2]
 """
@@ -98,8 +101,28 @@ def stop(host: Path) -> None:
     print(f"{host.name}: stopped")
 
 
+def drain(host: Path) -> None:
+    """Take the host out of the load balancer's pool."""
+    (host / "drained").touch()
+    print(f"{host.name}: out of the pool")
+
+
+def undrain(host: Path) -> None:
+    """Put the host back into the pool."""
+    (host / "drained").unlink(missing_ok=True)
+    print(f"{host.name}: in the pool")
+
+
+def remove(host: Path, version: str) -> None:
+    """Remove a release that does not run."""
+    if answer(port_of(host)) == version:
+        sys.exit(f"{host.name}: {version} still runs")
+    shutil.rmtree(host / "releases" / version, ignore_errors=True)
+    print(f"{host.name}: {version} removed")
+
+
 def clean(host: Path, everything: bool) -> None:
-    """Remove the releases that do not run; or the whole host, its process first."""
+    """Remove releases beside the one that runs; or the whole host, its process first."""
     if everything:
         stop(host)
         shutil.rmtree(host, ignore_errors=True)
@@ -107,7 +130,7 @@ def clean(host: Path, everything: bool) -> None:
         return
     current = answer(port_of(host))
     for release in (host / "releases").iterdir():
-        if release.name != current:
+        if current is not None and release.name != current:
             shutil.rmtree(release)
             print(f"{host.name}: {release.name} removed")
 
@@ -123,8 +146,11 @@ def runs(host: Path, pid: int) -> bool:
 
 
 def count(tier: Path, at_least: int, version: str | None) -> None:
-    """Count the hosts that answer, with this version if one is given."""
-    answers = {host.name: answer(port_of(host)) for host in hosts(tier)}
+    """Count the hosts in the pool that answer, with this version if one is given."""
+    answers = {
+        host.name: None if (host / "drained").exists() else answer(port_of(host))
+        for host in hosts(tier)
+    }
     good = [name for name, got in answers.items() if got and version in (None, got)]
     what = f"run {version}" if version else "answer"
     print(f"{len(good)} of {len(answers)} hosts {what}; at least {at_least} must")
@@ -164,11 +190,13 @@ def main() -> None:
     one = commands.add_parser("install")
     one.add_argument("host", type=Path)
     one.add_argument("release", type=Path)
-    one = commands.add_parser("start")
-    one.add_argument("host", type=Path)
-    one.add_argument("version")
-    one = commands.add_parser("stop")
-    one.add_argument("host", type=Path)
+    for name in ("start", "remove"):
+        one = commands.add_parser(name)
+        one.add_argument("host", type=Path)
+        one.add_argument("version")
+    for name in ("stop", "drain", "undrain"):
+        one = commands.add_parser(name)
+        one.add_argument("host", type=Path)
     one = commands.add_parser("clean")
     one.add_argument("host", type=Path)
     one.add_argument("--all", action="store_true", dest="everything")
@@ -178,7 +206,8 @@ def main() -> None:
     one.add_argument("--version")
     asked = vars(parser.parse_args())
     command = asked.pop("command")
-    actions = {f.__name__: f for f in (prepare, install, start, stop, clean, count)}
+    lives = (prepare, install, start, stop, remove, clean)
+    actions = {f.__name__: f for f in (*lives, drain, undrain, count)}
     actions[command](**asked)
 
 

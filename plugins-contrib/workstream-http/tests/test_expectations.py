@@ -6,7 +6,7 @@ import pytest
 
 from workstream.plugins import Redactor
 from workstream_http import HttpCheckRequest
-from workstream_http._expectations import excerpt, unmet
+from workstream_http._expectations import MissingError, excerpt, taken, unmet
 from workstream_http._requests import JsonScalar
 
 BODY = """{"a/b": {"~": [true, 1, null, "x"]}, "": "empty", "n": 1.0}"""
@@ -82,3 +82,33 @@ def test_no_body_makes_a_pattern_slow() -> None:
         r"does not match '^(\\w+\\s?)*$'"
     ]
     assert list(unmet(request, "a word\n", Redactor(request))) == []
+
+
+def test_values_are_taken_by_pointers() -> None:
+    """A text, a number, true, false or None."""
+    take = {"a": "/a~1b/~0/3", "b": "/a~1b/~0/0", "c": "/a~1b/~0/2", "d": "/n"}
+    request = HttpCheckRequest(url="", take=take)
+
+    assert taken(request, BODY, Redactor(request)) == {
+        "a": "x",
+        "b": True,
+        "c": None,
+        "d": 1.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "fault"),
+    [
+        (BODY, "/m", "has nothing at '/m' to take"),
+        (BODY, "/a~1b", "has an object of 1 at '/a~1b': take its parts one by one"),
+        ("<html>", "/a", "is not JSON"),
+    ],
+)
+def test_what_cannot_be_taken_is_a_fault(body: str, pointer: str, fault: str) -> None:
+    """An action that has no value to give does not complete."""
+    request = HttpCheckRequest(url="", take={"a": pointer})
+
+    with pytest.raises(MissingError) as caught:
+        taken(request, body, Redactor(request))
+    assert str(caught.value) == fault

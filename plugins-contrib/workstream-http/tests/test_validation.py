@@ -98,6 +98,8 @@ def test_good_requests_pass(fields: dict[str, Any]) -> None:
         ),
         ({"matches": "(?=a)b"}, "it looks ahead, which RE2 cannot do"),
         ({"json_equals": {"a": 1}}, "json_equals: 'a' is no JSON pointer"),
+        ({"take": {"a": "/b/~"}}, "take: '/b/~' is no JSON pointer"),
+        ({"take": {"a": "/b"}, "body_limit": 0}, "there is no body to match"),
         ({"json_equals": {"/~2": 1}}, "json_equals: '/~2' is no JSON pointer"),
         ({"json_equals": {"/a": float("nan")}}, "the value of '/a' is no JSON number"),
         ({"method": "HEAD", "contains": "x"}, "method: the answer to HEAD has no body"),

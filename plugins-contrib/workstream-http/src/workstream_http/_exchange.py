@@ -16,7 +16,7 @@ import ssl
 from collections.abc import AsyncGenerator, Generator
 from functools import partial
 from socket import gaierror
-from typing import cast
+from typing import Any, cast
 
 import httpx2
 import trio
@@ -25,7 +25,7 @@ from workstream import Context, PluginError
 from workstream.plugins import explained_timeout
 
 from ._body import BodyError, decoded, read
-from ._expectations import excerpt, unmet
+from ._expectations import MissingError, excerpt, taken, unmet
 from ._prepare import Prepared, prepare, shown_url
 from ._quiet import quiet
 from ._requests import AnyRequest, HttpResponse
@@ -164,6 +164,11 @@ def _judged(
     redactor = prepared.redactor
     kept = redactor.redact(body, cut=cut) if asked.keep_body else ""
     faults = [f"the body {fault}" for fault in unmet(asked, body, redactor)]
+    values: dict[str, Any] = {}
+    try:
+        values = {} if faults else taken(asked, body, redactor)
+    except MissingError as error:
+        faults.append(f"the body {error}")
     if faults and cut:
         faults.append(f"only {asked.body_limit} bytes of it were read (body_limit)")
     code = 0
@@ -185,6 +190,7 @@ def _judged(
         body_cut=cut,
         body_lossy=lossy,
         elapsed=elapsed,
+        values=values,
     )
 
 

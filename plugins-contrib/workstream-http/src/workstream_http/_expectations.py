@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from workstream.plugins import Pattern, Redactor
 
 from ._requests import AnyRequest, JsonScalar, JsonValue
 
 _EXCERPT = 200
+
+
+class MissingError(Exception):
+    """A body does not hold a value; the message is half a sentence."""
 
 
 def unmet(request: AnyRequest, body: str, redactor: Redactor) -> Iterator[str]:
@@ -27,9 +32,9 @@ def unmet(request: AnyRequest, body: str, redactor: Redactor) -> Iterator[str]:
         yield f"does not match {request.matches!r}"
     if request.json_equals:
         try:
-            document: JsonValue = json.loads(body)
-        except (ValueError, RecursionError):
-            yield "is not JSON"
+            document = _document(body)
+        except MissingError as error:
+            yield str(error)
             return
         for pointer, wanted in request.json_equals.items():
             try:
@@ -42,6 +47,40 @@ def unmet(request: AnyRequest, body: str, redactor: Redactor) -> Iterator[str]:
                 if request.keep_body:
                     shown = _shown(found, redactor)
                 yield f"has {shown} at {pointer!r}, expected {json.dumps(wanted)}"
+
+
+def taken(request: AnyRequest, body: str, redactor: Redactor) -> dict[str, Any]:
+    """The values that it takes from the body.
+
+    Raises:
+        MissingError: One is not there; the message is half a sentence.
+    """
+    if not request.take:
+        return {}
+    document = _document(body)
+    values: dict[str, Any] = {}
+    for name, pointer in request.take.items():
+        try:
+            value = _at(document, pointer)
+        except LookupError:
+            message = f"has nothing at {pointer!r} to take"
+            raise MissingError(message) from None
+        if isinstance(value, (dict, list)):
+            shown = _shown(value, redactor)
+            message = f"has {shown} at {pointer!r}: take its parts one by one"
+            raise MissingError(message)
+        values[name] = redactor.redact(value) if isinstance(value, str) else value
+    return values
+
+
+def _document(body: str) -> JsonValue:
+    """The body, read as JSON."""
+    try:
+        document: JsonValue = json.loads(body)
+    except (ValueError, RecursionError):
+        message = "is not JSON"
+        raise MissingError(message) from None
+    return document
 
 
 def excerpt(body: str) -> str:

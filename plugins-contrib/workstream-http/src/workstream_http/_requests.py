@@ -47,6 +47,7 @@ class _Exchange:
     connect_timeout: float = 10.0
     body_limit: int = 65536
     keep_body: bool = True
+    take: dict[str, str] = attrs.field(factory=dict[str, str])
 
 
 @attrs.frozen(kw_only=True)
@@ -95,6 +96,9 @@ class HttpRequest(_Exchange):
         body_limit: How many bytes of the body are read, and kept.
         keep_body: Whether the body is part of the response. False for a body
             that holds secrets or is of no interest.
+        take: Values that later actions need, by name: the JSON pointers at which the
+            body holds them, for example ``{"address": "/vm/address"}``. They become the
+            ``values`` of the response. The answer is not as expected without them.
     """
 
     method: str = "GET"
@@ -148,6 +152,9 @@ class HttpCheckRequest(_Exchange):
         body_limit: How many bytes of the body are read, and kept.
         keep_body: Whether the body is part of the response. False for a body
             that holds secrets or is of no interest.
+        take: Values that later actions need, by name: the JSON pointers at which the
+            body holds them, for example ``{"address": "/vm/address"}``. They become the
+            ``values`` of the response. The answer is not as expected without them.
     """
 
     method: Literal["GET", "HEAD"] = "GET"
@@ -171,6 +178,7 @@ class HttpResponse:
         body_cut: Whether there was more of it than ``body_limit``.
         body_lossy: Whether bytes that are no text were replaced by U+FFFD.
         elapsed: Seconds from the begin of the attempt to the end of the body.
+        values: By the names in ``take``: texts, numbers, true, false or None.
     """
 
     status: int
@@ -179,3 +187,4 @@ class HttpResponse:
     body_cut: bool = False
     body_lossy: bool = False
     elapsed: float = 0.0
+    values: dict[str, Any] = attrs.field(factory=dict[str, Any])

@@ -144,15 +144,20 @@ def _expectations(request: AnyRequest) -> Iterator[str]:
         Pattern(request.matches)
     except ValueError as error:
         yield f"matches: {error}"
+    for field, pointers in (
+        ("json_equals", request.json_equals),
+        ("take", request.take.values()),
+    ):
+        for pointer in pointers:
+            if _POINTER.fullmatch(pointer) is None:
+                yield (
+                    f"{field}: {pointer!r} is no JSON pointer: it begins with / and "
+                    "parts names by /, as in /nodes/0/ready"
+                )
     for pointer, value in request.json_equals.items():
-        if _POINTER.fullmatch(pointer) is None:
-            yield (
-                f"json_equals: {pointer!r} is no JSON pointer: it begins with / and "
-                "parts names by /, as in /nodes/0/ready"
-            )
         if isinstance(value, float) and not math.isfinite(value):
             yield f"json_equals: the value of {pointer!r} is no JSON number"
-    if request.contains or request.matches or request.json_equals:
+    if request.contains or request.matches or request.json_equals or request.take:
         if request.method == "HEAD":
             yield "method: the answer to HEAD has no body to match: use GET"
         if request.body_limit == 0:
