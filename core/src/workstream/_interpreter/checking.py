@@ -142,7 +142,7 @@ class CheckRunner(ActionRunner):
         """Run a continuous group once, and see what that means (BG-4)."""
         await self._run_checks(group, True, watching=True)
         outcome = judgement.settled(group)
-        status, group.missed = judgement.after_look(group, owner, outcome)
+        status, group.missed = judgement.after_look(group, owner, self._plan, outcome)
         self._finish(group, status)
 
     async def _group(self, group: Checks, main: bool) -> None:

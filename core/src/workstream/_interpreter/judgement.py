@@ -93,19 +93,20 @@ def pre_stage_failed(owner: Plan | Block) -> bool:
 
 
 def after_look(
-    group: Checks, owner: Plan | Block, outcome: Status
+    group: Checks, owner: Plan | Block, plan: Plan, outcome: Status
 ) -> tuple[Status, int]:
     """What a run of a continuous group makes of it: its status, and ``missed`` (BG-4).
 
     Args:
         group: The group.
         owner: Its plan or block.
+        plan: The plan.
         outcome: How the run ended, by its actions.
     """
     if outcome is not F:
         return outcome, 0 if outcome is C else group.missed
     missed = group.missed + 1
-    if group.on_failure is OnFailure.WARN:
+    if limits.on_failure_of(group, owner, plan) is OnFailure.WARN:
         return C, missed
     blocks = owner.blocks if isinstance(owner, Plan) else [owner]
     enough = missed >= group.failures_before_halt
@@ -155,15 +156,16 @@ def verdict_of(sequence: Sequence) -> tuple[datetime, bool] | None:
     return None
 
 
-def too_many_in_a_row(block: Block) -> bool:
+def too_many_in_a_row(block: Block, plan: Plan) -> bool:
     """Whether more sequences failed one after the other than the block bears (BG-1)."""
-    if block.max_consecutive_failures is None:
+    most = limits.consecutive_of(block, plan)
+    if most is None:
         return False
     row = 0
     found = [verdict_of(sequence) for sequence in block.sequences]
     for _, completed in sorted(each for each in found if each is not None):
         row = 0 if completed else row + 1
-        if row >= block.max_consecutive_failures:
+        if row >= most:
             return True
     return False
 
@@ -195,9 +197,11 @@ def halting_groups(block: Block, plan: Plan) -> list[Checks]:
 
 def block_halted(block: Block, plan: Plan) -> bool:
     """Whether the block has halted, so that nothing more of its work is begun (Q-4)."""
-    return any(
-        _is(group, F) for group in halting_groups(block, plan)
-    ) or exceeds_tolerance(block, plan, failed_sequences(block))
+    return (
+        any(_is(group, F) for group in halting_groups(block, plan))
+        or exceeds_tolerance(block, plan, failed_sequences(block))
+        or too_many_in_a_row(block, plan)
+    )
 
 
 def _cut_short(block: Block) -> bool:
@@ -210,7 +214,7 @@ def work_failed(block: Block, plan: Plan) -> bool:
     return (
         pre_stage_failed(block)
         or exceeds_tolerance(block, plan, failed_sequences(block))
-        or too_many_in_a_row(block)
+        or too_many_in_a_row(block, plan)
         or _is(block.batch_checks, F)
         or (continuous_failed(plan) and _cut_short(block))
         or _is(block.post_checks, F)

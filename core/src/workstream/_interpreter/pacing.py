@@ -15,7 +15,7 @@ from datetime import datetime
 from .._plan.plan import Block, Plan, Sequence
 from .._values.state import HaltAfter, Status
 from . import judgement
-from .limits import concurrency_of
+from .limits import concurrency_of, consecutive_of
 
 
 class Pacing:
@@ -30,6 +30,7 @@ class Pacing:
         self._failed = set[int]()  # the id() of each: it counts once (SD-4)
         self._row: list[tuple[datetime, bool]] = []  # what ended, in order (BG-1)
         self._too_many_in_a_row = False
+        self._most_in_a_row = consecutive_of(block, plan)
         self._resumed = deque[Sequence]()
         self._fresh = deque[Sequence]()
         self.active = 0
@@ -88,6 +89,7 @@ class Pacing:
 
     def count(self, sequence: Sequence) -> None:
         """Count a sequence that failed, as soon as it counts as failed (SD-4)."""
+        anew = bool(self._plan.interventions) and self._judged_anew()
         verdict = judgement.verdict_of(sequence)
         failed = verdict is not None and not verdict[1]
         moments = [sequence.state.ended, None if verdict is None else verdict[0]]
@@ -98,8 +100,20 @@ class Pacing:
             return
         if failed:
             self._failed.add(id(sequence))
-        if self._block.max_consecutive_failures is not None:
-            self._enter(verdict, self._block.max_consecutive_failures)
+        if self._most_in_a_row is not None and not anew:
+            self._enter(verdict, self._most_in_a_row)
+
+    def _judged_anew(self) -> bool:
+        """Judge the row anew where somebody has set its limit (BG-5); whether it was."""
+        block, plan = self._block, self._plan
+        most = consecutive_of(block, plan)
+        if most == self._most_in_a_row:
+            return False
+        self._most_in_a_row = most
+        verdicts = map(judgement.verdict_of, block.sequences)
+        self._row = sorted(each for each in verdicts if each is not None)
+        self._too_many_in_a_row = judgement.too_many_in_a_row(block, plan)
+        return True
 
     def _enter(self, verdict: tuple[datetime, bool], limit: int) -> None:
         """Put a verdict into the row; only the failures beside it can be too many."""
@@ -126,6 +140,8 @@ class Pacing:
     def _halted(self) -> bool:
         """Whether the block has halted (Q-4)."""
         # Asked before every action, so it makes no generator.
+        if self._plan.interventions:
+            self._judged_anew()
         for group in self._halting:
             if group.state.status is Status.FAILED:
                 return True

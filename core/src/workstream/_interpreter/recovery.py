@@ -119,7 +119,7 @@ def settle(
     if isinstance(container, Checks):
         decided = decided or stopping
         if isinstance(owner, Plan | Block) and container is owner.cont_checks:
-            status, missed = judgement.after_look(container, owner, outcome)
+            status, missed = judgement.after_look(container, owner, plan, outcome)
             if outcome is F and status is C:
                 # The run was broken off and means nothing yet: it is made again (BG-4).
                 outcome, decided = C, stopping

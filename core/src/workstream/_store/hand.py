@@ -12,12 +12,12 @@ import trio
 
 from .._codec.codec import Codec
 from .._plan.paths import display_path, find, meant
-from .._plan.plan import BaseAction, Plan
+from .._plan.plan import BaseAction, Percent, Plan
 from .._protocols.approval import APPROVAL, approval_of
 from .._protocols.vault import PlanRequest, Vault
 from .._values.errors import ConflictError, RefusedError
 from .._values.interventions import Effect, Freeze, Verb, Word
-from .._values.state import NoteValue, Status
+from .._values.state import NoteValue, OnFailure, Status
 from .asking import (
     Answer,
     abandoned,
@@ -149,18 +149,25 @@ class Hand:
         path: str,
         *,
         concurrency: int | None = None,
-        tolerated_failures: int | None = None,
+        tolerated_failures: int | Percent | None = None,
+        max_consecutive_failures: int | None = None,
+        on_failure: OnFailure | None = None,
         reason: str = "",
         by: str | None = None,
     ) -> Answer:
-        """Change a block's limits while it runs, for what begins afterwards (BG-5).
+        """Change limits of a plan while it runs, for what begins afterwards (BG-5).
 
         Args:
             plan_id: The plan.
-            path: The block's address (OM-15).
+            path: The address (OM-15) of a block; for ``on_failure`` of a continuous
+                check group.
             concurrency: How many of its sequences may run at once; None: as it is.
             tolerated_failures: How many may fail before the block does; -1: any; None:
                 as it is. Lowered below what has failed, it halts the block.
+            max_consecutive_failures: How many of them in a row make it fail; 0: any
+                number may; None: as it is.
+            on_failure: What a failed run of the continuous checks means from now on;
+                None: as it is.
             reason: Why, in a few words.
             by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
 
@@ -168,7 +175,16 @@ class Hand:
             NotFoundError: No such plan.
             RefusedError: No such block, no such limit, or the plan has ended.
         """
-        limits = {"concurrency": concurrency, "tolerated_failures": tolerated_failures}
+        limits: dict[str, NoteValue] = {
+            "concurrency": concurrency,
+            "tolerated_failures": (
+                str(tolerated_failures)
+                if isinstance(tolerated_failures, Percent)
+                else tolerated_failures
+            ),
+            "max_consecutive_failures": max_consecutive_failures,
+            "on_failure": None if on_failure is None else on_failure.name,
+        }
         data: dict[str, NoteValue] = {
             name: limit for name, limit in limits.items() if limit is not None
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .case import Case
-from .signal_cases import SIGNALS
+from .signal_cases import ROWS, SIGNALS
 
 HOLDS = (
     Case(
@@ -326,4 +326,4 @@ SKIPS = (
     ),
 )
 
-HAND_CASES = (*HOLDS, *HARD_STOPS, *LIMITS, *SKIPS, *SIGNALS)
+HAND_CASES = (*HOLDS, *HARD_STOPS, *LIMITS, *SKIPS, *SIGNALS, *ROWS)

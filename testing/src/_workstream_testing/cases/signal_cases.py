@@ -1,4 +1,4 @@
-"""The ``G`` cases: signals and approvals (section 28)."""
+"""The ``G`` cases: signals and approvals (section 28), and more limits in flight."""
 
 from __future__ import annotations
 
@@ -207,5 +207,78 @@ SIGNALS = (
         "C/UNKNOWN B1=N k=C",
         "AP-1 E-2",
         told="at 2 approve k by=ana",
+    ),
+)
+
+ROWS = (
+    Case(
+        "G-30",
+        "B1(tol=-1): s1 err; s2 err@2; s3",
+        "F/BLOCK s3=N B1=F B1[0,2]",
+        "BG-5 BG-1",
+        told="at 1 set_limits B1 max_consecutive_failures=2",
+    ),
+    Case(
+        "G-31",
+        "B1(tol=-1 consec=2): s1 err; s2 err@2; s3 err; s4",
+        "C/UNKNOWN s4,B1=C s1..s3=F effects(TAKEN)",
+        "BG-5 BG-1",
+        told="at 1 set_limits B1 max_consecutive_failures=4",
+    ),
+    Case(
+        "G-32",
+        "B1(tol=-1 consec=2): s1 err; s2 err@2; s3 err; s4",
+        "C/UNKNOWN s4,B1=C",
+        "BG-5 BG-1",
+        told="at 1 set_limits B1 max_consecutive_failures=0",
+    ),
+    Case(
+        "G-33",
+        "B1(tol=-1 consec=5): s1..s2 err s3[a ok@2; b] s4",
+        "F/BLOCK a=C b,s4=N s3=S B1[0,2]",
+        "BG-5 BG-1 Q-4",
+        told="at 1 set_limits B1 max_consecutive_failures=2",
+    ),
+    Case(
+        "G-34",
+        "B1(tol=-1 consec=1): s1 err; s2 def[w ok@5]",
+        "F/BLOCK s2=N effects(TOO_LATE)",
+        "BG-5",
+        told="at 2 set_limits B1 max_consecutive_failures=9",
+    ),
+    Case(
+        "G-35",
+        "B1(tol=-1): s1..s2 err@1 s3..s4",
+        "F/BLOCK s3,s4=N B1[0,2]",
+        "BG-5",
+        told="at 0.5 set_limits B1 tolerated_failures=25%",
+    ),
+    Case(
+        "G-36",
+        "cont(d=1)[k ok,err,ok] B1: s1 ok@2.5",
+        "C/UNKNOWN k@0,1,2 cont,s1,B1=C",
+        "BG-5 BG-4",
+        told="at 0.5 set_limits cont on_failure=WARN",
+    ),
+    Case(
+        "G-37",
+        "cont(d=1 on_fail=warn)[k ok,err] B1: s1[a ok@2.5; b]",
+        "F/CONT_CHECK k@0,1,2 cont=F a=C b=N",
+        "BG-5 BG-4",
+        told="at 1.5 set_limits cont on_failure=HALT",
+    ),
+    Case(
+        "G-38",
+        "B1: cont(d=1)[k ok,err] s1 ok@2.5 def[w ok@5]",
+        "F/BLOCK B1.cont=F effects(TOO_LATE)",
+        "BG-5",
+        told="at 4 set_limits B1.cont on_failure=WARN",
+    ),
+    Case(
+        "G-39",
+        "B1(tol=-1 consec=2): s1..s2 err s3 def[w ok@5]",
+        "F/BLOCK s3=N effects(TOO_LATE)",
+        "SK-1 BG-1",
+        told="at 2 skip s3",
     ),
 )

@@ -58,7 +58,7 @@ def _entry(entry: str, notation: Notation) -> Told:
             data[word] = True
         elif "=" in word:
             name, _, value = word.partition("=")
-            data[name] = int(value)
+            data[name] = int(value) if value.lstrip("-").isdecimal() else value
         else:
             path = _path(notation, word)
     return Told(at, verb, path, data, by=by)

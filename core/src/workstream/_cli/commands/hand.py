@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from ..._plan.paths import display_path
+from ..._plan.plan import Percent
 from ..._protocols.vault import PlanRow
 from ..._show.data import intervention_data, request_data
 from ..._store.asking import Answer
@@ -17,6 +18,7 @@ from ..._store.ids import short_id
 from ..._store.store import Store
 from ..._values.display import shorten
 from ..._values.interventions import Effect
+from ..._values.state import OnFailure
 from ..draw.screen import Screen
 from ..exit_codes import ExitCode
 from ..options import (
@@ -281,11 +283,28 @@ skip = _verb(
 )
 
 
+_LIMITS = (
+    *("concurrency", "tolerated_failures", "max_consecutive_failures"),
+    "on_failure",
+)
+
+
+def _tolerance(text: str) -> int | Percent:
+    number = text.removesuffix("%")
+    try:
+        return Percent(int(number)) if number != text else int(text)
+    except ValueError:
+        message = f"'{shorten(text)}' is no number: write 3, 10% or -1"
+        raise click.BadParameter(message) from None
+
+
 async def _limits(plans: Store, plan_id: UUID, path: str, **words: Any) -> Answer:
-    names = ("concurrency", "tolerated_failures")
-    if all(words[name] is None for name in names):
-        message = "say which limit to change: --concurrency or --tolerated-failures"
+    if all(words[name] is None for name in _LIMITS):
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in _LIMITS)
+        message = f"say which limit to change: {options}"
         raise Refusal(message)
+    if words["on_failure"] is not None:
+        words["on_failure"] = OnFailure[words["on_failure"].upper()]
     return await plans.set_limits(plan_id, path, **words)
 
 
@@ -294,10 +313,11 @@ limits = _verb(
     """Change the limits of a block while it runs.
 
     They hold for what begins afterwards. A tolerance that is lowered below what has
-    failed halts the block; on a block that has halted it is too late. BLOCK is its name
-    as `workstream show` tells it.""",
+    failed halts the block; on a block that has halted it is too late. PATH is the block
+    as `workstream show` names it; for --on-failure it is a group of continuous checks,
+    and that is the way out when such a check is known to be wrong.""",
     _limits,
-    click.argument("path", metavar="BLOCK"),
+    click.argument("path", metavar="PATH"),
     click.option(
         "--concurrency",
         metavar="N",
@@ -307,8 +327,19 @@ limits = _verb(
     click.option(
         "--tolerated-failures",
         metavar="N",
+        type=_tolerance,
+        help="How many of them may fail before the block does: 3, 10%; -1: any number.",
+    ),
+    click.option(
+        "--max-consecutive-failures",
+        metavar="N",
         type=int,
-        help="How many of them may fail before the block does; -1: any number.",
+        help="How many of them in a row make the block fail; 0: any number may.",
+    ),
+    click.option(
+        "--on-failure",
+        type=click.Choice([each.value for each in OnFailure]),
+        help="What a failed run of these continuous checks means from now on.",
     ),
     done="has new limits for {path}",
     unchanged="has these limits for {path} already",
