@@ -110,7 +110,8 @@ def tests(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """Open the pages that we make in a real Chromium, which the machine must have."""
     _install_editable(session, *_tests_group(), *_group("browser"))
-    args = session.posargs or ("core/tests/browser",)
+    pages = ("core/tests/browser", "plugins-contrib/workstream-web/tests")
+    args = session.posargs or pages
     session.run("python", "-m", "pytest", *args, env=COMPILED)
 
 

@@ -18,7 +18,7 @@ from ._show.failures import Failure
 from ._store.asking import Answer
 from ._store.entries import PlanEntry
 from ._store.events import Intervened, OutputLine, PlanSnapshot, StateChange, WatchEvent
-from ._values.interventions import Effect, Intervention, Verb
+from ._values.interventions import Effect, Freeze, Intervention, Verb, Word
 from ._values.state import Attempt, FailureReason, ObjectType, State
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Failure",
     "FailureReason",
     "Forecast",
+    "Freeze",
     "Intervened",
     "Intervention",
     "Item",
@@ -46,6 +47,7 @@ __all__ = [
     "StoredValue",
     "Verb",
     "WatchEvent",
+    "Word",
     "path_of",
     "paths",
     "walk",

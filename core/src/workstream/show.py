@@ -12,7 +12,9 @@ Secrets are removed. Texts of strangers come as they are: make them safe for whe
 draw them.
 """
 
-from ._show.data import entry_data, event_data, overview_data
+from ._report.columns import packed
+from ._report.html import client_file
+from ._show.data import entry_data, event_data, intervention_data, overview_data
 from ._show.narration import Narrator, Told
 from ._show.outcomes import outcome_words, status_words
 from ._show.outline import Branch, outline
@@ -41,15 +43,18 @@ __all__ = [
     "TimeLeft",
     "Told",
     "Wait",
+    "client_file",
     "counts_words",
     "earlier_paces",
     "entry_data",
     "event_data",
     "gist",
+    "intervention_data",
     "outcome_words",
     "outline",
     "overview",
     "overview_data",
+    "packed",
     "short_id",
     "status_words",
     "time_left",

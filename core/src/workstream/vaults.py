@@ -7,6 +7,7 @@
 ``workstream.testing.check_vault`` tests a vault.
 """
 
+from ._codec.labels import labels_for
 from ._protocols.searching import ANY_PLAN, Where
 from ._protocols.vault import (
     Change,
@@ -43,5 +44,6 @@ __all__ = [
     "Vault",
     "Where",
     "Write",
+    "labels_for",
     "restore_store",
 ]

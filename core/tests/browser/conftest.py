@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from real_browser import browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 Report = Callable[[str], Path]
+
+__all__ = ["browser", "page", "report"]
 
 PLAN = """
 from workstream import Block, Plan, Sequence
@@ -79,22 +81,6 @@ def nasty() -> Plan:
         ],
     )
 """
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium; it can reach nothing but files."""
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("chromium is missing")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -7,8 +7,11 @@ the sequence of a host; ``by:`` who submitted it; ``p:`` a parameter and its tex
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from .._values.display import shorten
+from .._values.errors import ValidationError
 from .._values.wire import unpack
 
 if TYPE_CHECKING:
@@ -35,6 +38,35 @@ def submitted_by(name: str) -> str:
 def made_with(parameter: str, text: str) -> str:
     """The label of the plans that were made with this parameter."""
     return f"p:{parameter}={text}"
+
+
+def labels_for(
+    *, touching: Iterable[str] = (), submitter: str = "", parameters: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """The labels by which a vault finds plans, for ``Where.labels``.
+
+    Args:
+        touching: Paths, or names: the plans hold an object of each name in them.
+        submitter: Who submitted them; "": anybody.
+        parameters: What they were made with, each as ``NAME=VALUE``.
+
+    Raises:
+        ValidationError: A parameter has no value.
+    """
+    labels: list[str] = []
+    if touching:
+        from .._plan.paths import SEPARATOR  # as below
+
+        parts = [part for path in touching for part in path.split(SEPARATOR)]
+        labels += [named(part.strip()) for part in parts]
+    labels += [submitted_by(submitter)] if submitter else []
+    for setting in parameters:
+        parameter, sign, text = setting.partition("=")
+        if not sign:
+            message = f"{shorten(setting)!r} names no value: write NAME=VALUE"
+            raise ValidationError(message)
+        labels.append(made_with(parameter.strip(), text))
+    return tuple(labels)
 
 
 def labels_of(plan: Plan) -> set[str]:

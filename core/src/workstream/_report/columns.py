@@ -23,7 +23,7 @@ A column's values are of one kind, or ``k`` says of which kind each is:
 - ``c``: a text, number, true, false or null that every value of the column is, and ``n``
   how many there are.
 
-All of it comes back as it was, to the letter. `page/report.js` reads the same form.
+All of it comes back as it was, to the letter. `page/timeline.js` reads the same form.
 """
 
 from __future__ import annotations

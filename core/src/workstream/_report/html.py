@@ -49,7 +49,8 @@ _SIGNS = {
 
 def page(report: Report) -> str:
     """The whole page."""
-    style, script = _shipped("report.css"), _shipped("report.js")
+    style = client_file("report.css")
+    script = client_file("timeline.js") + client_file("report.js")
     policy = "; ".join(
         [
             "default-src 'none'",
@@ -82,7 +83,13 @@ def page(report: Report) -> str:
 """
 
 
-def _shipped(name: str) -> str:
+def client_file(name: str) -> str:
+    """A file that a browser runs or is styled by: ``timeline.js``, ``report.css``.
+
+    The timeline is a script of its own. It defines ``workstreamTimeline``: ``unpack``
+    reads what ``packed`` made, ``show`` draws a plan into an element and gives back
+    what takes in its changes. ``report.js`` shows how a page uses it.
+    """
     file = resources.files(__name__.rpartition(".")[0]) / "page" / name
     return "\n" + file.read_text(encoding="utf-8")
 

@@ -13,7 +13,6 @@ from ..._plan.outcome import Outcome
 from ..._protocols.searching import ANY_PLAN, Where, outcomes_of
 from ..._protocols.vault import Vault
 from ..._store.entries import PlanEntry, entries_in, entry_of
-from ..._values.display import shorten
 from ..._values.state import Status
 from ..draw.rows import show_rows
 from ..draw.screen import Screen, counted
@@ -110,17 +109,15 @@ def list_plans(
     beginning, and `last` for the newest plan.
     """
 
+    from ..._codec.labels import labels_for
+
     kinds = {"running", "crashed"} & set(wanted)
     where = Where(
         outcomes=_outcomes(wanted) if wanted else None,
         name=name,
         since=since,
         until=until,
-        labels=(
-            _labels(touching, submitter, settings)
-            if touching or submitter or settings
-            else ()
-        ),
+        labels=labels_for(touching=touching, submitter=submitter, parameters=settings),
     )
     asked = where != ANY_PLAN or group_id is not None
     most = limit or 0
@@ -179,25 +176,6 @@ async def _head_of(
         for entry in heads
         if entry.row.status is not Status.RUNNING or entry.crashed in wanted
     ]
-
-
-def _labels(
-    touching: Sequence[str], submitter: str, settings: Sequence[str]
-) -> tuple[str, ...]:
-    """What a vault finds the plans by that these options name."""
-    from ..._codec.labels import made_with, named, submitted_by
-    from ..._plan.paths import SEPARATOR
-
-    parts = [part for path in touching for part in path.split(SEPARATOR)]
-    labels = [named(part.strip()) for part in parts]
-    labels += [submitted_by(submitter)] if submitter else []
-    for setting in settings:
-        parameter, sign, text = setting.partition("=")
-        if not sign:
-            message = f"'{shorten(setting)}' names no value: write NAME=VALUE"
-            raise click.BadParameter(message, param_hint="-p")
-        labels.append(made_with(parameter.strip(), text))
-    return tuple(labels)
 
 
 def _outcomes(wanted: Sequence[str]) -> set[Outcome]:

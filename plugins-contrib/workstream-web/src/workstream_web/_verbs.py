@@ -1,0 +1,145 @@
+"""What a person who has a token tells a plan, or the store: each with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import attrs
+
+from workstream import Store, ValidationError
+from workstream.results import Answer, Effect
+
+
+@attrs.frozen(kw_only=True)
+class Order:
+    """One thing that somebody wants done.
+
+    Attributes:
+        by: Whose token came with it.
+        reason: Why.
+        path: The object of the plan that it is about; "": the plan.
+        data: What else the verb needs.
+    """
+
+    by: str
+    reason: str
+    path: str = ""
+    data: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+
+    @classmethod
+    def of(cls, body: Any, by: str) -> Order:
+        """Read the body of a request. Raises ValidationError."""
+        if not isinstance(body, dict):
+            message = "the body is no JSON object"
+            raise ValidationError(message)
+        data: dict[str, Any] = {str(name): value for name, value in body.items()}  # pyright: ignore
+        reason, path = data.pop("reason", ""), data.pop("path", "")
+        if not isinstance(reason, str) or not reason.strip():
+            message = "there is no reason: say why, for those who look later"
+            raise ValidationError(message)
+        if not isinstance(path, str):
+            message = "path is no text"
+            raise ValidationError(message)
+        return cls(by=by, reason=reason.strip(), path=path, data=data)
+
+    def flag(self, name: str) -> bool:
+        """Something that is asked for, or not. Raises ValidationError."""
+        value = self.data.get(name, False)
+        if not isinstance(value, bool):
+            message = f"{name} is neither true nor false"
+            raise ValidationError(message)
+        return value
+
+    def number(self, name: str) -> int | None:
+        """A whole number; None: it was left out. Raises ValidationError."""
+        value = self.data.get(name)
+        if value is not None and (not isinstance(value, int) or value is True):
+            message = f"{name} is no whole number"
+            raise ValidationError(message)
+        return value
+
+
+Verb: TypeAlias = Callable[[Store, UUID, Order], Awaitable[str]]
+
+
+async def _pause(store: Store, plan_id: UUID, order: Order) -> str:
+    return _words(await store.pause(plan_id, reason=order.reason, by=order.by))
+
+
+async def _unpause(store: Store, plan_id: UUID, order: Order) -> str:
+    return _words(await store.unpause(plan_id, reason=order.reason, by=order.by))
+
+
+async def _skip(store: Store, plan_id: UUID, order: Order) -> str:
+    done = await store.skip(plan_id, order.path, reason=order.reason, by=order.by)
+    return _words(done)
+
+
+async def _stop(store: Store, plan_id: UUID, order: Order) -> str:
+    await store.stop(
+        plan_id,
+        reason=order.reason,
+        by=order.by,
+        now=order.flag("now"),
+        undo=order.flag("undo"),
+    )
+    return "asked"
+
+
+async def _limits(store: Store, plan_id: UUID, order: Order) -> str:
+    answer = await store.set_limits(
+        plan_id,
+        order.path,
+        concurrency=order.number("concurrency"),
+        tolerated_failures=order.number("tolerated_failures"),
+        reason=order.reason,
+        by=order.by,
+    )
+    return _words(answer)
+
+
+async def _exempt(store: Store, plan_id: UUID, order: Order) -> str:
+    held = await store.exempt(plan_id, reason=order.reason, by=order.by)
+    return "taken" if held else "it was let through before"
+
+
+def _words(answer: Answer) -> str:
+    """What became of it."""
+    if answer.pending is not None:
+        return "asked; the run that takes it has not answered yet"
+    told = answer.intervention
+    if told is None:
+        return "it was so already"
+    if told.effect is Effect.TAKEN:
+        return "taken"
+    return f"{told.effect.value}: {told.words}"
+
+
+PLAN_VERBS: dict[str, Verb] = {
+    "pause": _pause,
+    "unpause": _unpause,
+    "skip": _skip,
+    "stop": _stop,
+    "limits": _limits,
+    "exempt": _exempt,
+}
+
+
+async def freeze(store: Store, order: Order) -> str:
+    """Hold all plans of the store."""
+    fresh = await store.freeze(reason=order.reason, by=order.by)
+    return "taken" if fresh else "it was frozen before"
+
+
+async def unfreeze(store: Store, order: Order) -> str:
+    """Let them go on."""
+    was = await store.unfreeze(reason=order.reason, by=order.by)
+    return "taken" if was else "it was not frozen"
+
+
+STORE_VERBS: dict[str, Callable[[Store, Order], Awaitable[str]]] = {
+    "freeze": freeze,
+    "unfreeze": unfreeze,
+}
