@@ -16,17 +16,16 @@ from .._codec.codec import Codec
 from .._plan.clone import clone
 from .._plan.outcome import Outcome
 from .._plan.plan import Plan
-from .._plan.sequels.retry import left_of
 from .._show.data import overview_data
 from .._show.overview import Overview, overview
 from .._show.time_left import earlier_paces
-from .._show.words import left_words, totals
+from .._show.words import totals
 from .._store.events import PlanSnapshot, WatchEvent
 from .._store.store import Store
 from .._values.display import shorten
 from .._values.errors import WorkstreamError
 from .draw.line import joined
-from .draw.page import headline, show_failures
+from .draw.page import headline, hint_next, show_failures
 from .draw.screen import Screen
 from .draw.views import LineView, View
 from .exit_codes import ExitCode, code_of
@@ -100,19 +99,10 @@ def _hint_next(screen: Screen, result: Result, hints: Hints, show: str) -> None:
     """Say what to type next."""
     if result.broken_off is None:
         screen.hint("look closer", show, indent=2)
-        _hint_retry(screen, result, hints)
+        hint_next(screen, result.shown, hints)
         return
     resume = hints.command("resume", result.shown.plan.id)
     screen.hint("go on with it", resume, indent=2)
-
-
-def _hint_retry(screen: Screen, result: Result, hints: Hints) -> None:
-    """Say what is left of a plan that has ended, and how to do it."""
-    plan = result.shown.plan
-    outcome = plan.outcome
-    if outcome not in (Outcome.COMPLETED, Outcome.RUNNING):
-        words = left_words(left_of(plan)) or "do it again"
-        screen.hint(words, hints.command("retry", plan.id), indent=2)
 
 
 # -- Run here --------------------------------------------------------------------------

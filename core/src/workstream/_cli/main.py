@@ -59,7 +59,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("abort", "cancel", "kill"), ("stop --now",)),
     **dict.fromkeys(("rerun", "restart"), ("retry",)),
     **dict.fromkeys(("status", "ps"), ("list", "show")),
-    **dict.fromkeys(("log", "logs"), ("logs", "show")),
+    "log": ("logs",),
     "rollback": ("undo",),
     **dict.fromkeys(("hold", "suspend"), ("pause",)),
     **dict.fromkeys(("unhold", "continue"), ("unpause", "resume")),
@@ -196,8 +196,6 @@ def _meant(name: str) -> list[str]:
     """The commands that somebody may have meant."""
     by_hand = BY_HAND.get(name.lower(), ())
     near = [each for each in by_hand if each.partition(" ")[0] in COMMANDS]
-    if by_hand == ("logs", "show") and "logs" in near:
-        near = ["logs"]
     if near:
         return near
     offered = [each for each in COMMANDS if each not in _LOSE]

@@ -16,16 +16,17 @@ Whatever comes out has its secrets removed (WA-4). Texts of strangers (names, er
 lines of output) come out as they are: whoever draws them makes them safe for where it
 draws (``_values.display`` for terminals).
 
-=============  =====================================================================
-``outcomes``   statuses and outcomes in short words
-``words``      counts, errors and lengths of time in short words
-``failures``   where a plan failed, and the failures put together by their cause
-``progress``   what a watcher knows: sections with counts, what runs, what failed
-``waiting``    what waits, and why
-``history``    all that happened, in order
-``narration``  which changes are worth a line of their own, and what it says
-``outline``    the plan as a tree, in brief
-``overview``   all of that of one stored plan, at one look
-``data``       the same as plain data, for JSON: names are added, none go
-=============  =====================================================================
+================  ==================================================================
+``outcomes``      statuses and outcomes in short words
+``words``         counts, errors and lengths of time in short words
+``failures``      where a plan failed, and the failures put together by their cause
+``consequences``  what followed from that: what ran, what did not, and why
+``progress``      what a watcher knows: sections with counts, what runs, what failed
+``waiting``       what waits, and why
+``history``       all that happened, in order
+``narration``     which changes are worth a line of their own, and what it says
+``outline``       the plan as a tree, in brief
+``overview``      all of that of one stored plan, at one look
+``data``          the same as plain data, for JSON: names are added, none go
+================  ==================================================================
 """

@@ -59,6 +59,7 @@ def taken_back_data(taken: TakenBack | None) -> dict[str, Any] | None:
 
 def overview_data(shown: Overview) -> dict[str, Any]:
     """A plan with its failures and what was asked of it; without its definition."""
+    from .consequences import consequences
     from .failures import not_reached
     from .words import totals
 
@@ -68,6 +69,7 @@ def overview_data(shown: Overview) -> dict[str, Any]:
         "failures": failures_data(shown.failures),
         "causes": [_cause(same) for same in shown.causes],
         "totals": attrs.asdict(totals(shown.plan)),
+        "consequences": consequences(shown.plan),
         "not_reached": not_reached(shown.plan),
         "requests": [request_data(each) for each in shown.requests],
         "approvals": [

@@ -9,12 +9,14 @@ from datetime import timedelta
 from ..._plan.outcome import Outcome
 from ..._plan.paths import below_plan, display_path, paths
 from ..._plan.plan import Plan
+from ..._plan.sequels.retry import left_of
 from ..._plan.text import plan_text
+from ..._show.consequences import consequences
 from ..._show.failures import Failure
 from ..._show.outcomes import outcome_words, status_words
 from ..._show.outline import Branch, outline
 from ..._show.overview import Overview
-from ..._show.words import hold_words, why
+from ..._show.words import hold_words, left_words, why
 from ..._store.ids import short_id
 from ..._values.clock import utc_now
 from ..._values.display import display_lines, one_line, shorten
@@ -33,6 +35,7 @@ _PLACES = 4
 """So many lines tell where one cause struck."""
 _FAILURES = 20
 _RUNNING = 20
+_FOLLOWED = 20
 
 
 # -- How a run ended -------------------------------------------------------------------
@@ -150,6 +153,11 @@ def show_page(
         screen.heading("Failures")
         most = sys.maxsize if everything else _FAILURES
         show_failures(screen, shown, most=most, more=all_of_it)
+    followed = consequences(plan)
+    if followed:
+        screen.heading("What followed")
+        for text in followed[: sys.maxsize if everything else _FOLLOWED]:
+            screen.line(text, indent=2)
     if shown.running:
         screen.heading("Was running when it crashed" if crashed else "Running now")
         _show_some(screen, list(_running(screen, shown)))
@@ -170,6 +178,27 @@ def show_page(
     for branch in outline(plan):
         screen.line(_branch(screen, branch), indent=2 * branch.depth)
     screen.hint("all of it", all_of_it, indent=2)
+    hint_next(screen, shown, hints)
+
+
+def hint_next(screen: Screen, shown: Overview, hints: Hints) -> None:
+    """Say what can be done about a plan as it stands, and what to type for it."""
+    plan = shown.plan
+    if plan.outcome is Outcome.RUNNING and not shown.entry.crashed:
+        if hints.file is None:
+            screen.hint("follow it", hints.command("watch", plan.id), indent=2)
+        return
+    if not plan.state.status.is_terminal or plan.outcome is Outcome.COMPLETED:
+        return
+    words = left_words(left_of(plan)) or "do it again"
+    screen.hint(words, hints.command("retry", plan.id), indent=2)
+    sequences = (each for block in plan.blocks for each in block.sequences)
+    if hints.file is None and any(
+        batch.state.status is not Status.COMPLETED and sequence.state.started
+        for sequence in sequences
+        for batch in sequence.undo_batches
+    ):
+        screen.hint("take it back", hints.command("undo", plan.id), indent=2)
 
 
 def _facts(shown: Overview) -> Iterator[list[str]]:
