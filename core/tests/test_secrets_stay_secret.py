@@ -259,14 +259,11 @@ def test_the_command_line_tells_no_secret(
     told.append(on_a_terminal("run", path))
     ids = [plan["id"] for plan in json.loads(command_line("list", "--json"))]
     assert len(ids) == 3
-    for plan_id in ids:
-        for command in (
-            *(("show", plan_id), ("show", plan_id, "--json")),
-            *(("watch", plan_id), ("watch", plan_id, "--json")),
-            ("export", plan_id),
-        ):
-            told.append(command_line(*command))
-        told.append(on_a_terminal("show", plan_id))
+    # All three are stored alike: what shows one shows them all.
+    for words in ("show", "show --json", "watch", "watch --json", "export"):
+        command, *options = words.split()
+        told.append(command_line(command, ids[0], *options))
+    told.append(on_a_terminal("show", ids[0]))
     told.append(command_line("validate", path))
     text = "\n".join(told)
 
