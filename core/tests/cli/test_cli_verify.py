@@ -176,3 +176,25 @@ def test_what_if_refuses_what_cannot_be_compared(
     assert refused.exit_code == 2
     assert "has no action that ran in 'Rollout'" in refused.stderr
     assert call("what-if", "0" * 8, "--plan", path, *night).exit_code == 2
+
+
+def test_the_answer_is_a_page_too(
+    call: Call, file: Callable[[str], Path], night: tuple[str, str], tmp_path: Path
+) -> None:
+    """The report of one run: the broken one, the rehearsed one, the repeated one."""
+    path, page = file(""), tmp_path / "page.html"
+    html = ("--format", "html", "-o", page)
+    broken = call("verify", path, "--workers", 1, "--at-most", 0, *html)
+    assert (broken.exit_code, broken.stdout) == (1, "")
+    shown = call("show", page).stdout
+    assert "Rollout: failed" in shown
+    assert "The worst that was found: Rollout / Tier / web-1 / " in shown
+
+    assert call("rehearse", path, "--fail", "web-2 / Stop", *html).exit_code == 1
+    [failure] = data(call("show", page, "--json"))["failures"]
+    assert failure["path"] == "Rollout / Tier / web-2 / Stop"
+
+    again = call("what-if", "last", "--plan", path, *night, "--format", "html")
+    assert again.exit_code == 1
+    assert "It would not have helped" in again.stdout
+    assert again.stdout.startswith("<!DOCTYPE html>")

@@ -11,6 +11,7 @@ import binascii
 import json
 import re
 import zlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 from uuid import UUID
@@ -104,13 +105,26 @@ def read_report(text: str) -> Report:
         _refuse(f"its data cannot be read: {error!r}")
     if plan.id is None:
         _refuse("its plan has no id")
+    return report_of_ended(plan, made, said)
+
+
+def report_of_ended(
+    plan: Plan, made: datetime, said: Mapping[int, Sequence[str]] | None = None
+) -> Report:
+    """The report of a plan that is in no store.
+
+    Args:
+        plan: The plan at its end, its secrets removed; it has its ids.
+        made: When the report was made.
+        said: What actions last said, by position.
+    """
     shown = Overview(
         entry=PlanEntry(row_of(plan)),
         plan=plan,
         failures=tuple(failures(plan)),
         running=(),
         requests=(),
-        said=said,
+        said=said or {},
     )
     return Report(shown=shown, plan=plan, made=made)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +22,14 @@ from ..._vaults.lmdb.restore import restore_store
 from ..draw.rows import show_rows
 from ..draw.screen import Screen, counted, size
 from ..exit_codes import ExitCode
-from ..options import Command, Hints, json_option, last_plan_argument, store_option
+from ..options import (
+    Command,
+    Hints,
+    json_option,
+    last_plan_argument,
+    output_option,
+    store_option,
+)
 from ..stores import directory_of, opened, report_from, report_in, run_async
 from ..streams import Refusal, complain, data_stream, print_json
 
@@ -33,13 +41,7 @@ from ..streams import Refusal, complain, data_stream, print_json
     is_flag=True,
     help="Keep the secrets that the plan holds, so that it can be run again.",
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The file to write, completely or not at all; by default, standard output.",
-)
+@output_option
 @store_option
 def export(
     plan: str, with_secrets: bool, output: Path | None, store: str | None
@@ -129,13 +131,7 @@ def _write_file(path: Path, text: str, *, private: bool) -> None:
     help="html, the default, is a page that needs no network; markdown is for a ticket; "
     "json is all of it as data; perfetto is a trace for ui.perfetto.dev; junit is for CI.",
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The file to write, completely or not at all; by default, standard output.",
-)
+@output_option
 @store_option
 def report(plan: str, form: str, output: Path | None, store: str | None) -> int:
     """Write all that happened to a plan into one file, to hand over.
@@ -150,18 +146,34 @@ def report(plan: str, form: str, output: Path | None, store: str | None) -> int:
     """
     from ..._report.written import written
 
-    to_terminal = output is None and form == "html" and data_stream().isatty()
-    if to_terminal:
+    def text() -> str:
+        made = report_in(plan) or run_async(lambda: report_from(plan, store))
+        return written(made, form)
+
+    write_out(text, output, page=form == "html")
+    return ExitCode.COMPLETED
+
+
+def write_out(text: Callable[[], str], output: Path | None, *, page: bool) -> None:
+    """Write where it was asked for: to a file, or to standard output.
+
+    Args:
+        text: Makes what to write.
+        output: The file; None, or ``-``: standard output.
+        page: Whether it is a page, which nobody reads on a terminal.
+
+    Raises:
+        Refusal: It is a page for a terminal, or the file cannot be written.
+    """
+    if output is None and page and data_stream().isatty():
         message = "the page is no text to read here: write it to a file, with -o FILE"
         raise Refusal(message)
-    text = written(report_in(plan) or run_async(lambda: report_from(plan, store)), form)
     if output is None or str(output) == "-":
         stream = data_stream()
-        stream.write(text)
+        stream.write(text())
         stream.flush()
     else:
-        _write_file(output, text, private=False)
-    return ExitCode.COMPLETED
+        _write_file(output, text(), private=False)
 
 
 @click.command("backup", cls=Command)

@@ -6,20 +6,22 @@ import functools
 import importlib
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..._plan.clone import clone
 from ..._plan.plan import Plan
 from ..._registry.registry import Registry
+from ..._values.clock import utc_now
 from ..._values.display import display_lines
 from ..exit_codes import ExitCode
 from ..options import (
     Command,
     json_option,
+    output_option,
     run_argument,
     settings_option,
     store_option,
@@ -27,6 +29,7 @@ from ..options import (
 from ..plan_file import read_plan_file, variable
 from ..stores import opened, run_async
 from ..streams import Refusal, print_json
+from .copies import write_out
 from .run import file_argument
 
 VARIABLE = "VERIFY"
@@ -37,6 +40,13 @@ MOST = 1_000
 """Lines of a story at most."""
 
 most = functools.partial(click.IntRange, min=0)
+form_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "html"]),
+    default="text",
+    help="html is a page with the run's timeline, as of `workstream report`.",
+)
 
 
 @click.command("verify", cls=Command)
@@ -68,12 +78,16 @@ most = functools.partial(click.IntRange, min=0)
     help="How many processes share the work; by default one a processor.",
 )
 @click.option("--only", metavar="FAULTS", help="One set of faults, as printed before.")
+@form_option
+@output_option
 @json_option
 def verify(
     file: Path,
     settings: tuple[str, ...],
     at_most: int | None,
     workers: int | None,
+    form: str,
+    output: Path | None,
     as_json: bool,
     **bounds: Any,
 ) -> int:
@@ -106,10 +120,18 @@ def verify(
         if isinstance(error, TypeError) and not told:
             raise
         raise Refusal(str(error)) from None
-    if as_json:
-        print_json(found.data())
-    else:
-        _print(found.story(width=_width()))
+    shown = found.broken[0].worst if found.broken else found.worst_end
+    faults = "; ".join(map(str, shown.faults)) or "nothing goes wrong"
+    touched = f"{len(shown.touched):,} of {found.sequences:,} sequences"
+    _tell(
+        found.story(width=_width()),
+        found.data(),
+        shown.result.plan,
+        f"The worst that was found: {faults}. {touched} end touched and not completed.",
+        form=form,
+        output=output,
+        as_json=as_json,
+    )
     return ExitCode.COMPLETED if found.ok else ExitCode.FAILED
 
 
@@ -147,12 +169,16 @@ def verify(
     help="Let actions take as long as in this stored plan.",
 )
 @store_option
+@form_option
+@output_option
 @json_option
 def rehearse(
     file: Path,
     settings: tuple[str, ...],
     like: str | None,
     store: str | None,
+    form: str,
+    output: Path | None,
     as_json: bool,
     **faults: Any,
 ) -> int:
@@ -176,22 +202,25 @@ def rehearse(
         result = testing.rehearse(plan, *plugins, **faults)
     except testing.SimulationError as error:
         raise Refusal(str(error)) from None
-    code = code_of(result.plan.outcome)
-    if as_json:
-        print_json(
-            {
-                "plan": result.plan.name,
-                "outcome": result.plan.outcome.value,
-                "elapsed": result.elapsed,
-                "events": [
-                    {"time": event.time, "path": event.path, "what": event.what}
-                    for event in result.timeline.events
-                ],
-            }
-        )
-    else:
-        _print(result.timeline.draw(width=_width(), height=60))
-    return code
+    data = {
+        "plan": result.plan.name,
+        "outcome": result.plan.outcome.value,
+        "elapsed": result.elapsed,
+        "events": [
+            {"time": event.time, "path": event.path, "what": event.what}
+            for event in result.timeline.events
+        ],
+    }
+    _tell(
+        result.timeline.draw(width=_width(), height=60),
+        data,
+        result.plan,
+        "Rehearsed: nothing of it was run.",
+        form=form,
+        output=output,
+        as_json=as_json,
+    )
+    return code_of(result.plan.outcome)
 
 
 @click.command("what-if", cls=Command)
@@ -206,12 +235,16 @@ def rehearse(
 )
 @settings_option
 @store_option
+@form_option
+@output_option
 @json_option
 def what_if(
     ran: str,
     file: Path,
     settings: tuple[str, ...],
     store: str | None,
+    form: str,
+    output: Path | None,
     as_json: bool,
 ) -> int:
     """Play a run again under a changed plan: would it have helped?
@@ -229,10 +262,15 @@ def what_if(
         found = testing.what_if(changed, _stored(ran, store), *plugins)
     except testing.SimulationError as error:
         raise Refusal(str(error)) from None
-    if as_json:
-        print_json(found.data())
-    else:
-        _print(found.story(width=_width()))
+    _tell(
+        found.story(width=_width()),
+        found.data(),
+        found.result.plan,
+        " ".join([found.answer, *found.notes]),
+        form=form,
+        output=output,
+        as_json=as_json,
+    )
     return ExitCode.COMPLETED if found.helps else ExitCode.FAILED
 
 
@@ -275,6 +313,42 @@ def _width() -> int:
     return max(NARROWEST, min(shutil.get_terminal_size().columns, WIDEST))
 
 
-def _print(text: str) -> None:
-    lines = display_lines(text, limit=WIDEST * 2, most=MOST)
-    sys.stdout.write("\n".join(lines) + "\n")
+def _tell(
+    story: str,
+    data: dict[str, Any],
+    plan: Plan,
+    about: str,
+    *,
+    form: str,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Tell what was found: to people, to programs, or as the page of one run.
+
+    Args:
+        story: For people.
+        data: For programs.
+        plan: The plan at its end in the run that the page shows.
+        about: What the page says of that run.
+        form: ``text`` or ``html``.
+        output: The file to write.
+        as_json: Whether programs asked.
+    """
+    if as_json:
+        print_json(data)
+        return
+
+    def text() -> str:
+        from ..._report.document import report_of_ended
+        from ..._report.written import written
+
+        shown = clone(plan, keep_state=True, scrub=True)
+        shown.description = f"{about} {plan.description}".strip()
+        return written(report_of_ended(shown, utc_now()), form)
+
+    def lines() -> str:
+        shown = display_lines(story, limit=WIDEST * 2, most=MOST)
+        return "\n".join(shown) + "\n"
+
+    is_page = form == "html"
+    write_out(text if is_page else lines, output, page=is_page)
