@@ -44,6 +44,7 @@ def test_commands_and_options_are_offered() -> None:
         "crashed",
         "completed",
         "completed-with-failures",
+        "completed-with-skipped",
     ]
     assert [item.type for item in offered("run", "dep")] == ["file"]
     assert [item.type for item in offered("list", "--store", "/v")] == ["dir"]

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from workstream import Action, Block, Plan, Sequence, open_workstream
-from workstream._cli.main import BY_HAND, COMMANDS
+from workstream._cli.main import COMMANDS, LazyCommand
 
 from .conftest import Call, Child, WritePlan
 
@@ -116,14 +116,21 @@ def test_a_frozen_store_holds_what_is_started(
     path = write_plan('tier(Sequence(name="web-1", actions=[act("go")]))')
     child = start("run", path)
 
+    child.wait_for("it waits: the store is frozen since")
     child.wait_for("held")
     listed = call("list").stdout
+    held = json.loads(call("list", "--status", "held", "--json").stdout)
+    both = call("list", "--status", "held", "--status", "completed", "--json").stdout
+    counts = json.loads(call("list", "--count", "--json").stdout)
     shown = call("show", "last").stdout
     let = call("exempt", "last", "--by", "ben")
 
     assert child.end() == 0, child.output
     assert "the store is frozen" in frozen.stdout
     assert "running, frozen" in listed
+    assert [each["status"] for each in held] == ["RUNNING"]
+    assert [each["status"] for each in json.loads(both)] == ["RUNNING", "COMPLETED"]
+    assert counts["held"] == 1
     assert "frozen since" in shown
     assert "by ana: fire in the house" in shown
     assert "does not hold this plan any more" in let.stdout
@@ -136,18 +143,91 @@ def test_a_frozen_store_holds_what_is_started(
     assert json.loads(call("unfreeze", "--json").stdout)["changed"] is False
 
 
-def test_words_by_hand_are_answered(call: Call) -> None:
-    """With the commands that do it, and never with one after which something is gone."""
-    for word, commands in BY_HAND.items():
-        meant = [each for each in commands if each.split()[0] in COMMANDS]
-        result = call(word)
-        assert result.exit_code == 2
-        for each in meant[:1]:
-            assert f"{each}" in result.stderr
-    for slip in ("prun", "delet", "restor", "purne", "deletes"):
-        assert not {"prune", "delete", "restore"} & set(
-            call(slip).stderr.partition("`workstream")[0].split()
-        )
+def test_a_plan_that_waits_to_be_started_is_held_too(call: Call) -> None:
+    """It is listed among those that are held, and skips show in how it ended."""
+    submit()
+    call("pause", "last")
+
+    [held] = json.loads(call("list", "--status", "held", "--json").stdout)
+    none = call("list", "--status", "completed-with-skipped").stdout
+
+    assert (held["status"], held["held"][0]["verb"]) == ("NOT_STARTED", "PAUSE")
+    assert "no such plan" in none
+
+
+def test_a_run_tells_what_its_numbers_come_to(
+    call: Call, write_plan: WritePlan
+) -> None:
+    """Percentages and batches, before the plan begins (BG-6)."""
+    hosts = "*(Sequence(name=str(n), actions=[act('go')]) for n in range(57))"
+    settings = "tolerated_failures=Percent(10), batches=(1, Percent(10), 50)"
+    path = write_plan(f"tier({hosts}, concurrency=None, {settings})")
+
+    result = call("run", path)
+
+    assert result.exit_code == 0
+    assert "Tier: 10 % of 57: 5 may fail; batches of 1, 6, 50" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "command"),
+    [
+        *((word, "stop --now") for word in ("abort", "cancel", "kill")),
+        *((word, "retry") for word in ("rerun", "restart")),
+        *((word, "list or show") for word in ("status", "ps")),
+        ("log", "logs"),
+        ("rollback", "undo"),
+        ("hold", "pause"),
+    ],
+)
+def test_words_by_hand_are_answered(call: Call, word: str, command: str) -> None:
+    """With the command that does it, which exists."""
+    result = call(word)
+
+    assert result.exit_code == 2
+    assert f"Did you mean {command}?" in result.stderr
+    for each in command.split(" or "):
+        assert call(each.split()[0], "--help").exit_code == 0
+
+
+@pytest.mark.parametrize("word", ["report", "logs"])
+def test_some_words_that_people_try_are_commands(call: Call, word: str) -> None:
+    """Nothing need be answered."""
+    assert call(word, "--help").exit_code == 0
+
+
+@pytest.mark.parametrize("slip", ["prun", "delet", "restor", "purne", "deletes"])
+def test_a_slip_leads_nobody_to_lose_anything(call: Call, slip: str) -> None:
+    """No command is offered after which something is gone."""
+    said = call(slip).stderr.partition("`workstream")[0]
+    assert not {"prune", "delete", "restore"} & {*said.split()}
+
+
+def naming() -> list[tuple[str, ...]]:
+    """Each command that names a plan, with something for its other arguments."""
+    found: list[tuple[str, ...]] = []
+    for name in COMMANDS:
+        params = LazyCommand(name).load().params
+        words = [each.name for each in params if each.param_type_name == "argument"]
+        if {"plan", "plans"} & {*words} and words[0] in ("plan", "plans"):
+            found.append((name, *("x" for each in words[1:] if each != "plans")))
+    return found
+
+
+@pytest.mark.parametrize("words", naming(), ids=words_of)
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_an_empty_name_is_refused_everywhere(
+    call: Call, words: tuple[str, ...], blank: str
+) -> None:
+    """A script whose variable is empty names no plan, least of all the newest."""
+    submit()
+    name, *more = words
+
+    result = call(name, blank, *more)
+
+    assert result.exit_code == 2, result.output
+    assert "no plan" in result.stderr
+    assert json.loads(call("list", "--json").stdout)[0]["status"] == "NOT_STARTED"
 
 
 def asks(approval: str) -> str:

@@ -17,8 +17,10 @@ import trio
 from .._authoring.programs import python_interpreter
 from .._engine.engine import Workstream, open_workstream
 from .._plan.plan import Plan
+from .._plan.text import numbers_text
 from .._protocols.vault import Vault
 from .._registry.registry import Registry
+from .._show.words import since_words
 from .._store.ids import short_id
 from .._store.store import open_store
 from .._values.errors import LockedError, WorkstreamError
@@ -84,6 +86,7 @@ def run_plan(
             interrupts.outlives(log_of(vault, plan_id))
         if not screen.is_live:
             screen.line(joined((plan.name, "bold"), (show, "dim")))
+        _tell_before(screen, ws, plan, plan_id, hints)
         say("starting the plan")
         if waits:
             await start_in_turn(ws, plan_id, say)
@@ -136,6 +139,19 @@ def run_plan(
     return result.code
 
 
+def _tell_before(
+    screen: Screen, ws: Workstream, plan: Plan, plan_id: UUID, hints: Hints
+) -> None:
+    """Say what the numbers of a plan come to, and what a freeze says (BG-6, HO-6)."""
+    for line in numbers_text(plan):
+        screen.line(line, "dim", indent=2)
+    freeze = ws.frozen()
+    if freeze is not None:
+        words = since_words("frozen", freeze.begun)
+        screen.line(f"it waits: the store is {words}", "yellow", indent=2)
+        screen.hint("let it through", hints.command("exempt", plan_id), indent=2)
+
+
 def log_of(vault: LmdbVault, plan_id: UUID) -> Path:
     """Where a run of the plan without a terminal writes to."""
     return vault.path / "logs" / f"{short_id(plan_id)}.log"
@@ -170,7 +186,9 @@ def detach(
     async def store() -> UUID:
         async with open_workstream(vault, registry=registry, recover=False) as ws:
             await ws.preflight(plan, secrets=preflight, locks=not waits)
-            return await submit(ws)
+            plan_id = await submit(ws)
+            _tell_before(screen, ws, plan, plan_id, hints)
+            return plan_id
 
     with screen.busy("checking and storing the plan"):
         plan_id = run_async(lambda: interruptible(store))

@@ -224,6 +224,13 @@ def _settings(node: Node) -> Iterator[str]:
             yield f"{field.name}={value_text(value)}"
 
 
+def numbers_text(plan: Plan) -> Iterator[str]:
+    """What percentages and batches come to: a line for each block that has any (BG-6)."""
+    for block in plan.blocks:
+        for line in _numbers(block):
+            yield f"{shorten(block.name)}: {line}"
+
+
 def _numbers(block: Block) -> Iterator[str]:
     """What the parts and batches of a block come to (BG-6)."""
     total = len(block.sequences)

@@ -14,7 +14,7 @@ from .._plan.plan import Sequence as PlanSequence
 from .._plan.sequels.retry import Left
 from .._values.display import display_lines, one_line, shorten
 from .._values.durations import took
-from .._values.interventions import Intervention
+from .._values.interventions import Intervention, Word
 from .._values.state import PluginError, Status
 from .outcomes import hold_word, status_words
 
@@ -27,9 +27,14 @@ _DEEPEST = 20
 
 def hold_words(hold: Intervention) -> str:
     """Since when, by whom and why: ``paused since 12:00:03 UTC by ana: "look first"``."""
-    since = hold.at.strftime("%Y-%m-%d %H:%M:%S UTC")
-    text = f"{hold_word([hold])} since {since} by {shorten(hold.by)}"
-    return f"{text}: {shorten(hold.reason, 300)}" if hold.reason else text
+    return since_words(hold_word([hold]), hold)
+
+
+def since_words(what: str, said: Intervention | Word) -> str:
+    """What holds since when, by whom and why."""
+    since = said.at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    text = f"{what} since {since} by {shorten(said.by)}"
+    return f"{text}: {shorten(said.reason, 300)}" if said.reason else text
 
 
 def parts_word(node: Node, count: int) -> str:

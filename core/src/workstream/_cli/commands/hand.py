@@ -12,6 +12,7 @@ from ..._plan.paths import display_path
 from ..._plan.plan import Percent
 from ..._protocols.vault import PlanRow
 from ..._show.data import intervention_data, request_data
+from ..._show.words import since_words
 from ..._store.asking import Answer
 from ..._store.entries import PlanEntry
 from ..._store.ids import short_id
@@ -196,11 +197,7 @@ def _store_told(
             frozen = plans.frozen()
             if frozen is None:
                 return changed, ""
-            begun = frozen.begun
-            since = begun.at.strftime("%Y-%m-%d %H:%M:%S UTC")
-            text = f"frozen since {since} by {shorten(begun.by)}"
-            because = f": {shorten(begun.reason, 300)}" if begun.reason else ""
-            return changed, f"{text}{because}"
+            return changed, since_words("frozen", frozen.begun)
 
     changed, frozen = run_async(go)
     if as_json:

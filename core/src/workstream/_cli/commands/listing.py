@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import attrs
 import click
 
 from ..._plan.outcome import Outcome
-from ..._protocols.searching import ANY_PLAN, Where, outcomes_of
+from ..._protocols.searching import ANY_PLAN, Where, newest_first, outcomes_of
 from ..._protocols.vault import Vault
 from ..._store.entries import PlanEntry, entries_in, entry_of
 from ..._values.state import Status
@@ -37,10 +38,11 @@ _SHOWN = 50
 
 @click.command("list", cls=Command)
 @status_option(
-    *("not-started", "running", "crashed", "completed", "completed-with-failures"),
-    *("failed", "stopped"),
+    *("not-started", "running", "held", "crashed", "completed"),
+    *("completed-with-failures", "completed-with-skipped", "failed", "stopped"),
     help="Only plans with this status; again for another. A crashed plan is one that "
-    "is running by the store, while no process runs it.",
+    "is running by the store, while no process runs it. A held one is paused or "
+    "frozen, whether it was started or not.",
 )
 @click.option("--name", metavar="TEXT", default="", help="Only names that hold this.")
 @click.option(
@@ -113,13 +115,13 @@ def list_plans(
 
     kinds = {"running", "crashed"} & set(wanted)
     where = Where(
-        outcomes=_outcomes(wanted) if wanted else None,
+        outcomes=_outcomes(wanted) if wanted and not _only_held(wanted) else None,
         name=name,
         since=since,
         until=until,
         labels=labels_for(touching=touching, submitter=submitter, parameters=settings),
     )
-    asked = where != ANY_PLAN or group_id is not None
+    asked = where != ANY_PLAN or group_id is not None or "held" in wanted
     most = limit or 0
     if limit is None and not (as_json or count):
         most = _SHOWN
@@ -129,13 +131,19 @@ def list_plans(
             # The store has counted them; of those that run, some may have crashed.
             running = await entries_in(vault, statuses=[Status.RUNNING])
             return running, await vault.counts()
-        found = await entries_in(
-            vault,
-            group_ids=None if group_id is None else [group_id],
-            crashed="crashed" in kinds if len(kinds) == 1 else None,
-            where=where,
-            limit=most + 1 if most else 0,
-        )
+        groups = None if group_id is None else [group_id]
+        found: list[PlanEntry] = []
+        if not _only_held(wanted):
+            found = await entries_in(
+                vault,
+                group_ids=groups,
+                crashed="crashed" in kinds if len(kinds) == 1 else None,
+                where=where,
+                limit=most + 1 if most else 0,
+            )
+        if "held" in wanted:
+            anyhow = attrs.evolve(where, outcomes=None)
+            found = await _with_held(vault, found, groups, anyhow)
         if group_id is not None and (not most or len(found) <= most):
             found += await _head_of(vault, group_id, where, kinds)
         return found, {} if asked else await vault.counts()
@@ -164,6 +172,23 @@ def list_plans(
     return ExitCode.COMPLETED
 
 
+def _only_held(wanted: Sequence[str]) -> bool:
+    """Whether held plans alone are asked for."""
+    return {*wanted} == {"held"}
+
+
+async def _with_held(
+    vault: Vault, found: list[PlanEntry], groups: list[UUID] | None, where: Where
+) -> list[PlanEntry]:
+    """The plans with those that are held: what holds a plan stands in its row."""
+    open_ = [Status.NOT_STARTED, Status.RUNNING]
+    entries = await entries_in(vault, group_ids=groups, statuses=open_, where=where)
+    known = {entry.row.id: entry for entry in found}
+    known.update((each.row.id, each) for each in entries if each.row.held)
+    rows = newest_first((each.row for each in known.values()), 0)
+    return [known[row.id] for row in rows]
+
+
 async def _head_of(
     vault: Vault, group_id: UUID, where: Where, kinds: set[str]
 ) -> list[PlanEntry]:
@@ -180,12 +205,13 @@ async def _head_of(
 
 def _outcomes(wanted: Sequence[str]) -> set[Outcome]:
     """The outcomes that ``--status`` named."""
-    tolerated = "completed-with-failures"
-    statuses = [_NOT_STORED.get(each, each) for each in wanted if each != tolerated]
-    found = outcomes_of(statuses_of(statuses))
-    if tolerated in wanted:
-        found.add(Outcome.COMPLETED_WITH_FAILURES)
-    return found
+    statuses, found = list[str](), set[Outcome]()
+    for each in wanted:
+        if "-with-" in each:
+            found.add(Outcome[each.upper().replace("-", "_")])
+        elif each != "held":
+            statuses.append(_NOT_STORED.get(each, each))
+    return found | outcomes_of(statuses_of(statuses))
 
 
 def _tell_counts(
@@ -197,8 +223,9 @@ def _tell_counts(
     told[Outcome.RUNNING] -= crashed
     words = {outcome.value: told[outcome] for outcome in Outcome}
     words["crashed"] = crashed
+    held = sum(bool(entry.row.held) for entry in found)
     if as_json:
-        print_json({"plans": sum(words.values()), "outcomes": words})
+        print_json({"plans": sum(words.values()), "outcomes": words, "held": held})
         return
     screen = Screen()
     screen.line(counted(sum(words.values()), "plan"))
@@ -206,3 +233,5 @@ def _tell_counts(
     for word, number in words.items():
         if number:
             screen.line(f"{number:{width},} {word}", indent=2)
+    if held:
+        screen.line(f"{held:,} of them held: list --status held", "yellow", indent=2)

@@ -161,7 +161,7 @@ def show_page(
     if shown.running:
         screen.heading("Was running when it crashed" if crashed else "Running now")
         _show_some(screen, list(_running(screen, shown)))
-    waiting = list(_waiting(screen, shown))
+    waiting = list(_waiting(screen, shown, hints))
     if waiting:
         screen.heading("Waiting")
         _show_some(screen, waiting)
@@ -267,7 +267,7 @@ def _running(screen: Screen, shown: Overview) -> Iterator[Line]:
         yield line
 
 
-def _waiting(screen: Screen, shown: Overview) -> Iterator[Line]:
+def _waiting(screen: Screen, shown: Overview, hints: Hints) -> Iterator[Line]:
     """What waits and why; what was asked, and not taken yet."""
     sign = (f"{screen.signs.waiting} ", "yellow")
     for wait in [] if shown.entry.crashed else shown.waits(utc_now()):
@@ -278,7 +278,10 @@ def _waiting(screen: Screen, shown: Overview) -> Iterator[Line]:
     for request in shown.requests:
         because = f": {request.reason}" if request.reason else ""
         words = f"{request.verb} was asked for by {request.by}{because}"
-        yield joined(sign, (one_line(words, 400), "yellow"))
+        taken = ""
+        if shown.entry.owner is None and shown.plan.id is not None:
+            taken = f"  taken by:  {hints.command('resume', shown.plan.id)}"
+        yield joined(sign, (one_line(words, 400), "yellow"), (taken, "dim"))
 
 
 def _branch(screen: Screen, branch: Branch) -> Line:
