@@ -388,7 +388,7 @@ def test_the_doctor_finds_a_healthy_store_healthy(
     ok = findings(result, "ok")
     assert list(ok) == ["engine", "store", "plans", "plugins"]
     assert ok["plans"] == ("every plan can be read: 1 running, 1 completed", "")
-    assert ok["plugins"] == ("4 ready for use, of toy", "")
+    assert ok["plugins"] == ("5 ready for use, of workstream, toy", "")
     assert f"is run by process {running.process.pid}" in result.stdout
     store = json.loads(result.stdout)["store"]
     assert (store["plans"], store["version"]) == (2, 2)

@@ -99,7 +99,7 @@ def _make(path: Path) -> None:
     missing = [path, *(parent for parent in path.parents if not parent.exists())]
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in missing:
-        sync_directory(each.parent)
+        sync_path(each.parent)
 
 
 def _check_owner(path: Path) -> None:
@@ -200,20 +200,11 @@ def _write_marker(path: Path) -> None:
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    sync_directory(path)
+    sync_path(path)
 
 
-def sync_directory(path: Path) -> None:
-    """Make durable which names the directory has. Raises OSError."""
-    directory = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def sync_file(path: Path) -> None:
-    """Make durable what a file holds. Raises OSError."""
+def sync_path(path: Path) -> None:
+    """Make durable what a file holds, or which names a directory has. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

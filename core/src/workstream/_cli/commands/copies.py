@@ -68,18 +68,23 @@ def export(
     except TypeError as error:
         message = f"the plan cannot be written as JSON: {error}"
         raise Refusal(message) from error
-    if output is None or str(output) == "-":
-        stream = data_stream()
-        stream.write(text)
-        stream.flush()
-    else:
-        _write_file(output, text, private=with_secrets)
+    _put(output, text, private=with_secrets)
     if shown.scrubbed:
         complain(
             "its secrets are hidden, so that it cannot be run; --with-secrets keeps them",
             "note",
         )
     return ExitCode.COMPLETED
+
+
+def _put(output: Path | None, text: str, *, private: bool) -> None:
+    """Write to the file, or to standard output where none is named."""
+    if output is not None and str(output) != "-":
+        _write_file(output, text, private=private)
+        return
+    stream = data_stream()
+    stream.write(text)
+    stream.flush()
 
 
 def _write_file(path: Path, text: str, *, private: bool) -> None:
@@ -168,12 +173,7 @@ def write_out(text: Callable[[], str], output: Path | None, *, page: bool) -> No
     if output is None and page and data_stream().isatty():
         message = "the page is no text to read here: write it to a file, with -o FILE"
         raise Refusal(message)
-    if output is None or str(output) == "-":
-        stream = data_stream()
-        stream.write(text())
-        stream.flush()
-    else:
-        _write_file(output, text(), private=False)
+    _put(output, text(), private=False)
 
 
 @click.command("backup", cls=Command)

@@ -16,7 +16,7 @@ import attrs
 
 from ..._values.errors import PlanCorruptError, StorageError, StoreFormatError
 from ..scratch import scratch_directory
-from ..store_marker import MARKER, sync_directory, sync_file
+from ..store_marker import MARKER, sync_path
 from . import layout
 from .environment import DATA
 from .reader import Reader, lmdb
@@ -56,7 +56,7 @@ def back_up(source: Path, copy: Callable[[Path], None], destination: Path) -> St
         copied = write_copy(source, copy, draft)
         _refuse(source, destination)
         draft.rename(destination)
-        sync_directory(destination.parent)
+        sync_path(destination.parent)
     return attrs.evolve(copied, path=destination)
 
 
@@ -67,8 +67,8 @@ def write_copy(source: Path, copy: Callable[[Path], None], draft: Path) -> Store
     data.chmod(0o600)
     shutil.copyfile(source / MARKER, draft / MARKER)
     for file in (data, draft / MARKER):
-        sync_file(file)
-    sync_directory(draft)
+        sync_path(file)
+    sync_path(draft)
     return StoreCopy(path=draft, plans=_plans_in(draft), size=data.stat().st_size)
 
 

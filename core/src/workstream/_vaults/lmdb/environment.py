@@ -35,7 +35,7 @@ from typing import Any, TypeVar
 from ..._values.errors import StoreFormatError
 from ..scratch import scratch_directory
 from ..store_files import FilesInPlace
-from ..store_marker import UNFINISHED, sync_directory, sync_file
+from ..store_marker import UNFINISHED, sync_path
 from .pages import Damage, MomentGoneError, damage_in
 from .reader import Reader, lmdb, storage_errors
 
@@ -308,10 +308,10 @@ def _begin_data_file(path: Path) -> None:
         # For itself alone, so that it needs no lock file.
         size, place = _SMALLEST_MAP, os.fsencode(draft)
         lmdb().open(place, map_size=size, mode=0o600, lock=False).close()
-        sync_file(draft / DATA)
+        sync_path(draft / DATA)
         with suppress(FileExistsError):  # another process was faster
             os.link(draft / DATA, path / DATA)
-    sync_directory(path)
+    sync_path(path)
 
 
 def _reserve_lock_file(path: Path) -> None:

@@ -24,7 +24,7 @@ from ..store_marker import (
     check_marker,
     foreign_entries,
     refuse_links,
-    sync_directory,
+    sync_path,
 )
 from .copy import StoreCopy, copy_errors, write_copy
 from .environment import DATA, LOCK, damage_error, damage_of, is_open_here
@@ -169,6 +169,6 @@ def _put_in_place(draft: Path, destination: Path) -> None:
             "store there"
         )
         raise StorageError(message) from None
-    sync_directory(destination)
+    sync_path(destination)
     (draft / MARKER).replace(destination / MARKER)
-    sync_directory(destination)
+    sync_path(destination)
