@@ -30,6 +30,7 @@ from workstream import (
     find,
     from_json,
     plan_text,
+    remaining,
     to_json,
 )
 from workstream._codec.codec import Codec
@@ -331,3 +332,24 @@ def test_what_was_taken_back_is_to_be_done_again() -> None:
     rest = clone(plan, remove_completed=True)
     assert rest is not None
     assert [s.name for s in rest.blocks[0].sequences] == ["web-1", "web-3"]
+
+
+def test_every_way_of_reading_a_plan_knows_a_check_that_pauses() -> None:
+    """JSON, text, clone, difference and retry keep it (BG-4)."""
+    plan, other = rollout(), rollout()
+    plan.cont_checks, other.cont_checks = (
+        Checks(actions=[Look.action(None, name="look")], on_failure=on_failure)
+        for on_failure in (OnFailure.PAUSE, OnFailure.HALT)
+    )
+    assert from_json(to_json(plan, with_secrets=True), REGISTRY) == plan
+    assert clone(plan) == plan
+    assert "cont_checks (on_failure=PAUSE)" in plan_text(plan)
+    assert difference(other, plan) == (
+        "Rollout / cont_checks: on_failure: HALT -> PAUSE\n"
+    )
+    ready, _ = prepared(plan, REGISTRY)
+    assert ready.cont_checks is not None
+    assert ready.cont_checks.on_failure is OnFailure.PAUSE
+    rest = remaining(ready)
+    assert rest is not None
+    assert rest.cont_checks == ready.cont_checks

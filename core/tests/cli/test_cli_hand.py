@@ -302,3 +302,29 @@ def test_a_signal_is_kept_for_an_action(call: Call) -> None:
         "SIGNAL",
         {"name": "continue", "value": "yes"},
     )
+
+
+def test_a_check_pauses_the_plan_and_says_so(
+    start: Callable[..., Child], call: Call, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """It stands where a person's word would; unpaused, the plan goes on (BG-4)."""
+    plan = """
+        Plan(name="Deploy", blocks=[Block(name="Tier", sequences=[
+            Sequence(name="web-1", actions=[act("go", hold=HOLD), act("on")]),
+        ], cont_checks=Checks(delay=0.05, on_failure=OnFailure.PAUSE, actions=[
+            Look.action(Do(fail="5 % errors", permanent=False), name="errors", retries=0),
+        ]))])
+    """
+    hold = str(tmp_path / "hold")
+    child = start("run", write_plan(plan.replace("HOLD", repr(hold))))
+
+    child.wait_for("held, nothing new begins: paused since")
+    assert "by check Deploy / Tier / cont_checks / errors: 5 % errors" in child.output
+    shown = call("show", "last").stdout
+    assert "by check Deploy / Tier / cont_checks / errors: 5 % errors" in shown
+    told = json.loads(call("show", "last", "--json").stdout)["plan"]["interventions"]
+    assert [(each["verb"], each["reason"]) for each in told] == [
+        ("PAUSE", "5 % errors")
+    ]
+    assert call("stop", "last").exit_code == 0
+    assert child.end() == 4

@@ -287,7 +287,8 @@ def _groups(draw: st.DrawFn, shape: _Shape, owner: type[Node]) -> dict[str, Any]
     watching = groups["cont_checks"]
     if watching is not None:
         watching.failures_before_halt = draw(st.integers(1, 3))
-        watching.on_failure = draw(st.sampled_from(OnFailure))
+        # A plan that pauses itself needs somebody to unpause it.
+        watching.on_failure = draw(st.sampled_from([OnFailure.HALT, OnFailure.WARN]))
     return groups
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from .._plan.plan import BaseAction, Block, Checks, Plan
 from .._values.state import State
-from . import judgement, recovery
+from . import interventions, judgement, recovery
 from .actions import ActionRunner, C, F, K, N, R, S, unless_decided
 
 
@@ -142,8 +142,13 @@ class CheckRunner(ActionRunner):
         """Run a continuous group once, and see what that means (BG-4)."""
         await self._run_checks(group, True, watching=True)
         outcome = judgement.settled(group)
-        status, group.missed = judgement.after_look(group, owner, self._plan, outcome)
-        self._finish(group, status)
+        look = judgement.after_look(group, owner, self._plan, outcome)
+        group.missed = look.missed
+        if look.pauses:
+            # Before the group's end: without this, that run would count for nothing.
+            interventions.pause_for(self._plan, group, self._runtime.now())
+            self._runtime.record(self._plan)
+        self._finish(group, look.status)
 
     async def _group(self, group: Checks, main: bool) -> None:
         """Run a check group once, from nothing (C-1, C-2)."""

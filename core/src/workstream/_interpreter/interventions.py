@@ -19,8 +19,11 @@ from datetime import datetime
 
 import attrs
 
-from .._plan.plan import Node, Plan
+from .._plan.clone import scrubbed_attempt
+from .._plan.paths import paths
+from .._plan.plan import BaseAction, Checks, Node, Plan
 from .._protocols.vault import PlanRequest
+from .._values.display import shorten
 from .._values.interventions import Freeze, Intervention, Verb, Word
 from .._values.state import FailureReason, NoteValue, State, Status
 from .._values.wire import pack, unpack
@@ -28,6 +31,8 @@ from . import judgement, limits, signals, skipping
 from .answers import Answer, refused, taken, too_late
 
 _DATA = b"\x01"
+_REASON = 1_000
+"""Characters of an error that are the reason of a pause."""
 
 
 def data_of(request: PlanRequest) -> dict[str, NoteValue]:
@@ -117,6 +122,29 @@ def notice(plan: Plan, freeze: Freeze | None, now: datetime) -> bool:
     told = Intervention(verb=verb, by=word.by, at=now, reason=word.reason)
     plan.interventions = (*plan.interventions, told)
     return True
+
+
+def pause_for(plan: Plan, group: Checks, now: datetime) -> None:
+    """Pause the plan in the name of a continuous check that failed (BG-4).
+
+    Args:
+        plan: The plan; it is changed.
+        group: The check group, of which an action failed.
+        now: The time.
+    """
+    path, check = next(
+        (path, item.node)
+        for path, item in paths(plan)
+        if isinstance(item.node, BaseAction)
+        and item.ancestors[-1] is group
+        and item.node.state.status is Status.FAILED
+    )
+    attempt = check.final_attempt
+    # A reason is shown as it is: so it has no secret that the error may hold (CL-7).
+    error = None if attempt is None else scrubbed_attempt(check, attempt).error
+    reason = shorten(str(error), _REASON) if error is not None else ""
+    told = Intervention(verb=Verb.PAUSE, by=f"check {path}", at=now, reason=reason)
+    plan.interventions = (*plan.interventions, told)
 
 
 NOBODY = "engine"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import attrs
+
 from .._plan.plan import (
     Action,
     Block,
@@ -78,6 +80,21 @@ def counts_as_failed(sequence: Sequence) -> bool:
 # --- check groups -------------------------------------------------------------
 
 
+@attrs.frozen
+class Look:
+    """What a run of a continuous group means.
+
+    Attributes:
+        status: The group's.
+        missed: How many runs have failed, one after the other.
+        pauses: Whether the plan is to be paused.
+    """
+
+    status: Status
+    missed: int
+    pauses: bool = False
+
+
 def _is(group: Checks | None, status: Status) -> bool:
     return group is not None and group.state.status is status
 
@@ -92,10 +109,8 @@ def pre_stage_failed(owner: Plan | Block) -> bool:
     return _is(owner.pre_checks, F) or _is(owner.cont_checks, F)
 
 
-def after_look(
-    group: Checks, owner: Plan | Block, plan: Plan, outcome: Status
-) -> tuple[Status, int]:
-    """What a run of a continuous group makes of it: its status, and ``missed`` (BG-4).
+def after_look(group: Checks, owner: Plan | Block, plan: Plan, outcome: Status) -> Look:
+    """What a run of a continuous group makes of it (BG-4).
 
     Args:
         group: The group.
@@ -104,15 +119,21 @@ def after_look(
         outcome: How the run ended, by its actions.
     """
     if outcome is not F:
-        return outcome, 0 if outcome is C else group.missed
+        return Look(outcome, 0 if outcome is C else group.missed)
     missed = group.missed + 1
-    if limits.on_failure_of(group, owner, plan) is OnFailure.WARN:
-        return C, missed
+    means = limits.on_failure_of(group, owner, plan)
+    if means is OnFailure.WARN:
+        return Look(C, missed)
     blocks = owner.blocks if isinstance(owner, Plan) else [owner]
-    enough = missed >= group.failures_before_halt
     # Work never begins on a failed check (E-4).
-    halts = enough or not any(begun(s) for block in blocks for s in block.sequences)
-    return (F if halts else C), missed
+    enough = missed >= group.failures_before_halt or not any(
+        begun(s) for block in blocks for s in block.sequences
+    )
+    if means is OnFailure.HALT:
+        return Look(F if enough else C, missed)
+    if plan.stopping or any(each.verb is Verb.PAUSE for each in plan.held):
+        return Look(C, group.missed)  # what it would ask for is so already
+    return Look(C, 0, pauses=True) if enough else Look(C, missed)
 
 
 def continuous_failed(owner: Plan | Block) -> bool:

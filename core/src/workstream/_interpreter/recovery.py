@@ -119,12 +119,12 @@ def settle(
     if isinstance(container, Checks):
         decided = decided or stopping
         if isinstance(owner, Plan | Block) and container is owner.cont_checks:
-            status, missed = judgement.after_look(container, owner, plan, outcome)
-            if outcome is F and status is C:
+            look = judgement.after_look(container, owner, plan, outcome)
+            if outcome is F and look.status is C:
                 # The run was broken off and means nothing yet: it is made again (BG-4).
                 outcome, decided = C, stopping
             elif decided:
-                container.missed = missed
+                container.missed = look.missed
         if outcome is F and not stopping:
             _reset_undecided(container)
     elif isinstance(container, Sequence) and container.deferred_actions is not None:

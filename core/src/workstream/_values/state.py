@@ -104,6 +104,8 @@ class OnFailure(enum.Enum):
 
     HALT = "halt"
     """The group fails: nothing more begins (K-2)."""
+    PAUSE = "pause"
+    """The plan is paused, in the check's name: nothing new begins until it is unpaused."""
     WARN = "warn"
     """It is recorded, and shows; the work goes on."""
 

@@ -239,6 +239,35 @@ BUDGETS = (
         "BG-4",
     ),
     Case(
+        "Z-49",
+        "cont(d=1 on_fail=pause)[k ok,err,err,ok] B1: s1[a ok@2.5; b]",
+        "C/UNKNOWN k@0,1,2,3,4,5 cont=C a[0,2.5] b@5.5 effects(TAKEN TAKEN)",
+        "BG-4 HO-1",
+        told="at 5.5 unpause",
+    ),
+    Case(
+        "Z-49b",
+        "cont(d=1 on_fail=pause fails=2)[k ok,err,ok,err,err,err,err,err,ok]"
+        " B1: s1[a ok@4.5; b ok@3; c]",
+        "C/UNKNOWN k@0,1,2,3,4,5,6,7,8,9 b@5.5 c@9.5 effects(TAKEN TAKEN TAKEN TAKEN)",
+        "BG-4",
+        told="at 5.5 unpause; at 9.5 unpause",
+    ),
+    Case(
+        "Z-49c",
+        "cont(d=1 on_fail=pause fails=3)[k err,ok] B1: s1",
+        "C/UNKNOWN k@0,1,2,3 s1@3.5 cont=C effects(TAKEN TAKEN)",
+        "BG-4 E-4",
+        told="at 3.5 unpause",
+    ),
+    Case(
+        "Z-49d",
+        "B1: cont(d=1 on_fail=pause)[k ok,err] s1[a ok@1.5; b]",
+        "S/STOPPED k@0,1,2,3 B1.cont=C a=C b=N s1=S effects(TAKEN TAKEN)",
+        "BG-4 HO-3 SP-5",
+        told="at 3.5 stop",
+    ),
+    Case(
         "Z-119",
         "B1: cont(d=1 fails=3)[k err] s1",
         "F/BLOCK B1.cont=F s1=N k@0",
@@ -302,6 +331,19 @@ SEQUENCE_RECOVERY = (
         "plan=R: B1=R(batches=1): gate=R[g=R{open}] cont=C[k err] s1=C s2",
         "F/BLOCK trace(k g) B1.gate=C s2=N B1=F",
         "BG-3 R-8",
+    ),
+    Case(
+        "Z-49e",
+        "plan=R(paused): cont=C(d=1 on_fail=pause)[k err,ok] B1=R: s1=R[a=C; b]",
+        "C/UNKNOWN k@0,1,2,3 b@3.5 effects(TAKEN TAKEN)",
+        "BG-4 HO-5",
+        told="at 3.5 unpause",
+    ),
+    Case(
+        "Z-49f",
+        "plan=R: cont=R(d=1 on_fail=pause)[k=F] B1=R: s1=R[a=C; b ok@0.5]",
+        "C/UNKNOWN k@0 b@0 cont=C effects()",
+        "BG-4 R-8 R-9",
     ),
     Case(
         "Z-41",
