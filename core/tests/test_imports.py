@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,15 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "asyncio": (),
 }
 """Which rooms may import a library, be it only inside a function."""
+
+LINES, MODULES = 500, 12
+"""The most lines of a module, and the most modules of a folder beside ``__init__``."""
+
+TO_BE_SPLIT = (
+    "core/src/workstream/_store/hand.py",
+    "testing/src/_workstream_testing/verify",
+)
+"""What is larger still. Take out what is not; add nothing."""
 
 
 @attrs.frozen
@@ -205,6 +215,27 @@ def test_each_room_is_lived_in() -> None:
     ]
 
     assert not gone, f"take these out of ROOMS: {', '.join(gone)}"
+
+
+def test_modules_and_folders_are_small() -> None:
+    """Whoever opens one can take it in: a longer module has two ideas in it."""
+    found = [
+        path
+        for source in (ENGINE, ROOT / "testing" / "src" / "_workstream_testing")
+        for path in source.rglob("*.py")
+    ]
+    large = {
+        str(path.relative_to(ROOT)): lines
+        for path in found
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > LINES
+    }
+    folders = Counter(
+        str(path.parent.relative_to(ROOT)) for path in found if path.stem != "__init__"
+    )
+    large |= {name: count for name, count in folders.items() if count > MODULES}
+
+    too_large = {name: size for name, size in large.items() if name not in TO_BE_SPLIT}
+    assert too_large == {}, "split these, or take out what has a twin elsewhere"
 
 
 def test_imports_point_down() -> None:
