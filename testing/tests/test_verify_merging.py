@@ -17,11 +17,23 @@ from verify_plans import PLUGINS, SERVING, Copy, Look, On, rollout
 from _workstream_testing.verify.faults import Budget
 from _workstream_testing.verify.invariants import Rule
 from _workstream_testing.verify.search import Search, searched
-from _workstream_testing.verify.signatures import is_plain
+from _workstream_testing.verify.signatures import unmerged
 from _workstream_testing.verify.trials import Trials
 from _workstream_testing.verify.waves import bound, cut, lifted
-from workstream import Action, Block, CheckAction, HaltAfter, Plan, plan_text
-from workstream.testing import Effect, at_most, verify
+from workstream import (
+    Action,
+    ActionPlugin,
+    Block,
+    CheckAction,
+    Context,
+    HaltAfter,
+    Percent,
+    Plan,
+    late,
+    plan_text,
+)
+from workstream import Sequence as Steps
+from workstream.testing import Effect, FakePlugin, at_most, verify
 from workstream.testing.strategies import plans
 
 NO_END = 1_000_000
@@ -195,19 +207,55 @@ def test_a_plan_that_is_cut_has_the_same_ends(
 
 
 def test_what_a_signature_does_not_know_is_not_merged() -> None:
-    """Batches of sequences, and failures in a row."""
+    """Batches of sequences, failures in a row; the answer says so, and why."""
     plan = alike(3, 1, concurrency=2)
     block = block_of(plan)
-    assert is_plain(plan)
-    for changed in (
-        attrs.evolve(block, batches=(1, 2)),
-        attrs.evolve(block, max_consecutive_failures=1),
-        attrs.evolve(block, concurrency=None, batches=(2,)),
+    assert not list(unmerged(plan))
+    for changed, why in (
+        (attrs.evolve(block, batches=(1, 2)), "its batches"),
+        (attrs.evolve(block, max_consecutive_failures=1), "a limit of failures in a"),
+        (attrs.evolve(block, concurrency=None, batches=(2,)), "no concurrency of its"),
+        (attrs.evolve(block, tolerated_failures=Percent(50)), "tolerated in percent"),
     ):
         other = attrs.evolve(plan, blocks=[changed])
-        assert not is_plain(other)
         found = verify(other, *PLUGINS, suggest=False)
-        assert "names alone" not in " ".join(found.covered)
+        told = " ".join(found.covered)
+        assert "names alone" not in told
+        assert "no sets were merged, however alike: block" in told
+        assert why in told
+    found = verify(plan, *PLUGINS, suggest=False, merge=False)
+    assert "however alike: merge=False" in found.covered[0]
+
+
+def test_hosts_that_others_wait_for_are_not_merged() -> None:
+    """The failure of the one host whose response is needed is not that of another."""
+
+    class Ask(ActionPlugin[On, On]):
+        """Asks a host for its address."""
+
+        name = "acme.ask"
+
+        async def execute(self, context: Context, request: On, /) -> On:
+            """Fail the test."""
+            raise NotImplementedError
+
+    asking = [
+        Steps(name=host, actions=[Ask.action(On(host), name="Ask", key=host)])
+        for host in ("web-1", "web-2", "web-3")
+    ]
+    needed = late(On)(host=Ask.response("web-2").host)
+    using = Steps(name="lb", actions=[Copy.action(needed, name="Copy")])
+    plan = Plan(
+        name="Wired",
+        blocks=[
+            Block(name="Ask", sequences=asking, tolerated_failures=1),
+            Block(name="Use", sequences=[using]),
+        ],
+    )
+    fake = FakePlugin(Ask).otherwise(gives=On("10.0.0.1"))
+    found = verify(plan, fake, Copy, suggest=False)
+    assert found.worst_end.touched == ("web-2", "lb")
+    assert "requests wait for the responses of other actions" in found.covered[0]
 
 
 def test_what_must_not_be_cut() -> None:

@@ -33,9 +33,10 @@ from datetime import datetime
 
 import attrs
 
-from workstream._plan.plan import BaseAction, Block, Node, Plan
+from workstream._flow.late import Late
+from workstream._plan.plan import BaseAction, Block, Node, Percent, Plan
 from workstream._plan.plan import Sequence as PlanSequence
-from workstream._plan.walk import position_of, walk
+from workstream._plan.walk import actions, position_of, walk
 from workstream._values.state import OnFailure, Status
 
 from .faults import Budget
@@ -43,28 +44,35 @@ from .light_store import Kept
 from .world import World
 
 
-def is_plain(plan: Plan) -> bool:
-    """Whether a signature says all that the interpreter looks at.
+def unmerged(plan: Plan) -> Iterator[str]:
+    """What of a plan a signature does not say, in words; nothing: it says all.
 
-    It does not yet know batches of sequences, failures in a row, sequences that are
-    taken back, budgets in percent, and checks that may miss some runs. Plans that have
-    these are tried without merging.
+    The interpreter looks at it, so moments of such a plan are all told apart.
     """
     for block in plan.blocks:
-        if (
-            block.batches
-            or block.concurrency is None
-            or block.max_consecutive_failures is not None
-            or not isinstance(block.tolerated_failures, int)
-            or any(sequence.undo_batches for sequence in block.sequences)
+        rules = {
+            "its batches": block.batches,
+            "no concurrency of its own": block.concurrency is None,
+            "a limit of failures in a row": block.max_consecutive_failures is not None,
+            "failures tolerated in percent": isinstance(
+                block.tolerated_failures, Percent
+            ),
+            "sequences that may be taken back": any(
+                sequence.undo_batches for sequence in block.sequences
+            ),
+        }
+        yield from (
+            f"block {block.name!r} has {what}" for what, has in rules.items() if has
+        )
+    looping = [(plan.name, plan.cont_checks)]
+    looping += [(block.name, block.cont_checks) for block in plan.blocks]
+    for name, group in looping:
+        if group is not None and (
+            group.failures_before_halt != 1 or group.on_failure is not OnFailure.HALT
         ):
-            return False
-    looping = [plan.cont_checks, *(block.cont_checks for block in plan.blocks)]
-    return all(
-        group is None
-        or (group.failures_before_halt == 1 and group.on_failure is OnFailure.HALT)
-        for group in looping
-    )
+            yield f"a failure of the continuous checks of {name!r} does not halt it"
+    if any(isinstance(action.request, Late) for action in actions(plan)):
+        yield "requests wait for the responses of other actions"
 
 
 @attrs.frozen

@@ -19,7 +19,7 @@ from ..virtual.virtual_time import START
 from .faults import Budget, Fault, Kind, faults_of, replay_of
 from .invariants import Invariant, Rule, checked
 from .search import Search, searched
-from .signatures import is_plain
+from .signatures import unmerged
 from .trials import Trial, Trials
 from .verification import Broken, Suggestion, Verification, Worst
 from .waves import Cut, bound, cut, lifted
@@ -122,8 +122,10 @@ def verify(
     )
     budget = Budget(failures, crashes, stops)
     # A function may look at names: to it no two hosts are alike.
-    merges = merge and all(isinstance(each, Rule) for each in rules)
-    verifying = _Verifying(plan, setup, budget, merges, max_runs, workers)
+    why_not = [] if merge else ["merge=False"]
+    if not all(isinstance(each, Rule) for each in rules):
+        why_not.append("an invariant is a function, which may look at names")
+    verifying = _Verifying(plan, setup, budget, why_not, max_runs, workers)
     found = verifying.alone(only) if only is not None else verifying.found(orders)
     if suggest and only is None:
         found = verifying.with_suggestions(found)
@@ -188,7 +190,7 @@ class _Verifying:
         plan: Plan,
         setup: _Setup,
         budget: Budget,
-        merge: bool,
+        why_not: Sequence[str],
         max_runs: int,
         workers: int,
     ) -> None:
@@ -198,7 +200,8 @@ class _Verifying:
         self._max_runs = max_runs
         self._workers = workers
         self._whole = setup.trials(plan)
-        self._merge = merge and is_plain(self._whole.plan)
+        self._unmerged = tuple(why_not or unmerged(self._whole.plan))
+        self._merge = not self._unmerged
         self._seed: dict[tuple[Fault, ...], Seed] = {}
 
     # --- searching ------------------------------------------------------------------
@@ -331,6 +334,9 @@ class _Verifying:
 
     def _covered(self, search: Search, made: Cut | None) -> list[str]:
         told: list[str] = []
+        if self._unmerged:
+            reasons = "; ".join(self._unmerged)
+            told.append(f"no sets were merged, however alike: {reasons}")
         if made is not None:
             told += [f"{text} (docs: why this is sound)" for text in made.text]
         for level in search.levels:
