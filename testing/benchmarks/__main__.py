@@ -13,6 +13,7 @@ from .harness import harness
 from .latency import percentiles, steps
 from .loading import loading
 from .processes import peak_memory, walls
+from .screens import screens
 from .searching import pages, searching
 from .table import printed
 from .throughput import temporary, throughput
@@ -46,6 +47,7 @@ def main() -> None:
                 *searching(path, counts_of_plans, min(rounds, 7)),
                 *pages(path, sizes[-1], min(rounds, 7)),
             ],
+            "The screen": screens(10_000, min(rounds, 7)),
             "Processes": walls(path, rounds),
             "The harness": harness(path, min(rounds, 7)),
             "Verify": verifying(min(rounds, 3), large=not quick),

@@ -29,6 +29,7 @@ from workstream._plan.walk import give_ids, new_plan_id
 from workstream._show.narration import Narrator
 from workstream._show.progress import Progress
 from workstream._show.time_left import Pace
+from workstream._values.interventions import Intervention, Verb
 from workstream.results import (
     Attempt,
     Node,
@@ -181,13 +182,21 @@ def story() -> Story:
 
 
 def test_the_header_tells_how_long_it_takes() -> None:
-    """By earlier runs, where there are some."""
+    """By earlier runs, where there are some; else as the run goes; it says which."""
     story = Story(plan_of(2))
     story.begin(story.plan)
     pace = Pace(ends=(60.0, 120.0, 180.0), length=240.0)
     paces = {story.progress.plan_id: [pace]}
-    [header, *_] = layout([story.progress], at(20), 100, 24, Signs(), paces=paces)
-    assert "running 20s, about 3m 40s left" in str(header)
+    lines = layout([story.progress], at(20), 100, 24, Signs(), paces=paces)
+    told = "  0 of 3 sequences, about 3m 40s left (as an earlier run went)"
+    assert lines[1].plain == told
+
+    story = Story(plan_of(20))
+    story.begin(story.plan, story.plan.blocks[0])
+    for sequence in story.plan.blocks[0].sequences[:7]:
+        story.see(sequence, C)
+    told = "  7 of 21 sequences, 14 a minute, about 1m left (as this run goes)"
+    assert story.screen(seconds=30)[1] == told
 
 
 def test_the_screen_shows_what_matters(story: Story) -> None:
@@ -200,7 +209,7 @@ def test_the_screen_shows_what_matters(story: Story) -> None:
     assert "▶ Tier" in page
     assert "2 of 3, 1 failed (1 may)" in page
     assert "Tier / web-2 / copy      5s  3 of 4 (75%)  copied a.txt" in page
-    assert "✗ Tier / web-1 / copy (tolerated): no space left" in page
+    assert "✗ no space left (tolerated): web-1" in page
     assert "· deferred_actions" in page
 
 
@@ -224,7 +233,7 @@ def test_the_screen_is_never_overrun(width: int, height: int) -> None:
     assert all(cell_len(line) < width for line in lines)
     if height >= 24 and width >= 80:
         assert "2,9" in text_of(lines)  # so many more run now
-        assert "failed before" in text_of(lines)
+        assert "+49" in text_of(lines)  # so many more failed alike
 
 
 def test_several_plans_share_the_screen() -> None:
@@ -332,7 +341,7 @@ def test_a_snapshot_sets_things_right() -> None:
 
 
 def test_what_there_is_no_room_for_is_the_beginning() -> None:
-    """A label's end tells it from its siblings; an error's end says why."""
+    """A name's end tells it from its siblings; an error's end says why."""
     plan = plan_of()
     _, failing, running = plan.blocks[0].sequences
     running.name = "a machine with a very long name, number 3"
@@ -346,8 +355,8 @@ def test_what_there_is_no_room_for_is_the_beginning() -> None:
 
     page = text_of(story.screen(60))
 
-    assert "  …ry long name, number 3 / copy      5s" in page
-    assert "✗ Tier / web-1 / copy: no space left" in page
+    assert "  …th a very long name, number 3      5s" in page
+    assert "✗ no space left: web-1" in page
 
 
 def test_an_error_of_several_lines_is_one_line_of_a_log() -> None:
@@ -361,3 +370,86 @@ def test_an_error_of_several_lines_is_one_line_of_a_log() -> None:
         "✗ Tier / web-0 / copy: failed: no space left (exited with code 1; its stderr:"
         " copying)"
     ]
+
+
+def test_failures_are_grouped_by_their_cause() -> None:
+    """The most frequent first; a host's name in an error makes no difference."""
+    story = Story(plan_of(30, tolerated_failures=9))
+    tier = story.plan.blocks[0]
+    story.begin(story.plan, tier, *tier.sequences)
+    for number, sequence in enumerate(tier.sequences[:20]):
+        odd = number in (4, 9)
+        text = "timed out" if odd else f"scp: {sequence.name}: no space left on device"
+        story.fail(sequence.actions[0], text)
+        story.see(sequence, F)
+    lost = "  ✗ scp: …: no space left on device: web-0, web-1 and 16 others"
+
+    assert story.screen(100)[-2:] == [lost, "  ✗ timed out: web-4 and web-9"]
+    assert story.screen(40)[-2] == "  ✗ scp: …: no space left …: web-0 +17"
+    assert story.screen(20)[-4:-2] == ["  ✗ scp: …: no spa…", "    web-0 +17"]
+
+
+def test_a_failure_that_is_tried_again_is_none() -> None:
+    """What was reset to run once more has not failed; its cause goes with it (C-1)."""
+    story = Story(plan_of())
+    action = story.plan.blocks[0].sequences[0].actions[0]
+    story.begin(story.plan)
+    story.fail(action, "no space left")
+    story.see(action, N)
+
+    assert "no space" not in text_of(story.screen())
+
+
+def test_a_narrow_screen_keeps_the_names_of_hosts() -> None:
+    """In 20 columns there is room for who works and for how long, and not for more."""
+    story = Story(plan_of())
+    web_2 = story.plan.blocks[0].sequences[2]
+    story.begin(story.plan, story.plan.blocks[0], web_2, web_2.actions[0])
+
+    assert "  web-2          5s" in story.screen(20)
+
+
+def test_who_holds_a_plan_is_told_with_the_reason() -> None:
+    """On lines of their own, however long the reason is."""
+    plan = plan_of()
+    plan.interventions = (
+        Intervention(verb=Verb.PAUSE, by="ana", at=BEGIN, reason="why " * 30),
+    )
+    plan.state = State(R, BEGIN, None)
+    story = Story(plan)
+
+    header, _, *lines = story.screen()
+    assert header.endswith("held, nothing new begins; it has run 5s")
+    assert lines[0].startswith("  paused since 2031-05-01 18:00:00 UTC by ana: why")
+    assert lines[1].endswith("why why why why")
+
+
+def test_a_block_tells_its_batch_and_when_its_checks_passed() -> None:
+    """How far it is in its batches (BG-2), and that somebody still looks (E-4)."""
+    well = Checks(actions=[CheckAction(name="well", plugin="x.look")])
+    story = Story(plan_of(11, batches=(1, 5), cont_checks=well))
+    tier = story.plan.blocks[0]
+    story.begin(story.plan, tier)
+    assert tier.cont_checks is not None
+    assert story.plan.cont_checks is not None
+    story.see(tier.cont_checks, C)
+    story.see(story.plan.cont_checks, C)
+    for sequence in tier.sequences[:3]:
+        story.see(sequence, C)
+
+    page = text_of(story.screen())
+
+    assert "3 of 11, batch 2 of 3  checks passed 4s ago" in page
+    assert "✓ cont_checks       passed 4s ago" in page
+    assert "completed" not in page
+
+
+def test_completed_with_failures_is_not_green() -> None:
+    """Green is for what needs no second look."""
+    story = Story(plan_of())
+    story.fail(story.plan.blocks[0].sequences[0].actions[0], "no space left")
+    story.see(story.plan, C)
+    [header, *_] = layout([story.progress], at(5), 80, 24, Signs())
+
+    assert "yellow" in {str(span.style) for span in header.spans}
+    assert "green" not in {str(span.style) for span in header.spans}

@@ -20,6 +20,7 @@ from .._plan.plan import (
 )
 from .._plan.plan import Sequence as PlanSequence
 from .._values.state import Status
+from .outcomes import status_words
 from .words import done_words
 
 _IN_FULL = 3
@@ -51,6 +52,12 @@ class Branch:
     done: str = ""
     alike: tuple[str, ...] = ()
     more: bool = False
+
+    @property
+    def words(self) -> str:
+        """How far it has come; a continuous check passes, and is never completed."""
+        passes = self.label == "cont_checks" and self.status is Status.COMPLETED
+        return "passed" if passes else status_words(self.status)
 
 
 def outline(plan: Plan) -> Iterator[Branch]:

@@ -19,6 +19,7 @@ from .._plan.plan import (
     Block,
     CheckAction,
     CheckKind,
+    Checks,
     DeferBatch,
     Node,
     Plan,
@@ -41,6 +42,7 @@ from .._values.state import (
     Status,
     WhenDeferred,
 )
+from .failures import CauseKey, cause_key
 
 
 @attrs.define
@@ -147,9 +149,27 @@ class FailedAction:
     attempts: int
 
     @property
+    def cause(self) -> CauseKey:
+        """What it has in common with those that failed alike."""
+        return cause_key(f"{SEPARATOR}{self.place.label}", self.error)
+
+    @property
     def is_tolerated(self) -> bool:
         """Whether what it belongs to bears it, so far."""
         return _tolerates(self.place)
+
+
+@attrs.define
+class Watch:
+    """A group of continuous checks.
+
+    Attributes:
+        label: Which it is.
+        passed: When it last passed.
+    """
+
+    label: str
+    passed: datetime | None = None
 
 
 class Progress:
@@ -168,6 +188,8 @@ class Progress:
         sections: Its children, in walk order.
         running: What runs now, by position; what began first comes first.
         failed: What has failed, by position; what failed first comes first.
+        causes: The same by what it says but for the name, then by position.
+        watching: The continuous checks that have begun, by position.
     """
 
     def __init__(self, snapshot: PlanSnapshot) -> None:
@@ -185,6 +207,8 @@ class Progress:
         self.sections: list[Section] = []
         self.running: dict[int, RunningAction] = {}
         self.failed: dict[int, FailedAction] = {}
+        self.causes: dict[CauseKey, dict[int, FailedAction]] = {}
+        self.watching: dict[int, Watch] = {}
         self._places: list[Place] = []
         self._statuses: list[Status] = []
         self._take(snapshot.plan)
@@ -212,6 +236,7 @@ class Progress:
         """Begin anew with a snapshot."""
         self.sections, self._places, self._statuses = [], [], []
         self.running, self.failed = {}, {}
+        self.causes, self.watching = {}, {}
         self.status = plan.state.status
         self.stopping = plan.stopping
         self.held = plan.held
@@ -286,6 +311,10 @@ class Progress:
     ) -> None:
         before, self._statuses[position] = self._statuses[position], status
         place = self._places[position]
+        if place.checks == "cont_checks" and isinstance(place.node, Checks):
+            watch = self.watching.setdefault(position, Watch(place.label))
+            if status is Status.COMPLETED:
+                watch.passed = ended
         section = place.section
         if section is None:
             return
@@ -312,11 +341,19 @@ class Progress:
             running.error = attempt.error if attempt is not None and ended else None
         else:
             self.running.pop(position, None)
+        if position in self.failed:
+            self._forget_failure(position)
         if status is Status.FAILED and place.checks != "bypass_checks":
             error = attempt.error if attempt is not None else None
-            self.failed[position] = FailedAction(place, error, attempts)
-        else:
-            self.failed.pop(position, None)
+            failed = FailedAction(place, error, attempts)
+            self.failed[position] = failed
+            self.causes.setdefault(failed.cause, {})[position] = failed
+
+    def _forget_failure(self, position: int) -> None:
+        cause = self.failed.pop(position).cause
+        del self.causes[cause][position]
+        if not self.causes[cause]:
+            del self.causes[cause]
 
     def _hear(self, line: OutputLine) -> None:
         running = self.running.get(line.action_id.int & POSITION_MASK)

@@ -28,6 +28,8 @@ RUNS = 10
 """How many earlier runs are looked at: the newest."""
 LARGEST = 2_000
 """Of how many sequences together: of large plans, fewer runs must do."""
+TELLING = 3
+"""From so many sequences on, a run tells how fast it goes."""
 HIGH = 0.9
 """Which share of runs took no longer than the high figure."""
 
@@ -114,6 +116,39 @@ def time_left(
         timedelta(seconds=left[math.ceil(HIGH * len(left)) - 1]),
         len(left),
     )
+
+
+@attrs.frozen
+class SoFar:
+    """How fast a run goes by itself.
+
+    Attributes:
+        done: How many sequences have ended.
+        of: Of how many.
+        rate: How many end in a second; 0: too few to tell.
+        left: How long the others take at that rate; None: nothing is known of that.
+    """
+
+    done: int
+    of: int
+    rate: float = 0.0
+    left: timedelta | None = None
+
+
+def so_far(progress: Progress, now: datetime) -> SoFar:
+    """How fast the run goes: the sequences that ended, by the time since it began."""
+    blocks = [each for each in progress.sections if isinstance(each.node, Block)]
+    found = SoFar(sum(each.done for each in blocks), sum(each.total for each in blocks))
+    begun = min((each.started for each in blocks if each.started), default=None)
+    if progress.status is not Status.RUNNING or begun is None:
+        return found
+    seconds = (now - begun).total_seconds()
+    if found.done < TELLING or seconds <= 0:
+        return found
+    rate = found.done / seconds
+    left = timedelta(seconds=(found.of - found.done) / rate)
+    waits = progress.held or progress.stopping or found.done == found.of
+    return attrs.evolve(found, rate=rate, left=None if waits else left)
 
 
 async def earlier_paces(store: Store, plan: Plan) -> list[Pace]:

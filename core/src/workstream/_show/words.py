@@ -19,7 +19,7 @@ from .._values.state import PluginError, Status
 from .outcomes import hold_word, status_words
 
 if TYPE_CHECKING:
-    from .time_left import TimeLeft
+    from .time_left import SoFar, TimeLeft
 
 _DEEPEST = 20
 """How many errors of a chain are told."""
@@ -148,6 +148,24 @@ def time_left_words(left: TimeLeft) -> str:
     text = f"about {took(left.p50)} left"
     # A tenth more or less says nothing.
     return f"{text}, perhaps {took(left.p90)}" if left.p90 > 1.1 * left.p50 else text
+
+
+def so_far_words(found: SoFar, left: TimeLeft | None) -> str:
+    """``57 of 200 sequences, 12 a minute, about 12m left (as this run goes)``."""
+    text = f"{found.done:,} of {found.of:,} sequences"
+    if found.rate:
+        unit, rate = next(
+            (unit, found.rate * seconds)
+            for unit, seconds in (("second", 1), ("minute", 60), ("hour", 3_600))
+            if found.rate * seconds >= 1 or unit == "hour"
+        )
+        text += f", {rate:,.0f} a {unit}"
+    if left is not None:
+        runs = "an earlier run" if left.runs == 1 else f"{left.runs:,} earlier runs"
+        return f"{text}, {time_left_words(left)} (as {runs} went)"
+    if found.left is not None:
+        return f"{text}, about {took(found.left)} left (as this run goes)"
+    return text
 
 
 def chain(error: PluginError | None) -> Iterator[PluginError]:

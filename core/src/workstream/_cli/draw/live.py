@@ -9,25 +9,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate, islice
+from textwrap import wrap
 from uuid import UUID
 
 import attrs
 from rich.cells import cell_len
 from rich.text import Text
 
+from ..._plan.paths import SEPARATOR
 from ..._plan.plan import Block, Checks
 from ..._show.outcomes import status_words
-from ..._show.progress import Progress, RunningAction, Section
-from ..._show.time_left import Pace, TimeLeft, time_left
+from ..._show.progress import FailedAction, Progress, RunningAction, Section
+from ..._show.time_left import Pace, TimeLeft, so_far, time_left
 from ..._show.waiting import next_block
-from ..._show.words import counts_words, gist, hold_words, time_left_words
+from ..._show.words import counts_words, gist, hold_words, so_far_words
 from ..._store.ids import short_id
-from ..._values.display import one_line, shorten
+from ..._values import folding
+from ..._values.display import display, one_line, shorten
 from ..._values.durations import took
+from ..._values.folding import named, without_name
 from ..._values.state import Status
 from .line import joined, plain
 from .screen import STYLES, Signs
 
+_NARROW = 50
+"""Columns below which a name takes nearly all of a line."""
+_SAYING = 30
+"""Columns from which on a line of output has room."""
+_LEGIBLE = 16
+"""Columns that an error needs beside names."""
 _BRIEF_CHECK = timedelta(seconds=2)
 """A continuous check is shown as running only when it takes longer than this."""
 
@@ -80,32 +91,65 @@ class _Plan:
 
     def lines(self, room: int) -> list[Text]:
         """All that there is room for."""
+        top = [self.header(), *self._pace(), *self._holds()]
         failed = self._failed(max(room // 4, 1))
         sections = self._sections(max(room // 3, 3))
-        left = room - 1 - len(sections) - len(failed) - bool(failed)
+        left = room - len(top) - len(sections) - len(failed) - bool(failed)
         running = self._running(max(left - 1, 1))
         blank = [Text()] if left > len(running) else []
-        return [self.header(), *sections, *blank, *running, *failed]
+        return [*top, *sections, *blank, *running, *failed]
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether only what matters most has room."""
+        return self.width < _NARROW
 
     def header(self) -> Text:
         """Its name, and how far it has come."""
         progress, status = self.progress, self.progress.status
-        words = status_words(status)
+        is_plain = self.is_narrow and status is Status.RUNNING
+        words = "" if is_plain else status_words(status)
         if progress.stopping and status is Status.RUNNING:
             words = "stopping: what runs is finished"
         elif progress.held and status is Status.RUNNING:
-            words = f"held: {'; '.join(map(hold_words, progress.held))}; it has run"
+            words = "held, nothing new begins; it has run"
         if progress.started is not None:
-            words += f" {took((progress.ended or self.now) - progress.started)}"
-        if self.left is not None:
-            words += f", {time_left_words(self.left)}"
-        failures = f", {len(progress.failed):,} failed" if progress.failed else ""
+            words += f"{' ' if words else ''}{took((progress.ended or self.now) - progress.started)}"
+        count = len(progress.failed)
+        failures = f", {count:,} failed" if count else ""
+        if self.is_narrow:
+            failures = f" {self.signs.failed}{count:,}" if count else ""
+        style = STYLES[status]
+        if status is Status.COMPLETED and progress.failed:
+            style = "yellow"  # green is for what needs no second look
         return joined(
             (shorten(progress.name, 100), "bold"),
-            ("  " + short_id(progress.plan_id), "dim"),
-            (f"  {words}", STYLES[status]),
+            ("" if self.is_narrow else f"  {short_id(progress.plan_id)}", "dim"),
+            (f"  {words}", style),
             (failures, "red"),
         ).styled()
+
+    def _pace(self) -> list[Text]:
+        """How far all blocks have come, how fast, and how long it still takes."""
+        found = so_far(self.progress, self.now)
+        if self.progress.status is not Status.RUNNING or not found.of:
+            return []
+        words = so_far_words(found, self.left)
+        if self.is_narrow:
+            left = self.left.p50 if self.left is not None else found.left
+            words = f"{found.done:,}/{found.of:,}"
+            words += f", {took(left)} left" if left is not None else ""
+        return [plain(f"  {words}", "dim").styled()]
+
+    def _holds(self) -> list[Text]:
+        """Who holds it, since when and why; as many lines as that takes."""
+        if self.progress.status is not Status.RUNNING:
+            return []
+        return [
+            plain(f"  {line}", "yellow").styled()
+            for hold in self.progress.held
+            for line in wrap(display(hold_words(hold)), max(self.width - 4, 10))[:4]
+        ]
 
     def _hidden(self, text: str) -> Text:
         return _dim(f"  {self.signs.more} {text}")
@@ -123,7 +167,8 @@ class _Plan:
             last = first + room
         shown = sections[first:last]
         longest = max((cell_len(shorten(each.label)) for each in shown), default=0)
-        column = min(longest, self.width // 3)
+        most = self.width - 14 if self.is_narrow else self.width // 3
+        column = min(longest, most)
         lines = [self._section(each, column) for each in shown]
         if first:
             lines[0] = self._hidden(f"{first + 1:,} before")
@@ -145,24 +190,47 @@ class _Plan:
         if isinstance(section.node, Checks):
             pass
         elif status is Status.RUNNING:
-            line.append("  ").append_text(self._bar(section))
-            line.append(f" {section.done:,} of {section.total:,}")
-            if section.failed:
+            if not self.is_narrow:
+                line.append("  ").append_text(self._bar(section))
+            of = "/" if self.is_narrow else " of "
+            line.append(f" {section.done:,}{of}{section.total:,}")
+            if section.failed and self.is_narrow:
+                line.append(f" {self.signs.failed}{section.failed:,}", "red")
+            elif section.failed:
                 line.append(f", {section.failed:,} failed", "red")
                 line.append(_allowance(section), "dim")
+            line.append(_batch(section), "dim")
         else:
             words = counts_words(section.node, section.counts, section.total)
             line.append(f"  {words}", "dim")
         # A continuous check passes time and again: its time says nothing.
         passes = section.label == "cont_checks" and status is not Status.FAILED
-        if section.started is not None and not passes:
+        if self.progress.status is Status.RUNNING:
+            line.append_text(self._passed(section))
+        if section.started is not None and not passes and not self.is_narrow:
             line.append(
                 f"  {took((section.ended or self.now) - section.started)}", "dim"
             )
         return line
 
+    def _passed(self, section: Section) -> Text:
+        """When its continuous checks last passed; the group of a plan is its own."""
+        if section.status.is_terminal and section.label != "cont_checks":
+            return Text()
+        labels = (section.label, f"{section.label}{SEPARATOR}cont_checks")
+        watched = [
+            each.passed
+            for each in self.progress.watching.values()
+            if each.label in labels and each.passed is not None
+        ]
+        if not watched:
+            return Text()
+        own = section.label == "cont_checks"
+        words = "passed" if own else "checks passed"
+        return Text(f"  {words} {took(self.now - max(watched))} ago", "dim")
+
     def _bar(self, section: Section) -> Text:
-        cells = 24 if self.width >= 80 else 10 if self.width >= 50 else 0
+        cells = 24 if self.width >= 100 else 0 if self.is_narrow else 12
         bar = Text()
         at, seen = 0, 0
         for status in (
@@ -185,7 +253,9 @@ class _Plan:
         longest = max(
             (cell_len(shorten(each.place.label)) for each in shown), default=0
         )
-        column = min(longest, self.width // 2)
+        # Of what there is no room for, names of hosts are the last.
+        most = self.width - 11 if self.is_narrow else self.width // 2
+        column = min(longest, most)
         lines = [self._running_line(each, column) for each in shown]
         if len(shown) < len(running):
             hidden = len(running) - len(shown)
@@ -198,7 +268,7 @@ class _Plan:
         return self.now - running.since > _BRIEF_CHECK
 
     def _running_line(self, running: RunningAction, column: int) -> Text:
-        label = self._ending(shorten(running.place.label), column)
+        label = self._fitted(running.place.label, column)
         line = joined("  ", label).styled()
         since = took(self.now - running.since) if running.since is not None else ""
         line.append(f"  {since:>6}", "cyan")
@@ -212,31 +282,89 @@ class _Plan:
         else:
             if running.done is not None:
                 line.append(f"  {_share(running.done, running.total)}")
-            line.append(f"  {one_line(running.line)}", "dim")
+            said = running.line if self.width >= _SAYING else ""
+            line.append(f"  {one_line(said)}" if said else "", "dim")
         return line
 
-    def _ending(self, label: str, column: int) -> str:
-        """The label in a column of this width; its end tells it from its siblings."""
-        if cell_len(label) > column:
-            while label and cell_len(self.signs.more) + cell_len(label) > column:
-                label = label[1:]
-            label = self.signs.more + label
-        return label + " " * (column - cell_len(label))
+    def _fitted(self, label: str, column: int) -> str:
+        """The label in a column of this width: the host's name goes last, its end at last."""
+        parts = label.split(SEPARATOR)
+        host = parts[1] if len(parts) > 2 else parts[-1]
+        forms = [
+            label,
+            SEPARATOR.join(parts[1:]),
+            f"{host}{SEPARATOR}{parts[-1]}",
+            host,
+        ]
+        fitting = (form for form in forms if form and cell_len(form) <= column)
+        text = next(fitting, "")
+        if not text:
+            text = host
+            while text and cell_len(self.signs.more) + cell_len(text) > column:
+                text = text[1:]
+            text = self.signs.more + text
+        text = shorten(text)
+        return text + " " * (column - cell_len(text))
 
     def _failed(self, room: int) -> list[Text]:
-        failed = list(self.progress.failed.values())
-        # The latest are news; the others are in the summary at the end.
-        shown = failed if len(failed) <= room else failed[-max(room - 1, 1) :]
+        """The causes of failures so far, the most frequent first, and whom they struck."""
+        causes = sorted(self.progress.causes.values(), key=len, reverse=True)
         lines: list[Text] = []
-        if len(shown) < len(failed):
-            lines.append(self._hidden(f"{len(failed) - len(shown):,} failed before"))
-        for each in shown:
-            sign = (f"  {self.signs.failed} ", "red")
-            tolerated = (" (tolerated)" if each.is_tolerated else "", "dim")
-            error = (f": {gist(each.error) if each.error else 'failed'}", "red")
-            label = shorten(each.place.label)
-            lines.append(joined(sign, label, tolerated, error).styled())
+        for number, cause in enumerate(causes):
+            told = self._cause(cause)
+            if len(lines) + len(told) > room - (number < len(causes) - 1) and lines:
+                others = sum(map(len, causes[number:]))
+                words = f"and {others:,} failed of other causes"
+                return [*lines, self._hidden(words)]
+            lines += told
         return lines
+
+    def _cause(self, cause: Mapping[int, FailedAction]) -> list[Text]:
+        """What failures of one cause say, and where: names are the last to be cut."""
+        first = next(iter(cause.values()))
+        names = [_host(each) for each in islice(cause.values(), 3)]
+        more = len(cause) - 1
+        whos = [
+            ", ".join(names[:2]) + f" and {more - 1:,} others"
+            if more > 2
+            else named(names)
+        ]
+        whos += [f"{names[0]} +{more:,}"] if more else []
+        text = gist(first.error) if first.error is not None else "failed"
+        text = folding.shown(without_name(text, names[0])) if more else text
+        text += " (tolerated)" if first.is_tolerated else ""
+        sign = (f"  {self.signs.failed} ", "red")
+        room = self.width - 2 - cell_len(sign[0])
+        for who in whos:
+            if cell_len(f"{text}: {who}") <= room:
+                return [joined(sign, (text, "red"), ": ", who).styled()]
+        for who in whos:
+            left = room - cell_len(f": {who}")
+            if left >= _LEGIBLE:
+                line = joined(sign, (text, "red")).styled()
+                line.truncate(left + cell_len(sign[0]), overflow="ellipsis")
+                return [line.append_text(joined(": ", who).styled())]
+        fitting = (each for each in whos if cell_len(each) <= room)
+        who = self._fitted(next(fitting, whos[-1]), room).rstrip()
+        return [joined(sign, (text, "red")).styled(), joined("    ", who).styled()]
+
+
+def _host(failed: FailedAction) -> str:
+    """The name of the sequence that failed; of what is in none, its whole place."""
+    label = failed.place.label
+    parts = label.split(SEPARATOR)
+    return shorten(parts[1] if failed.place.in_block and len(parts) > 2 else label)
+
+
+def _batch(section: Section) -> str:
+    """Which of its batches a block is in."""
+    sizes = section.node.batch_sizes if isinstance(section.node, Block) else []
+    if len(sizes) < 2:
+        return ""
+    begun = section.total - section.counts[Status.NOT_STARTED]
+    reached = [*accumulate(sizes)]
+    number = next((n for n, end in enumerate(reached, 1) if begun <= end), len(sizes))
+    return f", batch {number:,} of {len(sizes):,}"
 
 
 def _dim(text: str) -> Text:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from uuid import UUID
 
 import trio
+from rich.cells import cell_len
 from rich.console import Group
 from rich.live import Live
 from rich.text import Text
@@ -20,7 +21,8 @@ from .live import layout
 from .screen import Screen
 from .views import LineView, View
 
-_REDRAW_EVERY = 0.125
+REDRAW_EVERY = 0.125
+"""Seconds between two looks whether anything has changed."""
 _TICK_EVERY = 0.5
 """Seconds after which the clocks on the screen go on, when nothing else changes."""
 
@@ -38,6 +40,8 @@ class LiveView(View):
         self._paces: dict[UUID, Sequence[Pace]] = {}
         self._lines: LineView | None = None
         self._changed = True
+        self._drawn: list[int] = []
+        self._width = 0
         self._shown = ExitStack()
         self._live = Live(
             console=screen.console,
@@ -97,7 +101,7 @@ class LiveView(View):
                 self._changed = False
                 drawn = trio.current_time()
                 self._draw()
-            await trio.sleep(_REDRAW_EVERY)
+            await trio.sleep(REDRAW_EVERY)
         await trio.sleep_forever()
 
     def _draw(self) -> None:
@@ -108,4 +112,22 @@ class LiveView(View):
         )
         if not plans:
             lines = [Text(f"reading the plan {signs.more}", "dim")]
+        if size.width != self._width:
+            self._wipe(size.width)
+            self._width = size.width
+        self._drawn = [cell_len(line.plain) for line in lines]
         self._live.update(Group(*lines), refresh=True)
+
+    def _wipe(self, width: int) -> None:
+        """Remove what is drawn from a terminal that is no longer as wide.
+
+        Terminals break the lines that are too long for them now. rich would go back by
+        as many lines as it wrote, and leave the rest standing.
+        """
+        if not self._drawn or width >= self._width:
+            return
+        rows = sum(max(-(-cells // width), 1) for cells in self._drawn)
+        back = f"\x1b[{rows - 1}A" if rows > 1 else ""
+        # As far down again as rich goes up.
+        down = f"\x1b[{len(self._drawn) - 1}B" if len(self._drawn) > 1 else ""
+        self._screen.control(f"\r{back}\x1b[0J{down}")

@@ -13,7 +13,7 @@ from ..._plan.sequels.retry import left_of
 from ..._plan.text import plan_text
 from ..._show.consequences import consequences
 from ..._show.failures import Failure
-from ..._show.outcomes import outcome_words, status_words
+from ..._show.outcomes import outcome_words
 from ..._show.outline import Branch, outline
 from ..._show.overview import Overview
 from ..._show.words import hold_words, left_words, why
@@ -287,7 +287,7 @@ def _waiting(screen: Screen, shown: Overview, hints: Hints) -> Iterator[Line]:
 def _branch(screen: Screen, branch: Branch) -> Line:
     style = STYLES[branch.status]
     sign = (f"{screen.signs.of(branch.status)} ", style)
-    words = status_words(branch.status)
+    words = branch.words
     if branch.alike:
         # To leave out a single one would save nothing.
         labels = branch.alike

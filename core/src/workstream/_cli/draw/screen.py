@@ -137,6 +137,11 @@ class Screen:
             part.rstrip()
             self.console.print(Text(" " * inset).append_text(part), soft_wrap=True)
 
+    def control(self, sequence: str) -> None:
+        """Move the cursor of a screen that ``is_live``, or wipe a part of it."""
+        self._file.write(sequence)
+        self._file.flush()
+
     def heading(self, text: str) -> None:
         """Begin a part of a page."""
         self.line()
