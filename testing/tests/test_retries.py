@@ -213,6 +213,37 @@ def test_a_plan_is_not_retried_twice_unless_asked() -> None:
     assert world.done == {"x.0": 1, "y.0": 1}
 
 
+def test_of_two_retries_in_one_instant_one_runs() -> None:
+    """The other was submitted before the first was started: it knows too little (RT-3)."""
+    world = World()
+
+    async def scenario(ws: Workstream) -> None:
+        first = await ws.run(failing())
+        assert first.id is not None
+        retries = [await ws.retry(first.id), await ws.retry(first.id)]
+        await trio.sleep(1)
+        errors: list[RetryError] = []
+
+        async def start(plan_id: UUID) -> None:
+            try:
+                await ws.start(plan_id)
+                await ws.wait(plan_id)
+            except RetryError as error:
+                errors.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for plan_id in retries:
+                nursery.start_soon(start, plan_id)
+
+        [error] = errors
+        assert "is overtaken: plan" in str(error)
+        assert error.plan_id in retries
+
+    MemoryWorkstream().run(scenario, [world])
+
+    assert world.done == {"x.0": 1, "y.0": 1}
+
+
 def test_a_plan_that_has_not_ended_is_refused() -> None:
     """The error names its state and what would work (CT-5)."""
     memory = MemoryWorkstream()

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from .conftest import Child
+
 Call = Callable[..., Result]
 WritePlan = Callable[..., Path]
 
@@ -280,3 +282,17 @@ def test_resume_of_what_has_ended_names_retry(call: Call, failed: str) -> None:
     result = call("resume", failed)
 
     assert f"do what it left undone:  workstream retry {failed}" in result.stdout
+
+
+def test_two_who_retry_at_once_do_not_do_it_twice(
+    call: Call, failed: str, start: Callable[..., Child]
+) -> None:
+    """One of them runs; the other is told by which plan it was overtaken (RT-3)."""
+    children = [start("retry", failed, "--skip", "web-2") for _ in range(2)]
+
+    codes = sorted(child.end() for child in children)
+
+    output = "".join(child.output for child in children)
+    assert codes == [0, 2], output
+    assert "was retried already" in output or "is overtaken" in output
+    assert output.count("called Deploy / Tier / web-3 / copy") == 1

@@ -56,7 +56,7 @@ from .._values.errors import (
 from .._values.state import Status
 from .launching import Launcher
 from .locks import lock_held
-from .sequels import nothing_to_undo, refuse_retry, refuse_undo
+from .sequels import alone, nothing_to_undo, refuse_retry, refuse_undo
 from .service import Service
 
 if TYPE_CHECKING:
@@ -304,8 +304,11 @@ class Workstream(Store):
         Returns:
             The new plan's id.
         """
-        rest = await self.rest(plan_id, from_=from_, only=only, skip=skip, again=again)
-        return await self.submit(rest, by=by)
+        async with alone(self.vault, plan_id):
+            rest = await self.rest(
+                plan_id, from_=from_, only=only, skip=skip, again=again
+            )
+            return await self.submit(rest, by=by)
 
     async def undo_plan(
         self,
@@ -364,13 +367,14 @@ class Workstream(Store):
         Returns:
             The new plan's id.
         """
-        found = await self.undo_plan(
-            plan_id, only=only, skip=skip, again=again, reason=reason
-        )
-        for path, why in found.lacking.items():
-            log.warning("'%s' is not taken back: %s", path, why)
-        assert found.plan is not None
-        return await self.submit(found.plan, by=by)
+        async with alone(self.vault, plan_id):
+            found = await self.undo_plan(
+                plan_id, only=only, skip=skip, again=again, reason=reason
+            )
+            for path, why in found.lacking.items():
+                log.warning("'%s' is not taken back: %s", path, why)
+            assert found.plan is not None
+            return await self.submit(found.plan, by=by)
 
     async def start(
         self,

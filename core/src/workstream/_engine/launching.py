@@ -45,6 +45,7 @@ from .._values.errors import (
 )
 from .._values.state import State, Status
 from .locks import LOOK_FOR_LOCKS, locked, refuse_behind
+from .sequels import alone, refuse_overtaken
 from .service import Service
 
 log = logging.getLogger("workstream")
@@ -158,6 +159,17 @@ class Launcher:
         if plan is None:
             plan = self.codec.load(stored)
             self._refuse_unfit(plan, plan_id, fresh=True)
+        original = plan.retry_of or plan.undo_of
+        if original is None:
+            await self._begin(plan, stored, now)
+            return
+        async with alone(self.vault, original):
+            await refuse_overtaken(self.vault, plan, original)
+            await self._begin(plan, stored, self.now())
+
+    async def _begin(self, plan: Plan, stored: StoredPlan, now: datetime) -> None:
+        """Make the plan RUNNING, and run it."""
+        row, plan_id = stored.row, stored.row.id
         plan.state = State(Status.RUNNING, now)
         write = Write(
             plan_id=plan_id,

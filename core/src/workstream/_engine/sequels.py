@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
 
-from .._protocols.vault import PlanRow
+import trio
+
+from .._codec.codec import Codec
+from .._plan.plan import Plan
+from .._protocols.vault import PlanRow, Vault
 from .._store.entries import PlanEntry
 from .._store.ids import short_id
 from .._values.display import shorten
-from .._values.errors import RetryError, UndoError
+from .._values.errors import NotFoundError, RetryError, UndoError
 from .._values.state import Status
 
 _SHOWN = 3
@@ -76,6 +82,62 @@ def _why_not(
     else:
         return None
     return f"plan {row.name!r} ({short_id(row.id)}) {what}"
+
+
+# --- two in one moment ----------------------------------------------------------------
+
+_LOOK_AGAIN = 0.05
+"""Seconds between two looks whether somebody else has made their sequel."""
+
+
+@asynccontextmanager
+async def alone(vault: Vault, plan_id: UUID) -> AsyncGenerator[None]:
+    """Let nobody else, in any process, make or start a sequel of the plan meanwhile.
+
+    A plan that has ended is owned by nobody, so its claim is free for this.
+    """
+    is_held = False
+    while await _has_ended(vault, plan_id):
+        is_held = await vault.claim(plan_id)
+        if is_held:
+            break
+        await trio.sleep(_LOOK_AGAIN)
+    try:
+        yield
+    finally:
+        if is_held:
+            with trio.CancelScope(shield=True):
+                await vault.release(plan_id)
+
+
+async def _has_ended(vault: Vault, plan_id: UUID) -> bool:
+    """Whether the plan is there and has ended: whoever runs a plan holds its claim."""
+    try:
+        return (await vault.row(plan_id)).status.is_terminal
+    except NotFoundError:
+        return False
+
+
+async def refuse_overtaken(vault: Vault, plan: Plan, original: UUID) -> None:
+    """Raise RetryError if another sequel was started since this one was submitted.
+
+    What is left of the original is not what it was: to start this one as well would do
+    the same work twice. One that was submitted later knew of it.
+    """
+    assert plan.id is not None
+    groups = [original if plan.group_id is None else plan.group_id]
+    for row in await vault.search(group_ids=groups):
+        if row.id == plan.id or row.started is None or plan.submitted is None:
+            continue
+        if row.started <= plan.submitted:
+            continue
+        if original in Codec.lineage((await vault.read(row.id)).definition):
+            message = (
+                f"plan {plan.name!r} ({short_id(plan.id)}) is overtaken: plan "
+                f"{short_id(row.id)} ({row.outcome.value}) was started since, and does "
+                f"what this one would; both follow from plan {short_id(original)}"
+            )
+            raise RetryError(message, plan.id)
 
 
 def nothing_to_undo(name: str, lacking: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ import click
 
 from ..._codec.json_text import from_json, to_json
 from ..._engine.engine import Workstream, open_workstream
+from ..._engine.sequels import alone
 from ..._plan.difference import difference
 from ..._plan.paths import below_plan, display_path
 from ..._plan.plan import Plan
@@ -233,8 +234,9 @@ def _follow_up(
         return dry_run(made, registry, as_json=as_json, more=more)
 
     async def submit(ws: Workstream) -> UUID:
-        await look_again(ws, plan_id)
-        return await ws.submit(made)
+        async with alone(ws.vault, plan_id):
+            await look_again(ws, plan_id)
+            return await ws.submit(made)
 
     return (run_detached if common["detach"] else run_plan)(
         submit,
