@@ -12,10 +12,11 @@ Secrets are removed. Texts of strangers come as they are: make them safe for whe
 draw them.
 """
 
+from ._protocols.approval import approval_of
 from ._report.columns import packed
 from ._report.html import client_file
 from ._show.data import entry_data, event_data, intervention_data, overview_data
-from ._show.narration import Narrator, Told
+from ._show.narration import Narrator, Told, intervention_words
 from ._show.outcomes import outcome_words, status_words
 from ._show.outline import Branch, outline
 from ._show.overview import Overview, overview
@@ -43,6 +44,7 @@ __all__ = [
     "TimeLeft",
     "Told",
     "Wait",
+    "approval_of",
     "client_file",
     "counts_words",
     "earlier_paces",
@@ -50,6 +52,7 @@ __all__ = [
     "event_data",
     "gist",
     "intervention_data",
+    "intervention_words",
     "outcome_words",
     "outline",
     "overview",

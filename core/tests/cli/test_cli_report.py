@@ -55,7 +55,7 @@ NASTY = """
 OURS = set(
     """
     html head meta title style body header p strong h1 dl div dt dd code time main section
-    h2 article h3 span pre details summary ul li b i svg rect noscript footer script
+    h2 article h3 span pre details summary ul li b i svg rect noscript footer script ol
     """.split()  # noqa: SIM905
 )
 SECRET = (
@@ -301,3 +301,57 @@ def test_show_takes_the_file(call: Call, write_plan: WritePlan, tmp_path: Path) 
     assert hints[0].strip() == f"all of it:  workstream show {file} --all"
     assert hints[1].strip() == f"1 sequence failed:  workstream retry {file}"
     assert len(hints) == 2
+
+
+def test_diff_takes_the_file(call: Call, write_plan: WritePlan, tmp_path: Path) -> None:
+    """Of the plan that it was made of it differs in nothing; two files need no store."""
+    call("run", write_plan(MIXED))
+    file, other = tmp_path / "plan.html", tmp_path / "other.json"
+    call("report", "-o", file)
+    call("run", write_plan(NASTY))
+    call("report", "--format", "json", "-o", other)
+    first = json.loads(call("list", "--json").stdout)[-1]["id"]
+
+    same = call("diff", file, first)
+    alone = call("diff", file, other, "--store", tmp_path / "none")
+
+    assert (same.exit_code, same.stdout) == (0, "no difference\n")
+    assert alone.exit_code == 1
+    assert "state.status: COMPLETED -> FAILED" in alone.stdout
+
+
+def test_retry_takes_the_file(
+    call: Call, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """It names the plan: what runs again is what the store has, secrets and all."""
+    call("run", write_plan(MIXED))
+    file = tmp_path / "plan.html"
+    call("report", "-o", file)
+    call("run", write_plan(NASTY))
+
+    dry = call("retry", file, "--dry-run")
+    none = call("retry", file, "--store", tmp_path / "none")
+    done = call("retry", file)
+
+    assert "1 sequence" in dry.stdout + dry.stderr
+    assert none.exit_code == 2
+    assert done.exit_code == 3
+    assert "retry of" in call("show").stdout
+    made = call("report", "-o", file), file.read_text("utf-8")
+    assert "retry of" in made[1]
+
+
+def test_the_report_tells_who_did_what(call: Call, write_plan: WritePlan) -> None:
+    """As a page, for a ticket, and as data: each with the reason."""
+    call("submit", write_plan(MIXED))
+    call("pause", "last", "--by", "ana", "-m", "look <first>")
+
+    shown = re.sub(r"<script.*", "", page(call), flags=re.S)
+    text = call("report", "--format", "markdown").stdout
+    data = json.loads(call("report", "--format", "json").stdout)
+
+    assert "ana: pause: look &lt;first&gt;" in shown
+    assert "paused since" in shown
+    assert "ana: pause: look \\<first\\>" in text
+    assert data["summary"]["held"][0]["reason"] == "look <first>"
+    assert data["plan"]["interventions"][0]["verb"] == "PAUSE"

@@ -116,7 +116,7 @@ def test_a_person_pauses_skips_and_stops(
     dialog.get_by_label("Why").fill("its disk is swapped tomorrow")
     dialog.get_by_role("button", name="Skip").click()
     dialog.wait_for(state="detached")
-    shows(page, "#told", "ana: skip Deploy 2.1 / Web tier / web_2, because: its disk")
+    shows(page, "#told", "ana: skip Web tier / web_2: its disk")
     gates.open("first")
     order(page, "Go on", "Go on", "all is well")
     shows(page, "#running", "web_3")
@@ -125,9 +125,38 @@ def test_a_person_pauses_skips_and_stops(
     shows(page, "#outcome", "stopping")
     gates.open("second")
     shows(page, "#outcome", "stopped")
-    shows(page, "#told", "ana: stop, because: lunch")
+    shows(page, "#told", "ana: stop: lunch")
 
     assert run.wait(60) == 4
+
+
+APPROVAL = """
+from workstream import Approval, Approve, Block, Checks, Plan, Sequence
+from workstream_command import Run, RunCommand
+
+def plan():
+    done = RunCommand.action(Run(("true",)), name="done")
+    ask = Approve.action(Approval("are the graphs flat?"), name="Canary is well")
+    block = Block(
+        name="Web tier",
+        pre_checks=Checks(actions=[ask]),
+        sequences=[Sequence(name="web_1", actions=[done])],
+    )
+    return Plan(name="Deploy 2.1", blocks=[block])
+"""
+
+
+def test_a_person_approves(page: Page, site: Site, begin: Begin) -> None:
+    """What the plan asks is shown; so is who said yes."""
+    run = begin(APPROVAL)
+    follow(page, site)
+    take_control(page, site)
+    shows(page, "#held", "are the graphs flat?")
+    order(page, "Approve", "Approve", "they are")
+    shows(page, "#outcome", "completed")
+    shows(page, "#told", "they are")
+
+    assert run.wait(60) == 0
 
 
 def test_what_is_wrong_is_told_where_it_was_asked(page: Page, site: Site) -> None:

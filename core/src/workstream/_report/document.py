@@ -60,7 +60,7 @@ async def report_of(store: Store, plan_id: UUID, made: datetime) -> Report:
         NotFoundError: No such plan.
         StorageError: It cannot be read.
     """
-    shown = await overview(store, plan_id)
+    shown = await overview(store, plan_id, kin=True)
     plan = shown.plan
     # The other copy says that it is scrubbed only where a secret is gone.
     if plan.scrubbed:

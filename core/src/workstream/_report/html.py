@@ -23,9 +23,10 @@ from .._plan.outcome import Outcome
 from .._plan.paths import below_plan
 from .._plan.plan import Plan
 from .._show.failures import Failure
+from .._show.narration import intervention_words
 from .._show.outcomes import outcome_words, status_words
 from .._show.outline import Branch, outline
-from .._show.words import counts_words, why
+from .._show.words import counts_words, hold_words, why
 from .._store.ids import short_id
 from .._values.display import display, shorten
 from .._values.durations import took
@@ -116,6 +117,7 @@ def _body(report: Report) -> Iterator[str]:
     yield from _failures(report)
     yield from _totals(plan)
     yield from _timeline()
+    yield from _interventions(plan)
     yield '<section aria-labelledby="in-brief"><h2 id="in-brief">The plan in brief</h2>'
     yield '<ul class="tree">'
     yield from map(_branch, outline(report.shown.plan))
@@ -145,6 +147,9 @@ def _facts(report: Report) -> Iterator[str]:
         ("Started", _time(state.started)),
         ("Ended", _time(state.ended)),
         ("Took", took(state.duration) if state.duration is not None else ""),
+        ("Submitted by", _safe(plan.submitter)),
+        ("Held", "; ".join(_safe(hold_words(each)) for each in plan.held)),
+        ("Lineage", "; ".join(map(_safe, report.shown.lineage))),
         ("Full id", f"<code>{plan.id}</code>"),
     ]
     for name, value in facts:
@@ -246,6 +251,16 @@ def _timeline() -> Iterable[str]:
         '<div id="view" hidden></div>',
         "</section>",
     )
+
+
+def _interventions(plan: Plan) -> Iterator[str]:
+    """Who told the plan what, when, and what became of it."""
+    if not plan.interventions:
+        return
+    yield '<section aria-labelledby="did"><h2 id="did">Who did what</h2><ol class="told">'
+    for told in plan.interventions:
+        yield f"<li>{_time(told.at)} {_safe(intervention_words(told))}</li>"
+    yield "</ol></section>"
 
 
 def _branch(branch: Branch) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from .._plan.paths import below_plan
+from .._show.narration import intervention_words
 from .._show.outcomes import outcome_words, status_words
 from .._show.outline import outline
-from .._show.words import counts_words, why
+from .._show.words import counts_words, hold_words, why
 from .._store.ids import short_id
 from .._values.display import display, one_line
 from .._values.durations import took
@@ -37,6 +38,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _time("ended", plan.state.ended)
     if duration is not None:
         yield f"- took {took(duration)}"
+    for words in (*map(hold_words, plan.held), *shown.lineage):
+        yield f"- {_safe(words)}"
     if shown.failures:
         yield ""
         yield "## Failures"
@@ -59,6 +62,12 @@ def _lines(report: Report) -> Iterator[str]:
         counts = Counter(each.state.status for each in block.sequences)
         words = counts_words(block, counts, len(block.sequences))
         yield f"- {_safe(block.name)}: {words}"
+    if plan.interventions:
+        yield ""
+        yield "## Who did what"
+        yield ""
+    for told in plan.interventions:
+        yield f"- {told.at:%Y-%m-%d %H:%M:%S} UTC {_safe(intervention_words(told))}"
     yield ""
     yield "## The plan in brief"
     yield ""

@@ -140,7 +140,7 @@ class Narrator:
 def event_told(event: StateChange | Intervened) -> Told:
     """The line for any change, where all are told."""
     if isinstance(event, Intervened):
-        return _intervened(event.intervention)
+        return Told(intervention_words(event.intervention), Status.SKIPPED)
     status, attempt = event.state.status, event.attempt
     label = below_plan(event.path)
     if event.object_type is ObjectType.PLAN:
@@ -183,7 +183,7 @@ def _event_word(event: StateChange) -> str:
     return f"{status_words(status)}{time}"
 
 
-def _intervened(told: Intervention) -> Told:
+def intervention_words(told: Intervention) -> str:
     """What somebody said, and what became of it."""
     where = f" {display_path(below_plan(told.path))}" if told.path else ""
     data = ", ".join(f"{name}={value!s}" for name, value in told.data.items())
@@ -192,7 +192,7 @@ def _intervened(told: Intervention) -> Told:
     text += f": {one_line(told.reason, 300)}" if told.reason else ""
     if told.effect is not Effect.TAKEN:
         text += f" [{told.effect.value}]"
-    return Told(f"{text}: {told.words}" if told.words else text, Status.SKIPPED)
+    return f"{text}: {told.words}" if told.words else text
 
 
 def _checks(status: Status, place: Place) -> Told | None:

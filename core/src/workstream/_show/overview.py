@@ -17,9 +17,11 @@ from .._protocols.vault import PlanRequest
 from .._store.entries import PlanEntry
 from .._store.events import PlanSnapshot
 from .._store.family import Kin
+from .._store.ids import short_id
 from .._store.store import Store
 from .._values.state import Status
 from .failures import Failure, causes, failures
+from .outcomes import outcome_words
 from .progress import Progress
 from .waiting import Wait, waits
 
@@ -27,6 +29,8 @@ LINES = 8
 """How many of a failed action's last lines of output are shown."""
 _WITH_LINES = 20
 """For how many failures; a thousand of them have much the same to say."""
+_KIN = 6
+"""So many plans that were made from it are named."""
 
 
 @attrs.frozen(kw_only=True)
@@ -66,6 +70,19 @@ class Overview:
         """The last lines of an action; None: they were not read."""
         has_lines = isinstance(node, BaseAction) and node.id is not None
         return self.said.get(position_of(node)) if has_lines else ()
+
+    @property
+    def lineage(self) -> list[str]:
+        """Which plan it was made from, and what was made from it, each in words."""
+        plan, found = self.plan, list[str]()
+        if plan.retry_of is not None:
+            found.append(f"retry of {short_id(plan.retry_of)}")
+        if plan.undo_of is not None:
+            found.append(f"undo of {short_id(plan.undo_of)}")
+        for kin in reversed(self.kin[:_KIN]):
+            verb = "retried" if kin.retry_of == plan.id else "undone"
+            found.append(f"{verb} as {short_id(kin.row.id)}: {outcome_words(kin.row)}")
+        return found
 
     @property
     def asked(self) -> list[Asked]:

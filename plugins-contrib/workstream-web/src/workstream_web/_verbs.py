@@ -77,6 +77,16 @@ async def _skip(store: Store, plan_id: UUID, order: Order) -> str:
     return _words(done)
 
 
+async def _approve(store: Store, plan_id: UUID, order: Order) -> str:
+    done = await store.approve(plan_id, order.path, reason=order.reason, by=order.by)
+    return _words(done)
+
+
+async def _reject(store: Store, plan_id: UUID, order: Order) -> str:
+    done = await store.reject(plan_id, order.path, reason=order.reason, by=order.by)
+    return _words(done)
+
+
 async def _stop(store: Store, plan_id: UUID, order: Order) -> str:
     await store.stop(
         plan_id,
@@ -120,6 +130,8 @@ def _words(answer: Answer) -> str:
 PLAN_VERBS: dict[str, Verb] = {
     "pause": _pause,
     "unpause": _unpause,
+    "approve": _approve,
+    "reject": _reject,
     "skip": _skip,
     "stop": _stop,
     "limits": _limits,

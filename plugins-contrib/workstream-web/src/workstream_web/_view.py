@@ -11,15 +11,16 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from workstream.results import Effect, Freeze, Intervention, PlanEntry
+from workstream.results import BaseAction, Freeze, Intervention, PlanEntry
 from workstream.show import (
     FailedAction,
     Progress,
     RunningAction,
     Section,
+    approval_of,
     counts_words,
     entry_data,
-    intervention_data,
+    intervention_words,
     outcome_words,
     waits,
     why,
@@ -65,8 +66,8 @@ def summary(
         "failed": failed,
         "failed_count": len(progress.failed),
         "waits": [
-            {"label": each.label, "why": each.why}
-            for each in islice(waits(progress, now), _RUNNING)
+            {"label": label, "why": why}
+            for label, why in islice(_waits(progress, now), _RUNNING)
         ],
         "requests": [
             {"verb": each.verb, "by": each.by, "path": each.path} for each in requests
@@ -96,11 +97,8 @@ def failures_by_cause(failed: Iterable[FailedAction]) -> list[dict[str, Any]]:
 def told(interventions: Iterable[Intervention]) -> Iterator[dict[str, Any]]:
     """Who told the plan what, and what became of it."""
     for each in interventions:
-        data = intervention_data(each)
-        data["at"] = milliseconds(each.at)
-        data["taken"] = each.effect is Effect.TAKEN
-        data["effect"] = each.effect.value
-        yield data
+        words, verb = intervention_words(each), each.verb.name
+        yield {"at": milliseconds(each.at), "verb": verb, "words": words}
 
 
 def freeze_data(freeze: Freeze | None) -> dict[str, Any] | None:
@@ -114,6 +112,16 @@ def freeze_data(freeze: Freeze | None) -> dict[str, Any] | None:
 def milliseconds(time: datetime | None) -> float | None:
     """A time as the timeline counts it."""
     return None if time is None else time.timestamp() * 1000
+
+
+def _waits(progress: Progress, now: datetime) -> Iterator[tuple[str, str]]:
+    for running in progress.running.values():
+        node = running.place.node
+        approval = approval_of(node) if isinstance(node, BaseAction) else None
+        if approval is not None:
+            yield running.place.label, approval.words()
+    for each in waits(progress, now):
+        yield each.label, each.why
 
 
 def _section(section: Section) -> dict[str, Any]:

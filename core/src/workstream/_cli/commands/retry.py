@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
@@ -38,7 +39,7 @@ from ..options import (
     store_option,
     wait_option,
 )
-from ..stores import existing_store, opened, run_async
+from ..stores import existing_store, opened, report_in, run_async
 from ..streams import Refusal, complain, print_json
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -200,19 +201,22 @@ def _follow_up(
     """Make a plan that follows from a stored one, and do with it as the options say.
 
     Args:
-        plan: The stored plan, as it was named.
+        plan: The stored plan, as it was named, or the file of its report.
         read: Makes the plan that follows.
         look_again: Raises if that must not be run any more.
         common: The options.
     """
     registry = Registry.installed()
     store, as_json = common["store"], common["as_json"]
+    # A file tells which plan is meant; all that is needed to run it is in the store.
+    report = report_in(plan)
+    wanted = plan if report is None else str(report.plan.id)
 
     async def make() -> tuple[UUID, _Sequel]:
         async with open_workstream(
             existing_store(store), registry=registry, recover=False
         ) as ws:
-            plan_id = (await ws.find(plan)).row.id
+            plan_id = (await ws.find(wanted)).row.id
             return plan_id, await read(ws, plan_id)
 
     plan_id, sequel = run_async(make)
@@ -293,18 +297,27 @@ def diff(first: str, second: str, times: bool, store: str | None, as_json: bool)
     """Say how one plan differs from another: what they do, and how they ended.
 
     It prints a line for each difference, with the path of the object. Ids do not count,
-    nor do times unless --times is given. PLAN is as for the other commands.
+    nor do times unless --times is given. PLAN is as for the other commands, or a file
+    that `workstream report` wrote.
 
     It imports no plugin package, and shows no secret. Exit status: 0 no difference, 1
     some, 2 wrong usage or no such plan.
     """
 
-    async def read() -> tuple[Plan, Plan]:
-        async with opened(store) as plans:
-            a, b = [(await plans.find(text)).row.id for text in (first, second)]
-            return await plans.plan(a), await plans.plan(b)
+    # A file has no secrets: what it is compared with must not have them, either.
+    reports = [report_in(text) for text in (first, second)]
 
-    before, after = run_async(read)
+    async def read(text: str) -> Plan:
+        async with opened(store) as plans:
+            plan_id = (await plans.find(text)).row.id
+            if any(reports):
+                return await plans.export(plan_id)
+            return await plans.plan(plan_id)
+
+    before, after = [
+        run_async(partial(read, text)) if report is None else report.plan
+        for text, report in zip((first, second), reports, strict=True)
+    ]
     lines = difference(before, after, ids=False, times=times).splitlines()
     if as_json:
         ids = [str(before.id), str(after.id)]

@@ -215,15 +215,7 @@ def _facts(shown: Overview) -> Iterator[list[str]]:
         times.append(f"run by process {owner}")
     yield times
     yield _origin_facts(plan)
-    lineage: list[str] = []
-    if plan.retry_of is not None:
-        lineage.append(f"retry of {short_id(plan.retry_of)}")
-    if plan.undo_of is not None:
-        lineage.append(f"undo of {short_id(plan.undo_of)}")
-    for kin in reversed(shown.kin[:_NAMED]):
-        verb = "retried" if kin.retry_of == plan.id else "undone"
-        lineage.append(f"{verb} as {short_id(kin.row.id)}: {outcome_words(kin.row)}")
-    yield lineage
+    yield shown.lineage
 
 
 def _origin_facts(plan: Plan) -> list[str]:

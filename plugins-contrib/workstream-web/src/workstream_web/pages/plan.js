@@ -85,8 +85,8 @@
     by("failed").textContent = latest.failed_count === 1 ? "1 failure" : `${latest.failed_count.toLocaleString("en")} failures`;
     draw("failures", latest.failed, (found) => found.map(cause));
     by("who").hidden = !told.size;
-    draw("told", [...told.values()], (lines) => lines.map((each) => make("li", {}, make("span", { className: "quiet", textContent: `${clock(each.at)} ` }),
-      seen(`${each.by}: ${wordsOf(each.verb)}${each.path ? ` ${each.path}` : ""}${each.taken ? "" : `, ${each.effect}: ${each.words}`}${each.reason ? `, because: ${each.reason}` : ""}`))));
+    draw("told", [...told.values()], (lines) => lines.map((each) => make("li", {},
+      make("time", { textContent: `${clock(each.at)} ` }), seen(each.words))));
     beats();
   };
   // What moves by itself: elapsed times, and the end of the timeline.
@@ -100,7 +100,7 @@
     if (latest.plan.status === "RUNNING") timeline.tick(Date.now() + ahead);
   };
   const hear = (lines) => {
-    for (const each of lines) told.set(`${each.at} ${each.verb} ${each.by} ${each.path}`, each);
+    for (const each of lines) told.set(`${each.at} ${each.words}`, each);
     lines.forEach(timeline.mark);
   };
   const news = ({ changes, told: lines, ...summary }) => {
@@ -118,10 +118,13 @@
   follow((last) => `${api}/events?after=${last ?? data.position}`, { news, reload: () => location.reload() });
 
   const object = (value = timeline.choice()) => field("path", "What, as its path ends", { required: true, value });
+  const asked = () => field("path", "Which approval; empty: the only one");
   const blocks = () => (data.plan.blocks ?? []).map((block) => `${data.plan.name} / ${block.name}`);
   controls({
     Pause: () => order("Let nothing new begin", "Pause", `${api}/pause`),
     "Go on": () => order("Let the plan go on", "Go on", `${api}/unpause`),
+    Approve: () => order("Approve what the plan asks for", "Approve", `${api}/approve`, [asked()]),
+    Reject: () => order("Reject what the plan asks for", "Reject", `${api}/reject`, [asked()]),
     "Skip": () => order("Leave something out that has not begun", "Skip", `${api}/skip`, [object()]),
     "Limits": () => order("Change the limits of a block", "Change", `${api}/limits`, [
       field("path", "Block", { options: blocks() }),
