@@ -29,7 +29,9 @@ from .work import registry
 __all__ = [
     "collector_spared",
     "opened",
+    "run_deaf",
     "run_engine",
+    "run_told",
     "run_without_store",
     "timed",
 ]
@@ -54,7 +56,12 @@ def collector_spared(spared: bool = True) -> Generator[None]:
 
 
 async def timed(
-    ws: Workstream, plan: Plan, *, watchers: int = 0, spared: bool = True
+    ws: Workstream,
+    plan: Plan,
+    *,
+    watchers: int = 0,
+    spared: bool = True,
+    words: int = 0,
 ) -> float:
     """The seconds from when the plan's start is durable to when its end is.
 
@@ -65,8 +72,12 @@ async def timed(
         plan: The plan.
         watchers: How many watch.
         spared: Whether the collector is kept from looking through the plan.
+        words: How many things it is told before it begins.
     """
     plan_id = await ws.submit(plan)
+    for _ in range(words // 2):
+        await ws.pause(plan_id)
+        await ws.unpause(plan_id)
     async with trio.open_nursery() as nursery:
         for _ in range(watchers):
             await nursery.start(_watch, ws, plan_id)
@@ -104,6 +115,30 @@ async def run_engine(
     """Run the plan in a new LMDB store at this path; the seconds that it took."""
     async with opened(LmdbVault(path / "store")) as ws:
         return await timed(ws, plan, watchers=watchers, spared=spared)
+
+
+class _DeafVault(LmdbVault):
+    """A store that nobody else has open, and that is never frozen."""
+
+    @property
+    def shared(self) -> bool:
+        """Nobody asks anything, so nobody looks."""
+        return False
+
+    def freeze(self) -> None:
+        """Nothing was ever said, and nothing is read for that."""
+
+
+async def run_deaf(plan: Plan, path: Path) -> float:
+    """The same, where the engine looks neither for what people say, nor for a freeze."""
+    async with opened(_DeafVault(path / "store")) as ws:
+        return await timed(ws, plan)
+
+
+async def run_told(plan: Plan, path: Path, words: int = 100) -> float:
+    """The same of a plan that was paused and let go on so many times before it began."""
+    async with opened(LmdbVault(path / "store")) as ws:
+        return await timed(ws, plan, words=words)
 
 
 async def run_end_to_end(plan: Plan, path: Path) -> float:

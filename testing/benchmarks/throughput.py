@@ -66,6 +66,14 @@ async def _watched(shape: Shape, path: Path) -> float:
     return await engine.run_engine(real_plan(shape), path, watchers=WATCHERS)
 
 
+async def _deaf(shape: Shape, path: Path) -> float:
+    return await engine.run_deaf(plan_of(shape), path)
+
+
+async def _told(shape: Shape, path: Path) -> float:
+    return await engine.run_told(plan_of(shape), path)
+
+
 async def _without_store(shape: Shape, path: Path) -> float:
     return await engine.run_without_store(plan_of(shape))
 
@@ -87,6 +95,8 @@ def _contenders(shape: Shape) -> dict[str, Callable[[], float]]:
             "watched": _watched,
             "collected": _collected,
             "end to end": _end_to_end,
+            "deaf": _deaf,
+            "told": _told,
         }
     measured = {name: _measured(work, shape) for name, work in contenders.items()}
     return measured | {"floor": _measured(floor.run_floor, less)}
@@ -108,6 +118,7 @@ def _lines(shape: Shape, samples: Samples) -> list[Figure]:
         "no store": "the interpreter on trio, without a store",
         "collected": "engine, with the collector as it is",
         "real": "engine, with checks, retries and reports",
+        "told": "engine, of a plan that people told 100 things before",
         "watched": f"the same with {WATCHERS} watchers",
     }
     return [
@@ -125,6 +136,7 @@ def _loaded(shape: Shape, samples: Samples) -> list[Figure]:
     of_ceiling = samples.ratio("ceiling", "engine")
     of_tuples = samples.ratio("tuples", "engine")
     times_floor = samples.ratio("floor", "engine")
+    to_hear = samples.ratio("engine", "deaf")
     return [
         Figure(
             name=f"{shape}: **engine**, without submit, start and the last read",
@@ -144,6 +156,13 @@ def _loaded(shape: Shape, samples: Samples) -> list[Figure]:
             ratio=f"{times_floor:.1f} x the floor",
             goal="8 x the floor",
             reached=times_floor >= 8,
+        ),
+        Figure(
+            name=f"{shape}: engine against one that hears nobody, and knows no freeze",
+            value=_rate(samples.median("deaf")),
+            ratio=f"{to_hear:.2f} of its time",
+            goal="at most 1.05",
+            reached=to_hear <= 1.05,
         ),
         *_lines(shape, samples),
     ]
