@@ -67,10 +67,12 @@ class Terminal:
 def write(name: str, screen: str, file: str) -> None:
     """Write a screen as SVG, with the command as its title."""
     # The picture shows no place of the machine that took it.
-    for path, shown in ((sys.executable, "python"), (f"{ROOT}/", "")):
-        screen = screen.replace(path, shown)
+    for path, word in ((sys.executable, "python"), (f"{ROOT}/", "")):
+        screen = screen.replace(path, word)
     console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"))  # noqa: SIM115
-    console.print(Text.from_ansi(screen.rstrip()), soft_wrap=True)
+    shown = Text.from_ansi(screen)
+    shown.rstrip()
+    console.print(shown, soft_wrap=True)
     svg = console.export_svg(title=f"workstream run {file}", unique_id="workstream")
     # Rich asks for a font from the network; a system's own will do.
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
@@ -85,9 +87,8 @@ def main() -> None:
         terminal = Terminal(f"{program} run {DEMO}", Path(folder, "store"))
         try:
             write("run.svg", terminal.wait_for("1 failed (1 may)"), DEMO)
-            write(
-                "run-end.svg", terminal.wait_for("\nended").replace("\nended", ""), DEMO
-            )
+            screen, _, _ = terminal.wait_for("\nended").rpartition("ended")
+            write("run-end.svg", screen, DEMO)
         finally:
             terminal.close()
 

@@ -98,7 +98,7 @@ class Shell(Options):
 
     Attributes:
         script: The script's text.
-        args: What the script finds in ``$1``, ``$2`` and so on.
+        args: The script's arguments: ``$1``, ``$2`` and so on.
         interpreter: The shell and its options, for example
             ``("/bin/bash", "-euo", "pipefail")``.
         cwd: As for ``Run``.
@@ -126,12 +126,13 @@ class CommandResult:
 
     Attributes:
         exit_code: One of the expected ones; 0 if it was skipped.
-        stdout: What it wrote, or the head and tail of it with a line between them
-            that says how much was left out. What is not UTF-8 shows as U+FFFD.
+        stdout: Its output; or the first and last part of it, and a line between them
+            that says how much is missing. U+FFFD replaces bytes that are not UTF-8.
         stderr: Likewise.
-        stdout_left_out: How many characters ``stdout`` lacks; 0: it is all there.
+        stdout_left_out: How many characters are missing from ``stdout``; 0: none.
         stderr_left_out: Likewise.
-        skipped: Why it was not run: ``creates: /srv/app exists``; None: it was run.
+        skipped: The reason why the command was skipped: ``creates: /srv/app exists``;
+            None: it ran.
     """
 
     exit_code: int

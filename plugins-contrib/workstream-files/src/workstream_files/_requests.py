@@ -35,7 +35,7 @@ class _Placed:
 
 @attrs.frozen(kw_only=True)
 class WriteRequest(_Placed):
-    """A file, and all that it is to hold (``files.write``).
+    """A file and its whole content (``files.write``).
 
     Attributes:
         path: The file: an absolute path. A symbolic link is not followed but refused.
@@ -47,11 +47,11 @@ class WriteRequest(_Placed):
         owner: A user, by name or number; None: as it is, or for a new file the
             engine's.
         group: A group, likewise.
-        parents: Whether to make the directories it is to be in, where they are missing.
+        parents: Whether to make missing directories above the file.
         in_place: Whether to write over the content of a file that cannot be replaced,
             because it is a mount of its own, as ``/etc/hosts`` is in a container.
-            Others may then see half of the new content. Any other file is replaced
-            whole, whatever this says.
+            Others may then see half of the new content. The plugin always replaces any
+            other file as a whole.
     """
 
     content: Content
@@ -71,9 +71,9 @@ class TemplateRequest(_Placed):
         template: The template's text; or else:
         source: The file that holds it, an absolute path. It may include others by
             names below its own directory.
-        values: What the names in the template stand for: texts, numbers, and lists
-            and dicts of them. A name that is not here is an error.
-        secrets: More names; what they stand for is secret.
+        values: The values of the template's names: texts, numbers, and lists and dicts
+            of them. A name without a value is an error.
+        secrets: More names, with secret values.
     """
 
     template: str | None = None
@@ -89,8 +89,8 @@ class CopyRequest(_Placed):
     Attributes:
         path: As for ``WriteRequest``.
         source: The file to copy; links to it are followed.
-        checksum: What the source must be, for example ``"sha256:9f86d0..."``: nothing
-            else takes its place. Empty: whatever it is.
+        checksum: The checksum that the source must have, for example
+            ``"sha256:9f86d0..."``. Empty: any.
         mode: As for ``WriteRequest``, but a new file gets the source's permissions.
         owner: As for ``WriteRequest``.
         group: As for ``WriteRequest``.
@@ -107,9 +107,11 @@ class LinkRequest:
     """A symbolic link, made or switched in one step (``files.link``).
 
     Attributes:
-        path: The link. A file or directory that is no link is not replaced.
-        target: Where it is to lead; if relative, from the link's own directory.
-        must_exist: Whether there must be something there.
+        path: The link. The plugin refuses to replace a file or directory that is no
+            link.
+        target: The path that the link points to. A relative one starts at the link's
+            own directory.
+        must_exist: Whether the target must exist.
     """
 
     path: str
@@ -119,12 +121,12 @@ class LinkRequest:
 
 @attrs.frozen(kw_only=True)
 class RemoveRequest:
-    """What is to be gone (``files.remove``).
+    """A path to remove (``files.remove``).
 
     Attributes:
         path: A file, a link (not what it leads to), or a directory.
-        recursive: Whether a directory may be removed with all that is in it;
-            otherwise it must be empty.
+        recursive: Whether to remove a directory with its content; otherwise it must be
+            empty.
     """
 
     path: str
@@ -133,13 +135,13 @@ class RemoveRequest:
 
 @attrs.frozen(kw_only=True)
 class WaitRequest:
-    """What to wait for, up to the action's timeout (``files.wait``).
+    """A path to wait for, up to the action's timeout (``files.wait``).
 
     Attributes:
-        path: A file, or whatever else there may be.
+        path: A file, directory or link.
         present: True: until it is there. False: until it is gone.
-        settled: For how many seconds its size and time of change must have stood
-            still: what is being uploaded is not there yet.
+        settled: How many seconds its size and time of change must have stayed the same,
+            so that an upload that is not complete does not count.
         poll: Seconds between two looks.
     """
 
@@ -151,18 +153,17 @@ class WaitRequest:
 
 @attrs.frozen(kw_only=True)
 class ExistsRequest:
-    """What must be there, or must not (``files.exists``).
+    """A path that must exist, or must not (``files.exists``).
 
     Attributes:
-        path: Where to look. A link counts as a link only where ``kind`` asks for
-            one; otherwise what it leads to counts.
-        present: False: there must be nothing, not even a link that leads nowhere.
+        path: Where to look. The check follows a link, unless ``kind`` is ``link``.
+        present: False: nothing may be there, not even a link that leads nowhere.
         kind: What it must be: ``file``, ``directory``, ``link`` or ``any``.
         mode: The permissions it must have, as text: ``"0640"``.
         owner: The user it must belong to, by name or number.
         group: The group, likewise.
-        max_age: How many seconds ago it must have changed at most: is last night's
-            backup there?
+        max_age: The most seconds since its last change, to see whether last night's
+            backup is there.
     """
 
     path: str
@@ -176,7 +177,7 @@ class ExistsRequest:
 
 @attrs.frozen(kw_only=True)
 class ContentRequest:
-    """What a file must hold; all that is given must hold (``files.content``).
+    """The content that a file must have; all conditions must hold (``files.content``).
 
     Attributes:
         path: The file.
@@ -196,7 +197,7 @@ class ContentRequest:
 
 @attrs.frozen(kw_only=True)
 class ChecksumRequest:
-    """What a file's content must add up to (``files.checksum``).
+    """The checksum that a file must have (``files.checksum``).
 
     Attributes:
         path: The file, of any size.
@@ -227,12 +228,12 @@ class SpaceRequest:
 
 @attrs.frozen(kw_only=True)
 class FileChange:
-    """What an action has done.
+    """The result of an action that changes files.
 
     Attributes:
         path: Where.
-        changed: Whether anything had to be done.
-        details: What, a clause each: ``"mode: 0644 -> 0640"``.
+        changed: Whether the action changed anything.
+        details: The changes, one clause each: ``"mode: 0644 -> 0640"``.
     """
 
     path: str
@@ -242,17 +243,17 @@ class FileChange:
 
 @attrs.frozen(kw_only=True)
 class FileFacts:
-    """What was found at a path.
+    """The facts about a path.
 
     Attributes:
-        path: Where it was looked.
-        kind: What is there: ``file``, ``directory``, ``link``, ``other``; ``none``:
-            nothing.
+        path: The path that the check looked at.
+        kind: ``file``, ``directory``, ``link``, ``other``, or ``none``: nothing is
+            there.
         size: In bytes.
         mode: Its permissions, as in ``"0644"``.
         owner: The user's name, or number if it has none.
         group: The group's.
-        modified: When it was changed last: seconds since 1970, in UTC.
+        modified: The time of the last change: seconds since 1970, in UTC.
     """
 
     path: str
@@ -269,7 +270,7 @@ class SpaceFacts:
     """How much room there is.
 
     Attributes:
-        path: Where it was looked.
+        path: The path that the check looked at.
         free: Bytes that the engine's user can still write.
         free_percent: The same, of the file system's size.
         free_inodes: How many files more it can hold; -1: it sets no limit.

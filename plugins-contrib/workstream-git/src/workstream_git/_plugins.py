@@ -72,7 +72,7 @@ class GitClone(ActionPlugin[CloneRequest, CloneResult]):
 
 
 class GitFetch(ActionPlugin[FetchRequest, FetchResult]):
-    """Fetch what is new into a repository."""
+    """Fetch new commits and refs into a repository."""
 
     name: str = "git.fetch"
     requires_programs: tuple[str, ...] = ("git",)

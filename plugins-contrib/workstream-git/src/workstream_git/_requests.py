@@ -32,12 +32,12 @@ class CloneRequest(Remote):
     """A repository to be had (``git.clone``).
 
     Attributes:
-        url: Where from: ``https://...``, ``ssh://...``, ``host:path``, or an absolute
-            path on this machine.
-        path: Where to: a directory that is not there yet, or is empty.
+        url: The repository to clone: ``https://...``, ``ssh://...``, ``host:path``, or
+            an absolute path on this machine.
+        path: The new directory. It does not exist yet, or is empty.
         branch: The branch or tag to check out; "": what the other's HEAD is.
         depth: How many commits of its history to fetch; None: all.
-        mirror: Whether to have all refs as they are there, and no working tree.
+        mirror: Whether to copy all refs exactly, without a working tree.
         submodules: Whether to clone its submodules too, and theirs.
     """
 
@@ -56,9 +56,9 @@ class FetchRequest(Remote):
     Attributes:
         path: The repository.
         remote: The name of one of its remotes; what to fetch is in its configuration.
-        refspecs: What to fetch instead, for example
+        refspecs: The refs to fetch instead, for example
             ``("+refs/heads/main:refs/remotes/origin/main",)``.
-        prune: Whether to forget branches that are gone there.
+        prune: Whether to remove branches that no longer exist there.
     """
 
     path: str
@@ -72,7 +72,7 @@ class CheckoutRequest(Remote):
     """A working tree at exactly one revision (``git.checkout``).
 
     Attributes:
-        url: Where the revision is, as in ``CloneRequest``.
+        url: The repository that has the revision, as in ``CloneRequest``.
         path: The working tree. If there is none yet, it is cloned.
         revision: A commit's whole id, 40 or 64 hexadecimal digits: then the same is
             checked out whenever the plan runs. Or the name of a tag or branch, as
@@ -99,7 +99,7 @@ class ExportRequest(Remote):
     """The files of a revision, without git's own (``git.export``).
 
     Attributes:
-        url: Where the revision is, as in ``CloneRequest``.
+        url: The repository that has the revision, as in ``CloneRequest``.
         path: The directory to make. One that is there must hold exactly these files,
             and is left alone: give each revision a path of its own.
         revision: As in ``CheckoutRequest``.
@@ -114,7 +114,7 @@ class ExportRequest(Remote):
 
 @attrs.frozen(kw_only=True)
 class RefRequest(Remote):
-    """What a ref must be (``git.ref``).
+    """A ref, and the value that it must have (``git.ref``).
 
     Attributes:
         repository: A path on this machine, or a URL as in ``CloneRequest``.
@@ -144,12 +144,12 @@ class CleanRequest:
 
 @attrs.frozen(kw_only=True)
 class CloneResult:
-    """What was cloned.
+    """The clone.
 
     Attributes:
         path: Where it is.
-        changed: Whether it was cloned now; False: it was there.
-        commit: What its HEAD is; "": it has no commits yet.
+        changed: Whether this attempt cloned it; False: it was there.
+        commit: The commit of its HEAD; "": it has no commits yet.
     """
 
     path: str
@@ -159,11 +159,11 @@ class CloneResult:
 
 @attrs.frozen(kw_only=True)
 class FetchResult:
-    """What was fetched.
+    """The result of a fetch.
 
     Attributes:
         path: The repository.
-        changed: Whether any ref is another one than before.
+        changed: Whether any ref changed.
         refs: The names of those, at most 100.
         left_out: How many more there are.
     """
@@ -176,11 +176,11 @@ class FetchResult:
 
 @attrs.frozen(kw_only=True)
 class CheckoutResult:
-    """What is checked out.
+    """The revision that is checked out.
 
     Attributes:
         path: The working tree.
-        changed: Whether it was something else before.
+        changed: Whether another revision was checked out before.
         commit: The commit that it is at.
         previous: The commit that it was at before; "": there was none.
     """
@@ -193,11 +193,11 @@ class CheckoutResult:
 
 @attrs.frozen(kw_only=True)
 class ExportResult:
-    """What was exported.
+    """The exported files.
 
     Attributes:
         path: The directory.
-        changed: Whether it was made now; False: it was there, with the same files.
+        changed: Whether this attempt made it; False: it was there, with the same files.
         commit: The commit that its files are of.
     """
 
@@ -208,7 +208,7 @@ class ExportResult:
 
 @attrs.frozen(kw_only=True)
 class RefResult:
-    """What a ref is.
+    """The value of a ref.
 
     Attributes:
         ref: Its whole name.

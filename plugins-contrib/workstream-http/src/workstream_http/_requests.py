@@ -52,15 +52,17 @@ class _Exchange:
 
 @attrs.frozen(kw_only=True)
 class HttpRequest(_Exchange):
-    """One HTTP request, and what its answer must be (``http.request``).
+    """One HTTP request, and the answer that it must get (``http.request``).
 
     Attributes:
-        url: An http or https address. A ``SecretRef`` where the address itself is
-            a secret, as those of webhooks are. It may hold no password.
+        url: An http or https address. Write an address that is a secret itself, like
+            those of webhooks, as a ``SecretRef``. It may hold no password.
         method: In capitals, for example ``POST``.
-        headers: Sent as they are; what is secret as a ``SecretRef``.
+        headers: The plugin sends them as they are. Write secret values as a
+            ``SecretRef``.
         params: Added to the URL's query.
-        body: Sent as it is, text as UTF-8. A ``SecretRef`` where it is a secret.
+        body: The plugin sends it as it is, text as UTF-8. Write a secret as a
+            ``SecretRef``.
         json: Sent as JSON, with its content type; None: no JSON.
         bearer: Sent as ``Authorization: Bearer ...``.
         user: Sent with ``password`` as ``Authorization: Basic ...``.
@@ -70,22 +72,22 @@ class HttpRequest(_Exchange):
         status: The statuses that are a success: ``"2xx, 304, 400-404"``.
         contains: Text that the body must contain.
         matches: A regular expression (RE2) that the body must contain a match of.
-        json_equals: What the body must hold as JSON: JSON pointers (RFC 6901) and
-            their values, for example ``{"/status": "up", "/nodes/0/ready": True}``.
-        retry_status: The statuses after which a failed attempt may be tried again,
-            whatever failed: the status or the body. After any other the failure is
-            permanent.
+        json_equals: The JSON values that the body must have: JSON pointers (RFC 6901)
+            and values, for example ``{"/status": "up", "/nodes/0/ready": True}``.
+        retry_status: The statuses after which the engine may try a failed attempt
+            again, whether the status or the body was wrong. After any other status the
+            failure is permanent.
         follow_redirects: Whether to follow up to 10 redirects. Secrets stay with
             the origin (scheme, host, port) they were written for.
-        verify: Whether the server's certificate must be trusted. Switch it off
-            only where anybody may read and answer what is sent.
+        verify: Whether the server's certificate must be trusted. Without it, anybody on
+            the way can read the request and answer it.
         ca_file: A file of certificate authorities (PEM) to trust in place of the
             system's.
         cert_file: A file with our own certificate (PEM), and those that lead to its
             authority, for a server that asks who we are.
         key_file: A file with the certificate's private key (PEM), where ``cert_file``
             does not hold it.
-        key_password: What the private key is encrypted with.
+        key_password: The password of the encrypted private key.
         connect_to: ``HOST`` or ``HOST:PORT`` to connect to in place of the URL's: one
             backend of many. The header ``Host`` and the name that the certificate must
             have stay the URL's. No proxy is used.
@@ -94,8 +96,8 @@ class HttpRequest(_Exchange):
         connect_timeout: Seconds to wait for a connection. The attempt as a whole
             is bounded by the action's ``timeout``.
         body_limit: How many bytes of the body are read, and kept.
-        keep_body: Whether the body is part of the response. False for a body
-            that holds secrets or is of no interest.
+        keep_body: Whether the body is part of the response. Set it to False if the body
+            holds secrets or is of no interest.
         take: Values that later actions need, by name: the JSON pointers at which the
             body holds them, for example ``{"address": "/vm/address"}``. They become the
             ``values`` of the response. The answer is not as expected without them.
@@ -110,16 +112,17 @@ class HttpRequest(_Exchange):
 
 @attrs.frozen(kw_only=True)
 class HttpCheckRequest(_Exchange):
-    """What to ask of a service, and what its answer must be (``http.check``).
+    """A question to a service, and the answer that it must give (``http.check``).
 
     The attributes are those of ``HttpRequest``, but that a check changes nothing:
     its ``method`` is GET or HEAD, and it has no body.
 
     Attributes:
-        url: An http or https address. A ``SecretRef`` where the address itself is
-            a secret, as those of webhooks are. It may hold no password.
+        url: An http or https address. Write an address that is a secret itself, like
+            those of webhooks, as a ``SecretRef``. It may hold no password.
         method: ``GET``, or ``HEAD`` for a service that has no body to give.
-        headers: Sent as they are; what is secret as a ``SecretRef``.
+        headers: The plugin sends them as they are. Write secret values as a
+            ``SecretRef``.
         params: Added to the URL's query.
         bearer: Sent as ``Authorization: Bearer ...``.
         user: Sent with ``password`` as ``Authorization: Basic ...``.
@@ -127,21 +130,21 @@ class HttpCheckRequest(_Exchange):
         status: The statuses that are a success: ``"2xx, 304, 400-404"``.
         contains: Text that the body must contain.
         matches: A regular expression (RE2) that the body must contain a match of.
-        json_equals: What the body must hold as JSON: JSON pointers (RFC 6901) and
-            their values, for example ``{"/status": "up", "/nodes/0/ready": True}``.
+        json_equals: The JSON values that the body must have: JSON pointers (RFC 6901)
+            and values, for example ``{"/status": "up", "/nodes/0/ready": True}``.
         retry_status: The statuses after which a failed attempt may be tried again; by
             default all of them, as a service that is not healthy yet may become so.
         follow_redirects: Whether to follow up to 10 redirects. Secrets stay with
             the origin (scheme, host, port) they were written for.
-        verify: Whether the server's certificate must be trusted. Switch it off
-            only where anybody may read and answer what is sent.
+        verify: Whether the server's certificate must be trusted. Without it, anybody on
+            the way can read the request and answer it.
         ca_file: A file of certificate authorities (PEM) to trust in place of the
             system's.
         cert_file: A file with our own certificate (PEM), and those that lead to its
             authority, for a server that asks who we are.
         key_file: A file with the certificate's private key (PEM), where ``cert_file``
             does not hold it.
-        key_password: What the private key is encrypted with.
+        key_password: The password of the encrypted private key.
         connect_to: ``HOST`` or ``HOST:PORT`` to connect to in place of the URL's: one
             backend of many. The header ``Host`` and the name that the certificate must
             have stay the URL's. No proxy is used.
@@ -150,8 +153,8 @@ class HttpCheckRequest(_Exchange):
         connect_timeout: Seconds to wait for a connection. The attempt as a whole
             is bounded by the action's ``timeout``.
         body_limit: How many bytes of the body are read, and kept.
-        keep_body: Whether the body is part of the response. False for a body
-            that holds secrets or is of no interest.
+        keep_body: Whether the body is part of the response. Set it to False if the body
+            holds secrets or is of no interest.
         take: Values that later actions need, by name: the JSON pointers at which the
             body holds them, for example ``{"address": "/vm/address"}``. They become the
             ``values`` of the response. The answer is not as expected without them.
@@ -166,17 +169,17 @@ AnyRequest: TypeAlias = HttpRequest | HttpCheckRequest
 
 @attrs.frozen(kw_only=True)
 class HttpResponse:
-    """What the server answered.
+    """The server's answer.
 
     Secret values that the request sent are removed, should the server repeat them.
 
     Attributes:
         status: The HTTP status.
-        headers: By lower-case name; one that came several times is joined by
-            commas. The value of ``set-cookie`` is not kept: it is a secret.
+        headers: By lower-case name; one that came several times is joined by commas.
+            The plugin hides the value of ``set-cookie``: it is a secret.
         body: As text, by the charset the server named, or UTF-8.
-        body_cut: Whether there was more of it than ``body_limit``.
-        body_lossy: Whether bytes that are no text were replaced by U+FFFD.
+        body_cut: Whether the body was longer than ``body_limit``.
+        body_lossy: Whether U+FFFD replaces bytes that are no text.
         elapsed: Seconds from the begin of the attempt to the end of the body.
         values: By the names in ``take``: texts, numbers, true, false or None.
     """

@@ -18,8 +18,8 @@ class Tcp:
         port: From 1 to 65535.
         banner: A regular expression (RE2) that the server's first words, unasked, must
             contain a match of: ``"^SSH-2"``, ``"^220 "``.
-        closed: Whether the port must, on the contrary, refuse connections on every
-            address of the host. Silence is no proof of that, a refusal is.
+        closed: Whether the port must refuse connections instead, on every address of
+            the host. No answer is no refusal.
         within: Seconds that one look may take.
         every: Seconds that a wait rests between two looks. A check looks once.
     """
@@ -34,11 +34,11 @@ class Tcp:
 
 @attrs.frozen
 class TcpResult:
-    """What was found of a port.
+    """The result of a look at a port.
 
     Attributes:
-        address: Which address answered; empty if the port was to be closed.
-        banner: What the server said, as far as it was read; only with ``banner``.
+        address: The address that answered; empty if the port had to be closed.
+        banner: The first text of the server; only if the request has ``banner``.
         elapsed: Seconds that the last look took.
     """
 
@@ -55,8 +55,8 @@ class Tls:
         host: A name or an address.
         port: From 1 to 65535.
         min_days: For how many days from now the certificate must still be valid.
-        server_name: The name to ask for and to find in the certificate, where it is
-            not ``host``: when one machine of many behind a name is looked at.
+        server_name: The name to ask for and to find in the certificate, if it is not
+            ``host``. It lets you check one machine of many behind a name.
         ca_file: A file of certificate authorities (PEM) to trust in place of the
             system's. A self-signed certificate can stand there itself.
         starttls: The protocol in which the server is asked to go over to TLS:
@@ -77,13 +77,13 @@ class Tls:
 
 @attrs.frozen
 class TlsResult:
-    """What was found of a server's certificate.
+    """The server's certificate.
 
     Attributes:
-        address: Which address answered.
+        address: The address that answered.
         protocol: The version of TLS that was agreed on, for example ``TLSv1.3``.
-        subject: Whom the certificate is for, for example ``CN=web.example``.
-        issuer: Who signed it.
+        subject: The owner of the certificate, for example ``CN=web.example``.
+        issuer: The authority that signed it.
         names: The names and addresses it is valid for.
         not_after: When it expires.
         days_left: How many days that was away.
@@ -107,7 +107,7 @@ class Dns:
         addresses: Addresses that must be among the answers; none: any will do.
         exactly: Whether there may be no other answers than ``addresses``.
         family: Which addresses to ask for.
-        absent: Whether the name must, on the contrary, not exist.
+        absent: Whether the name must not exist.
         within: Seconds that one look may take.
         every: Seconds that a wait rests between two looks. A check looks once.
     """
@@ -123,7 +123,7 @@ class Dns:
 
 @attrs.frozen
 class DnsResult:
-    """What a name resolved to.
+    """The addresses of a name.
 
     Attributes:
         addresses: Each once, IPv4 first, in numeric order.
@@ -157,7 +157,7 @@ class Ping:
 
 @attrs.frozen
 class PingResult:
-    """What came back.
+    """The answers to a ping.
 
     Attributes:
         sent: How many requests were sent.

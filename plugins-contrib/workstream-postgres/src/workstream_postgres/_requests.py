@@ -33,17 +33,17 @@ Parameter: TypeAlias = (
 
 @attrs.frozen(kw_only=True)
 class Database:
-    """Where to connect to. What is left out is found as ``psql`` finds it.
+    """The server to connect to.
 
-    That is by the variables ``PGHOST``, ``PGUSER`` ..., a service file, a password
-    file, or libpq's defaults.
+    Missing settings come from the same places as those of ``psql``: the variables
+    ``PGHOST``, ``PGUSER`` ..., a service file, a password file, and libpq's defaults.
 
     Attributes:
         host: A name, an address, or the directory of a Unix socket. Several, parted
             by commas, are tried in turn.
         port: The port of all of them.
         name: The name of the database.
-        user: Whom to connect as.
+        user: The user to connect as.
         password: The user's.
         sslmode: How far the connection must be secured, as libpq calls it.
         ca_file: A file of certificate authorities (PEM) to trust: ``sslrootcert``.
@@ -124,7 +124,7 @@ class Execute:
 
 @attrs.frozen(kw_only=True)
 class ExecuteResult:
-    """What a transaction that was committed did.
+    """The result of a transaction that was committed.
 
     Attributes:
         counts: How many rows each of the statements affected or returned.
@@ -132,7 +132,7 @@ class ExecuteResult:
         rows: The first rows that the last statement with any returned. Long texts
             are cut at 10,000 characters.
         rows_left_out: How many more there were; 0 if none were to be kept.
-        found_done: Whether an earlier attempt had done it, and this one found out.
+        found_done: Whether this attempt found that an earlier one had done it.
     """
 
     counts: tuple[int, ...]
@@ -171,7 +171,7 @@ class Query:
 
 @attrs.frozen
 class QueryResult:
-    """What a query gave.
+    """The result of a query.
 
     Attributes:
         value: The value.

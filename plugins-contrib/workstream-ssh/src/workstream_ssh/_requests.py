@@ -86,11 +86,11 @@ class RunOn(Options):
         unless: A command that changes nothing, as words, or as a text for ``/bin/sh``:
             if it exits with code 0, the command is skipped. It has the same user,
             directory and variables.
-        detached: Whether it goes on by itself when the connection, or the engine, is
-            lost, to be found again; otherwise it is then ended. A timeout ends it in
-            both cases. ``ssh.check`` takes none that is detached.
-        directory: Where the host keeps what it knows about commands, an absolute path
-            or one that begins with ``~/``.
+        detached: Whether the command continues when the connection or the engine is
+            lost, so that the next attempt finds it. A command that is not detached ends
+            then. A timeout ends both. ``ssh.check`` refuses detached commands.
+        directory: The directory on the host for records about commands: an absolute
+            path or one that begins with ``~/``.
     """
 
     argv: tuple[str, ...] = attrs.field(converter=_words)
@@ -107,7 +107,7 @@ class ShellOn(Options):
     Attributes:
         host: Where; a plain text is its address.
         script: The script's text.
-        args: What the script finds in ``$1``, ``$2`` and so on.
+        args: The script's arguments: ``$1``, ``$2`` and so on.
         interpreter: The shell and its options, for example
             ``("/bin/bash", "-euo", "pipefail")``.
         cwd: As for ``RunOn``.
@@ -120,8 +120,8 @@ class ShellOn(Options):
         creates: A path on the host: if it exists, the script is skipped.
         removes: A path on the host: if it does not exist, the script is skipped.
         unless: A command: if it exits with code 0, the script is skipped.
-        detached: Whether it goes on by itself when the connection is lost.
-        directory: Where the host keeps what it knows about commands.
+        detached: Whether the command continues when the connection is lost.
+        directory: The directory on the host for records about commands.
     """
 
     script: str
@@ -137,13 +137,13 @@ class RunResult:
 
     Attributes:
         exit_code: One of the expected ones; 0 if it was skipped.
-        stdout: What it wrote, or the head and tail of it with a line between them
-            that says how much was left out. What is not UTF-8 shows as U+FFFD.
+        stdout: Its output; or the first and last part of it, and a line between them
+            that says how much is missing. U+FFFD replaces bytes that are not UTF-8.
         stderr: Likewise.
         stdout_left_out: How many characters ``stdout`` lacks; 0: it is all there.
         stderr_left_out: Likewise.
-        output_lost: Whether nobody was there to read what it wrote: the engine died,
-            and the command, which was not detached, ended by itself at that moment.
+        output_lost: Whether the output is lost: the engine died, and the command, which
+            was not detached, ended by itself at that moment.
         skipped: Why it was not begun: which of ``creates``, ``removes`` and ``unless``
             was the reason. None: it was run.
     """
@@ -159,7 +159,7 @@ class RunResult:
 
 @attrs.frozen
 class CopyTo:
-    """Copy a file, or a directory with all that is in it, to a host.
+    """Copy a file, or a directory with its content, to a host.
 
     It gets a temporary name beside its place, and its own when its checksum is right.
     A copy that is there already is not made again. A file that is there is replaced; its
@@ -168,14 +168,14 @@ class CopyTo:
     it stays. A symbolic link at the target is neither replaced nor followed.
 
     Attributes:
-        host: Where to; a plain text is its address.
-        source: What to copy: an absolute path on this machine. A symbolic link is
-            followed; those within a directory are copied as links.
+        host: The host to copy to; a plain text is its address.
+        source: An absolute path on this machine. The copy follows a symbolic link, and
+            copies links within a directory as links.
         target: Its place on the host, name included: an absolute path, or one that
             begins with ``~/``.
-        owner: The user to whom it is to belong, all that is copied of a directory too; a
-            name or a number. None: a file that is there keeps its owner.
-        group: The group, likewise.
+        owner: The new owner, by name or number, also of all files in a directory. None:
+            an existing file keeps its owner.
+        group: The new group, by name or number.
         mode: The permissions of a file, for example ``0o644``; None: a file that is there
             keeps its own, a new one has those of the source. Files in a directory always
             do so, and are programs there if they are programs here.
@@ -208,7 +208,7 @@ class CopyFrom:
     nor followed.
 
     Attributes:
-        host: Where from; a plain text is its address.
+        host: The host to copy from; a plain text is its address.
         source: The file on the host: an absolute path, or one that begins with ``~/``.
         target: Its place on this machine, name included, an absolute path.
         mode: Its permissions, for example ``0o600``; None: a file that is there keeps its
@@ -228,13 +228,13 @@ class CopyFrom:
 
 @attrs.frozen(kw_only=True)
 class CopyResult:
-    """What a copy came to.
+    """The result of a copy.
 
     Attributes:
-        changed: Whether a copy was made; False: it was there already.
+        changed: Whether anything was copied; False: the target was the same already.
         size: How many bytes the copy has; of a directory, all of its files together.
-        checksum: How it was compared and the value, for example ``sha256:9f86...``.
-            Of a directory: the SHA-256 over the list of what is in it.
+        checksum: The kind of checksum and its value, for example ``sha256:9f86...``. Of
+            a directory: the SHA-256 of the list of its content.
     """
 
     changed: bool

@@ -14,12 +14,13 @@ class WebhookMessage:
     """A message that its receiver can trust (``webhook.post``).
 
     Attributes:
-        url: Where to post it; a ``SecretRef`` where the address itself is a secret.
-        json: What to say: anything that can be written as JSON.
-        secret: What the message is signed with, known to the receiver: any text, or
+        url: The address to post to. Write one that is a secret itself as a
+            ``SecretRef``.
+        json: The message: anything that can be written as JSON.
+        secret: The key that signs the message, known to the receiver: any text, or
             ``whsec_`` and bytes in base64, as many services hand it out.
         previous_secret: While a secret is replaced: the old one, to sign with too.
-        headers: Sent beside ours; what is secret as a ``SecretRef``.
+        headers: Additional headers. Write secret values as a ``SecretRef``.
         ca_file: A file of certificate authorities (PEM) to trust in place of the
             system's.
         connect_timeout: Seconds to wait for a connection.
@@ -38,7 +39,7 @@ class WebhookMessage:
 
 @attrs.frozen(kw_only=True)
 class WebhookResponse:
-    """What the receiver answered.
+    """The receiver's answer.
 
     Attributes:
         status: The HTTP status, one of success.
@@ -58,7 +59,7 @@ class Notification:
             reference: ``SecretRef("env:SLACK_URL")``.
         body: The message.
         title: Its title, where a service has one.
-        kind: What kind of news it is; many services show it by a colour or an icon.
+        kind: The kind of news; many services show it by a colour or an icon.
         body_format: How the body is written.
     """
 
@@ -71,7 +72,7 @@ class Notification:
 
 @attrs.frozen(kw_only=True)
 class NotificationResponse:
-    """Who was told.
+    """The services that took the message.
 
     Attributes:
         services: The references of the services, all of which took the message.

@@ -31,7 +31,7 @@ class Become:
     text too: ``RunOn("web-1", ..., become="root")``.
 
     Attributes:
-        user: Whom to become.
+        user: The user to become.
         method: By which program. The host must let the login use it for ``/bin/sh``.
         password: What sudo asks for; None: it asks for nothing (``NOPASSWD``). It goes
             through the connection, when sudo asks, and is on no command line. doas

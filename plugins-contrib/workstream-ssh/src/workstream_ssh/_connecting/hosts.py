@@ -34,12 +34,12 @@ class Host:
 
     Attributes:
         address: A name or an address, or an alias of the ssh configuration.
-        user: Whom to log in as.
-        port: Which port the host listens on.
+        user: The user to log in as.
+        port: The port of its sshd.
         identity_file: The file of the private key to log in with, and no other, an
             absolute path. A key with a passphrase belongs into an agent.
         jump: The host to go through; it may have one itself.
-        known_hosts: What to think of a host whose key is not known.
+        known_hosts: Whether to trust a host whose key is not known.
         known_hosts_file: The file of known hosts in place of the user's and the
             system's, an absolute path.
         config_file: An ssh configuration in place of the user's and the system's, an
