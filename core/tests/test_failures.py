@@ -302,6 +302,7 @@ def test_a_failure_prints_as_one_safe_line(
     assert f"Deploy server / Web tier / web-3 / Copy: {line}" == str(failure)
 
 
+@pytest.mark.slow
 def test_ten_thousand_failures_take_one_round_each() -> None:
     """A block with 10,000 failed sequences is judged once, not once for each of
     them.

@@ -129,6 +129,7 @@ def test_an_expected_failure_is_no_skip(
     assert (ledger / "ran").read_text() == "test_0.py::test_it\n"
 
 
+@pytest.mark.slow
 def test_what_another_session_runs_is_left_out_and_written_down(
     run: Run, ledger: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,7 @@ def test_a_crash_at_every_write_changes_nothing(interrupt: OnInterrupt) -> None:
     assert go.seen <= {"http://10.0.0.7/"}
 
 
+@pytest.mark.slow
 def test_plans_that_refer_are_generated_and_run() -> None:
     """Every reference of a generated plan is allowed, and is filled in (VF-1, VF-7)."""
     pytest.importorskip("hypothesis", reason="an optional extra")

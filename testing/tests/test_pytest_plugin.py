@@ -228,6 +228,7 @@ class TestSimulation:
         assert "3 errors" in printed
 
 
+@pytest.mark.slow
 def test_plans_that_differ_are_compared(run: Run) -> None:
     """``==`` between plans tells what differs, and other comparisons are pytest's."""
     printed = run(
@@ -254,6 +255,7 @@ def test_engines_share_the_clock(
     assert memory_workstream.clock is request.getfixturevalue("fake_clock")
 
 
+@pytest.mark.slow
 def test_simulations_are_of_use_without_pytest(run: Run) -> None:
     """An order that failed is tried alone, and crashes are tried with the seed."""
     printed = run(

@@ -62,6 +62,7 @@ def zipped(program: Path, tmp_path: Path) -> Zipped:
     return run
 
 
+@pytest.mark.slow
 def test_it_runs_a_plan(zipped: Zipped, tmp_path: Path) -> None:
     """The plugins find the programs that they hand to their child processes."""
     (tmp_path / "deploy.py").write_text(PLAN)

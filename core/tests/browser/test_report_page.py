@@ -28,6 +28,7 @@ def lines(page: Page) -> str:
     return page.inner_text(".tools output")
 
 
+@pytest.mark.slow
 def test_the_timeline_is_found_through(page: Page, report: Report) -> None:
     """By name and by status; what stands above a match is kept."""
     open_page(page, report("night"))
