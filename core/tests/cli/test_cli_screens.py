@@ -439,7 +439,7 @@ def test_a_block_tells_its_batch_and_when_its_checks_passed() -> None:
 
     page = text_of(story.screen())
 
-    assert "3 of 11, batch 2 of 3  checks passed 4s ago" in page
+    assert "3 of 11  5s\n    batch 2 of 3, checks passed 4s ago\n" in page
     assert "✓ cont_checks       passed 4s ago" in page
     assert "completed" not in page
 

@@ -159,7 +159,7 @@ def so_far_words(found: SoFar, left: TimeLeft | None) -> str:
             for unit, seconds in (("second", 1), ("minute", 60), ("hour", 3_600))
             if found.rate * seconds >= 1 or unit == "hour"
         )
-        text += f", {rate:,.0f} a {unit}"
+        text += f", {rate:,.0f} a {unit}" if rate >= 10 else f", {rate:.2g} a {unit}"
     if left is not None:
         runs = "an earlier run" if left.runs == 1 else f"{left.runs:,} earlier runs"
         return f"{text}, {time_left_words(left)} (as {runs} went)"

@@ -110,9 +110,9 @@ class _Plan:
         is_plain = self.is_narrow and status is Status.RUNNING
         words = "" if is_plain else status_words(status)
         if progress.stopping and status is Status.RUNNING:
-            words = "stopping: what runs is finished"
+            words = "stopping" if is_plain else "stopping: what runs is finished"
         elif progress.held and status is Status.RUNNING:
-            words = "held, nothing new begins; it has run"
+            words = "held" if is_plain else "held, nothing new begins; it has run"
         if progress.started is not None:
             words += f"{' ' if words else ''}{took((progress.ended or self.now) - progress.started)}"
         count = len(progress.failed)
@@ -122,12 +122,18 @@ class _Plan:
         style = STYLES[status]
         if status is Status.COMPLETED and progress.failed:
             style = "yellow"  # green is for what needs no second look
-        return joined(
-            (shorten(progress.name, 100), "bold"),
-            ("" if self.is_narrow else f"  {short_id(progress.plan_id)}", "dim"),
-            (f"  {words}", style),
-            (failures, "red"),
-        ).styled()
+        name = plain(shorten(progress.name, 100), "bold").styled()
+        if self.is_narrow:
+            room = self.width - 3 - cell_len(f"{words}{failures}")
+            name.truncate(max(room, 4), overflow="ellipsis")
+        return (
+            name
+            + joined(
+                ("" if self.is_narrow else f"  {short_id(progress.plan_id)}", "dim"),
+                (f"  {words}", style),
+                (failures, "red"),
+            ).styled()
+        )
 
     def _pace(self) -> list[Text]:
         """How far all blocks have come, how fast, and how long it still takes."""
@@ -167,14 +173,22 @@ class _Plan:
             last = first + room
         shown = sections[first:last]
         longest = max((cell_len(shorten(each.label)) for each in shown), default=0)
-        most = self.width - 14 if self.is_narrow else self.width // 3
+        most = self.width - 16 if self.is_narrow else self.width // 3
         column = min(longest, most)
         lines = [self._section(each, column) for each in shown]
         if first:
             lines[0] = self._hidden(f"{first + 1:,} before")
         if last < len(sections):
             lines[-1] = self._hidden(f"{len(sections) - last + 1:,} more")
+        for number in range(len(shown) - 1, -1, -1):
+            detail = self._detail(shown[number])
+            if detail and shown[number].status is Status.RUNNING:
+                lines.insert(number + 1, plain(f"    {detail}", "dim").styled())
         return lines
+
+    def _detail(self, section: Section) -> str:
+        """In which batch a block is, and when its checks last passed."""
+        return ", ".join(filter(None, (_batch(section), self._passed(section))))
 
     def _section(self, section: Section, column: int) -> Text:
         status = section.status
@@ -194,29 +208,24 @@ class _Plan:
                 line.append("  ").append_text(self._bar(section))
             of = "/" if self.is_narrow else " of "
             line.append(f" {section.done:,}{of}{section.total:,}")
-            if section.failed and self.is_narrow:
-                line.append(f" {self.signs.failed}{section.failed:,}", "red")
-            elif section.failed:
+            if section.failed and not self.is_narrow:  # else the header tells it
                 line.append(f", {section.failed:,} failed", "red")
                 line.append(_allowance(section), "dim")
-            line.append(_batch(section), "dim")
         else:
             words = counts_words(section.node, section.counts, section.total)
             line.append(f"  {words}", "dim")
         # A continuous check passes time and again: its time says nothing.
         passes = section.label == "cont_checks" and status is not Status.FAILED
-        if self.progress.status is Status.RUNNING:
-            line.append_text(self._passed(section))
+        if passes and self.progress.status is Status.RUNNING:
+            line.append(f"  {self._passed(section)}", "dim")
         if section.started is not None and not passes and not self.is_narrow:
             line.append(
                 f"  {took((section.ended or self.now) - section.started)}", "dim"
             )
         return line
 
-    def _passed(self, section: Section) -> Text:
+    def _passed(self, section: Section) -> str:
         """When its continuous checks last passed; the group of a plan is its own."""
-        if section.status.is_terminal and section.label != "cont_checks":
-            return Text()
         labels = (section.label, f"{section.label}{SEPARATOR}cont_checks")
         watched = [
             each.passed
@@ -224,10 +233,10 @@ class _Plan:
             if each.label in labels and each.passed is not None
         ]
         if not watched:
-            return Text()
+            return ""
         own = section.label == "cont_checks"
         words = "passed" if own else "checks passed"
-        return Text(f"  {words} {took(self.now - max(watched))} ago", "dim")
+        return f"{words} {took(self.now - max(watched))} ago"
 
     def _bar(self, section: Section) -> Text:
         cells = 24 if self.width >= 100 else 0 if self.is_narrow else 12
@@ -271,7 +280,10 @@ class _Plan:
         label = self._fitted(running.place.label, column)
         line = joined("  ", label).styled()
         since = took(self.now - running.since) if running.since is not None else ""
-        line.append(f"  {since:>6}", "cyan")
+        waits = running.error is not None
+        line.append(f"  {since:>6}", "yellow" if waits else "cyan")
+        if self.width < _SAYING:
+            return line
         attempt = f"  attempt {running.attempt:,}"
         if running.attempt > 1 and running.error is None:
             line.append(attempt, "yellow")
@@ -282,8 +294,7 @@ class _Plan:
         else:
             if running.done is not None:
                 line.append(f"  {_share(running.done, running.total)}")
-            said = running.line if self.width >= _SAYING else ""
-            line.append(f"  {one_line(said)}" if said else "", "dim")
+            line.append(f"  {one_line(running.line)}" if running.line else "", "dim")
         return line
 
     def _fitted(self, label: str, column: int) -> str:
@@ -364,7 +375,7 @@ def _batch(section: Section) -> str:
     begun = section.total - section.counts[Status.NOT_STARTED]
     reached = [*accumulate(sizes)]
     number = next((n for n, end in enumerate(reached, 1) if begun <= end), len(sizes))
-    return f", batch {number:,} of {len(sizes):,}"
+    return f"batch {number:,} of {len(sizes):,}"
 
 
 def _dim(text: str) -> Text:

@@ -100,11 +100,12 @@ class LiveView(View):
             if self._changed or trio.current_time() - drawn >= _TICK_EVERY:
                 self._changed = False
                 drawn = trio.current_time()
-                self._draw()
+                self.draw()
             await trio.sleep(REDRAW_EVERY)
         await trio.sleep_forever()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Write over what is there with how things are now."""
         size, signs = self._screen.console.size, self._screen.signs
         plans = list(self._plans.values())
         lines = layout(

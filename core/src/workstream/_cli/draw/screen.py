@@ -131,7 +131,7 @@ class Screen:
             self.console.print(Text(" " * indent).append_text(shown), soft_wrap=True)
             return
         # What goes on below stands a little further in, so that it is no line of its own.
-        width = max(self.console.width - indent - _HANG, 20)
+        width = max(self.console.width - indent - _HANG, 10)
         for number, part in enumerate(shown.wrap(self.console, width)):
             inset = indent + _HANG if number else indent
             part.rstrip()
