@@ -172,3 +172,14 @@ def test_script() -> None:
     assert script.entry(3) == script.entry(99) == Entry("ok")
     with pytest.raises(ValueError, match="'ok\\+3' is no entry"):
         parse_script("ok+3")
+
+
+def test_an_action_can_need_the_response_of_one_before() -> None:
+    """``of=a`` makes a request that waits for it, and gives ``a`` its name as key."""
+    [block] = parse("B1: s1[a; b(of=a) err]").plan.blocks
+    first, second = block.sequences[0].actions
+
+    assert first.key == "a"
+    assert not isinstance(second.request, ScriptedRequest)
+    with pytest.raises(NotationError, match="of=c is no action before"):
+        parse("B1: s1[a; b(of=c)]")

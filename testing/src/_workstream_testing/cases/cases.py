@@ -9,6 +9,7 @@ store, watching) is tested in tests of its own, which cite the case's id.
 from __future__ import annotations
 
 from .case import Case
+from .flow_cases import FLOW_CASES
 from .hand_cases import HAND_CASES
 from .own_cases import OWN_CASES
 from .own_recovery_cases import OWN_RECOVERY
@@ -441,4 +442,5 @@ CASES: tuple[Case, ...] = (
     *OWN_CASES,
     *SEQUENCE_CASES,
     *HAND_CASES,
+    *FLOW_CASES,
 )

@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol, cast
 
 import attrs
 
+from workstream._flow.writing import late
+from workstream._plan.plan import BaseAction
 from workstream._protocols.approval import Approve
 from workstream._protocols.plugin import (
     NOT_DONE,
@@ -44,11 +46,13 @@ class ScriptedRequest:
         label: What its calls are noted as.
         script: One entry a call, separated by commas.
         reconcile: What ``reconcile`` does: ``done``, ``not_done``, ``boom`` or ``hang``.
+        given: Which call of an action before it is needed by this one (VF-2).
     """
 
     label: str
     script: str = "ok"
     reconcile: str = "done"
+    given: int | None = None
 
 
 @attrs.frozen
@@ -296,6 +300,20 @@ class ScriptedCheck(CheckPlugin[ScriptedRequest, ScriptedResponse]):
     def validate(self, request: ScriptedRequest, /) -> None:
         """Refuse a script that cannot be read."""
         parse_script(request.script)
+
+
+def scripted(label: str, script: str, reconcile: str, source: BaseAction | None) -> Any:
+    """A request of a fixture plugin; with a source, it needs that action's response."""
+    if source is None:
+        return ScriptedRequest(label=label, script=script, reconcile=reconcile)
+    source.key = source.name
+    plugin = ScriptedCheck if source.plugin == CHECK else ScriptedAction
+    return late(ScriptedRequest)(
+        label=label,
+        script=script,
+        reconcile=reconcile,
+        given=plugin.response(source.name).call,
+    )
 
 
 def scripted_plugins(stage: Stage) -> tuple[AnyPlugin, ...]:

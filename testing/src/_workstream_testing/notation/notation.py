@@ -32,7 +32,8 @@ Options. Plan: ``stop paused frozen``. Block: ``conc tol in out halt``,
 ``undo`` (``plan``, ``block`` or ``never``), ``consec batches=1:2:50% gap``; ``conc=none``,
 ``tol=10%``. Continuous checks: ``d``, ``fails``, ``on_fail``
 (``halt`` or ``warn``). Action:
-``retries timeout deadline on_interrupt reconcile``. Check: ``ask=2`` makes it an approval
+``retries timeout deadline on_interrupt reconcile``, ``of=a`` (its request needs the
+response of ``a``, before it). Check: ``ask=2`` makes it an approval
 by two, ``by=ana:bob`` says by whom. Batch: ``always``, ``on_success``,
 ``on_failure`` or ``on_undo``; ``fe``. States and the option ``ended`` are for plans that are stored as a
 crash left them (``stored``): an object that has begun did so 10 s ago, one that has ended
@@ -75,7 +76,7 @@ from workstream._values.state import (
     WhenDeferred,
 )
 
-from .fixtures import ACT, CHECK, ScriptedRequest
+from .fixtures import ACT, CHECK, scripted
 from .scripts import is_entry, parse_script
 from .stored_states import Mark, Notation
 from .tokens import NotationError, Tokens
@@ -132,6 +133,7 @@ class _Parser:
         self._tokens = Tokens(text)
         self._marks: dict[int, Mark] = {}  # by the id() of the object
         self._labels: dict[int, str] = {}
+        self._sources: dict[str, BaseAction] = {}
         self._inherited = Mark()
 
     def plan(self) -> Notation:
@@ -313,7 +315,7 @@ class _Parser:
         names = [container]
         if self._tokens.is_word() and not is_entry(self._tokens.peek()):
             names = self._names()
-        known = {"retries", "timeout", "deadline", "reconcile", "ended"}
+        known = {"retries", "timeout", "deadline", "reconcile", "ended", "of"}
         known |= {"on_interrupt"} if kind is Action else {"ask", "by"}
         head = self._head(names[0], known)
         script = self._script() if self._tokens.is_word() else "ok"
@@ -332,9 +334,10 @@ class _Parser:
         if kind is Action:
             word = self._read(options, "on_interrupt", _on_interrupt, None)
             own["on_interrupt"] = word
-        request: object = ScriptedRequest(
-            label=head.name, script=script, reconcile=reconcile
-        )
+        source = self._sources.get(options.get("of", ""))
+        if "of" in options and source is None:
+            self._tokens.fail(f"of={options['of']} is no action before")
+        request = scripted(head.name, script, reconcile, source)
         plugin, timeout = CHECK if kind is CheckAction else ACT, 30.0
         if "ask" in options:
             approvers = tuple(filter(None, options.get("by", "").split(":")))
@@ -351,6 +354,7 @@ class _Parser:
             **own,
         )
         self._note(action, head)
+        self._sources[head.name] = action
         return action
 
     def _script(self) -> str:
