@@ -266,3 +266,24 @@ def test_plugins_tell_what_a_dry_run_asks(call: Call) -> None:
         True,
         True,
     ]
+
+
+def test_hosts_that_differ_by_the_name_are_told_once(
+    call: Call, write_plan: WritePlan
+) -> None:
+    """The first of 200 whole, the others on one line; another one stands alone."""
+    plan = """
+    tier(*(Sequence(name=f"web-{n}", actions=[
+        Set.action(Do(say=f"{'new' if n == 7 else 'conf'} on web-{n}",
+            because=f"-1 web-{n}\\n+2"), name="Write"),
+        act("restart")]) for n in range(1, 201)))
+    """
+    result = call("run", write_plan(plan), "--dry-run")
+
+    assert result.exit_code == 0, result.output
+    lines = [line.strip() for line in result.stdout.splitlines()]
+    assert "~ web-2 … web-6: 5 in a row, the same but for the name" in lines
+    assert "~ web-9 … web-200: 192 in a row, the same but for the name" in lines
+    assert "~ Write: new on web-7" in lines
+    assert lines.count("+2") == 3
+    assert len(lines) < 25

@@ -34,7 +34,10 @@ PLAIN = {"bold", "dim", "not", "none", "on", "default"}
 READABLE = {*PLAIN, *(f"color({number})" for number in (1, 2, 3, 5, 6))}
 """Styles that can be read on a dark and on a light ground: no white, and no black."""
 
-pytestmark = pytest.mark.skipif(TMUX is None, reason="tmux is missing")
+pytestmark = [
+    pytest.mark.slow,  # each is a terminal, a process, and ten thousand sequences
+    pytest.mark.skipif(TMUX is None, reason="tmux is missing"),
+]
 
 
 class Terminal:

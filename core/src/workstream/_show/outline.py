@@ -26,7 +26,9 @@ from .words import done_words
 _IN_FULL = 3
 """Up to so many things in a block that did not go well are shown with their actions."""
 _OPENED = 10
-"""So many sequences of a block have a line of their own, of each telling status."""
+"""So many sequences of a block that run have a line of their own."""
+_SAME = 3
+"""And so many of those that ended alike, but for their names."""
 
 
 @attrs.frozen(kw_only=True)
@@ -82,12 +84,14 @@ def _block(block: Block) -> Iterator[Branch]:
     if not telling:
         return
     alike: dict[Status, list[str]] = {}
-    opened: Counter[Status] = Counter()
+    opened: Counter[object] = Counter()
     for label, node in children:
         status = node.state.status
         if isinstance(node, PlanSequence):
-            opened[status] += 1
-            if not _tells(node) or opened[status] > _OPENED:
+            shape = status if status is Status.RUNNING else _shape(node)
+            opened[shape] += 1
+            most = _OPENED if status is Status.RUNNING else _SAME
+            if not _tells(node) or opened[shape] > most:
                 alike.setdefault(status, []).append(label)
                 continue
         yield from _opened(label, node, 2, brief=telling > _IN_FULL)
@@ -95,6 +99,16 @@ def _block(block: Block) -> Iterator[Branch]:
         labels = tuple(alike[status])
         more = _is_telling(status)
         yield Branch(depth=2, status=status, alike=labels, more=more)
+
+
+def _shape(sequence: PlanSequence) -> object:
+    """How a sequence ended, and what is in it: all but the names."""
+    deferred = sequence.deferred_actions
+    return (
+        sequence.state.status,
+        tuple(each.state.status for each in sequence.actions),
+        tuple(each.state.status for each in deferred.batches) if deferred else (),
+    )
 
 
 def _opened(

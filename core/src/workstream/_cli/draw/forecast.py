@@ -16,6 +16,7 @@ import attrs
 from ..._plan.paths import SEPARATOR, display_path
 from ..._preview.forecast import Forecast, PlanPreview, PreviewItem
 from ..._values.display import display_lines, shorten
+from ..._values.folding import without_name
 from ..exit_codes import ExitCode
 from .line import joined, plain
 from .screen import Screen
@@ -145,10 +146,18 @@ def _children(screen: Screen, branch: _Branch, found: PlanPreview, depth: int) -
     for said, alike in groupby(inner, lambda each: _in_short(each, found)):
         row = list(alike)
         if said is not None and len(row) >= IN_A_ROW:
-            _row(screen, row, said, _forecast(row[0], found), depth)
+            text = f"each: {said}"
+            _row(screen, row, text, _forecast(row[0], found), depth)
             continue
-        for each in row:
-            _branch(screen, each, found, depth, said if each.is_wide else None)
+        for _, same in groupby(row, lambda each: _shape(each, each.label, found)):
+            first, *others = same
+            _branch(screen, first, found, depth, said if first.is_wide else None)
+            if len(others) >= IN_A_ROW - 1:
+                text = "the same but for the name"
+                _row(screen, others, text, _forecast(first, found), depth)
+                continue
+            for each in others:
+                _branch(screen, each, found, depth, said if each.is_wide else None)
     if branch.path in found.bypassed:
         text = "a run would do nothing more: its bypass checks pass"
         screen.line(joined((f"{MARKS[Forecast.SKIPPED]} {text}", "dim")), indent=2)
@@ -171,6 +180,26 @@ def _branch(
         return
     _line(screen, branch.label, branch.forecast, stops, depth)
     _children(screen, branch, found, depth + 1)
+
+
+def _shape(branch: _Branch, name: str, found: PlanPreview) -> object:
+    """All that is told of a branch but for the name of what it is about."""
+    item = branch.item
+    return (
+        branch.path in found.bypassed,
+        branch.path in found.stops,
+        None
+        if item is None
+        else (
+            item.forecast,
+            without_name(item.summary, name),
+            tuple(without_name(line, name) for line in item.details),
+        ),
+        tuple(
+            (without_name(each.label, name), _shape(each, name, found))
+            for each in branch.branches.values()
+        ),
+    )
 
 
 def _forecast(branch: _Branch, found: PlanPreview) -> Forecast:
@@ -218,7 +247,7 @@ def _row(
     screen: Screen, row: Sequence[_Branch], said: str, forecast: Forecast, depth: int
 ) -> None:
     label = f"{row[0].label} {screen.signs.more} {row[-1].label}"
-    text = f"{len(row):,} in a row, each: {said}"
+    text = f"{len(row):,} in a row, {said}"
     _line(screen, label, forecast, text, depth)
 
 
