@@ -96,6 +96,7 @@ class Run:
         self._writes: set[tuple[int, int, str]] = set()
         self._vault = LightVault(self._stored)
         self._asked = False
+        self._looked = -1.0
         self.known: Trial | None = None
         self.passed: list[object] = []
         self._judge_facts()
@@ -210,7 +211,10 @@ class Run:
             if self.budget.total:
                 key = self._key(time, position)
                 self._log.append(_Entry(time, position, attempt, key))
-            elif self._signatures is not None:
+            elif self._signatures is not None and time != self._looked:
+                # Once an instant: a moment that is not looked up merges nothing, and
+                # to look up ten calls of one instant takes longer than to make them.
+                self._looked = time
                 self._look_up(time, position)
         if found is not None:
             # Behind the moment itself: what follows a fault comes after it.

@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 
+from ..virtual.loop import few_looks
 from .faults import Budget, Fault
 from .trials import Trial, Trials
 
@@ -91,7 +92,7 @@ def searched(
     seen: set[object] = set()
     nodes: list[tuple[Faults, Budget]] = [((), budget)]
     left = max_runs
-    with _crew(trials, workers) as run_all:
+    with few_looks(), _crew(trials, workers) as run_all:
         for number in range(budget.total + 1):
             level = Level(number)
             search.levels.append(level)

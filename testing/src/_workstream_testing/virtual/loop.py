@@ -56,6 +56,22 @@ _DEADLINE, _CALL, _SLEEP = 0, 1, 2
 _current: ContextVar[Loop | None] = ContextVar("workstream_simulation", default=None)
 
 
+@contextlib.contextmanager
+def few_looks() -> Generator[None]:
+    """Let the garbage collector look less often.
+
+    What a run makes lives as long as the run: to look through it again and again for
+    garbage takes as long as all the rest.
+    """
+    thresholds = gc.get_threshold()
+    if gc.isenabled():
+        gc.set_threshold(max(thresholds[0], FEW_LOOKS), *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+
+
 def current_loop() -> Loop | None:
     """The loop that drives whoever asks; None when it is not one of these."""
     return _current.get()
@@ -164,15 +180,10 @@ class Loop:
         """
         token = _current.set(self)
         main = self._spawn(function(*args), None, None)
-        # What a run makes lives as long as the run: to look through it again and again
-        # for garbage takes as long as all the rest.
-        thresholds = gc.get_threshold()
-        if gc.isenabled():
-            gc.set_threshold(max(thresholds[0], FEW_LOOKS), *thresholds[1:])
         try:
-            return cast("T", self._drive(main))
+            with few_looks():
+                return cast("T", self._drive(main))
         finally:
-            gc.set_threshold(*thresholds)
             self._close()
             _current.reset(token)
 
