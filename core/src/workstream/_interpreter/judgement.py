@@ -201,8 +201,8 @@ def latest_end(block: Block) -> datetime | None:
 
 
 def begun(sequence: Sequence) -> bool:
-    """Whether the sequence was launched."""
-    return sequence.state.status is not N
+    """Whether the sequence was launched; one that was skipped was not (SK-3)."""
+    return sequence.state.status not in (N, K)
 
 
 def halting_groups(block: Block, plan: Plan) -> list[Checks]:

@@ -281,4 +281,25 @@ ROWS = (
         "SK-1 BG-1",
         told="at 2 skip s3",
     ),
+    Case(
+        "G-40",
+        "B1(batches=1:2 conc=none): gate[g ok@1] s1..s3 ok@2",
+        "C/UNKNOWN s2=K g@2 s3[3,5]",
+        "BG-2 BG-3 SK-3",
+        told="at 1 skip s2",
+    ),
+    Case(
+        "G-41",
+        "B1(batches=1:2 conc=none): gate[g ok@1] s1..s3 ok@2",
+        "C/UNKNOWN s1=K g@never s2[0,2] s3[0,2]",
+        "BG-2 SK-3",
+        told="at 0 skip s1",
+    ),
+    Case(
+        "G-42",
+        "B1(batches=1:2 conc=none): gate[g err] s1..s3 ok@2",
+        "F/BLOCK s2=K s3=N B1[0,2]",
+        "BG-2 BG-3 SK-3",
+        told="at 0 skip s2",
+    ),
 )
