@@ -110,7 +110,7 @@ def test_it_prints_json(call: Call, write_plan: WritePlan) -> None:
     data = json.loads(result.stdout)
     assert list(data) == [
         *("name", "dry_run", "exit_status", "changes", "counts"),
-        *("bypassed", "stops", "items"),
+        *("bypassed", "stops", "items", "numbers"),
     ]
     assert (data["name"], data["dry_run"]) == ("Deploy", True)
     assert (data["exit_status"], data["changes"]) == (0, True)

@@ -166,7 +166,13 @@ def test_a_run_tells_what_its_numbers_come_to(
     result = call("run", path)
 
     assert result.exit_code == 0
-    assert "Tier: 10 % of 57: 5 may fail; batches of 1, 6, 50" in result.stdout
+    numbers = "Tier: 10 % of 57: 5 may fail; batches of 1, 6, 50"
+    assert numbers in result.stdout
+    assert numbers in call("run", path, "--dry-run").stdout
+    found = json.loads(call("run", path, "--dry-run", "--json").stdout)
+    assert found["numbers"] == [numbers]
+    checked = call("validate", path).stdout
+    assert numbers.removeprefix("Tier: ") in checked
 
 
 @pytest.mark.parametrize(

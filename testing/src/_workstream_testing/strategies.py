@@ -57,6 +57,7 @@ def plans(
     max_sequences: int = 4,
     max_actions: int = 3,
     referring: Callable[[Action], Action | None] | None = None,
+    pausing: bool = False,
 ) -> st.SearchStrategy[Plan]:
     """Plans that can be submitted, of every shape: blocks, checks, deferred batches.
 
@@ -79,8 +80,12 @@ def plans(
         referring: Given an action with a key, makes one that refers to its response
             (VF-2), or None if none can. Some actions of a sequence then refer to an
             action before them: in the sequence, or in an earlier block.
+        pausing: Whether continuous checks may pause the plan (BG-4): then somebody has
+            to unpause it.
     """
-    shape = _Shape(actions, checks, max_blocks, max_sequences, max_actions, referring)
+    shape = _Shape(
+        actions, checks, max_blocks, max_sequences, max_actions, referring, pausing
+    )
     return _plan(shape)
 
 
@@ -221,6 +226,7 @@ class _Shape:
     sequences: int
     size: int
     referring: Callable[[Action], Action | None] | None = None
+    pausing: bool = False
 
     def some_actions(self) -> st.SearchStrategy[list[Action]]:
         """The actions of a sequence or batch: copies, as one may be drawn twice."""
@@ -287,8 +293,10 @@ def _groups(draw: st.DrawFn, shape: _Shape, owner: type[Node]) -> dict[str, Any]
     watching = groups["cont_checks"]
     if watching is not None:
         watching.failures_before_halt = draw(st.integers(1, 3))
-        # A plan that pauses itself needs somebody to unpause it.
-        watching.on_failure = draw(st.sampled_from([OnFailure.HALT, OnFailure.WARN]))
+        known = [
+            each for each in OnFailure if shape.pausing or each is not OnFailure.PAUSE
+        ]
+        watching.on_failure = draw(st.sampled_from(known))
     return groups
 
 

@@ -252,8 +252,9 @@ def dry_run(
     with screen.busy("asking what would change"):
         found = run_async(lambda: interruptible(ask))
     code = ExitCode.COMPLETED if found.ok else ExitCode.FAILED
+    numbers = list(numbers_text(plan))
     if as_json:
-        print_json({**forecast_data(found, code), **more})
+        print_json({**forecast_data(found, code), "numbers": numbers, **more})
     else:
-        show_forecast(screen, found)
+        show_forecast(screen, found, numbers)
     return code

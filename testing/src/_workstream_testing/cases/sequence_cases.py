@@ -171,6 +171,27 @@ UNDO = (
         "UN-1",
     ),
     Case(
+        "Z-127",
+        "B1: s1[a] then[u(on_undo)[x ok@2] v(on_undo)[y]] s2[b err@2] then[w(on_undo)[z]]",
+        "F/BLOCK reasons(BLOCK) z@9 x@9 y@11 u,v,w=C effects(TAKEN TAKEN)",
+        "UN-1 HO-2",
+        told="at 1 freeze; at 9 unfreeze",
+    ),
+    Case(
+        "Z-128",
+        "B1: s1[a] then[u(on_undo)[x ok@2] v(on_undo)[y]] s2 err@2",
+        "F/BLOCK reasons(BLOCK) x[2,4] u,v=C y@8 effects(TAKEN TAKEN)",
+        "UN-2 HO-2",
+        told="at 3 pause; at 8 unpause",
+    ),
+    Case(
+        "Z-129",
+        "B1: s1[a] then[u(on_undo)[x(timeout=3) hang]] s2[b ok@2]",
+        "S/STOPPED reasons(STOPPED UNDO) x[2,5] u=F effects(TAKEN TOO_LATE)",
+        "UN-4 SN-1",
+        told="at 1 stop undo; at 3 stop now",
+    ),
+    Case(
         "Z-113",
         "B1(undo=block conc=2): s1[a ok@5] then[u(on_undo)[x ok@4]] s2 err@1"
         " def[bd] B2",
@@ -231,6 +252,20 @@ BUDGETS = (
         "S/STOPPED g=C s2=N B1.gate=C B1=S plan[0,6]",
         "BG-2 SP-5",
         stop_at=3,
+    ),
+    Case(
+        "Z-130",
+        "B1(batches=1:2 conc=none gap=1): gate[g ok@1] s1..s3 ok@2",
+        "C/UNKNOWN s1@0 g@9 s2@10 s3@10 effects(TAKEN TAKEN)",
+        "BG-2 BG-3 HO-2",
+        told="at 1 pause; at 9 unpause",
+    ),
+    Case(
+        "Z-131",
+        "B1(batches=1 conc=none): gate[g ok@2] s1..s2 ok@2",
+        "C/UNKNOWN s1@0 g[2,4] s2@9 trace(s1 g s2) effects(TAKEN TAKEN)",
+        "BG-3 HO-2",
+        told="at 3 freeze; at 9 unfreeze",
     ),
     Case(
         "Z-118",

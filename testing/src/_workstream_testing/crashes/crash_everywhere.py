@@ -33,6 +33,7 @@ from ..simulation.simulator import (
     fresh,
     given,
 )
+from ..simulation.told import Told
 from ..virtual.loop_errors import Abandon
 from ..virtual.schedules import Seed, chooser
 from .crash_stories import CalledTwice, called_twice, differences, story
@@ -111,6 +112,7 @@ def crash_everywhere(
     second_crash: bool = False,
     equal: Equal | None = None,
     stop_at: float | None = None,
+    told: Sequence[Told] = (),
     max_time: float = MONTH,
     vault: Callable[[], MemoryVault] = MemoryVault,
     only: str | None = None,
@@ -138,6 +140,7 @@ def crash_everywhere(
         equal: Tells whether two ends are the same: that without a crash and that with
             one. For plans in which something races with a clock (R-2).
         stop_at: When the plan is asked to stop, in seconds.
+        told: What else it is told, in order (CT-1).
         max_time: Seconds of virtual time after which a run is given up.
         vault: Makes the store: MemoryVault, or a class derived from it that is under
             test. A crash keeps its ``snapshot``.
@@ -151,7 +154,7 @@ def crash_everywhere(
         SimulationError: The plan cannot be simulated at all; see ``simulate``.
         ValidationError: The plan could not be submitted.
     """
-    crashes = _Crashes(plan, plugins, seed, stop_at, max_time, vault)
+    crashes = _Crashes(plan, plugins, seed, stop_at, told, max_time, vault)
     without, writes = crashes.without()
     points = [[*_parsed(only)]] if only is not None else list(_points(writes))
     twice: dict[str, CalledTwice] = {}
@@ -236,12 +239,14 @@ class _Crashes:
         plugins: Plugins,
         seed: Seed,
         stop_at: float | None,
+        told: Sequence[Told],
         max_time: float,
         vault: Callable[[], MemoryVault],
     ) -> None:
         self._plugins = plugins
         self._seed = seed
         self._stop_at = stop_at
+        self._told = told
         self._max_time = max_time
         self._vault = vault
         self._made = given(plugins)
@@ -263,6 +268,7 @@ class _Crashes:
             choose=chooser(self._seed),
             max_time=self._max_time,
             stop_at=self._stop_at,
+            told=self._told,
         )
         simulator.history.paths = self._paths
         return simulator

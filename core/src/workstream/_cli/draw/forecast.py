@@ -81,9 +81,13 @@ def forecast_data(found: PlanPreview, code: ExitCode) -> dict[str, Any]:
     }
 
 
-def show_forecast(screen: Screen, found: PlanPreview) -> None:
-    """Write the tree, and how much of each kind there is."""
+def show_forecast(
+    screen: Screen, found: PlanPreview, numbers: Sequence[str] = ()
+) -> None:
+    """Write what numbers come to, the tree, and how much of each kind there is."""
     screen.line(joined((shorten(found.name), "bold"), ": dry run, nothing is changed"))
+    for line in numbers:
+        screen.line(line, "dim", indent=2)
     root = _tree(found)
     _children(screen, root, found, 1)
     _count(screen, found)
