@@ -6,9 +6,9 @@
     python3 docs/examples/ssh_tier.py down /tmp/tier
 
 The inventory names the servers, so a builder makes the plan. One server goes first, then a
-quarter of them, then the rest, as long as the first one stays healthy. The plan leaves a
-server as it is that runs the version already. A server that fails is tolerated once: it
-runs the version before, in the pool. When more fail, the plan takes all of them back.
+quarter of them, then the rest, as long as the first one stays healthy. A server that
+already runs the version stays as it is. The plan tolerates one server that fails: it runs
+the version before, in the pool. When more fail, the engine takes all of them back.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
     python3 docs/examples/ssh_tier.py down /tmp/tier
 
 The host is an sshd on a port of this machine (``ssh_tier.py``), or one of yours. The plan
-may run twice: it leaves a server alone that runs the version already, and copies no
-release again that is there. When it fails, it takes the server back to the version before.
+may run twice: it does nothing if the server already runs the version, and it copies each
+release once. When it fails, the engine takes the server back to the version before.
 """
 
 from __future__ import annotations

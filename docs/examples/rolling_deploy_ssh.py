@@ -7,7 +7,7 @@
 The hosts are eight sshd on ports of this machine (``ssh_tier.py``); everything else is as
 it would be elsewhere. The plan copies releases as whole directories, and sends nothing
 twice. It starts services by detached commands: kill it in the middle, with ``kill -9``,
-type ``workstream resume``, and it finds the ones that were being started again.
+type ``workstream resume``, and it finds the services that were starting.
 
 Version 2 goes to one host, to a quarter of them, and to the rest, at most three at a time.
 One host has a configuration that version 2 refuses. The plan tolerates one such host,
