@@ -136,7 +136,8 @@ def bench(session: nox.Session) -> None:
     """Measure the engine between its floor and its ceiling; ``-- --quick`` for less."""
     # Installed as users have it: copied, not linked to this checkout, and compiled.
     session.install(
-        *(".", "./plugins-contrib/workstream-command", "pytest"),
+        *(".", "./plugins-contrib/workstream-command"),
+        *("./plugins-contrib/workstream-web", "pytest"),
         env={"UV_NO_SOURCES": "1"},
     )
     session.run(

@@ -8,6 +8,7 @@ import platform
 import sys
 import time
 
+from .browsing import browsing
 from .commits import counts
 from .harness import harness
 from .latency import percentiles, steps
@@ -49,6 +50,7 @@ def main() -> None:
             ],
             "The screen": screens(10_000, min(rounds, 7)),
             "Processes": walls(path, rounds),
+            "The live page": browsing(path, min(rounds, 3)),
             "The harness": harness(path, min(rounds, 7)),
             "Verify": verifying(min(rounds, 3), large=not quick),
         }

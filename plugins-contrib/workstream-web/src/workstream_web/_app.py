@@ -112,8 +112,10 @@ class _Pages:
         after = request.headers.get("last-event-id") or request.query_params.get(
             "after", ""
         )
+        if after == "latest":
+            return self._stream(channel.board, await channel.latest())
         if not (after.isascii() and after.isdigit()):
-            message = f"after is {after!r}: it must be a position"
+            message = f"after is {after!r}: it must be a position, or latest"
             raise ValidationError(message)
         return self._stream(channel.board, int(after))
 

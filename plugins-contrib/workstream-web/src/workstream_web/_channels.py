@@ -28,6 +28,9 @@ from ._view import failures_by_cause, milliseconds, summary, told
 
 GATHER = 0.25
 """Seconds for which changes are gathered."""
+_FOR_EACH = 0.005
+_AT_MOST = 0.5
+"""Seconds more for each who looks, and how long at most: to send to many takes time."""
 LINGER = 30.0
 """Seconds for which a channel goes on when nobody looks: somebody may come back."""
 _SHARE = 20
@@ -54,6 +57,7 @@ class Channel:
         self._group_at = 0.0
         self._summary: dict[str, Any] = {}
         self._document: bytes = b""
+        self._first: PlanSnapshot | None = None
         self._at = 0
         self._reading = trio.Lock()
         self._ready = trio.Event()
@@ -72,10 +76,11 @@ class Channel:
                 await self._ready.wait()
                 quiet = 0.0
                 while not self._ended.is_set() and quiet < LINGER:
-                    with trio.move_on_after(GATHER):
+                    gather = min(GATHER + _FOR_EACH * self.board.readers, _AT_MOST)
+                    with trio.move_on_after(gather):
                         await self._ended.wait()
                     await self._post()
-                    quiet = 0.0 if self.board.readers else quiet + GATHER
+                    quiet = 0.0 if self.board.readers else quiet + gather
                 if not self._ended.is_set():
                     forget()
                 nursery.cancel_scope.cancel()
@@ -102,10 +107,18 @@ class Channel:
                 await self._read()
             return self._document
 
+    async def latest(self) -> int:
+        """The position that all readers have come to."""
+        await self._ready.wait()
+        return self.board.position
+
     async def _read(self) -> None:
-        async with aclosing(self._store.watch(self._plan_id)) as events:
-            snapshot = await anext(events)
-        assert isinstance(snapshot, PlanSnapshot)
+        snapshot, self._first = self._first, None
+        if snapshot is None or not self.board.covers(snapshot.position):
+            async with aclosing(self._store.watch(self._plan_id)) as events:
+                event = await anext(events)
+            assert isinstance(event, PlanSnapshot)
+            snapshot = event
         # What the board has not posted yet comes again, and changes nothing then.
         self._at = min(self.board.position, snapshot.position)
         await self._sum_up()
@@ -123,6 +136,7 @@ class Channel:
         self._position = event.position
         if isinstance(event, PlanSnapshot):
             self._progress = Progress(event)
+            self._first = event
             self._changes.clear()
             if self._ready.is_set():  # changes were missed
                 self._document = b""
