@@ -244,6 +244,46 @@ def test_of_two_retries_in_one_instant_one_runs() -> None:
     assert world.done == {"x.0": 1, "y.0": 1}
 
 
+def test_what_was_skipped_is_left_out_of_a_retry() -> None:
+    """Somebody said that it need not be done (RT-2)."""
+    world = World()
+
+    async def scenario(ws: Workstream) -> None:
+        plan = failing()
+        plan.blocks[0].sequences.append(sequence("z", 0))
+        plan_id = await ws.submit(plan)
+        await ws.skip(plan_id, "p / b / z")
+        await ws.start(plan_id)
+        await ws.wait(plan_id)
+        rest = await ws.rest(plan_id)
+        assert [each.name for each in rest.blocks[0].sequences] == ["y"]
+
+    MemoryWorkstream().run(scenario, [world])
+
+
+def test_a_plan_that_was_abandoned_can_be_retried() -> None:
+    """What it left undone is done by the retry (SN-2, RT-1)."""
+    memory, world = MemoryWorkstream(), World()
+
+    async def begin(ws: Workstream) -> UUID:
+        plan_id = await ws.submit(failing())
+        await ws.start(plan_id)
+        await trio.sleep(1.5)
+        return plan_id
+
+    plan_id = memory.run(begin, [world])
+
+    async def give_up(ws: Workstream) -> None:
+        await ws.abandon(plan_id, reason="the host is gone")
+        retry = await ws.retry(plan_id)
+        await ws.start(retry)
+        plan = await ws.wait(retry)
+        assert plan.retry_of == plan_id
+        assert [each.name for each in plan.blocks[0].sequences] == ["y"]
+
+    memory.run(give_up, [world], recover=False)
+
+
 def test_a_plan_that_has_not_ended_is_refused() -> None:
     """The error names its state and what would work (CT-5)."""
     memory = MemoryWorkstream()

@@ -287,7 +287,9 @@ def test_a_rejection_ends_it(
 
     assert child.end() == 1, child.output
     assert "eve is none of those who may: ana, ben" in nobody.stderr
-    assert "rejected by ben: not today" in call("show", "last").stdout
+    shown = call("show", "last").stdout
+    assert "rejected by ben: not today" in shown
+    assert "ben rejected Tier / pre_checks / time at" in shown
     assert "called" not in child.output
 
 

@@ -9,14 +9,15 @@ colleagues from mistakes, and nobody from a lie.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from .._plan.plan import BaseAction, CheckAction
 from .._secrets.references import StoredValue
-from .._values.state import PluginError
+from .._values.interventions import Verb
+from .._values.state import NoteValue, PluginError
 from .plugin import CheckPlugin, Context
 
 APPROVAL = "approval"
@@ -139,6 +140,18 @@ class Approve(CheckPlugin[Approval, Approved]):
             more: Other fields of ``CheckAction``.
         """
         return super().action(request, name=name, timeout=timeout, **more)
+
+
+def said(verb: str, data: Mapping[str, NoteValue]) -> str:
+    """What a plan was told, in the word that its command has.
+
+    Args:
+        verb: The verb of the request.
+        data: What it holds beside.
+    """
+    if verb == Verb.SIGNAL.value and data.get("name") == APPROVAL:
+        return "approve" if data.get("value") is True else "reject"
+    return verb
 
 
 def approval_of(action: BaseAction) -> Approval | None:

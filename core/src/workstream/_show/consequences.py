@@ -9,6 +9,7 @@ from .._plan.outcome import Outcome
 from .._plan.paths import SEPARATOR, below_plan, labelled
 from .._plan.plan import Block, Checks, DeferBatch, DeferredActions, Node, Plan
 from .._plan.plan import Sequence as PlanSequence
+from .._protocols.approval import said
 from .._values.display import one_line
 from .._values.folding import named
 from .._values.interventions import Effect, Verb
@@ -38,15 +39,23 @@ def consequences(plan: Plan) -> list[str]:
 def _spoken(plan: Plan) -> Iterator[str]:
     """Who stopped it, and who left something out."""
     for told in plan.interventions:
-        if told.effect is not Effect.TAKEN or told.verb not in _SPOKEN:
+        word = said(told.verb.value, told.data)
+        if told.effect is not Effect.TAKEN or word not in _SPOKEN:
             continue
         what = below_plan(told.path) if told.path.count(SEPARATOR) else "it"
         at = told.at.strftime("%Y-%m-%d %H:%M:%S UTC")
         reason = f": {one_line(told.reason, 300)}" if told.reason else ""
-        yield f"{one_line(told.by, 80)} {_SPOKEN[told.verb]} {what} at {at}{reason}"
+        yield f"{one_line(told.by, 80)} {_SPOKEN[word]} {what} at {at}{reason}"
 
 
-_SPOKEN = {Verb.STOP: "stopped", Verb.SKIP: "skipped", Verb.ABANDON: "abandoned"}
+_SPOKEN = {
+    Verb.STOP.value: "stopped",
+    Verb.SKIP.value: "skipped",
+    Verb.ABANDON.value: "abandoned",
+    "approve": "approved",
+    "reject": "rejected",
+}
+"""By the word of a command, what somebody has done by it."""
 
 
 def _given_up(plan: Plan) -> Iterator[str]:

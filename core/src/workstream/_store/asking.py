@@ -21,7 +21,7 @@ from .._codec.records import apply_row, plan_changes
 from .._interpreter import interventions, recovery, signals
 from .._plan.paths import display_path
 from .._plan.plan import Plan
-from .._protocols.approval import APPROVAL
+from .._protocols.approval import said
 from .._protocols.vault import Change, PlanRequest, PlanRow, StoredPlan, Write
 from .._values.errors import RefusedError, ValidationError
 from .._values.interventions import Effect, Intervention, Verb
@@ -144,9 +144,7 @@ def refused(plan: Plan, told: Intervention) -> RefusedError:
     """Why the plan, as it stands, cannot be told this."""
     assert plan.id is not None
     place = display_path(told.path) if told.path else f"plan {plan.name!r}"
-    verb = told.verb.value
-    if told.verb is Verb.SIGNAL and told.data.get("name") == APPROVAL:
-        verb = "approve" if told.data.get("value") else "reject"
+    verb = said(told.verb.value, told.data)
     return RefusedError(f"cannot {verb} {place}: {told.words}", plan.id)
 
 
@@ -240,7 +238,7 @@ def ended(name: str, plan_id: UUID, status: Status) -> RefusedError:
     """Why a plan that has ended can be told nothing."""
     message = (
         f"plan {name!r} has ended, {status.name.lower()}, and is not run any more: to do "
-        "it again, submit a clone of it"
+        "what it left undone, retry it; to do it again, submit a clone of it"
     )
     return RefusedError(message, plan_id)
 

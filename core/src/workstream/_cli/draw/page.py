@@ -6,11 +6,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from ..._interpreter.interventions import data_of
 from ..._plan.outcome import Outcome
 from ..._plan.paths import below_plan, display_path, paths
 from ..._plan.plan import Plan
 from ..._plan.sequels.retry import left_of
 from ..._plan.text import plan_text
+from ..._protocols.approval import said
 from ..._show.consequences import consequences
 from ..._show.failures import Failure
 from ..._show.outcomes import outcome_words
@@ -269,7 +271,8 @@ def _waiting(screen: Screen, shown: Overview, hints: Hints) -> Iterator[Line]:
         yield joined(sign, label, (f"  {one_line(asked.words, 400)}", "yellow"))
     for request in shown.requests:
         because = f": {request.reason}" if request.reason else ""
-        words = f"{request.verb} was asked for by {request.by}{because}"
+        verb = said(request.verb, data_of(request))
+        words = f"{verb} was asked for by {request.by}{because}"
         taken = ""
         if shown.entry.owner is None and shown.plan.id is not None:
             taken = f"  taken by:  {hints.command('resume', shown.plan.id)}"
