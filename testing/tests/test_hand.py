@@ -90,16 +90,17 @@ def test_a_crash_at_any_write_keeps_every_promise(case: Case) -> None:
 
 TWO_BLOCKS = (
     "cont(d=3)[k ok] da[r(always) ok@1] def[w]"
-    " B1: pre[p] s1[a ok@1; b ok@1] s2 ok@1 post[q]"
+    " B1(conc=2): pre[p] s1[a ok@1; b ok@1] then[x(always) ok@1; u(on_undo)[y]]"
+    " s2 ok@1; s4[e ok@2] then[z(on_undo)] post[q]"
     " B2: s3[c ok@1; d] def[v]"
 )
 SAYINGS = (
-    *("pause", "stop", "stop now", "freeze"),
+    *("pause", "stop", "stop now", "stop undo", "freeze"),
     *("skip s2", "skip B2", "skip B1.post", "skip r", "skip d"),
-    *("set_limits B1 concurrency=2", "set_limits B1 tolerated_failures=1"),
+    *("set_limits B1 concurrency=3", "set_limits B1 tolerated_failures=1"),
     "signal d",
 )
-MOMENTS = (0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5)
+MOMENTS = (0, 0.5, 1, 1.5, 2, 3, 3.5, 4.5, 5)
 
 
 @pytest.mark.parametrize(
@@ -124,10 +125,20 @@ def test_each_verb_at_each_moment_survives_each_crash(
         )
         problems = broken_promises(recovery)
         # What is said later finds the rerun elsewhere: only what was taken is settled.
-        if passed > moment and saying != "stop now":
+        # Nor, under a stop, what was in flight: it is not run again (R-17).
+        cut = saying.startswith("stop") and is_in_flight(recovery.found)
+        if passed > moment and saying != "stop now" and not cut:
             problems = differences(whole.end, recovery)
         problems += begun_under_hold(recovery.end.plan)
         assert problems == [], f"{told}, a crash at {passed:g}"
+
+
+def is_in_flight(plan: Plan | None) -> bool:
+    """Whether an action of the plan runs, by what is stored."""
+    return plan is not None and any(
+        isinstance(item.node, BaseAction) and item.node.state.status is Status.RUNNING
+        for item in walk(plan)
+    )
 
 
 def begun_under_hold(plan: object) -> Iterator[str]:
