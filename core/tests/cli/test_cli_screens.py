@@ -26,6 +26,7 @@ from workstream._cli.draw.live import layout
 from workstream._cli.draw.screen import Signs
 from workstream._cli.draw.views import told_line
 from workstream._plan.walk import give_ids, new_plan_id
+from workstream._protocols.approval import Approval, Approve
 from workstream._show.narration import Narrator
 from workstream._show.progress import Progress
 from workstream._show.time_left import Pace
@@ -442,6 +443,21 @@ def test_a_block_tells_its_batch_and_when_its_checks_passed() -> None:
     assert "3 of 11  5s\n    batch 2 of 3, checks passed 4s ago\n" in page
     assert "✓ cont_checks       passed 4s ago" in page
     assert "completed" not in page
+
+
+def test_an_approval_that_is_waited_for_names_its_command() -> None:
+    """Who is asked what, and what they type (AP-1)."""
+    plan = plan_of()
+    assert plan.pre_checks is not None
+    asked = Approval(question="is checkout well?", approvers=("ana",))
+    plan.pre_checks.actions = [Approve.action(asked, name="ask")]
+    give_ids(plan, new_plan_id())
+    story = Story(plan)
+    story.begin(plan, plan.pre_checks, *plan.pre_checks.actions)
+
+    page = text_of(story.screen(140))
+    assert "  workstream approve " in page
+    assert "waits for approval by ana: is checkout well?" in page
 
 
 def test_completed_with_failures_is_not_green() -> None:

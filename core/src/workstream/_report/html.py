@@ -24,7 +24,7 @@ from .._plan.paths import below_plan
 from .._plan.plan import Plan
 from .._show.failures import Failure
 from .._show.narration import intervention_words
-from .._show.outcomes import outcome_words, status_words
+from .._show.outcomes import outcome_words
 from .._show.outline import Branch, outline
 from .._show.words import counts_words, hold_words, why
 from .._store.ids import short_id
@@ -265,7 +265,7 @@ def _interventions(plan: Plan) -> Iterator[str]:
 
 def _branch(branch: Branch) -> str:
     status = branch.status
-    words = status_words(status)
+    words = branch.words
     sign = f'<b class="{status.name.lower()}">{_SIGNS[status]}</b>'
     if branch.alike:
         names = ", ".join(_safe(shorten(label, 40)) for label in branch.alike[:8])

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from .._plan.paths import below_plan
 from .._show.narration import intervention_words
-from .._show.outcomes import outcome_words, status_words
+from .._show.outcomes import outcome_words
 from .._show.outline import outline
 from .._show.words import counts_words, hold_words, why
 from .._store.ids import short_id
@@ -75,7 +75,7 @@ def _lines(report: Report) -> Iterator[str]:
         alike = ", ".join(map(_safe, branch.alike[:8]))
         more = ", …" if len(branch.alike) > 8 else ""
         label = _safe(branch.label) or f"{alike}{more}"
-        yield f"{'  ' * (branch.depth - 1)}- {label}: {status_words(branch.status)}"
+        yield f"{'  ' * (branch.depth - 1)}- {label}: {branch.words}"
 
 
 def _time(name: str, time: datetime | None) -> Iterator[str]:

@@ -18,7 +18,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from ..._plan.paths import SEPARATOR
-from ..._plan.plan import Block, Checks
+from ..._plan.plan import BaseAction, Block, Checks
+from ..._protocols.approval import approval_of
 from ..._show.outcomes import status_words
 from ..._show.progress import FailedAction, Progress, RunningAction, Section
 from ..._show.time_left import Pace, TimeLeft, so_far, time_left
@@ -284,6 +285,12 @@ class _Plan:
         line.append(f"  {since:>6}", "yellow" if waits else "cyan")
         if self.width < _SAYING:
             return line
+        node = running.place.node
+        asked = approval_of(node) if isinstance(node, BaseAction) else None
+        if asked is not None and not waits:
+            command = f"workstream approve {short_id(self.progress.plan_id)}"
+            line.append(f"  {command}", "bold")
+            return line.append(f"  {one_line(asked.words())}", "yellow")
         attempt = f"  attempt {running.attempt:,}"
         if running.attempt > 1 and running.error is None:
             line.append(attempt, "yellow")
