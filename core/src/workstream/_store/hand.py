@@ -16,20 +16,19 @@ from .._plan.plan import BaseAction, Percent, Plan
 from .._protocols.approval import APPROVAL, approval_of
 from .._protocols.vault import PlanRequest, Vault
 from .._values.errors import ConflictError, RefusedError
-from .._values.interventions import Effect, Freeze, Verb, Word
+from .._values.interventions import Effect, Verb
 from .._values.state import NoteValue, OnFailure, Status
 from .asking import (
     Answer,
     abandoned,
     answers,
     asked,
-    checked_name,
-    checked_reason,
     ended,
     foreseen,
     refused,
     to_decide,
 )
+from .freezing import Freezing
 from .news import News
 
 _PATIENCE = 2.0
@@ -48,19 +47,15 @@ class _Asking:
     known: int
 
 
-class Hand:
+class Hand(Freezing):
     """The part of a ``Store`` that tells plans something.
 
     Whatever changes something is shielded from the cancellation of whoever asked.
-
-    Attributes:
-        vault: What keeps the plans, for what only its kind can do.
     """
 
     def __init__(self, vault: Vault, news: News, now: Callable[[], datetime]) -> None:
-        self.vault = vault
+        super().__init__(vault, now)
         self._news = news
-        self._now = now
 
     async def stop(
         self,
@@ -314,108 +309,6 @@ class Hand:
         self._news.poke(plan_id)
         return ended_so[0]
 
-    # --- freezing -------------------------------------------------------------------
-
-    def frozen(self) -> Freeze | None:
-        """Who froze the store, when and why, and which plans are let through (HO-6).
-
-        None: it is not frozen.
-        """
-        freeze = self.vault.freeze()
-        return None if freeze is None or freeze.ended is not None else freeze
-
-    async def freeze(self, *, reason: str = "", by: str | None = None) -> bool:
-        """Hold every plan of the store, of every engine, until ``unfreeze`` (HO-6).
-
-        Plans that are submitted and started later are held, too.
-
-        Args:
-            reason: Why, in a few words.
-            by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
-
-        Returns:
-            Whether it was not frozen before.
-        """
-        word = self._word(reason, by)
-
-        def frozen(found: Freeze | None) -> Freeze | None:
-            if found is not None and found.ended is None:
-                return None
-            return Freeze(begun=word)
-
-        return await self._set_freeze(frozen)
-
-    async def unfreeze(self, *, reason: str = "", by: str | None = None) -> bool:
-        """Let the plans of the store go on. Arguments are those of ``freeze``.
-
-        Returns:
-            Whether it was frozen before.
-        """
-        word = self._word(reason, by)
-
-        def thawed(found: Freeze | None) -> Freeze | None:
-            if found is None or found.ended is not None:
-                return None
-            return attrs.evolve(found, ended=word)
-
-        return await self._set_freeze(thawed)
-
-    async def exempt(
-        self, plan_id: UUID, *, reason: str = "", by: str | None = None
-    ) -> bool:
-        """Let one plan through while the store is frozen (HO-6).
-
-        Args:
-            plan_id: The plan.
-            reason: Why, in a few words.
-            by: Who asks; None: ``WORKSTREAM_BY``, or else user@host (CT-4).
-
-        Returns:
-            Whether it was held before.
-
-        Raises:
-            NotFoundError: No such plan.
-            RefusedError: It has ended, or the store is not frozen.
-        """
-        word = self._word(reason, by)
-        row = await self.vault.row(plan_id)
-        if row.status.is_terminal:
-            raise ended(row.name, plan_id, row.status)
-
-        def exempted(found: Freeze | None) -> Freeze | None:
-            if found is None or found.ended is not None:
-                message = (
-                    f"the store is not frozen, so plan {row.name!r} needs no exemption; "
-                    "where it is paused, unpause it"
-                )
-                raise RefusedError(message, plan_id)
-            if plan_id in found.exempt:
-                return None
-            return attrs.evolve(found, exempt={**found.exempt, plan_id: word})
-
-        return await self._set_freeze(exempted)
-
-    def _word(self, reason: str, by: str | None) -> Word:
-        return Word(by=checked_name(by), at=self._now(), reason=checked_reason(reason))
-
-    async def _set_freeze(
-        self, change: Callable[[Freeze | None], Freeze | None]
-    ) -> bool:
-        """Change what the store says of a freeze; whether there was anything to change."""
-        with trio.CancelScope(shield=True):
-            while True:
-                found = self.vault.freeze()
-                wanted = change(found)
-                if wanted is None:
-                    return False
-                if await self.vault.set_freeze(wanted, found):
-                    break
-        await self._looked()
-        return True
-
-    async def _looked(self) -> None:
-        """Let the runs of this process see that the store is frozen; an engine does."""
-
     async def requests(self, plan_id: UUID) -> list[PlanRequest]:
         """What was asked of the plan and its run has not taken yet, in order (CT-2)."""
         found = await self.vault.requests()
@@ -435,9 +328,7 @@ class Hand:
         asking: _Asking | None = None
         with trio.CancelScope(shield=True):
             while asking is None:
-                with suppress(
-                    ConflictError
-                ):  # somebody else has changed it: look again
+                with suppress(ConflictError):  # somebody has changed it: look again
                     asking = await self._asked(plan_id, verb, reason, by, path, data)
             await self._heard(plan_id)
         self._news.poke(plan_id)
