@@ -18,12 +18,12 @@ UPGRADES = "Rolling deploy / Version 2"
 BACK = "deferred_actions / Back to version 1"
 
 
-def tier(*bad: str, stuck: tuple[str, ...] = ()) -> list[AnyPlugin]:
-    """A tier whose commands take 10 seconds; some hosts fail, and some cannot go back."""
-    health = FakePlugin(HttpAction).otherwise(takes=1, gives=FINE)
+def tier(*bad: str, stuck: tuple[str, ...] = (), takes: float = 10) -> list[AnyPlugin]:
+    """A tier whose commands take so long; some hosts fail, and some cannot go back."""
+    health = FakePlugin(HttpAction).otherwise(takes=takes / 10, gives=FINE)
     for host in bad:
         health.when(path=f"{host} / Health", fails="connection refused", permanent=True)
-    run = FakePlugin(RunCommand).otherwise(takes=10, gives=DONE)
+    run = FakePlugin(RunCommand).otherwise(takes=takes, gives=DONE)
     for host in stuck:
         run.when(path=f"{host} / {BACK} / Start", fails="disk is gone")
     look = FakePlugin(CheckCommand).otherwise(gives=DONE)
@@ -67,15 +67,16 @@ def test_a_bad_release_is_taken_back_but_where_it_cannot_be() -> None:
 
 
 def test_it_is_taken_back_the_same_wherever_the_engine_dies() -> None:
-    crash_everywhere(plan(hosts=3), tier("web-2", "web-3", stuck=("web-1",)))
+    plugins = tier("web-2", "web-3", stuck=("web-1",), takes=0.1)
+    crash_everywhere(plan(hosts=3), plugins)
 
 
 def test_it_ends_the_same_wherever_the_engine_dies() -> None:
-    crash_everywhere(plan(hosts=2), tier("web-2"))
+    crash_everywhere(plan(hosts=2), tier("web-2", takes=0.1))
 
 
 def test_it_ends_the_same_in_whatever_order_hosts_are_ready() -> None:
     def check(result: Any) -> None:
         assert result.plan.outcome is Outcome.COMPLETED_WITH_FAILURES
 
-    explore(plan(hosts=4), tier("web-2"), check=check, runs=25)
+    explore(plan(hosts=4), tier("web-2", takes=0.1), check=check, runs=25)
