@@ -53,7 +53,7 @@ def test_page_does_what_it_shows_on_hosts(
         text=True,
     )
 
-    assert (done.returncode, done.stdout) == (0, "")
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout
     assert not tier.root.exists()
 
 
