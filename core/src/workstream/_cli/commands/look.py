@@ -8,15 +8,18 @@ from uuid import UUID
 import click
 
 from ..._codec.json_text import to_json
-from ..._plan.paths import label_of_plan, meant
-from ..._show.data import overview_data
-from ..._show.history import history, read_plan
+from ..._plan.paths import below_plan, display_path, label_of_plan, meant
+from ..._show.data import event_data, overview_data
+from ..._show.history import history, is_about, read_plan, time_of
+from ..._show.narration import event_told
 from ..._show.overview import Overview, overview
+from ..._store.events import OutputLine, PlanSnapshot, WatchEvent
+from ..._values.display import one_line
 from ..._values.state import Status
-from ..draw.log_view import JsonLogView, LogView
+from ..draw.line import joined
 from ..draw.page import show_page
 from ..draw.screen import Screen
-from ..draw.views import JsonView, watch_view_on
+from ..draw.views import JsonView, View, told_line, watch_view_on
 from ..exit_codes import INTERRUPTED, ExitCode
 from ..follow import Result, tell, watch_elsewhere
 from ..interrupts import interruptible
@@ -133,6 +136,71 @@ def watch(plan: str, after: int | None, store: str | None, as_json: bool) -> int
     else:
         tell(screen, [result], hints)
     return result.code
+
+
+class LogView(View):
+    """A line for each event, with its time; a date where a day begins."""
+
+    def __init__(self, screen: Screen, path: str) -> None:
+        """Write to a screen what is about the object of this path."""
+        self._screen = screen
+        self._path = path
+        self._day = ""
+
+    @property
+    def is_left(self) -> bool:
+        """See ``View``."""
+        return self._screen.is_left
+
+    def see(self, plan_id: UUID, event: WatchEvent) -> None:
+        """See ``View``."""
+        if isinstance(event, PlanSnapshot):
+            self._screen.line(f"{self._screen.signs.more} some changes were missed")
+            return
+        if not is_about(event, self._path):
+            return
+        clock = self._clock(event)
+        if isinstance(event, OutputLine):
+            label = (f"{display_path(below_plan(event.path))}: ", "dim")
+            sign = (f"{self._screen.signs.output} ", "dim")
+            line = joined(sign, label, one_line(event.text, 4_096))
+        else:
+            line = told_line(event_told(event), self._screen.signs)
+        self._screen.line(joined((f"{clock}  ", "dim"), line))
+
+    def _clock(self, event: WatchEvent) -> str:
+        """The time of the event; a line for its day, where that is another one."""
+        time = time_of(event)
+        if time is None:
+            return " " * 12
+        here = time.astimezone()
+        day = here.strftime("%Y-%m-%d")
+        if day != self._day:
+            self._day = day
+            self._screen.line(day, "bold")
+        return here.strftime("%H:%M:%S.") + f"{here.microsecond // 1000:03}"
+
+    def notice(self, text: str) -> None:
+        """See ``View``."""
+        self._screen.line(text)
+
+
+class JsonLogView(JsonView):
+    """The same as an object a line, for programs."""
+
+    def __init__(self, path: str) -> None:
+        """Write what is about the object of this path."""
+        super().__init__()
+        self._path = path
+
+    def see(self, plan_id: UUID, event: WatchEvent) -> None:
+        """See ``View``."""
+        if isinstance(event, PlanSnapshot) or not is_about(event, self._path):
+            return
+        time = time_of(event)
+        self.write(
+            {"time": None if time is None else time.isoformat(), **event_data(event)}
+        )
 
 
 @click.command("logs", cls=Command)
