@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
+from workstream._report.columns import unpacked
 from workstream.errors import StorageError
 from workstream.results import Verb
 from workstream_web import workstream_commands
@@ -50,6 +51,20 @@ def order(site: Site, verb: str, **body: Any) -> tuple[int, str]:
         "Content-Type": "application/json",
     }
     return said(site.ask(f"/api/plans/last/{verb}", body, headers=headers))
+
+
+def test_what_differs_by_the_host_only_failed_for_one_cause(
+    site: Site, begin: Begin
+) -> None:
+    """As on the terminal: a fault of many hosts is told once, with their names."""
+    texts = [f"echo web_{n}: disk full >&2; exit 1" for n in range(3)]
+    plan = PLAN.replace("sequences=hosts", "sequences=hosts, tolerated_failures=-1")
+    assert begin(plan % texts).wait(60) == 3
+
+    [cause] = unpacked(document(site, "last"))["summary"]["failed"]
+
+    assert cause["count"] == 3
+    assert "disk full" in cause["error"]
 
 
 def test_a_stream_goes_on_where_it_broke_off(

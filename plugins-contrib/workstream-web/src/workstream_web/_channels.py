@@ -174,7 +174,7 @@ class Channel:
         ended = self._ended.is_set()
         if ended or (len(progress.failed) != self._failed and began > self._group_at):
             self._failed = len(progress.failed)
-            self._failures = failures_by_cause(progress.failed.values())
+            self._failures = failures_by_cause(progress)
             cost = trio.current_time() - began
             self._group_at = began + _SHARE * cost
         self._summary = summary(

@@ -6,7 +6,7 @@ It says in words and numbers what the terminal's live screen draws, from the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -75,22 +75,22 @@ def summary(
     }
 
 
-def failures_by_cause(failed: Iterable[FailedAction]) -> list[dict[str, Any]]:
-    """What failed, put together by what it said; what is not tolerated comes first."""
-    alike: dict[tuple[bool, str], list[FailedAction]] = {}
-    for each in failed:
-        key = (each.is_tolerated, "\n".join(why(each.error)))
-        alike.setdefault(key, []).append(each)
-    causes = sorted(alike.items(), key=lambda item: (item[0][0], -len(item[1])))
+def failures_by_cause(progress: Progress) -> list[dict[str, Any]]:
+    """What failed, put together by its cause; what is not tolerated comes first."""
+    alike: dict[tuple[bool, Hashable], list[FailedAction]] = {}
+    for cause, same in progress.causes.items():
+        for each in same.values():
+            alike.setdefault((each.is_tolerated, cause), []).append(each)
+    causes = sorted(alike.values(), key=lambda same: (same[0].is_tolerated, -len(same)))
     return [
         {
-            "error": error,
-            "tolerated": tolerated,
+            "error": "\n".join(why(found[0].error)),
+            "tolerated": found[0].is_tolerated,
             "count": len(found),
             "attempts": max(each.attempts for each in found),
             "labels": [each.place.label for each in found[:_NAMED]],
         }
-        for (tolerated, error), found in causes[:_CAUSES]
+        for found in causes[:_CAUSES]
     ]
 
 
