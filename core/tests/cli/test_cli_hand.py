@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -293,6 +294,40 @@ def test_a_rejection_ends_it(
     assert "called" not in child.output
 
 
+def of_stores() -> list[tuple[str, ...]]:
+    """Each command about plans that are stored, with something for its arguments."""
+    more = [
+        ("list",),
+        ("freeze",),
+        ("unfreeze",),
+        ("serve",),
+        ("prune", "--older-than", "1d"),
+    ]
+    return [*((name, "last", *words) for name, *words in naming()), *more]
+
+
+@pytest.mark.parametrize("words", of_stores(), ids=words_of)
+def test_a_store_of_somebody_else_is_left_alone(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """One error, that says whose it is; nothing is written, not by root either."""
+    submit()
+    store = tmp_path / "store"
+    before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    if os.geteuid() == 0:
+        os.chown(store, 54321, 54321)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 54321)
+
+    result = call(*words)
+
+    after = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert result.stderr.count("belongs to user") == 1
+    assert after == before
+
+
 def test_a_signal_is_kept_for_an_action(call: Call) -> None:
     """It may be sent before the start; the same again changes nothing (SG-1)."""
     submit()
@@ -334,5 +369,34 @@ def test_a_check_pauses_the_plan_and_says_so(
     assert [(each["verb"], each["reason"]) for each in told] == [
         ("PAUSE", "5 % errors")
     ]
+    assert call("stop", "last").exit_code == 0
+    assert child.end() == 4
+
+
+def test_a_check_is_told_later_to_pause_the_plan(
+    call: Call, write_plan: WritePlan, start: Callable[..., Child], tmp_path: Path
+) -> None:
+    """Not written into the plan, but said of it before it was started (BG-5)."""
+    hold = str(tmp_path / "hold")
+    plan = f"""
+        Plan(name="Deploy", blocks=[Block(name="Tier", sequences=[
+            Sequence(name="web-1", actions=[act("go", hold={hold!r}), act("on")]),
+        ], cont_checks=Checks(delay=0.05, failures_before_halt=3, actions=[
+            Look.action(Do(fail="5 % errors", permanent=False), name="errors", retries=0),
+        ]))])
+    """
+    submit()  # so that there is a store to freeze
+    call("freeze")
+    child = start("run", write_plan(plan))
+    child.wait_for("held")
+    words = ("limits", "last", "Tier / cont_checks", "--on-failure", "pause")
+
+    said = [call(*words).stdout for _ in range(2)]
+    call("unfreeze")
+
+    assert "has new limits for Tier / cont_checks" in said[0]
+    assert "has these limits for Tier / cont_checks already" in said[1]
+    child.wait_for("paused since")
+    assert "by check Deploy / Tier / cont_checks / errors: 5 % errors" in child.output
     assert call("stop", "last").exit_code == 0
     assert child.end() == 4
