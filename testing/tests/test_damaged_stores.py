@@ -27,6 +27,7 @@ from workstream._values.errors import (
     NotFoundError,
     NotRunningHereError,
     PlanCorruptError,
+    PlanRefusedError,
     WorkstreamError,
 )
 from workstream._values.state import Status
@@ -158,6 +159,8 @@ async def outcome(ws: Workstream, plan_id: UUID) -> str:
         return "gone"
     except NotRunningHereError:
         error = ws.recovery_errors[plan_id]
+        if isinstance(error, PlanRefusedError):  # a letter of a plugin's name
+            return "refused"
         assert isinstance(error, PlanCorruptError)
         assert str(plan_id) in str(error)
         return "corrupt"

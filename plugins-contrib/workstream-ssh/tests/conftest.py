@@ -448,7 +448,8 @@ def login(client_key: Path, host_key: Path) -> Iterator[Login]:
         name, password, home = f"ws-{uuid4().hex[:10]}", uuid4().hex, root / "home"
         add = ["useradd", "-d", str(home), "-M", "-s", "/bin/bash", name]
         subprocess.run(add, check=True)
-        stack.callback(subprocess.run, ["userdel", name], check=True)
+        # Its last session may still be going.
+        stack.callback(subprocess.run, ["userdel", "--force", name], check=True)
         known = f"{name}:{password}"
         subprocess.run(["chpasswd"], input=known, text=True, check=True)
         stack.callback(Path("/etc/sudoers.d", name).unlink, missing_ok=True)

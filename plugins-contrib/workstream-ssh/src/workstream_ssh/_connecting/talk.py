@@ -164,18 +164,20 @@ class Talk:
             "something, the standard input for example (~/.profile, ~/.bashrc, "
             "/etc/profile)"
         )
-        words = await self._soon(become=None)
-        if become is not None:
+        there = asked = False
+        while (words := await self._soon(become if there else None)) != ("ready",):
+            assert become is not None, words
+            assert words in (("login",), ("asked",)), words
             waiting.what = (
                 f"{self.host}: {become.method.value} to let us be {become.user}"
             )
-            asked = False
-            while (words := await self._soon(become)) == ("asked",):
+            there = True
+            # It asks on stderr, which may overtake the word that we have come.
+            if words == ("asked",):
                 if asked or become.password is None:
                     raise refusal(self.host, become, self._noise(), asked=True)
                 asked = True
                 await self.send(become.answer())
-        assert words == ("ready",), words
         self._say_asked.close()
         waiting.what = f"{self.host}: our program to begin"
         await self.send(program)
