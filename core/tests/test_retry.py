@@ -342,3 +342,45 @@ def test_a_failed_batch_is_done_again() -> None:
     set_status(original.deferred_actions.batches[0], F)
 
     assert kept(remaining(original))[0] == "deferred_actions"
+
+
+def test_a_batch_for_an_undo_goes_with_its_sequence() -> None:
+    """It is deferred work of what is left, so that this can be taken back too (RT-2)."""
+    original = rollout()
+    for part in original.blocks:
+        for each in part.sequences:
+            back = Action(name="back", plugin="t.act")
+            batch = DeferBatch(name="undo", when=WhenDeferred.ON_UNDO, actions=[back])
+            each.deferred_actions = DeferredActions(batches=[batch])
+
+    found = remaining(original)
+
+    assert found is not None
+    batches = [
+        (each.name, batch.when, batch.state)
+        for part in found.blocks
+        for each in part.sequences
+        if each.deferred_actions is not None
+        for batch in each.deferred_actions.batches
+    ]
+    assert batches == [
+        (name, WhenDeferred.ON_UNDO, State()) for name in ("b", "c", "d", "z", "y")
+    ]
+
+
+def test_what_was_skipped_stays_out() -> None:
+    """A sequence, a whole block, and an action: somebody decided so (RT-2, SK-1)."""
+    original = rollout()
+    _, web, later = original.blocks
+    web.sequences[3].state = State(Status.SKIPPED)
+    web.sequences[1].actions[0].state = State(Status.SKIPPED)
+    later.state = State(Status.SKIPPED)
+    for each in later.sequences:
+        each.state = State(Status.SKIPPED)
+
+    assert sequences_of(remaining(original)) == ["b", "c"]
+    assert "web / b / b1" not in kept(remaining(original))
+    assert "web / b / b2" in kept(remaining(original))
+    assert left_of(original).total == 2
+    with pytest.raises(PathError, match="is done already"):
+        remaining(original, only=["d"])

@@ -313,6 +313,34 @@ def test_a_retry_of_an_undo_is_one_too() -> None:
     assert world.done[-1] == "-b"
 
 
+def test_a_retry_can_be_taken_back_as_its_plan_can() -> None:
+    """Its ON_UNDO batches wait until somebody asks; what was skipped is not in it."""
+    world = World("b")
+
+    async def scenario(ws: Workstream) -> tuple[Plan, list[str], Plan]:
+        first = await ws.submit(rollout())
+        await ws.skip(first, "Rollout / two / c")
+        await ws.start(first)
+        await ws.wait(first)
+        world.broken.clear()
+        retry = await ws.retry(first)
+        await ws.start(retry)
+        retried = await ws.wait(retry)
+        before = [*world.done]
+        undo = await ws.undo(retry)
+        await ws.start(undo)
+        return retried, before, await ws.wait(undo)
+
+    retried, before, undone = MemoryWorkstream().run(scenario, [world])
+
+    assert before == ["a", "b", "d"]
+    deferred = retried.blocks[0].sequences[0].deferred_actions
+    assert deferred is not None
+    assert deferred.batches[0].state.status is Status.NOT_STARTED
+    assert world.done[3:] == ["-b"]
+    assert undone.state.status is Status.COMPLETED
+
+
 @pytest.mark.parametrize("second", [False, True])
 def test_a_crash_at_each_write_of_an_undo_plan(second: bool) -> None:
     """It ends as the one without a crash; no batch runs twice."""
