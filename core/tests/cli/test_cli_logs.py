@@ -115,6 +115,12 @@ def test_what_people_said_is_told(
     assert follower.end() == 0, follower.output
     assert run.end() == 0
     assert "✓ Deploy: completed" in follower.output.splitlines()[-1]
+    lines = story(call("logs", "last"))
+    assert [line for line in lines if "Deploy: runs" in line] == ["▶ Deploy: runs"]
+    assert [line for line in lines if line.startswith("ana: ")] == [
+        "ana: pause: look first",
+        "ana: unpause",
+    ]
 
 
 def test_an_unknown_path_is_answered_with_the_nearest(

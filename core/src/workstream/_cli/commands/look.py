@@ -13,9 +13,9 @@ from ..._show.data import event_data, overview_data
 from ..._show.history import history, is_about, read_plan, time_of
 from ..._show.narration import event_told
 from ..._show.overview import Overview, overview
-from ..._store.events import OutputLine, PlanSnapshot, WatchEvent
+from ..._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
 from ..._values.display import one_line
-from ..._values.state import Status
+from ..._values.state import ObjectType, Status
 from ..draw.line import joined
 from ..draw.page import show_page
 from ..draw.screen import Screen
@@ -146,6 +146,7 @@ class LogView(View):
         self._screen = screen
         self._path = path
         self._day = ""
+        self._has_begun = False
 
     @property
     def is_left(self) -> bool:
@@ -157,7 +158,7 @@ class LogView(View):
         if isinstance(event, PlanSnapshot):
             self._screen.line(f"{self._screen.signs.more} some changes were missed")
             return
-        if not is_about(event, self._path):
+        if not is_about(event, self._path) or self._is_told(event):
             return
         clock = self._clock(event)
         if isinstance(event, OutputLine):
@@ -167,6 +168,15 @@ class LogView(View):
         else:
             line = told_line(event_told(event), self._screen.signs)
         self._screen.line(joined((f"{clock}  ", "dim"), line))
+
+    def _is_told(self, event: WatchEvent) -> bool:
+        """Whether it only repeats that the plan runs: a line tells who said what."""
+        if not isinstance(event, StateChange):
+            return False
+        if event.object_type is not ObjectType.PLAN:
+            return False
+        had_begun, self._has_begun = self._has_begun, True
+        return had_begun and event.state.status is Status.RUNNING
 
     def _clock(self, event: WatchEvent) -> str:
         """The time of the event; a line for its day, where that is another one."""
