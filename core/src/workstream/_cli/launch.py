@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import attrs
 import click
 import trio
 
@@ -45,21 +46,11 @@ _LOOK_AGAIN = 0.1
 """Seconds between two looks whether a detached run has begun."""
 
 
-def run_plan(
-    submit: Callable[[Workstream], Awaitable[UUID]],
-    *,
-    vault: Vault,
-    registry: Registry,
-    hints: Hints,
-    plan: Plan,
-    as_json: bool,
-    preflight: bool = True,
-    waits: bool = False,
-    more: Mapping[str, object] = NOTHING_MORE,
-) -> int:
-    """Submit a plan, start it, and follow it to its end; the exit status.
+@attrs.frozen(kw_only=True)
+class Launch:
+    """A plan that is about to run, and how.
 
-    Args:
+    Attributes:
         submit: Submits the plan.
         vault: The store, not open yet.
         registry: The plugins.
@@ -70,15 +61,30 @@ def run_plan(
         waits: Whether to wait while other plans hold its locks (LK-1).
         more: What else the JSON tells.
     """
+
+    submit: Callable[[Workstream], Awaitable[UUID]]
+    vault: Vault
+    registry: Registry
+    hints: Hints
+    plan: Plan
+    as_json: bool
+    preflight: bool = True
+    waits: bool = False
+    more: Mapping[str, object] = NOTHING_MORE
+
+
+def run_plan(launch: Launch) -> int:
+    """Submit a plan, start it, and follow it to its end; the exit status."""
+    vault, plan, hints = launch.vault, launch.plan, launch.hints
     screen, interrupts = Screen(), Interrupts()
     begun: list[UUID] = []
 
     async def begin(ws: Workstream, say: Callable[[str], None]) -> None:
-        if preflight:
+        if launch.preflight:
             say("looking secrets up")
-        await ws.preflight(plan, secrets=preflight, locks=not waits)
+        await ws.preflight(plan, secrets=launch.preflight, locks=not launch.waits)
         say("checking and storing the plan")
-        plan_id = await submit(ws)
+        plan_id = await launch.submit(ws)
         show = f"  ({hints.command('show', plan_id)})" if hints.lasts else ""
         if hints.lasts:
             interrupts.leaves(hints.command("resume", plan_id))
@@ -88,7 +94,7 @@ def run_plan(
             screen.line(joined((plan.name, "bold"), (show, "dim")))
         _tell_before(screen, ws, plan, plan_id, hints)
         say("starting the plan")
-        if waits:
+        if launch.waits:
             await start_in_turn(ws, plan_id, say)
         else:
             await ws.start(plan_id)
@@ -116,7 +122,9 @@ def run_plan(
     async def go() -> list[Result]:
         async with AsyncExitStack() as stack:
             with screen.busy("getting plugins and store ready") as say:
-                opening = open_workstream(vault, registry=registry, recover=False)
+                opening = open_workstream(
+                    vault, registry=launch.registry, recover=False
+                )
                 ws = await stack.enter_async_context(opening)
                 if interrupts.count:
                     raise click.Abort
@@ -134,8 +142,8 @@ def run_plan(
             screen.hint("go on with it", hints.command("resume", begun[0]))
         return ExitCode.BROKEN_OFF
     tell(Screen() if interrupts.is_hung_up else screen, [result], hints)
-    if as_json:
-        print_json({**result.data(), **more})
+    if launch.as_json:
+        print_json({**result.data(), **launch.more})
     return result.code
 
 
@@ -157,22 +165,9 @@ def log_of(vault: LmdbVault, plan_id: UUID) -> Path:
     return vault.path / "logs" / f"{short_id(plan_id)}.log"
 
 
-def detach(
-    submit: Callable[[Workstream], Awaitable[UUID]],
-    *,
-    vault: Vault,
-    registry: Registry,
-    hints: Hints,
-    plan: Plan,
-    as_json: bool,
-    preflight: bool = True,
-    waits: bool = False,
-    more: Mapping[str, object] = NOTHING_MORE,
-) -> int:
-    """Submit a plan, let a process of its own run it, and return once it has begun.
-
-    The arguments are those of ``run_plan``.
-    """
+def detach(launch: Launch) -> int:
+    """Submit a plan, let a process of its own run it, and return once it has begun."""
+    vault, plan, hints = launch.vault, launch.plan, launch.hints
     if not isinstance(vault, LmdbVault):
         message = "--detach needs a store that is a directory: the log goes there"
         raise Refusal(message)
@@ -184,9 +179,11 @@ def detach(
     screen = Screen()
 
     async def store() -> UUID:
-        async with open_workstream(vault, registry=registry, recover=False) as ws:
-            await ws.preflight(plan, secrets=preflight, locks=not waits)
-            plan_id = await submit(ws)
+        async with open_workstream(
+            vault, registry=launch.registry, recover=False
+        ) as ws:
+            await ws.preflight(plan, secrets=launch.preflight, locks=not launch.waits)
+            plan_id = await launch.submit(ws)
             _tell_before(screen, ws, plan, plan_id, hints)
             return plan_id
 
@@ -195,7 +192,7 @@ def detach(
     log = log_of(vault, plan_id)
     log.parent.mkdir(mode=0o700, exist_ok=True)
     words = ["serve", str(plan_id), "--store", str(vault.path)]
-    words += ["--wait"] if waits else []
+    words += ["--wait"] if launch.waits else []
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     with os.fdopen(os.open(log, flags, 0o600), "ab") as output:
         child = subprocess.Popen(
@@ -211,7 +208,7 @@ def detach(
             while True:
                 row = await plans.vault.row(plan_id)
                 owned = await plans.vault.owner(plan_id) is not None
-                if row.status is not Status.NOT_STARTED or (waits and owned):
+                if row.status is not Status.NOT_STARTED or (launch.waits and owned):
                     return True
                 if child.poll() is not None:
                     return False
@@ -223,9 +220,9 @@ def detach(
         said = log.read_text(errors="replace").strip().splitlines()[-5:]
         message = "\n".join(["the plan was not started; its process said:", *said])
         raise Refusal(message)
-    if as_json:
+    if launch.as_json:
         data = {"id": str(plan_id), "short_id": short_id(plan_id)}
-        print_json({**data, "process": child.pid, "log": str(log), **more})
+        print_json({**data, "process": child.pid, "log": str(log), **launch.more})
         return ExitCode.COMPLETED
     screen.line(f"{plan.name} ({short_id(plan_id)}) runs on in process {child.pid}")
     screen.hint("follow it", hints.command("watch", plan_id), indent=2)

@@ -26,8 +26,8 @@ from ..._values.display import one_line
 from ..._values.errors import ValidationError
 from ..draw.screen import Screen, counted
 from ..exit_codes import ExitCode
+from ..launch import Launch, dry_run, run_plan
 from ..launch import detach as run_detached
-from ..launch import dry_run, run_plan
 from ..options import (
     Command,
     Hints,
@@ -242,8 +242,8 @@ def _follow_up(
             await look_again(ws, plan_id)
             return await ws.submit(made)
 
-    return (run_detached if common["detach"] else run_plan)(
-        submit,
+    launch = Launch(
+        submit=submit,
         vault=existing_store(store),
         registry=registry,
         hints=Hints(store),
@@ -253,6 +253,7 @@ def _follow_up(
         waits=common["waits"],
         more=more,
     )
+    return run_detached(launch) if common["detach"] else run_plan(launch)
 
 
 def _edited(rest: Plan, registry: Registry) -> Plan:

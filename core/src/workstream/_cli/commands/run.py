@@ -33,8 +33,8 @@ from ..draw.views import view_on
 from ..exit_codes import ExitCode, worst
 from ..follow import Result, follow, tell
 from ..interrupts import Interrupts
+from ..launch import Launch, dry_run, log_of, run_plan
 from ..launch import detach as run_detached
-from ..launch import dry_run, log_of, run_plan
 from ..options import (
     Command,
     Hints,
@@ -111,8 +111,8 @@ def run(
     if is_dry:
         return dry_run(plan, registry, as_json=as_json)
     vault = vault_at(store)
-    return (run_detached if detach else run_plan)(
-        lambda ws: ws.submit(plan),
+    launch = Launch(
+        submit=lambda ws: ws.submit(plan),
         vault=vault,
         registry=registry,
         hints=Hints(store, lasts=vault.shared),
@@ -121,6 +121,7 @@ def run(
         preflight=preflight,
         waits=waits,
     )
+    return run_detached(launch) if detach else run_plan(launch)
 
 
 @click.command("validate", cls=Command)
