@@ -110,9 +110,10 @@ def tests(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """Open the pages that we make in a real Chromium, which the machine must have."""
     _install_editable(session, *_tests_group(), *_group("browser"))
+    # One by one: playwright drives one browser in a process.
     pages = ("core/tests/browser", "plugins-contrib/workstream-web/tests")
-    args = session.posargs or pages
-    session.run("python", "-m", "pytest", *args, env=COMPILED)
+    for args in [session.posargs] if session.posargs else [[page] for page in pages]:
+        session.run("python", "-m", "pytest", *args, env=COMPILED)
 
 
 @nox.session
