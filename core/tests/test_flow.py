@@ -538,6 +538,20 @@ def test_an_action_cannot_refer_to_itself() -> None:
     assert "'p / b / s / me', which is 'p / b / s / me'" in faults(plan_of(action))[0]
 
 
+def test_two_actions_cannot_need_each_other() -> None:
+    """A cycle has a reference to a later action, and that is the fault (VF-1)."""
+    first, second = (
+        Create.action(
+            late(Size)(size=Create.response(other).address), name=name, key=name
+        )
+        for name, other in (("one", "two"), ("two", "one"))
+    )
+
+    (fault,) = faults(plan_of(first, second))
+
+    assert "'p / b / s / two', which runs after 'p / b / s / one'" in fault
+
+
 def test_unknown_keys_and_other_plugins_are_faults() -> None:
     """All of them at once, each with its place (VF-1, VF-5)."""
     request = late(Use)(
