@@ -97,6 +97,17 @@ def test_each_event_is_an_object_a_line(call: Call, write_plan: WritePlan) -> No
     assert times == sorted(times)
 
 
+def test_what_was_never_reached_is_said_to_be_so(
+    call: Call, write_plan: WritePlan
+) -> None:
+    """A line says that there is nothing to tell; programs get no object."""
+    failing = "tier(Sequence(name='one', actions=[act('go', fail='full'), act('on')]))"
+    call("run", write_plan(failing))
+
+    assert call("logs", "last", "on").stdout == "nothing has happened to it\n"
+    assert call("logs", "last", "on", "--json").stdout == ""
+
+
 def test_what_people_said_is_told(
     call: Call, start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:

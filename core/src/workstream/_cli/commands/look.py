@@ -246,7 +246,10 @@ def logs(plan: str, path: str, follow: bool, store: str | None, as_json: bool) -
             root = label_of_plan(begun.plan)
             where = meant(begun.plan, path) if path else root
             view = JsonLogView(where) if as_json else LogView(screen, where)
-            for event in await history(plans, begun.plan, begun.position):
+            events = await history(plans, begun.plan, begun.position)
+            if not (as_json or any(is_about(each, where) for each in events)):
+                screen.line("nothing has happened to it")
+            for event in events:
                 view.see(plan_id, event)
                 if view.is_left:
                     return ExitCode.COMPLETED
