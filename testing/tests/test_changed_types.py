@@ -11,12 +11,13 @@ import pytest
 import trio
 
 from _workstream_testing.conformance.world import World
+from workstream import late, text
 from workstream._plan.plan import Action, Block, Plan, Sequence
 from workstream._plan.walk import actions
 from workstream._protocols.plugin import ActionPlugin, Context
 from workstream._registry.registry import Registry
 from workstream._secrets.references import StoredValue
-from workstream._values.errors import PlanCorruptError
+from workstream._values.errors import PlanCorruptError, PlanRefusedError
 from workstream._values.state import Status
 
 
@@ -225,5 +226,110 @@ def test_without_the_plugin_it_can_be_read() -> None:
             first, _ = actions(await ws.plan(changed))
             assert first.request == StoredValue({"host": "web-1", "port": 2_222}, ())
             assert first.response == StoredValue({"size": 3}, ())
+
+    world.clock.run(scenario)
+
+
+# -- References to responses ---------------------------------------------------------------
+
+
+@attrs.frozen
+class AnswerRenamed:
+    """The field has another name."""
+
+    length: int = 0
+
+
+@attrs.frozen
+class AnswerMaybe:
+    """The field may be None now."""
+
+    size: int | None
+
+
+def flowing(source: str = "first") -> Plan:
+    """The second action hangs at first; the third needs the response of another."""
+    whole = plan()
+    sequence = whole.blocks[0].sequences[0]
+    for action in sequence.actions:
+        action.key = action.name
+    size = plugin(Ask, Answer).response(source).size
+    request: Any = late(Ask)(host=text("web-{}", size), port=size)
+    sequence.actions.append(
+        Action(name="third", plugin="changed.copy", request=request)
+    )
+    return whole
+
+
+async def hung(world: World, source: str) -> UUID:
+    """The plan, left in its second action."""
+    registry = Registry([plugin(Ask, Answer, hangs=True)])
+    async with world.engine(registry=registry) as ws:
+        plan_id = await ws.submit(flowing(source))
+        await ws.start(plan_id)
+        await trio.sleep(1)
+    return plan_id
+
+
+@pytest.mark.parametrize(
+    ("response_type", "source"),
+    [
+        (AnswerMore, "first"),
+        (AnswerMore, "second"),
+        (AnswerMaybe, "first"),
+    ],
+)
+def test_a_reference_to_what_is_still_there_goes_on(
+    response_type: type, source: str
+) -> None:
+    """A stored value that fits is enough, whatever the type allows besides (STO-14)."""
+    world = World()
+
+    async def scenario() -> None:
+        plan_id = await hung(world, source)
+        registry = Registry([plugin(Ask, response_type)])
+        async with world.engine(registry=registry) as ws:
+            result = await ws.wait(plan_id)
+        assert result.state.status is Status.COMPLETED
+        assert list(actions(result))[2].response == response_type(3)
+
+    world.clock.run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("response_type", "source", "told"),
+    [
+        (AnswerLess, "first", "the response has no field 'size'"),
+        (AnswerLess, "second", "which has no fields"),
+        (AnswerRenamed, "first", "the response has no field 'size'"),
+        (AnswerRenamed, "second", "has no field 'size'"),
+        (AnswerMaybe, "second", "may be None"),
+    ],
+)
+def test_a_reference_to_what_is_gone_is_refused_before_anything_runs(
+    response_type: type, source: str, told: str
+) -> None:
+    """By its path; nothing is called, and the old version goes on with it (STO-14)."""
+    world = World()
+
+    async def scenario() -> None:
+        plan_id = await hung(world, source)
+        before = await world.vault.read(plan_id)
+        registry = Registry([plugin(Ask, response_type)])
+        async with world.engine(registry=registry) as ws:
+            error = ws.recovery_errors[plan_id]
+        assert isinstance(error, PlanRefusedError)
+        assert "Changed / b / s / third: request: " in str(error)
+        assert told in str(error)
+        assert "install the version of the package that it was stored with" in str(
+            error
+        )
+        assert await world.vault.read(plan_id) == before
+        async with world.engine(registry=Registry([plugin(Ask, Answer)])) as ws:
+            result = await ws.wait(plan_id)
+        assert result.state.status is Status.COMPLETED
+        [_, second, third] = actions(result)
+        assert len(second.attempts) == 2
+        assert third.response == Answer(3)
 
     world.clock.run(scenario)

@@ -27,8 +27,12 @@ from .._plan.shape import SHAPES
 from .._plan.structure import Found
 from .._protocols.plugin import AnyPlugin
 from .._secrets.references import MARK, SECURE
+from .._secrets.responses import NoRequestError, value_at
 from .._values.annotations import bare, fields_of, is_union, members, type_text
 from .._values.display import shorten
+from .._values.state import Status
+
+C = Status.COMPLETED
 
 Problem = tuple[str, str]
 """The rule that is broken, and what is wrong."""
@@ -84,6 +88,30 @@ class Sources:
             if _misfits(str, wanted):
                 message = f"{place}: must be {type_text(wanted)}, not a text()"
                 yield "VF-5", message
+
+    def outgrown(self, user: Found, late: Late) -> Iterator[str]:
+        """What plugins no longer respond of what a stored request needs (STO-14).
+
+        A response that is stored is asked for its value, any other for its type.
+        """
+        for place, wanted, flowing in flows_with_types(late):
+            for source in sources_of(flowing):
+                found = self._by_key.get(source.key)
+                node = None if found is None else found.node
+                if not isinstance(node, BaseAction) or node.state.status is not C:
+                    kind = wanted if flowing is source else str | int
+                    for rule, message in self._source(user, source, kind, place):
+                        if rule == "VF-5":
+                            yield message
+                    continue
+                try:
+                    value, _ = value_at(node.response, source, place)
+                except NoRequestError as error:
+                    yield str(error)
+                    continue
+                if flowing is source and value_misfits(value, wanted):
+                    got = type_text(type(value))
+                    yield f"{place}: {source} is {got}, not {type_text(wanted)}"
 
     def _source(
         self,

@@ -285,10 +285,9 @@ class _Checker:
     def _late(self, action: BaseAction, parent: Node | None, late: Late) -> None:
         """Note what a request may not refer to (VF-1, VF-5)."""
         if self._sources is None:  # few plans have such a request
-            objects = (
-                each for each in structure(self._plan) if isinstance(each, Found)
+            self._sources = _sources_of(
+                self._plan, lambda name: self._plugin_of(name)[0]
             )
-            self._sources = Sources(objects, lambda name: self._plugin_of(name)[0])
         user = Found(self._path, action, parent)
         for rule, problem in self._sources.problems(user, late):
             self._note("request", rule, problem)
@@ -304,6 +303,12 @@ class _Checker:
             self._note("on_interrupt", "REG-9", problem)
 
 
+def _sources_of(plan: object, plugin_of: Callable[[str], AnyPlugin | None]) -> Sources:
+    """What requests of the plan can refer to."""
+    objects = (each for each in structure(plan) if isinstance(each, Found))
+    return Sources(objects, plugin_of)
+
+
 def check_startable(plan: Plan, plugins: KnownPlugins) -> list[Fault]:
     """What keeps a stored plan, which is not started, from being started (ST-4).
 
@@ -314,7 +319,7 @@ def check_startable(plan: Plan, plugins: KnownPlugins) -> list[Fault]:
     Returns:
         Every fault, in walk order; empty when the plan can be started.
     """
-    return _faults(plan, lambda item: _start_problems(item, plugins))
+    return _faults(plan, lambda item: _start_problems(item, plugins), plugins)
 
 
 def check_resumable(plan: Plan, plugins: KnownPlugins) -> list[Fault]:
@@ -327,16 +332,49 @@ def check_resumable(plan: Plan, plugins: KnownPlugins) -> list[Fault]:
     Returns:
         Every fault, in walk order; empty when the plan can be resumed.
     """
-    return _faults(plan, lambda item: _plugin_problems(item, plugins))
+    return _faults(plan, lambda item: _plugin_problems(item, plugins), plugins)
 
 
-def _faults(plan: Plan, problems: Callable[[Item], Iterable[_Problem]]) -> list[Fault]:
+def _faults(
+    plan: Plan, problems: Callable[[Item], Iterable[_Problem]], plugins: KnownPlugins
+) -> list[Fault]:
     """What is wrong with each object, as faults."""
+    outgrown = _Outgrown(plan, plugins)
     return [
         Fault(path=path, field=field, rule=rule, message=message)
         for path, item in paths(plan)
-        for field, rule, message in problems(item)
+        for field, rule, message in (*problems(item), *outgrown.problems(path, item))
     ]
+
+
+class _Outgrown:
+    """What requests of a stored plan wait for that plugins no longer respond."""
+
+    def __init__(self, plan: Plan, plugins: KnownPlugins) -> None:
+        self._plan = plan
+        self._plugins = plugins
+        self._sources: Sources | None = None
+
+    def problems(self, path: str, item: Item) -> Iterator[_Problem]:
+        """Those of one object; what has ended needs no response any more."""
+        node = item.node
+        if not isinstance(node, BaseAction) or not isinstance(node.request, Late):
+            return
+        if node.state.status not in (Status.NOT_STARTED, Status.RUNNING):
+            return
+        if self._sources is None:  # few plans have such a request
+            self._sources = _sources_of(
+                self._plan, lambda name: plugin_problem(name, self._plugins)[0]
+            )
+        for problem in self._sources.outgrown(
+            Found(path, node, item.ancestors[-1]), node.request
+        ):
+            message = (
+                f"{problem}: a plugin's types have changed since the plan was stored; "
+                "install the version of the package that it was stored with to go on "
+                "with it"
+            )
+            yield "request", "STO-14", message
 
 
 def _start_problems(item: Item, plugins: KnownPlugins) -> Iterator[_Problem]:

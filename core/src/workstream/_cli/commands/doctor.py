@@ -26,6 +26,7 @@ from ..._registry.host import Host, discover
 from ..._registry.registry import Registry
 from ..._runtime.plugin_init import init_plugins
 from ..._store.ids import short_id
+from ..._validation.validation import check_resumable
 from ..._values.clock import utc_now
 from ..._values.display import shorten
 from ..._values.errors import (
@@ -306,7 +307,7 @@ class Checkup:
             if stored.row.status is Status.RUNNING:
                 self._running(stored.row, owner)
             if stored.row.status in (Status.RUNNING, Status.NOT_STARTED):
-                self._fits(typed, stored)
+                self._fits(typed, stored, registry)
             forgotten += _is_forgotten(stored.row)
             await trio.lowlevel.checkpoint()
         if forgotten:
@@ -325,14 +326,17 @@ class Checkup:
                 f"every plan can be read: {told}" if told else "there are none yet"
             )
 
-    def _fits(self, typed: Codec, stored: StoredPlan) -> None:
+    def _fits(self, typed: Codec, stored: StoredPlan, registry: Registry) -> None:
         try:
-            typed.load(stored)
+            faults = check_resumable(typed.load(stored), registry)
+            changed = [str(each) for each in faults if each.rule == "STO-14"]
         except PlanCorruptError as error:
+            changed = [str(error)]
+        if changed:
             delete = self._hints.command("delete", stored.row.id)
             name = f"{shorten(stored.row.name)} ({short_id(stored.row.id)})"
             self._problem(
-                f"{name} does not fit its plugins: {error}",
+                f"{name} does not fit its plugins: {'; '.join(changed)}",
                 f"install that version before it goes on, or give it up: {delete}",
             )
 
