@@ -126,3 +126,49 @@ def test_any_other_change_is_that_plan_s_trouble(
     (toy / "toy_plugin.py").write_text(old)
     again = start("resume", crashed)
     assert again.end() == 0, again.output
+
+
+FLOWING = """
+from workstream import *
+from toy_plugin import Act, Do
+
+
+def plan():
+    first = Act.action(Do(say="hello"), name="first", key="first")
+    second = Act.action(Do(hold={go!r}), name="second")
+    said = Act.response("first").said
+    third = Act.action(late(Do)(say=said), name="third")
+    one = Sequence(name="one", actions=[first, second, third])
+    return Plan(name="Deploy", blocks=[Block(name="Tier", sequences=[one])])
+"""
+
+
+@pytest.mark.slow
+def test_a_response_that_is_needed_and_gone_is_that_plan_s_trouble(
+    toy: Path, start: Start, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """The doctor tells it, and nothing is called; the old version goes on with it."""
+    go = tmp_path / "go"
+    child = start("run", write_plan(FLOWING.format(go=str(go)), whole=True))
+    child.wait_for("called Deploy / Tier / one / second")
+    child.signal(signal.SIGKILL)
+    child.end()
+    go.touch()
+    old = (toy / "toy_plugin.py").read_text()
+    change(toy, 'class Done:\n    said: str = ""', 'class Done:\n    told: str = ""')
+
+    found = problems(start("doctor", "--json"))
+    resumed = start("resume")
+
+    assert resumed.end() == 2
+    assert len(found) == 2
+    for told in (found[1], resumed.output):
+        assert "Deploy / Tier / one / third: request: " in told
+        assert "the response has no field 'said'" in told
+    assert "called" not in resumed.output
+
+    (toy / "toy_plugin.py").write_text(old)
+    again = start("resume")
+    assert again.end() == 0, again.output
+    assert "called Deploy / Tier / one / third" in again.output
+    assert "called Deploy / Tier / one / first" not in again.output
