@@ -275,13 +275,6 @@ ROWS = (
         told="at 0.5 set_limits cont on_failure=PAUSE; at 3.5 unpause",
     ),
     Case(
-        "G-37c",
-        "cont(d=1 on_fail=pause)[k ok,err] B1: s1[a ok@2.5; b]",
-        "F/CONT_CHECK k@0,1,2 cont=F a=C b=N effects(TAKEN TAKEN)",
-        "BG-5 BG-4 HO-1",
-        told="at 1.5 set_limits cont on_failure=HALT",
-    ),
-    Case(
         "G-38",
         "B1: cont(d=1)[k ok,err] s1 ok@2.5 def[w ok@5]",
         "F/BLOCK B1.cont=F effects(TOO_LATE)",
