@@ -141,3 +141,53 @@ def test_a_path_that_names_nothing_to_take_back_is_refused(
     assert refused.exit_code == 2
     assert "'web-3' has nothing to be taken back" in refused.stderr
     assert newest(call)["short_id"] == done
+
+
+BAD_RELEASE = ROLLOUT.replace("web-2", "<i>web-2").replace(
+    'host("web-3"),',
+    'Sequence(name="web-3", actions=[act("copy", fail="no space left")]),',
+)
+TAKEN = "taken back on 1 of 2; NOT on <i>web-2; failed (block, undo)"
+RED = "\x1b[1;31m"
+
+
+def headlines(text: str) -> list[str]:
+    """The lines that tell how the plan ended."""
+    return [line for line in text.splitlines() if TAKEN in line]
+
+
+def test_the_headline_of_an_undone_plan_is_red(
+    call: Call, write_plan: WritePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of the run, on its page and in the list: what was not taken back."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    ran = call("run", write_plan(BAD_RELEASE, whole=True))
+    page = call("show", "last")
+
+    assert ran.exit_code == 1
+    assert len(headlines(ran.stdout)) == 1
+    [first] = headlines(page.stdout)
+    assert page.stdout.startswith(first)
+    for line in (*headlines(ran.stdout), first):
+        assert f"{RED}{TAKEN}" in line
+        assert f"{RED}✗" in line
+    assert RED in next(
+        line for line in call("list").stdout.splitlines() if "Deploy" in line
+    )
+
+
+def test_the_report_of_an_undone_plan_begins_with_its_outcome(
+    call: Call, write_plan: WritePlan
+) -> None:
+    """In the first screen of the page, and the first line of the Markdown."""
+    call("run", write_plan(BAD_RELEASE, whole=True))
+    html = call("report").stdout
+    top = html.partition("<body>")[2].partition("<main>")[0]
+    markdown = call("report", "--format", "markdown").stdout
+
+    escaped = TAKEN.replace("<i>", "&lt;i&gt;")
+    assert f'<strong class="badge failed">{escaped}</strong>' in top
+    escaped = TAKEN.replace("<i>", r"\<i\>")
+    assert markdown.startswith(f"# Deploy: {escaped}\n")

@@ -30,7 +30,7 @@ def _lines(report: Report) -> Iterator[str]:
     shown, plan = report.shown, report.plan
     assert plan.id is not None
     outcome = outcome_words(shown.plan, crashed=shown.entry.crashed)
-    yield f"# {_safe(plan.name)}: {outcome}"
+    yield f"# {_safe(plan.name)}: {_safe(outcome)}"
     yield ""
     duration = plan.state.duration
     yield f"- plan `{short_id(plan.id)}`"
