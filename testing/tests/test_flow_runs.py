@@ -198,3 +198,47 @@ def test_an_undo_of_what_was_never_done_is_skipped() -> None:
     assert (second.state.started, second.attempts) == (None, [])
     assert done.plan.reasons == (FailureReason.BLOCK,)
     crash_everywhere(plan, [Create(), Fails(), Go()])
+
+
+def test_deferred_work_fails_alone_where_nobody_responded() -> None:
+    """Without a call; every other batch of the plan does its work (VF-6, DA-4)."""
+
+    def tells(plugin: type[Create], key: str) -> DeferBatch:
+        request = late(Visit)(url=plugin.response(key).address)
+        return DeferBatch(
+            name=key,
+            when=WhenDeferred.ALWAYS,
+            actions=[Go.action(request, name=f"tell {key}", retries=2)],
+        )
+
+    def block(name: str, action: Action) -> Block:
+        return Block(name=name, sequences=[Sequence(name="s", actions=[action])])
+
+    plan = Plan(
+        name="p",
+        blocks=[
+            block("b", Create.action(Size("a"), name="done", key="done")),
+            block("c", Fails.action(Size("a"), name="failed", key="failed")),
+            block("d", Create.action(Size("a"), name="never", key="never")),
+        ],
+        deferred_actions=DeferredActions(
+            batches=[
+                tells(Fails, "failed"),
+                tells(Create, "never"),
+                tells(Create, "done"),
+            ]
+        ),
+    )
+    go = Go()
+    done = simulate(plan, [Create(), Fails(), go])
+    deferred = done.plan.deferred_actions
+
+    assert deferred is not None
+    failed, never, told = (batch.actions[0] for batch in deferred.batches)
+    assert "the action 'failed' is failed, not completed" in str(failed.error)
+    assert "the action 'never' is not started, not completed" in str(never.error)
+    assert told.response == Visit("10.0.0.7")
+    assert go.seen == {"10.0.0.7"}
+    assert (len(failed.attempts), len(never.attempts)) == (1, 1)
+    assert FailureReason.BLOCK in done.plan.reasons
+    crash_everywhere(plan, [Create(), Fails(), Go()])

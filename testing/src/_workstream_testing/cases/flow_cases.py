@@ -27,13 +27,13 @@ FLOW_CASES = (
         "Z-204",
         "B1: s1[a; b err] then[u(on_undo)[x(of=a)]]",
         "F/BLOCK a=C b=F u,x=C trace(a b x)",
-        "UN-4",
+        "VF-6",
     ),
     Case(
         "Z-205",
         "B1: s1[a err] then[u(on_undo)[x(of=a); y]]",
         "F/BLOCK a=F x=K y,u=C x@never",
-        "UN-4",
+        "VF-6",
     ),
     Case(
         "Z-206",

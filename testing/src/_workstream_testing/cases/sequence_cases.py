@@ -192,6 +192,20 @@ UNDO = (
         told="at 1 stop undo; at 3 stop now",
     ),
     Case(
+        "Z-132",
+        "B1: s1[a] then[u(on_undo)[x(timeout=3) hang] v(on_undo)[y]] s2[b err@2]",
+        "F/BLOCK reasons(BLOCK UNDO) x[2,5] y@5 u=F v=C effects(TOO_LATE)",
+        "UN-4 SN-1 SP-8",
+        told="at 3 stop now",
+    ),
+    Case(
+        "Z-133",
+        "B1: s1[a] then[u(on_undo)[x(timeout=3) hang] v(on_undo)[y]] s2[b err@2]",
+        "F/BLOCK reasons(BLOCK UNDO) x[2,5] y@9 u=F v=C effects(TAKEN TAKEN)",
+        "UN-4 HO-2",
+        told="at 3 freeze; at 9 unfreeze",
+    ),
+    Case(
         "Z-113",
         "B1(undo=block conc=2): s1[a ok@5] then[u(on_undo)[x ok@4]] s2 err@1"
         " def[bd] B2",
