@@ -208,7 +208,14 @@ def test_deferred_work_fails_alone_where_nobody_responded() -> None:
         return DeferBatch(
             name=key,
             when=WhenDeferred.ALWAYS,
-            actions=[Go.action(request, name=f"tell {key}", retries=2)],
+            actions=[
+                Go.action(
+                    request,
+                    name=f"tell {key}",
+                    retries=2,
+                    on_interrupt=OnInterrupt.RERUN,
+                )
+            ],
         )
 
     def block(name: str, action: Action) -> Block:
