@@ -164,7 +164,7 @@ def test_a_response_that_is_needed_and_gone_is_that_plan_s_trouble(
     assert len(found) == 2
     for told in (found[1], resumed.output):
         assert "Deploy / Tier / one / third: request: " in told
-        assert "the response has no field 'said'" in told
+        assert "the response is Done, which has no field 'said'" in told
     assert "called" not in resumed.output
 
     (toy / "toy_plugin.py").write_text(old)

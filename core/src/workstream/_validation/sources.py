@@ -92,26 +92,31 @@ class Sources:
     def outgrown(self, user: Found, late: Late) -> Iterator[str]:
         """What plugins no longer respond of what a stored request needs (STO-14).
 
-        A response that is stored is asked for its value, any other for its type.
+        The types fitted when the plan was stored. Where they no longer do, a value that
+        is stored may fit all the same.
         """
         for place, wanted, flowing in flows_with_types(late):
             for source in sources_of(flowing):
-                found = self._by_key.get(source.key)
-                node = None if found is None else found.node
-                if not isinstance(node, BaseAction) or node.state.status is not C:
-                    kind = wanted if flowing is source else str | int
-                    for rule, message in self._source(user, source, kind, place):
-                        if rule == "VF-5":
-                            yield message
-                    continue
-                try:
-                    value, _ = value_at(node.response, source, place)
-                except NoRequestError as error:
-                    yield str(error)
-                    continue
-                if flowing is source and value_misfits(value, wanted):
-                    got = type_text(type(value))
-                    yield f"{place}: {source} is {got}, not {type_text(wanted)}"
+                kind = wanted if flowing is source else str | int
+                changed = [
+                    message
+                    for rule, message in self._source(user, source, kind, place)
+                    if rule == "VF-5"
+                ]
+                if changed and not self._has_value(source, kind, place):
+                    yield from changed
+
+    def _has_value(self, source: Source, wanted: Any, place: str) -> bool:
+        """Whether a stored response has a value that fits."""
+        found = self._by_key.get(source.key)
+        node = None if found is None else found.node
+        if not isinstance(node, BaseAction) or node.state.status is not C:
+            return False
+        try:
+            value, _ = value_at(node.response, source, place)
+        except NoRequestError:
+            return False
+        return not value_misfits(value, wanted)
 
     def _source(
         self,
