@@ -12,14 +12,28 @@ from workstream import (
     CheckPlugin,
     Checks,
     Context,
+    DeferBatch,
+    DeferredActions,
+    Percent,
     Plan,
     PluginError,
     Registry,
     Sequence,
+    WhenDeferred,
+    late,
 )
 from workstream.retries import RetryPolicy
 
-__all__ = ["LARGE", "ONE_BY_ONE", "SMALL", "Shape", "plan_of", "real_plan", "registry"]
+__all__ = [
+    "LARGE",
+    "ONE_BY_ONE",
+    "SMALL",
+    "Shape",
+    "declared_plan",
+    "plan_of",
+    "real_plan",
+    "registry",
+]
 
 
 @attrs.frozen
@@ -124,6 +138,35 @@ def plan_of(shape: Shape) -> Plan:
         name="Web tier", sequences=_sequences(shape), concurrency=shape.concurrency
     )
     return Plan(name="Bench", blocks=[block])
+
+
+def declared_plan(shape: Shape) -> Plan:
+    """The same, which declares what may become of it: the same actions are called.
+
+    Each sequence has a clean-up and an undo, which are never due. Its last action needs
+    the response of its first. The block grows in two batches, and tolerates a share.
+    """
+    plan = plan_of(shape)
+    [block] = plan.blocks
+    block.batches = (1, Percent(50))
+    block.tolerated_failures = Percent(5)
+    for number, sequence in enumerate(block.sequences):
+        first, last = sequence.actions[0], sequence.actions[-1]
+        first.key = f"first-{number}"
+        last.request = late(Request)(
+            host=f"web-{number}", number=Nothing.response(first).number
+        )
+        sequence.deferred_actions = DeferredActions(
+            batches=[
+                DeferBatch(
+                    name=when.name,
+                    when=when,
+                    actions=[_action(shape, number, 0, busy=False)],
+                )
+                for when in (WhenDeferred.ON_FAILURE, WhenDeferred.ON_UNDO)
+            ]
+        )
+    return plan
 
 
 def _check(name: str) -> CheckAction:
