@@ -78,6 +78,7 @@ def test_case_on_lmdb(case: Case, tmp_path: Path) -> None:
         case.plan,
         seed=1,
         stop_at=case.stop_at,
+        told=case.told,
         found_after=case.found_after,
         vault=vault,
     )
@@ -89,7 +90,7 @@ MOST_MOMENTS = 8
 
 def _moments(case: Case) -> list[float]:
     """When a recovery may be stopped: at each beginning and end, and in between."""
-    run = run_watched(case.plan, seed=0).end
+    run = run_watched(case.plan, seed=0, told=case.told).end
     known = {0.0}
     for call in run.stage.calls:
         known |= {call.started, call.started if call.ended is None else call.ended}

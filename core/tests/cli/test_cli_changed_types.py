@@ -35,10 +35,15 @@ def crashed(start: Start, write_plan: WritePlan, tmp_path: Path) -> str:
 
 
 def change(toy: Path, before: str, after: str) -> None:
-    """Install another version of the package."""
+    """Install another version of the package.
+
+    The file must get another size: Python takes a module that was compiled in the same
+    second from a file of the same size for the same.
+    """
     path = toy / "toy_plugin.py"
     text = path.read_text()
     assert before in text
+    assert len(before) != len(after)
     path.write_text(text.replace(before, after, 1))
 
 
@@ -155,7 +160,7 @@ def test_a_response_that_is_needed_and_gone_is_that_plan_s_trouble(
     child.end()
     go.touch()
     old = (toy / "toy_plugin.py").read_text()
-    change(toy, 'class Done:\n    said: str = ""', 'class Done:\n    told: str = ""')
+    change(toy, 'class Done:\n    said: str = ""', 'class Done:\n    answer: str = ""')
 
     found = problems(start("doctor", "--json"))
     resumed = start("resume")
