@@ -24,6 +24,7 @@ from .._plan.paths import paths
 from .._plan.plan import BaseAction, Checks, Node, Plan
 from .._protocols.vault import PlanRequest
 from .._values.display import shorten
+from .._values.errors import PathError
 from .._values.interventions import Freeze, Intervention, Verb, Word
 from .._values.state import FailureReason, NoteValue, State, Status
 from .._values.wire import pack, unpack
@@ -62,7 +63,10 @@ def take(plan: Plan, request: PlanRequest, now: datetime) -> list[Node]:
         data = data_of(request)
     except ValueError:
         return []  # a newer workstream asked: nothing here knows what
-    answer = _RULES[verb](plan, _Asked(verb, request, data, now))
+    try:
+        answer = _RULES[verb](plan, _Asked(verb, request, data, now))
+    except PathError as error:  # whatever the verb: before it has changed anything
+        answer = refused(str(error))
     if answer is None:
         return []
     _note(plan, verb, request, data, now, answer)

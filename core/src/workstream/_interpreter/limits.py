@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 
 from .._plan.paths import SEPARATOR, find, label_of_plan, labelled
 from .._plan.plan import Block, Checks, Node, Percent, Plan
-from .._values.errors import PathError
 from .._values.interventions import Effect, Verb
 from .._values.state import NoteValue, OnFailure, Status
 from .answers import Answer, refused, taken, too_late
@@ -89,11 +88,11 @@ def set_limits(
         path: The address.
         data: The limits, by name.
         halted: Whether it is a block that has halted: a halt is never taken back.
+
+    Raises:
+        PathError: The plan has no such object.
     """
-    try:
-        node = find(plan, path)
-    except PathError as error:
-        return refused(str(error))
+    node = find(plan, path)
     now: dict[str, NoteValue]
     if isinstance(node, Block):
         known, what = _OF_BLOCKS, "a block"

@@ -15,7 +15,6 @@ import attrs
 from .._plan.paths import find, paths
 from .._plan.plan import BaseAction, Block, Checks, DeferBatch, Node, Plan
 from .._protocols.approval import APPROVAL, Approval, approval_of, person
-from .._values.errors import PathError
 from .._values.interventions import Effect, Signal, Verb
 from .._values.state import NoteValue, Status, WhenDeferred
 from . import skipping
@@ -82,11 +81,11 @@ def signal(
         path: The action's address.
         data: The signal's ``name`` and ``value``.
         by: Who sends it.
+
+    Raises:
+        PathError: The plan has no such object.
     """
-    try:
-        node = find(plan, path)
-    except PathError as error:
-        return refused(str(error))
+    node = find(plan, path)
     if not isinstance(node, BaseAction):
         return refused("it is no action and no check, and only those hear signals")
     name, value = data.get("name"), data.get("value")

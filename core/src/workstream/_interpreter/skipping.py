@@ -16,7 +16,6 @@ from .._plan.plan import (
 )
 from .._plan.shape import held_by
 from .._plan.walk import walk
-from .._values.errors import PathError
 from .._values.state import HaltAfter, State, Status, WhenDeferred
 from . import judgement
 from .answers import Answer, refused, taken, too_late
@@ -31,11 +30,11 @@ def skip(plan: Plan, path: str, now: datetime) -> Answer | None:
         plan: The plan; it is changed.
         path: The object's address (OM-15).
         now: The time.
+
+    Raises:
+        PathError: The plan has no such object.
     """
-    try:
-        node = find(plan, path)
-    except PathError as error:
-        return refused(str(error))
+    node = find(plan, path)
     if node is plan:
         return refused("a plan is not skipped as a whole: stop it")
     status = node.state.status
