@@ -11,7 +11,7 @@ from .._plan.paths import below_plan
 from .._show.narration import intervention_words
 from .._show.outcomes import outcome_words
 from .._show.outline import outline
-from .._show.words import counts_words, hold_words, why
+from .._show.words import counts_words, hold_words, utc, why
 from .._store.ids import short_id
 from .._values.display import display, one_line
 from .._values.durations import took
@@ -67,7 +67,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield "## Who did what"
         yield ""
     for told in plan.interventions:
-        yield f"- {told.at:%Y-%m-%d %H:%M:%S} UTC {_safe(intervention_words(told))}"
+        yield f"- {utc(told.at)} {_safe(intervention_words(told))}"
     yield ""
     yield "## The plan in brief"
     yield ""
@@ -80,7 +80,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _time(name: str, time: datetime | None) -> Iterator[str]:
     if time is not None:
-        yield f"- {name} {time:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"- {name} {utc(time)}"
 
 
 def _safe(text: str) -> str:

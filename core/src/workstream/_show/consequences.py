@@ -15,7 +15,7 @@ from .._values.folding import named
 from .._values.interventions import Effect, Verb
 from .._values.state import FailureReason, Status, WhenDeferred
 from .outcomes import status_words
-from .words import parts_word
+from .words import parts_word, utc
 
 _NAMED = 3
 
@@ -43,9 +43,8 @@ def _spoken(plan: Plan) -> Iterator[str]:
         if told.effect is not Effect.TAKEN or word not in _SPOKEN:
             continue
         what = below_plan(told.path) if told.path.count(SEPARATOR) else "it"
-        at = told.at.strftime("%Y-%m-%d %H:%M:%S UTC")
         reason = f": {one_line(told.reason, 300)}" if told.reason else ""
-        yield f"{one_line(told.by, 80)} {_SPOKEN[word]} {what} at {at}{reason}"
+        yield f"{one_line(told.by, 80)} {_SPOKEN[word]} {what} at {utc(told.at)}{reason}"
 
 
 _SPOKEN = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import attrs
@@ -32,9 +33,13 @@ def hold_words(hold: Intervention) -> str:
 
 def since_words(what: str, said: Intervention | Word) -> str:
     """What holds since when, by whom and why."""
-    since = said.at.strftime("%Y-%m-%d %H:%M:%S UTC")
-    text = f"{what} since {since} by {shorten(said.by)}"
+    text = f"{what} since {utc(said.at)} by {shorten(said.by)}"
     return f"{text}: {shorten(said.reason, 300)}" if said.reason else text
+
+
+def utc(time: datetime) -> str:
+    """A recorded time, to the second: ``2026-03-01 12:00:03 UTC``."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def parts_word(node: Node, count: int) -> str:
