@@ -132,6 +132,7 @@ def make_plan() -> Plan:
                 name="one",
                 key="one",
                 description="first",
+                zone="eu-1.a",
                 actions=[copy],
                 deferred_actions=DeferredActions(
                     batches=[
@@ -153,6 +154,7 @@ def make_plan() -> Plan:
         batches=(1, Percent(50)),
         batch_delay=2.5,
         batch_checks=checks(),
+        zone="eu-1",
     )
     batch = DeferBatch(
         name="batch",

@@ -47,6 +47,7 @@ SECONDS = (0.0, 1.0, 5.0, 30.0, 90.0)
 
 
 PERCENTS = (Percent(1), Percent(50), Percent(100))
+_ZONES = st.sampled_from((None, None, None, "eu-1", "us-1"))
 
 
 def plans(
@@ -311,6 +312,7 @@ def _block(draw: st.DrawFn, shape: _Shape, number: int) -> Block:
                 name=f"Sequence {each}",
                 actions=draw(shape.some_actions()),
                 deferred_actions=draw(st.none() | _deferred(shape, Sequence)),
+                zone=draw(_ZONES),
             )
             for each in range(1, count + 1)
         ],
@@ -318,6 +320,7 @@ def _block(draw: st.DrawFn, shape: _Shape, number: int) -> Block:
             st.integers(0, count) | st.just(-1) | st.sampled_from(PERCENTS)
         ),
         max_consecutive_failures=draw(st.none() | st.integers(1, count)),
+        zone=draw(_ZONES),
         **draw(_batches(shape, count)),
         halt_after=draw(st.sampled_from(HaltAfter)),
         undo=draw(st.sampled_from(Undo)),

@@ -194,6 +194,7 @@ class PlanBuilder:
         max_consecutive_failures: int | None = None,
         batches: tuple[int | Percent, ...] = (),
         batch_delay: float = 0.0,
+        zone: str | None = None,
     ) -> PlanBuilder: ...
     @_step
     def add_block(
@@ -213,7 +214,13 @@ class PlanBuilder:
     def add_sequence(self, sequence: Sequence, /) -> PlanBuilder: ...
     @overload
     def add_sequence(
-        self, name: str, /, description: str = "", *, key: str | None = None
+        self,
+        name: str,
+        /,
+        description: str = "",
+        *,
+        key: str | None = None,
+        zone: str | None = None,
     ) -> PlanBuilder: ...
     @_step
     def add_sequence(

@@ -231,6 +231,7 @@ class Sequence(Node):
         deferred_actions: What is done when its actions have ended, by what they came
             to: it cleans up after one host that failed (SD-1). Its ON_UNDO batches
             take the sequence back when more than that has failed (UN-1).
+        zone: Where an engine of several machines runs it; None: as its block (ZN-1).
     """
 
     name: str
@@ -238,6 +239,7 @@ class Sequence(Node):
     key: str | None = None
     actions: list[Action]
     deferred_actions: DeferredActions | None = None
+    zone: str | None = None
 
     @property
     def actions_begun(self) -> bool:
@@ -281,6 +283,7 @@ class Block(Node):
         undo: When its sequences are taken back, as far as they say how (UN-1).
         entrance_delay: Seconds to wait before the block begins (B-2).
         exit_delay: Seconds to wait after it completed (B-12).
+        zone: The same for its checks, and for sequences without; None: anywhere (ZN-1).
     """
 
     name: str
@@ -302,6 +305,7 @@ class Block(Node):
     max_consecutive_failures: int | None = None
     batches: tuple[int | Percent, ...] = ()
     batch_delay: float = 0.0
+    zone: str | None = None
 
     @property
     def tolerance(self) -> int:

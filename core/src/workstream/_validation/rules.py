@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from operator import attrgetter
@@ -41,6 +42,10 @@ _Look: TypeAlias = Callable[[Any], str | None]
 
 LONGEST_KEY = 200
 """Characters that a key may have (OM-13)."""
+
+LONGEST_ZONE = 100
+"""Characters that the name of a zone may have (ZN-1)."""
+_ZONE = re.compile(r"[A-Za-z0-9._-]+")
 
 _COPY = "clone(plan) makes a copy that can be submitted"
 
@@ -78,6 +83,17 @@ def _locks_problem(value: Any) -> str | None:
     if twice is not None:
         return f"holds the lock {shorten(repr(twice))} twice: name each once"
     return None
+
+
+def _zone_problem(value: Any) -> str | None:
+    """What is wrong with the name of a zone: it names a queue, and stands in commands."""
+    problem = text_problem(value, longest=LONGEST_ZONE)
+    if problem is not None or _ZONE.fullmatch(value):
+        return problem
+    return (
+        "must be letters, digits, '-', '_' and '.', as in 'eu-1', not "
+        f"{shorten(repr(value), 60)}"
+    )
 
 
 def _size_problem(value: Any, *, least: int) -> str | None:
@@ -132,6 +148,7 @@ RULES: dict[str, tuple[str, _Look]] = {
     "on_failure": ("BG-4", _is_a(OnFailure)),
     "halt_after": ("OM-6", _is_a(HaltAfter)),
     "undo": ("UN-1", _is_a(Undo)),
+    "zone": ("ZN-1", _unless_none(_zone_problem)),
     "delay": ("V-22", _SECONDS),
     "when": ("V-12", _when_problem),
     "fail_element": ("OM-8", _is_a(bool)),

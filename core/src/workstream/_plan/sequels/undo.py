@@ -184,6 +184,7 @@ def _made(plan: Plan, kept: Mapping[int, _Undo]) -> Plan:
                 key=block.key,
                 concurrency=original.concurrency or max(original.batch_sizes),
                 tolerated_failures=-1,
+                zone=block.zone,
                 sequences=list(_sequences(block)),
             )
             for original, block in zip(
@@ -206,4 +207,5 @@ def _sequences(block: Block) -> Iterator[Sequence]:
             key=sequence.key,
             actions=first.actions,
             deferred_actions=DeferredActions(batches=others) if others else None,
+            zone=sequence.zone,
         )

@@ -1,0 +1,32 @@
+"""In which zone each action of a plan is run (section 33)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .plan import BaseAction, Block, Node, Plan, Sequence
+from .walk import walk
+
+
+def zone_of(ancestors: Iterable[Node]) -> str | None:
+    """The zone of what these objects hold; None: anywhere (ZN-1).
+
+    Args:
+        ancestors: From the plan down; the nearest that names a zone decides.
+    """
+    zone: str | None = None
+    for node in ancestors:
+        if isinstance(node, Block | Sequence) and node.zone is not None:
+            zone = node.zone
+    return zone
+
+
+def zones(plan: Plan) -> dict[int, str]:
+    """The zone of each action that has one, by the action's place in walk order."""
+    found: dict[int, str] = {}
+    for position, item in enumerate(walk(plan)):
+        if isinstance(item.node, BaseAction):
+            zone = zone_of(item.ancestors)
+            if zone is not None:
+                found[position] = zone
+    return found
