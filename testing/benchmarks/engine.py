@@ -92,9 +92,7 @@ async def timed(
 
 async def _ended(ws: Workstream, plan_id: UUID) -> float:
     """Wait without reading the plan once more, as ``wait`` would."""
-    run = ws._service.runs.get(plan_id)  # pyright: ignore[reportPrivateUsage]
-    if run is not None:
-        await run.finished.wait()
+    await ws._runner.wait(plan_id)  # pyright: ignore[reportPrivateUsage]
     return time.perf_counter()
 
 

@@ -201,7 +201,9 @@ def test_wait_while_a_whole_run_goes_by() -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(wait)
                 await trio.testing.wait_all_tasks_blocked()
-                launcher = vars(ws)["_launcher"]  # resume() asks for the row first
+                launcher = vars(ws)[
+                    "_runner"
+                ].launcher  # resume() asks for the row first
                 assert await launcher.recover(plan_id, max_last_update=None)
             assert found == [Status.COMPLETED]
 

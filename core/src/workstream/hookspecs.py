@@ -47,6 +47,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pluggy import HookimplMarker, HookspecMarker
 
+from ._protocols.hosting import HostingVault
 from ._protocols.plugin import AnyPlugin
 from ._protocols.vault import Vault
 from ._secrets.lookups import SecretResolver
@@ -55,11 +56,13 @@ if TYPE_CHECKING:
     import click
 
 __all__ = [
+    "EngineFactory",
     "SecretResolver",
     "VaultFactory",
     "hookimpl",
     "hookspec",
     "workstream_commands",
+    "workstream_engines",
     "workstream_plugins",
     "workstream_secret_resolvers",
     "workstream_vaults",
@@ -73,6 +76,9 @@ hookimpl: HookimplMarker = HookimplMarker("workstream")
 
 VaultFactory: TypeAlias = Callable[[str], Vault]
 """Makes a vault, not yet opened, for the location that follows the scheme."""
+
+EngineFactory: TypeAlias = Callable[[str], HostingVault]
+"""Makes a store that runs its plans itself, for the location that follows the scheme."""
 
 # The bodies below never run: pluggy reads names and arguments alone.
 
@@ -142,6 +148,36 @@ def workstream_vaults() -> Mapping[str, VaultFactory]:
         @workstream.hookimpl
         def workstream_vaults():
             return {"acme": AcmeVault}
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def workstream_engines() -> Mapping[str, EngineFactory]:
+    """Add stores that run their plans themselves, elsewhere: ``--engine acme:LOCATION``.
+
+    When it runs:
+        Once for each discovery. The factory is called when such a store is opened.
+
+    What to return:
+        A mapping of schemes (such as ``acme``) to functions. Each is given what follows
+        ``acme:`` and returns a ``HostingVault`` that is not yet open, as a function of
+        ``workstream_vaults`` does. It serves everything that looks at plans; who opens
+        it runs none: ``start`` hands a plan over.
+
+    How several answers combine:
+        All are known. Engines and vaults have their schemes in common: one that two
+        packages give can be used from neither.
+
+    What an exception does:
+        The package is left out, with all of its hooks. What a factory raises goes to
+        whoever opens the store.
+
+    Example::
+
+        @workstream.hookimpl
+        def workstream_engines():
+            return {"acme": AcmeCluster}
     """
     raise NotImplementedError
 

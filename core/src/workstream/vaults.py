@@ -8,12 +8,15 @@
 """
 
 from ._codec.labels import labels_for
+from ._protocols.conduct import Conduct
+from ._protocols.hosting import HostingVault
 from ._protocols.searching import ANY_PLAN, Where
 from ._protocols.vault import (
     Change,
     LineRecord,
     LogSlice,
     NodeRecord,
+    Owner,
     PlanRequest,
     PlanRow,
     StoredPlan,
@@ -30,12 +33,15 @@ from ._vaults.null_vault import NullVault
 __all__ = [
     "ANY_PLAN",
     "Change",
+    "Conduct",
+    "HostingVault",
     "LineRecord",
     "LmdbVault",
     "LogSlice",
     "MemoryVault",
     "NodeRecord",
     "NullVault",
+    "Owner",
     "PlanRequest",
     "PlanRow",
     "StoreCopy",

@@ -60,6 +60,6 @@ def code_of(outcome: Outcome) -> ExitCode:
     return _BY_OUTCOME[outcome.name]
 
 
-def worst(codes: Iterable[ExitCode]) -> ExitCode:
+def worst(codes: Iterable[int]) -> int:
     """The one that matters most of several; with none of them, COMPLETED."""
     return max(codes, key=_BEST_FIRST.index, default=ExitCode.COMPLETED)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Collection,
+    Generator,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -22,13 +29,14 @@ from .._show.time_left import earlier_paces
 from .._show.words import totals
 from .._store.events import PlanSnapshot, WatchEvent
 from .._store.store import Store
-from .._values.display import shorten
+from .._values.display import one_line, shorten
 from .._values.errors import WorkstreamError
+from .._values.state import Status
 from .draw.line import joined
 from .draw.page import headline, hint_next, show_failures
 from .draw.screen import Screen
 from .draw.views import LineView, View
-from .exit_codes import ExitCode, code_of
+from .exit_codes import INTERRUPTED, ExitCode, code_of
 from .interrupts import Interrupts
 from .options import Hints
 from .streams import breaking_off_untold
@@ -36,6 +44,8 @@ from .streams import breaking_off_untold
 if TYPE_CHECKING:
     from .._engine.engine import Workstream
 
+_LOOK_FOR_WAITS = 1.0
+"""Seconds between two looks what actions wait for."""
 _CATCH_UP = 5.0
 """Seconds that a watcher may need to see what is durable already."""
 _MOST = 10
@@ -53,14 +63,18 @@ class Result:
     Attributes:
         shown: The plan as it is stored.
         broken_off: Why its run broke off, if it did.
+        goes_on: Who goes on with it, though it is no longer followed here.
     """
 
     shown: Overview
     broken_off: str | None = None
+    goes_on: str | None = None
 
     @property
-    def code(self) -> ExitCode:
+    def code(self) -> int:
         """The exit status for it alone."""
+        if self.goes_on is not None:
+            return INTERRUPTED
         if self.broken_off is not None:
             return ExitCode.BROKEN_OFF
         return code_of(self.shown.plan.outcome)
@@ -69,7 +83,7 @@ class Result:
         """The result for ``--json``."""
         return {
             **overview_data(self.shown),
-            "owner": None,
+            "owner": self.goes_on,
             "exit_status": int(self.code),
             "broken_off": self.broken_off,
         }
@@ -86,7 +100,12 @@ def tell(screen: Screen, results: Sequence[Result], hints: Hints) -> None:
             screen.line(str(totals(plan)), indent=2)
         if hints.lasts:
             _hint_next(screen, result, hints, show)
-        if result.broken_off is None:
+        if result.goes_on is not None:
+            host = one_line(result.goes_on, 200)
+            sign = (f"{screen.signs.running} ", "cyan")
+            name = (shorten(plan.name), "bold")
+            screen.line(joined(sign, name, f": no longer followed; it goes on: {host}"))
+        elif result.broken_off is None:
             headline(screen, plan)
         else:
             words = f"broken off: {shorten(result.broken_off, 1_000)}"
@@ -97,11 +116,16 @@ def tell(screen: Screen, results: Sequence[Result], hints: Hints) -> None:
 
 def _hint_next(screen: Screen, result: Result, hints: Hints, show: str) -> None:
     """Say what to type next."""
+    plan_id = result.shown.plan.id
+    if result.goes_on is not None:
+        screen.hint("follow it", hints.command("watch", plan_id), indent=2)
+        screen.hint("stop it", hints.command("stop", plan_id), indent=2)
+        return
     if result.broken_off is None:
         screen.hint("look closer", show, indent=2)
         hint_next(screen, result.shown, hints)
         return
-    resume = hints.command("resume", result.shown.plan.id)
+    resume = hints.command("resume", plan_id)
     screen.hint("go on with it", resume, indent=2)
 
 
@@ -122,7 +146,8 @@ async def follow(
         plan_ids: The plans.
         view: Shows them.
         screen: Where the view shows them.
-        interrupts: The first stops the plans, the second leaves them.
+        interrupts: The first stops the plans, the second leaves them. Plans that run
+            elsewhere are left by the first: they go on.
 
     Returns:
         How each ended.
@@ -150,6 +175,7 @@ async def follow(
         async with trio.open_nursery() as nursery:
             seen = trio.Event()
             nursery.start_soon(watch, plan_id, seen, nursery)
+            nursery.start_soon(show_waits, workstream, plan_id, view)
             try:
                 await workstream.wait(plan_id)
                 del broken_off[plan_id]
@@ -161,6 +187,9 @@ async def follow(
 
     async def obey(everything: trio.CancelScope) -> None:
         await interrupts.come(1)
+        if workstream.host is not None:
+            everything.cancel()
+            return
         view.notice(
             "Stopping: what runs now is finished, nothing new begins. "
             "Ctrl-C again leaves at once; then the plan can be resumed."
@@ -192,11 +221,31 @@ async def follow(
         screen = Screen()  # of the log
     with screen.busy("reading how it ended"):
         return [
-            Result(
-                await overview(workstream, plan_id, brief=True), broken_off.get(plan_id)
+            _result(
+                await overview(workstream, each, brief=True), broken_off, workstream
             )
-            for plan_id in plan_ids
+            for each in plan_ids
         ]
+
+
+def _result(
+    shown: Overview, broken_off: Mapping[UUID, str], workstream: Workstream
+) -> Result:
+    """How a plan ended that was followed, or how it was left."""
+    assert shown.plan.id is not None
+    why = broken_off.get(shown.plan.id)
+    if why is None or workstream.host is None:
+        return Result(shown, why)
+    runs = shown.plan.state.status is Status.RUNNING
+    return Result(shown, goes_on=workstream.host if runs else None)
+
+
+async def show_waits(store: Store, plan_id: UUID, view: View) -> None:
+    """Show what actions wait for on which nobody works yet, until cancelled (ZN-3)."""
+    while store.host is not None:
+        with contextlib.suppress(WorkstreamError):  # the plan is followed all the same
+            view.wait_for(plan_id, await store.waits(plan_id))
+        await trio.sleep(_LOOK_FOR_WAITS)
 
 
 @contextmanager
@@ -252,6 +301,7 @@ async def watch_elsewhere(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(view.keep_up)
             nursery.start_soon(look_for_owner, nursery.cancel_scope)
+            nursery.start_soon(show_waits, store, plan_id, view)
             async with aclosing(_events(store, plan_id, view, after)) as events:
                 async for event in events:
                     view.see(plan_id, event)

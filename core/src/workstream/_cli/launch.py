@@ -19,6 +19,7 @@ from .._authoring.programs import python_interpreter
 from .._engine.engine import Workstream, open_workstream
 from .._plan.plan import Plan
 from .._plan.text import numbers_text
+from .._protocols.hosting import HostingVault, hosting
 from .._protocols.vault import Vault
 from .._registry.registry import Registry
 from .._show.words import since_words
@@ -77,17 +78,18 @@ def run_plan(launch: Launch) -> int:
     """Submit a plan, start it, and follow it to its end; the exit status."""
     vault, plan, hints = launch.vault, launch.plan, launch.hints
     screen, interrupts = Screen(), Interrupts()
+    go_on = "resume" if hosting(vault) is None else "watch"
     begun: list[UUID] = []
 
     async def begin(ws: Workstream, say: Callable[[str], None]) -> None:
-        if launch.preflight:
+        if launch.preflight and ws.host is None:
             say("looking secrets up")
         await ws.preflight(plan, secrets=launch.preflight, locks=not launch.waits)
         say("checking and storing the plan")
         plan_id = await launch.submit(ws)
         show = f"  ({hints.command('show', plan_id)})" if hints.lasts else ""
         if hints.lasts:
-            interrupts.leaves(hints.command("resume", plan_id))
+            interrupts.leaves(hints.command(go_on, plan_id))
         if isinstance(vault, LmdbVault):
             interrupts.outlives(log_of(vault, plan_id))
         if not screen.is_live:
@@ -139,7 +141,7 @@ def run_plan(launch: Launch) -> int:
             raise
         complain(error)
         if hints.lasts:
-            screen.hint("go on with it", hints.command("resume", begun[0]))
+            screen.hint("go on with it", hints.command(go_on, begun[0]))
         return ExitCode.BROKEN_OFF
     tell(Screen() if interrupts.is_hung_up else screen, [result], hints)
     if launch.as_json:
@@ -168,6 +170,9 @@ def log_of(vault: LmdbVault, plan_id: UUID) -> Path:
 def detach(launch: Launch) -> int:
     """Submit a plan, let a process of its own run it, and return once it has begun."""
     vault, plan, hints = launch.vault, launch.plan, launch.hints
+    elsewhere = hosting(vault)
+    if elsewhere is not None:
+        return _hand_over(launch, elsewhere)
     if not isinstance(vault, LmdbVault):
         message = "--detach needs a store that is a directory: the log goes there"
         raise Refusal(message)
@@ -227,6 +232,34 @@ def detach(launch: Launch) -> int:
     screen.line(f"{plan.name} ({short_id(plan_id)}) runs on in process {child.pid}")
     screen.hint("follow it", hints.command("watch", plan_id), indent=2)
     screen.hint("its log", str(log), indent=2)
+    return ExitCode.COMPLETED
+
+
+def _hand_over(launch: Launch, vault: HostingVault) -> int:
+    """Submit a plan, let the engine elsewhere begin it, and leave it to that."""
+    plan, hints, screen = launch.plan, launch.hints, Screen()
+    if launch.waits:
+        message = "--detach with --wait: nobody would wait for the locks; leave one out"
+        raise Refusal(message)
+
+    async def go() -> UUID:
+        async with open_workstream(
+            vault, registry=launch.registry, recover=False
+        ) as ws:
+            await ws.preflight(plan)
+            plan_id = await launch.submit(ws)
+            _tell_before(screen, ws, plan, plan_id, hints)
+            await ws.start(plan_id)
+            return plan_id
+
+    with screen.busy("checking, storing and starting the plan"):
+        plan_id = run_async(lambda: interruptible(go))
+    if launch.as_json:
+        data = {"id": str(plan_id), "short_id": short_id(plan_id)}
+        print_json({**data, "process": None, "log": None, **launch.more})
+        return ExitCode.COMPLETED
+    screen.line(f"{plan.name} ({short_id(plan_id)}) runs on: {vault.host}")
+    screen.hint("follow it", hints.command("watch", plan_id), indent=2)
     return ExitCode.COMPLETED
 
 

@@ -76,15 +76,24 @@ def _directories(
 
 # -- Options ---------------------------------------------------------------------------
 
-store_option = click.option(
-    "--store",
-    metavar="DIR",
-    shell_complete=_directories,
-    help=(
-        f"The store's directory; by default that of {STORE_VARIABLE}, or else the "
-        "platform's place for the state of programs."
-    ),
-)
+
+def _store_option(*names: str) -> Callable[[F], F]:
+    """The option for the store, by these names."""
+    return click.option(
+        *names,
+        "store",
+        metavar="DIR",
+        shell_complete=_directories,
+        help=(
+            f"The store's directory; by default that of {STORE_VARIABLE}, or else the "
+            "platform's place for the state of programs. SCHEME:LOCATION names a store "
+            "of an installed package, such as an engine elsewhere."
+        ),
+    )
+
+
+store_option = _store_option("--store")
+run_store_option = _store_option("--store", "--engine")
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, for programs."
 )

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from .._protocols.hosting import hosting
 from .._protocols.vault import Vault
 from .._store.places import vault_at
 from .._values.clock import utc_now
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .._report.document import Report
     from .._store.store import Store
     from .._vaults.lmdb.vault import LmdbVault
+    from .options import Hints
 
 T = TypeVar("T")
 
@@ -112,6 +114,13 @@ def directory_of(vault: Vault) -> LmdbVault:
     """
     from .._vaults.lmdb.vault import LmdbVault
 
+    elsewhere = hosting(vault)
+    if elsewhere is not None:
+        message = (
+            f"{elsewhere.host} keeps these plans: back up and restore what it keeps them "
+            "in; `workstream report` and `workstream export` write down one plan"
+        )
+        raise Refusal(message)
     if not isinstance(vault, LmdbVault):
         message = (
             "backup and restore are for stores that are directories; another kind of "
@@ -119,6 +128,22 @@ def directory_of(vault: Vault) -> LmdbVault:
         )
         raise Refusal(message)
     return vault
+
+
+def refuse_elsewhere(vault: Vault, hints: Hints) -> None:
+    """Refuse to go on with plans that another goes on with by itself.
+
+    Raises:
+        Refusal: The store runs its plans itself.
+    """
+    elsewhere = hosting(vault)
+    if elsewhere is None:
+        return
+    message = (
+        f"nothing is run here: {elsewhere.host} runs the plans of this store, and goes on "
+        f"with them by itself after a crash; follow one:  {hints.command('watch')}"
+    )
+    raise Refusal(message)
 
 
 def report_in(plan: str) -> Report | None:

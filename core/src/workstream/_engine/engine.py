@@ -1,8 +1,10 @@
 """The engine's face: an open store that can also run what it holds.
 
 What a caller asks of a run is here (sections 4, 14, 15); what can be done with any stored
-plan is the ``Store`` that this is (``_store``). What happens next to the caller lives in
-``_engine.service``; how a stored plan comes to run is in ``_engine.launching``. Whatever
+plan is the ``Store`` that this is (``_store``). Who runs the plans is a ``Runner``: this process
+(``_engine.local``), where what happens next to the caller lives in ``_engine.service``
+and how a stored plan comes to run in ``_engine.launching``; or the store itself
+(``_engine.hosted``). Whatever
 begins, stops or removes something is shielded from the cancellation of whoever asked: it
 happens wholly or not at all (ST-5).
 """
@@ -28,14 +30,13 @@ from .._plan.sequels.retry import From, remainder
 from .._plan.sequels.undo import UndoPlan
 from .._plan.sequels.undo import undo_plan as made_undo
 from .._plan.walk import give_ids, new_plan_id
-from .._protocols.vault import PlanRequest, PlanRow, Vault
+from .._protocols.hosting import hosting
+from .._protocols.vault import PlanRequest, Vault
 from .._registry.registry import Registry
 from .._runtime.lookups import Lookups
-from .._runtime.plugin_init import init_plugins
 from .._runtime.trio_runtime import RunSettings
 from .._store.asking import requester
 from .._store.ids import short_id
-from .._store.news import News
 from .._store.places import vault_at
 from .._store.store import Store
 from .._validation.validation import prepared
@@ -44,20 +45,17 @@ from .._values.display import shorten
 from .._values.errors import (
     Fault,
     LockedError,
-    NotRunningHereError,
-    NotStartedError,
-    PlanError,
     RetryError,
     UndoError,
     ValidationError,
     WorkstreamError,
     fault_lines,
 )
-from .._values.state import Status
-from .launching import Launcher
+from .hosted import HostedRunner
+from .local import LocalRunner
 from .locks import lock_held
+from .runner import Runner
 from .sequels import alone, nothing_to_undo, refuse_retry, refuse_undo
-from .service import Service
 
 if TYPE_CHECKING:
     from .._preview.forecast import PlanPreview
@@ -87,6 +85,7 @@ async def open_workstream(
 
     Leaving the context breaks off what still runs, as a crash would: it can be resumed
     (T-3). Plans that a crash left behind are recovered before the body begins (R-1).
+    A store of ``workstream_engines`` runs its plans itself: there, neither is so.
 
     Args:
         store: A directory for the LMDB store; a vault; ``scheme:location`` for a vault
@@ -116,33 +115,26 @@ async def open_workstream(
     plugins.freeze()
     clock = Clock(now, elapsed=trio.current_time)
     codec = Codec(plugins)
-    settings = RunSettings(
-        plugins=plugins,
-        lookups=Lookups(plugins.resolvers),
-        codec=codec,
-        now=clock,
-        random=random,
-        freeze=vault.freeze,
-        requests=vault.requests if vault.shared else _nothing_asked,
-        heartbeat=min(300.0, (max_last_update or 1200.0) / 4),
-    )
-    service = Service(vault, settings)
-    launcher = Launcher(
-        vault, plugins, codec, service, max_submit=max_submit, now=clock
-    )
-    engine = Workstream(
-        vault,
-        codec,
-        service.news,
-        clock,
-        registry=plugins,
-        service=service,
-        launcher=launcher,
-    )
-    async with service.opened():
-        await init_plugins(plugins)
+    runner: Runner
+    elsewhere = hosting(vault)
+    if elsewhere is not None:
+        runner = HostedRunner(elsewhere, plugins, codec, max_submit, clock)
+    else:
+        settings = RunSettings(
+            plugins=plugins,
+            lookups=Lookups(plugins.resolvers),
+            codec=codec,
+            now=clock,
+            random=random,
+            freeze=vault.freeze,
+            requests=vault.requests if vault.shared else _nothing_asked,
+            heartbeat=min(300.0, (max_last_update or 1200.0) / 4),
+        )
+        runner = LocalRunner(vault, plugins, settings, max_submit=max_submit)
+    engine = Workstream(vault, codec, clock, registry=plugins, runner=runner)
+    async with runner.opened():
         if recover:
-            engine.recovery_errors = await launcher.recover_all(max_last_update)
+            engine.recovery_errors = await runner.recover_all(max_last_update)
         yield engine
 
 
@@ -163,18 +155,15 @@ class Workstream(Store):
         self,
         vault: Vault,
         codec: Codec,
-        news: News,
         now: Callable[[], datetime],
         *,
         registry: Registry,
-        service: Service,
-        launcher: Launcher,
+        runner: Runner,
     ) -> None:
-        super().__init__(vault, codec, news, now)
+        super().__init__(vault, codec, runner.news, now)
         self.registry = registry
         self.recovery_errors: Mapping[UUID, WorkstreamError] = {}
-        self._service = service
-        self._launcher = launcher
+        self._runner = runner
 
     async def submit(self, plan: Plan, *, by: str | None = None) -> UUID:
         """Store a copy of the plan, ready to be started; nothing is executed (SUB-1).
@@ -200,7 +189,7 @@ class Workstream(Store):
             await self.vault.create(
                 self._codec.row_of(copy), definition, labels_of(copy)
             )
-        self._launcher.keep(copy, definition)
+        self._runner.keep(copy, definition)
         return plan_id
 
     async def preview(self, plan: Plan) -> PlanPreview:
@@ -220,7 +209,7 @@ class Workstream(Store):
 
         Args:
             plan: The plan, not submitted yet.
-            secrets: Whether to look each of its secrets up once.
+            secrets: Whether to look each of its secrets up once, where it runs here.
             locks: Whether to see that no other plan holds one of its locks.
 
         Raises:
@@ -228,7 +217,9 @@ class Workstream(Store):
         """
         from .._preview.preflight import missing_secrets
 
-        faults = await missing_secrets(plan, self.registry.resolvers) if secrets else []
+        # An engine elsewhere looks them up where the plan runs.
+        here = secrets and self.host is None
+        faults = await missing_secrets(plan, self.registry.resolvers) if here else []
         held = await lock_held(self.vault, plan) if locks else None
         if held is not None:
             fault = Fault(
@@ -404,9 +395,7 @@ class Workstream(Store):
         if when_locked not in ("raise", "wait"):
             message = f"when_locked is {when_locked!r}: it must be 'raise' or 'wait'"
             raise ValueError(message)
-        await self._launcher.start(
-            plan_id, waits=when_locked == "wait", on_wait=on_wait
-        )
+        await self._runner.start(plan_id, waits=when_locked == "wait", on_wait=on_wait)
 
     async def wait(self, plan_id: UUID) -> Plan:
         """Wait until the run of the plan has ended; the plan as it is stored then (ST-6).
@@ -417,33 +406,14 @@ class Workstream(Store):
             NotRunningHereError: It is RUNNING, but not in this engine.
             StorageError, InternalError: The run broke off; it can be resumed (STO-6).
         """
-        while True:
-            run = await self._service.begun(plan_id)
-            if run is not None:
-                await run.finished.wait()
-                if run.error is not None:
-                    raise run.error
-                continue
-            row = await self.vault.row(plan_id)
-            if row.status.is_terminal:
-                return await self.plan(plan_id)
-            if plan_id in self._service.runs or self._service.is_changing(plan_id):
-                continue  # a start slipped in between (ST-7)
-            owner = await self.vault.owner(plan_id)
-            # While the vault was looking, a run may have begun, or ended, or both.
-            if (await self.vault.row(plan_id)).status is row.status:
-                raise _nothing_to_wait_for(row, owner)
+        await self._runner.wait(plan_id)
+        return await self.plan(plan_id)
 
     async def _heard(self, plan_id: UUID) -> None:
-        run = await self._service.begun(plan_id)
-        if run is not None:
-            await self._service.hear()
-            await run.heard()
+        await self._runner.heard(plan_id)
 
     async def _looked(self) -> None:
-        self._service.look()
-        for run in list(self._service.runs.values()):
-            await run.heard()
+        await self._runner.looked()
 
     # --- recovery ---------------------------------------------------------------------
 
@@ -458,38 +428,4 @@ class Workstream(Store):
             NotRunningHereError: Another process runs it.
             PlanRefusedError: It does not fit the plugins at hand (R-4).
         """
-        with trio.CancelScope(shield=True):
-            if await self._service.begun(plan_id) is not None:
-                return
-            row = await self.vault.row(plan_id)
-            if row.status is Status.NOT_STARTED:
-                message = f"plan {row.name!r} was never started: start() it"
-                raise NotStartedError(message, plan_id)
-            if not await self._launcher.recover(plan_id, max_last_update=None):
-                here = await self._service.begun(plan_id) is not None
-                row = await self.vault.row(plan_id)
-                if not (here or row.status.is_terminal):
-                    raise _nothing_to_wait_for(row, await self.vault.owner(plan_id))
-
-
-def _nothing_to_wait_for(row: PlanRow, owner: int | None) -> PlanError:
-    """Why this engine has no run of a plan that has not ended.
-
-    Args:
-        row: The plan.
-        owner: The process that has claimed it, this one included; None: nobody has.
-    """
-    name = f"plan {row.name!r}"
-    if row.status is Status.NOT_STARTED:
-        if owner is None:
-            message = f"{name} was never started: start() it first"
-            return NotStartedError(message, row.id)
-        message = f"{name} is being started by another engine, in process {owner}"
-        return NotRunningHereError(message, row.id)
-    where = (
-        "no process runs it: a crash left it behind; resume() it"
-        if owner is None
-        else f"process {owner} does"
-    )
-    message = f"{name} is RUNNING, but not in this engine: {where}"
-    return NotRunningHereError(message, row.id)
+        await self._runner.resume(plan_id)

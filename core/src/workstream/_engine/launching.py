@@ -31,7 +31,6 @@ from .._protocols.vault import (
 )
 from .._registry.registry import Registry
 from .._validation.requests import plugin_problem
-from .._validation.validation import check_resumable, check_startable
 from .._values.clock import Clock
 from .._values.errors import (
     ConflictError,
@@ -39,12 +38,11 @@ from .._values.errors import (
     LockedError,
     LockTakenError,
     NotFoundError,
-    PlanRefusedError,
-    PlanStaleError,
     WorkstreamError,
 )
 from .._values.state import State, Status
 from .locks import LOOK_FOR_LOCKS, locked, refuse_behind
+from .runner import refuse_stale, refuse_unfit
 from .sequels import alone, refuse_overtaken
 from .service import Service
 
@@ -145,20 +143,12 @@ class Launcher:
         if row.status is not Status.NOT_STARTED:
             return
         now = self.now()
-        if (
-            row.submitted is None
-            or (now - row.submitted).total_seconds() > self.max_submit
-        ):
-            message = (
-                f"plan {row.name!r} was submitted more than {self.max_submit:g} seconds "
-                "ago: look whether it still fits, and submit it again"
-            )
-            raise PlanStaleError(message, plan_id)
+        refuse_stale(row, now, self.max_submit)
         stored = await self.vault.read(plan_id)
         plan = self._kept_plan(stored)
         if plan is None:
             plan = self.codec.load(stored)
-            self._refuse_unfit(plan, plan_id, fresh=True)
+            refuse_unfit(plan, self.registry, plan_id, fresh=True)
         original = plan.retry_of or plan.undo_of
         if original is None:
             await self._begin(plan, stored, now)
@@ -231,7 +221,7 @@ class Launcher:
         if aged_out:
             changed = recovery.age_out(plan, now, requests=stored.requests)
         else:
-            self._refuse_unfit(plan, plan_id, fresh=False)
+            refuse_unfit(plan, self.registry, plan_id, fresh=False)
             changed = recovery.put_in_order(
                 plan,
                 on_interrupt_by(self.registry),
@@ -273,15 +263,6 @@ class Launcher:
         if latest is None or latest <= self.now():
             return self.now
         return Clock(self.now, elapsed=trio.current_time, not_before=latest)
-
-    def _refuse_unfit(self, plan: Plan, plan_id: UUID, *, fresh: bool) -> None:
-        check = check_startable if fresh else check_resumable
-        faults = check(plan, self.registry)
-        if faults:
-            lines = "\n".join(f"  {fault}" for fault in faults)
-            verb = "started" if fresh else "resumed"
-            message = f"plan {plan.name!r} cannot be {verb} here:\n{lines}"
-            raise PlanRefusedError(message, plan_id)
 
 
 def _own(error: Exception, row: PlanRow) -> WorkstreamError:

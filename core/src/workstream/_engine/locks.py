@@ -12,7 +12,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from .._plan.plan import Plan
-from .._protocols.vault import PlanRow, Vault
+from .._protocols.vault import Owner, PlanRow, Vault, owner_text
 from .._store.ids import short_id
 from .._values.display import display
 from .._values.errors import LockedError, LockTakenError, NotFoundError
@@ -39,7 +39,11 @@ async def locked(vault: Vault, row: PlanRow, taken: LockTakenError) -> LockedErr
 
 
 def _error(
-    row: PlanRow, lock: str, holder: PlanRow | None, holder_id: UUID, owner: int | None
+    row: PlanRow,
+    lock: str,
+    holder: PlanRow | None,
+    holder_id: UUID,
+    owner: Owner | None,
 ) -> LockedError:
     by = f"held by plan {short_id(holder_id)}, which has just ended"
     if holder is not None:
@@ -51,17 +55,17 @@ def _error(
     return LockedError(message, row.id, lock=lock, holder=holder_id, owner=owner)
 
 
-def _held_by(holder: PlanRow, owner: int | None) -> str:
+def _held_by(holder: PlanRow, owner: Owner | None) -> str:
     """By whom a lock is held, and in which state that plan is."""
     if holder.status.is_terminal:
         state = "which has just ended"
-    elif holder.status is Status.NOT_STARTED:
-        state = f"which waits before it, in process {owner}"
     elif owner is None:
         state = "which has crashed: no process runs it; resume it"
+    elif holder.status is Status.NOT_STARTED:
+        state = f"which waits before it, in {owner_text(owner)}"
     else:
         stopping = " and is stopping" if holder.stopping else ""
-        state = f"which process {owner} runs{stopping}"
+        state = f"which {owner_text(owner)} runs{stopping}"
     return f"held by plan {display(holder.name)!r} ({short_id(holder.id)}), {state}"
 
 

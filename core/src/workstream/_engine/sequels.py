@@ -10,7 +10,7 @@ import trio
 
 from .._codec.codec import Codec
 from .._plan.plan import Plan
-from .._protocols.vault import PlanRow, Vault
+from .._protocols.vault import PlanRow, Vault, owner_text
 from .._store.entries import PlanEntry
 from .._store.ids import short_id
 from .._values.display import shorten
@@ -72,7 +72,7 @@ def _why_not(
     elif entry.crashed:
         what = "was left behind by a crash: resume it"
     elif row.status is Status.RUNNING:
-        what = f"runs still, in process {entry.owner}: {running}"
+        what = f"runs still, in {owner_text(entry.owner or 0)}: {running}"
     elif begun:
         done, otherwise = already
         what = (

@@ -156,6 +156,15 @@ class LineRecord:
     data: bytes
 
 
+Owner: TypeAlias = int | str
+"""Who runs a plan: the id of a process of this machine, or who it is in words."""
+
+
+def owner_text(owner: Owner) -> str:
+    """Who runs a plan, in words."""
+    return f"process {owner}" if isinstance(owner, int) else owner
+
+
 Change: TypeAlias = PlanRow | NodeRecord | LineRecord
 
 
@@ -475,6 +484,6 @@ class Vault(Protocol):
         """Give the claim back. Releasing what is not held is fine."""
         ...
 
-    async def owner(self, plan_id: UUID) -> int | None:
-        """The process id of the plan's owner, this process included; None: nobody."""
+    async def owner(self, plan_id: UUID) -> Owner | None:
+        """Who runs the plan, this process included; None: nobody."""
         ...

@@ -68,6 +68,11 @@ class Item:
     fault: str | None = None
 
     @property
+    def claim(self) -> tuple[str, str]:
+        """What it lays claim to: an engine and a vault have their schemes in common."""
+        return "vault" if self.kind == "engine" else self.kind, self.name
+
+    @property
     def label(self) -> str:
         """Its kind and name, for people."""
         return f"{self.kind} {self.name or type_text(type(self.value))}"
@@ -167,6 +172,7 @@ def _shown(value: object) -> str:
 
 _READERS: dict[str, Callable[[Any, Source], Iterator[Item]]] = {
     "workstream_commands": _read_commands,
+    "workstream_engines": _reader_of_schemes("engine", "AcmeCluster"),
     "workstream_plugins": _read_plugins,
     "workstream_secret_resolvers": _reader_of_schemes("secret resolver", "read_secret"),
     "workstream_vaults": _reader_of_schemes("vault", "AcmeVault"),

@@ -20,7 +20,7 @@ import attrs
 
 from .._protocols.plugin import PLUGIN_API, AnyPlugin
 from .._secrets.lookups import SecretResolver
-from ..hookspecs import VaultFactory
+from ..hookspecs import EngineFactory, VaultFactory
 from .hook_answers import Item, PackageError, Source
 from .listing import LeftOut, Listing, PackageListing, describe_plugin
 from .packages import CORE, GROUP, api_of, failure_text, loaded, meant, read_package
@@ -75,6 +75,10 @@ class Host:
         """The answers to ``workstream_vaults``, by scheme."""
         return self._usable("vault")
 
+    def engines(self) -> Mapping[str, EngineFactory]:
+        """The answers to ``workstream_engines``, by scheme."""
+        return self._usable("engine")
+
     def secret_resolvers(self) -> Mapping[str, SecretResolver]:
         """The answers to ``workstream_secret_resolvers``, by scheme."""
         return self._usable("secret resolver")
@@ -114,6 +118,7 @@ class Host:
                 for plugin in self._usable("plugin", source).values()
             ),
             vaults=tuple(self._usable("vault", source)),
+            engines=tuple(self._usable("engine", source)),
             secret_resolvers=tuple(self._usable("secret resolver", source)),
             commands=tuple(self._usable("command", source)),
             plugin_api=source.plugin_api,
@@ -256,10 +261,11 @@ class _Finding:
         claims: dict[tuple[str, str], list[Item]] = {}
         for item in self._items:
             if item.name:
-                claims.setdefault((item.kind, item.name), []).append(item)
-        for (kind, name), items in claims.items():
+                claims.setdefault(item.claim, []).append(item)
+        for (_, name), items in claims.items():
             if len(items) == 1:
                 continue
+            kind = items[0].kind
             if items[0].source.is_core:
                 for item in items[1:]:
                     item.fault = f"workstream itself has a {kind} {name!r}: rename it"

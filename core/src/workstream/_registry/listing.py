@@ -142,6 +142,7 @@ class PackageListing:
         hooks: The hooks it implements.
         plugins: Its plugins that can be used.
         vaults: The schemes of its stores.
+        engines: The schemes of its stores that run their plans themselves.
         secret_resolvers: The schemes of its secret resolvers.
         commands: Its subcommands.
         plugin_api: The version of the plugin API that it was made for; None when it
@@ -157,6 +158,7 @@ class PackageListing:
     vaults: tuple[str, ...]
     secret_resolvers: tuple[str, ...]
     commands: tuple[str, ...]
+    engines: tuple[str, ...] = ()
     plugin_api: int | None = None
     summary: str = ""
 

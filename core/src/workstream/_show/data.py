@@ -59,6 +59,8 @@ def taken_back_data(taken: TakenBack | None) -> dict[str, Any] | None:
 
 def overview_data(shown: Overview) -> dict[str, Any]:
     """A plan with its failures and what was asked of it; without its definition."""
+    from .._plan.paths import paths
+    from .._plan.plan import BaseAction
     from .consequences import consequences
     from .failures import not_reached
     from .words import totals
@@ -72,6 +74,11 @@ def overview_data(shown: Overview) -> dict[str, Any]:
         "consequences": consequences(shown.plan),
         "not_reached": not_reached(shown.plan),
         "requests": [request_data(each) for each in shown.requests],
+        "waits": {
+            path: words
+            for path, item in paths(shown.plan)
+            if isinstance(item.node, BaseAction) and (words := shown.wait_of(item.node))
+        },
         "approvals": [
             {
                 "path": each.path,

@@ -45,6 +45,7 @@ class Overview:
         requests: What was asked of it and not taken yet (CT-2).
         said: What failed and running actions last said, by position.
         kin: The plans that were made from it, newest first, where they were asked for.
+        unattended: What actions wait for on which nobody works yet, by position (ZN-3).
     """
 
     entry: PlanEntry
@@ -54,6 +55,7 @@ class Overview:
     requests: tuple[PlanRequest, ...]
     said: Mapping[int, Sequence[str]]
     kin: tuple[Kin, ...] = ()
+    unattended: Mapping[int, str] = attrs.Factory(dict[int, str])
 
     @property
     def causes(self) -> list[list[Failure]]:
@@ -95,6 +97,10 @@ class Overview:
             if each.action.state.status is Status.RUNNING
         ]
 
+    def wait_of(self, action: BaseAction) -> str:
+        """What an action waits for before anybody works on it; "": nothing (ZN-3)."""
+        return self.unattended.get(position_of(action), "") if action.id else ""
+
     def said_by(self, node: Node) -> Sequence[str]:
         """The last lines of an action; none of what was not asked for."""
         return self.said.get(position_of(node), ()) if node.id else ()
@@ -135,6 +141,7 @@ async def overview(
         requests=stored.requests,
         said=await _said(store, plan_id, found, running),
         kin=tuple(await store.kin(plan_id)) if kin else (),
+        unattended=await store.waits(plan_id) if running else {},
     )
 
 

@@ -7,6 +7,7 @@ of sequences are counts and the few that run.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -119,6 +120,7 @@ class RunningAction:
         since: When that attempt began.
         error: How that attempt failed, while the action waits for its next one.
         unresponsive: Whether the plugin goes on although it was cancelled (A-16).
+        waits_for: What it waits for before anybody works on it (ZN-3).
         line: What it reported last.
         done: How much is done, where the plugin said so.
         total: Of how much.
@@ -129,6 +131,7 @@ class RunningAction:
     since: datetime | None = None
     error: PluginError | None = None
     unresponsive: bool = False
+    waits_for: str = ""
     line: str = ""
     done: float | None = None
     total: float | None = None
@@ -223,6 +226,11 @@ class Progress:
             self._hear(event)
         else:
             self._change(event)
+
+    def wait_for(self, waits: Mapping[int, str]) -> None:
+        """Take in what actions wait for on which nobody works yet, by position."""
+        for position, running in self.running.items():
+            running.waits_for = waits.get(position, "")
 
     def place_of(self, object_id: UUID) -> Place:
         """What is known of the object."""

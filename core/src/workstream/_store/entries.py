@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from .._protocols.searching import ANY_PLAN, Where
-from .._protocols.vault import PlanRow, Vault
+from .._protocols.vault import Owner, PlanRow, Vault
 from .._values.state import Status
 
 
@@ -18,11 +18,11 @@ class PlanEntry:
 
     Attributes:
         row: Its own state.
-        owner: The process that runs it; None: nobody, or it does not run.
+        owner: Who runs it; None: nobody, or it does not run.
     """
 
     row: PlanRow
-    owner: int | None = None
+    owner: Owner | None = None
 
     @property
     def crashed(self) -> bool:

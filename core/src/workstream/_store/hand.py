@@ -14,7 +14,8 @@ from .._codec.codec import Codec
 from .._plan.paths import display_path, find, meant
 from .._plan.plan import BaseAction, Percent, Plan
 from .._protocols.approval import APPROVAL, approval_of
-from .._protocols.vault import PlanRequest, Vault
+from .._protocols.hosting import hosting
+from .._protocols.vault import PlanRequest, Vault, owner_text
 from .._values.errors import ConflictError, RefusedError
 from .._values.interventions import Effect, Verb
 from .._values.state import NoteValue, OnFailure, Status
@@ -287,14 +288,22 @@ class Hand(Freezing):
             NotFoundError: No such plan.
             RefusedError: It is not RUNNING, or a process runs it.
         """
+        elsewhere = hosting(self.vault)
+        if elsewhere is not None:
+            row = await self.vault.row(plan_id)
+            message = (
+                f"{elsewhere.host} goes on with plan {row.name!r} by itself: to end it, "
+                "stop it, with now=True at once"
+            )
+            raise RefusedError(message, plan_id)
         ended_so: list[Plan] = []
         with trio.CancelScope(shield=True):
             if not await self.vault.claim(plan_id):
                 row = await self.vault.row(plan_id)
                 owner = await self.vault.owner(plan_id)
                 message = (
-                    f"plan {row.name!r} is run by process {owner}: stop it, or end that "
-                    "process"
+                    f"plan {row.name!r} is run by {owner_text(owner or 0)}: stop it, or "
+                    "end that process"
                 )
                 raise RefusedError(message, plan_id)
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -75,13 +76,15 @@ def _by_scheme(scheme: str, location: str) -> Vault:
     from .._registry.host import discover
 
     # The core's own first: what only reads the store imports no plugin package.
+    vaults: Mapping[str, Callable[[str], Vault]]
     vaults = discover(packages=False).vaults()
     if scheme not in vaults:
-        vaults = discover().vaults()
+        host = discover()
+        vaults = {**host.vaults(), **host.engines()}
     if scheme not in vaults:
         known = ", ".join(sorted(vaults))
         message = (
-            f"no installed package has a vault for {scheme}: (known: {known}); a path "
+            f"no installed package has a store for {scheme}: (known: {known}); a path "
             f"with a colon is written ./{scheme}:{location}"
         )
         raise StorageError(message)

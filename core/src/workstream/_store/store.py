@@ -18,6 +18,7 @@ from .._plan.clone import clone
 from .._plan.outcome import Outcome
 from .._plan.plan import Plan
 from .._plan.walk import actions
+from .._protocols.hosting import hosting
 from .._protocols.searching import ANY_PLAN, Where
 from .._protocols.vault import (
     PlanRow,
@@ -96,6 +97,22 @@ class Store(Hand):
         super().__init__(vault, news, now)
         self._codec = codec
         self._feeds = Feeds(vault, codec, news)
+
+    # --- who runs them ---------------------------------------------------------------
+
+    @property
+    def host(self) -> str | None:
+        """Who runs its plans, where it does so itself; None: who opens an engine on it."""
+        elsewhere = hosting(self.vault)
+        return None if elsewhere is None else elsewhere.host
+
+    async def waits(self, plan_id: UUID) -> Mapping[int, str]:
+        """What actions wait for that run, but on which nobody works yet (ZN-3).
+
+        By the action's place in walk order; empty where plans run on this machine.
+        """
+        elsewhere = hosting(self.vault)
+        return {} if elsewhere is None else await elsewhere.waits(plan_id)
 
     # --- which plans there are ------------------------------------------------------
 

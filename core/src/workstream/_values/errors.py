@@ -157,11 +157,17 @@ class LockedError(PlanError):
     Attributes:
         lock: The name of the lock.
         holder: The id of the plan that holds it.
-        owner: The process that runs the holder; None: it has crashed.
+        owner: Who runs the holder, as a rule a process; None: it has crashed.
     """
 
     def __init__(
-        self, message: str, plan_id: UUID, *, lock: str, holder: UUID, owner: int | None
+        self,
+        message: str,
+        plan_id: UUID,
+        *,
+        lock: str,
+        holder: UUID,
+        owner: int | str | None,
     ) -> None:
         super().__init__(message, plan_id)
         self.lock = lock

@@ -267,7 +267,7 @@ class FaultyVault:
         """See ``Vault.release``."""
         await self._pass("release", plan_id, lambda: self._vault.release(plan_id))
 
-    async def owner(self, plan_id: UUID) -> int | None:
+    async def owner(self, plan_id: UUID) -> int | str | None:
         """See ``Vault.owner``."""
         return await self._pass("owner", plan_id, lambda: self._vault.owner(plan_id))
 

@@ -148,7 +148,7 @@ class HeldVault:
         with self._clock.held():
             await self._vault.release(plan_id)
 
-    async def owner(self, plan_id: UUID) -> int | None:
+    async def owner(self, plan_id: UUID) -> int | str | None:
         """See ``Vault.owner``."""
         with self._clock.held():
             return await self._vault.owner(plan_id)

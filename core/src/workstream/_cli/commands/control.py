@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from ..._protocols.vault import PlanRow
+from ..._protocols.vault import PlanRow, owner_text
 from ..._show.data import entry_data
 from ..._store.entries import PlanEntry
 from ..._store.ids import short_id
@@ -93,8 +93,8 @@ def stop(
         resume = hints.command("resume", row.id)
         text = f"{name} will stop when it is resumed, as no process runs it:  {resume}"
     else:
-        show = hints.command("show", row.id)
-        text = f"{name} is asked to stop; process {entry.owner} runs it:  {show}"
+        show, runs = hints.command("show", row.id), owner_text(entry.owner)
+        text = f"{name} is asked to stop; {runs} runs it:  {show}"
     Screen().line(text)
     return ExitCode.COMPLETED
 
@@ -150,7 +150,7 @@ async def _deletable(
         else:
             stop = hints.command("stop", row.id)
             faults.append(
-                f"{name} is run by process {entry.owner}: stop it first, by {stop}"
+                f"{name} is run by {owner_text(entry.owner or 0)}: stop it first, by {stop}"
             )
     if faults:
         raise Refusal("\n".join(["nothing is deleted", *faults]))

@@ -21,7 +21,7 @@ import trio
 
 from ..._codec.codec import Codec
 from ..._plan.walk import actions
-from ..._protocols.vault import PlanRow, StoredPlan, Vault
+from ..._protocols.vault import Owner, PlanRow, StoredPlan, Vault, owner_text
 from ..._registry.host import Host, discover
 from ..._registry.registry import Registry
 from ..._runtime.plugin_init import init_plugins
@@ -340,13 +340,13 @@ class Checkup:
                 f"install that version before it goes on, or give it up: {delete}",
             )
 
-    def _running(self, row: PlanRow, owner: int | None) -> None:
+    def _running(self, row: PlanRow, owner: Owner | None) -> None:
         name = f"{shorten(row.name)} ({short_id(row.id)})"
         if owner is None:
             resume = self._hints.command("resume", row.id)
             self._problem(f"{name} has crashed: no process runs it", resume)
-        elif owner > 0:
-            self._ok(f"{name} is run by process {owner}")
+        elif isinstance(owner, str) or owner > 0:
+            self._ok(f"{name} is run by {owner_text(owner)}")
         else:  # the system tells no number across containers
             self._ok(f"{name} is run by a process of another container")
 

@@ -10,7 +10,7 @@ import click
 
 from ..._plan.paths import display_path
 from ..._plan.plan import Percent
-from ..._protocols.vault import PlanRow
+from ..._protocols.vault import PlanRow, owner_text
 from ..._show.data import intervention_data, request_data
 from ..._show.words import since_words
 from ..._store.asking import Answer
@@ -162,8 +162,8 @@ def _tell(
         resume = hints.command("resume", row.id)
         text = f"{name} is told so when it is resumed, as no process runs it:  {resume}"
     else:
-        show = hints.command("show", row.id)
-        text = f"{name}: process {entry.owner}, which runs it, has not answered yet:  {show}"
+        show, runs = hints.command("show", row.id), owner_text(entry.owner)
+        text = f"{name}: {runs}, which runs it, has not answered yet:  {show}"
     Screen().line(text)
     return ExitCode.FAILED if late else ExitCode.COMPLETED
 

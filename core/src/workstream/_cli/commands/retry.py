@@ -36,6 +36,7 @@ from ..options import (
     plan_argument,
     preflight_option,
     reason_option,
+    run_store_option,
     store_option,
     wait_option,
 )
@@ -91,7 +92,7 @@ def _options(command: _F) -> _F:
             preflight_option,
             wait_option,
             detach_option,
-            store_option,
+            run_store_option,
             json_option,
         )
     ):

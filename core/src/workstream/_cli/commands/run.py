@@ -42,12 +42,13 @@ from ..options import (
     json_option,
     left_plan_argument,
     preflight_option,
+    run_store_option,
     settings_option,
     store_option,
     wait_option,
 )
 from ..plan_file import PlanFile, read_plan_file, registry_for
-from ..stores import existing_store, run_async
+from ..stores import existing_store, refuse_elsewhere, run_async
 from ..streams import Refusal, complain, print_json
 
 file_argument = click.argument(
@@ -74,7 +75,7 @@ file_argument = click.argument(
 @preflight_option
 @wait_option
 @detach_option
-@store_option
+@run_store_option
 @json_option
 def run(
     file: Path,
@@ -96,7 +97,8 @@ def run(
 
     It runs this plan alone. Ctrl-C stops it: running actions finish, no new one begins.
     A second Ctrl-C leaves at once, as a crash would; `workstream resume` continues.
-    When the terminal closes, the run goes on; `workstream watch` follows it.
+    When the terminal closes, the run goes on; `workstream watch` follows it. A plan
+    that an engine elsewhere runs (--engine) is left by the first Ctrl-C, and goes on.
 
     Exit status: 0 completed, 3 completed with tolerated failures, 1 failed, 4 stopped,
     5 broken off and resumable, 2 nothing was run. With --dry-run: 0 no obstacle was
@@ -243,7 +245,9 @@ def resume(plan: str | None, store: str | None, as_json: bool) -> int:
         return True
 
     async def go() -> list[Result]:
-        async with open_workstream(existing_store(store), recover=False) as ws:
+        vault = existing_store(store)
+        refuse_elsewhere(vault, hints)
+        async with open_workstream(vault, recover=False) as ws:
             if plan is None:
                 found = await ws.entries(statuses=[Status.RUNNING], crashed=True)
                 found.reverse()  # the oldest first

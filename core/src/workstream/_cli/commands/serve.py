@@ -36,7 +36,7 @@ from ..options import (
     wait_option,
 )
 from ..plan_file import read_plan_file
-from ..stores import existing_store, run_async
+from ..stores import existing_store, refuse_elsewhere, run_async
 from ..streams import Refusal, breaking_off_untold, complain, print_json
 from .run import file_argument
 
@@ -253,7 +253,9 @@ def _serve_some(plans: tuple[str, ...], *, waits: bool, store: str | None) -> in
     screen, interrupts, hints = Screen(), Interrupts(), Hints(store)
 
     async def go() -> list[Result]:
-        async with open_workstream(existing_store(store), recover=False) as ws:
+        vault = existing_store(store)
+        refuse_elsewhere(vault, hints)
+        async with open_workstream(vault, recover=False) as ws:
             rows = [(await ws.find(text)).row for text in plans]
             interrupts.leaves(hints.command("resume"))
             for row in rows:

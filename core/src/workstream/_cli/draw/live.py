@@ -281,7 +281,7 @@ class _Plan:
         label = self._fitted(running.place.label, column)
         line = joined("  ", label).styled()
         since = took(self.now - running.since) if running.since is not None else ""
-        waits = running.error is not None
+        waits = running.error is not None or bool(running.waits_for)
         line.append(f"  {since:>6}", "yellow" if waits else "cyan")
         if self.width < _SAYING:
             return line
@@ -294,7 +294,9 @@ class _Plan:
         attempt = f"  attempt {running.attempt:,}"
         if running.attempt > 1 and running.error is None:
             line.append(attempt, "yellow")
-        if running.unresponsive:
+        if running.waits_for:
+            line.append(f"  waits for {one_line(running.waits_for)}", "yellow")
+        elif running.unresponsive:
             line.append("  goes on although it was cancelled", "bold red")
         elif running.error is not None:
             line.append(f"{attempt} failed, retries: {gist(running.error)}", "yellow")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from uuid import UUID
 
@@ -80,6 +80,13 @@ class LiveView(View):
     def expect(self, plan_id: UUID, paces: Sequence[Pace]) -> None:
         """See ``View``."""
         self._paces[plan_id] = paces
+
+    def wait_for(self, plan_id: UUID, waits: Mapping[int, str]) -> None:
+        """See ``View``."""
+        if self._lines is not None:
+            self._lines.wait_for(plan_id, waits)
+        elif plan_id in self._plans:
+            self._plans[plan_id].wait_for(waits)
 
     def notice(self, text: str) -> None:
         """See ``View``: it stays, above what is written over."""

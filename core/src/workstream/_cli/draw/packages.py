@@ -76,6 +76,7 @@ def _package(screen: Screen, package: PackageListing) -> None:
         ("hooks", package.hooks),
         ("commands", package.commands),
         ("stores", [f"{scheme}:" for scheme in package.vaults]),
+        ("engines", [f"{scheme}:" for scheme in package.engines]),
         ("secrets", [f"{scheme}:" for scheme in package.secret_resolvers]),
     ):
         if names:

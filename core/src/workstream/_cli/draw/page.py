@@ -13,6 +13,7 @@ from ..._plan.plan import Plan
 from ..._plan.sequels.retry import left_of
 from ..._plan.text import plan_text
 from ..._protocols.approval import said
+from ..._protocols.vault import owner_text
 from ..._show.consequences import consequences
 from ..._show.failures import Failure
 from ..._show.outcomes import outcome_words
@@ -214,7 +215,7 @@ def _facts(shown: Overview) -> Iterator[list[str]]:
     if state.ended is not None:
         times.append(f"ended {moment(state.ended)}")
     if state.status is Status.RUNNING and owner is not None:
-        times.append(f"run by process {owner}")
+        times.append(f"run by {one_line(owner_text(owner), 120)}")
     yield times
     yield _origin_facts(plan)
     yield shown.lineage
@@ -250,7 +251,10 @@ def _running(screen: Screen, shown: Overview) -> Iterator[Line]:
         path = below_plan(labels[id(action)])
         attempt = action.final_attempt
         line = joined((f"{screen.signs.running} ", "cyan"), shorten(path, 300))
-        if attempt is not None and not crashed:
+        wait = shown.wait_of(action)
+        if wait:
+            line.append(f"  waits for {one_line(wait, 120)}", "yellow")
+        elif attempt is not None and not crashed:
             line.append(f"  {took(utc_now() - attempt.started)}", "cyan")
         if len(action.attempts) > 1:
             line.append(f"  attempt {len(action.attempts):,}", "yellow")

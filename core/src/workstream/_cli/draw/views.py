@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,7 +23,7 @@ from ..._values.display import one_line, shorten
 from ..._values.state import Status
 from ..streams import data_stream
 from .line import Line, joined, plain
-from .screen import STYLES, Screen, Signs
+from .screen import STYLES, Screen, Signs, counted
 
 _STATE_WIDTH, _STATE_HEIGHT = 120, 60
 """How much is told of a plan that has come some way already."""
@@ -56,6 +58,9 @@ class View:
 
     def expect(self, plan_id: UUID, paces: Sequence[Pace]) -> None:
         """Take in how earlier runs of the plan went."""
+
+    def wait_for(self, plan_id: UUID, waits: Mapping[int, str]) -> None:
+        """Take in what actions wait for on which nobody works yet, by position (ZN-3)."""
 
     def notice(self, text: str) -> None:
         """Show a sentence to people."""
@@ -144,6 +149,7 @@ class LineView(View):
         self._several = several
         self._tells_state = tells_state
         self._after = after
+        self._waits: dict[UUID, AbstractSet[str]] = {}
         self._plans: dict[UUID, tuple[Progress, Narrator]] = {
             plan_id: (progress, Narrator(progress))
             for plan_id, progress in (knows or {}).items()
@@ -174,6 +180,17 @@ class LineView(View):
                 return
             time = event.state.ended or event.state.started or utc_now()
             self._write(plan_id, time, told_line(told, self._screen.signs))
+
+    def wait_for(self, plan_id: UUID, waits: Mapping[int, str]) -> None:
+        """See ``View``: a line for each thing that actions begin to wait for."""
+        counts = Counter(waits.values())
+        before, self._waits[plan_id] = self._waits.get(plan_id, frozenset()), {*counts}
+        for words in sorted(counts.keys() - before):
+            who = counted(counts[words], "action")
+            verb = "waits" if counts[words] == 1 else "wait"
+            text = (f"{who} {verb} for {one_line(words)}", "yellow")
+            sign = (f"{self._screen.signs.waiting} ", "yellow")
+            self._write(plan_id, utc_now(), joined(sign, text))
 
     def notice(self, text: str) -> None:
         """See ``View``."""
