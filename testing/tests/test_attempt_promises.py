@@ -21,9 +21,9 @@ from workstream._plan.plan import Action, Block, Plan
 from workstream._plan.plan import Sequence as PlanSequence
 from workstream._protocols.plugin import NOT_DONE, ActionPlugin, Context, NotDone
 from workstream._protocols.vault import Write
+from workstream._protocols.watching import OutputLine, StateChange
 from workstream._runtime.lookups import Lookups
 from workstream._secrets.references import SecretRef
-from workstream._store.events import OutputLine, StateChange
 from workstream._values.errors import StorageError
 from workstream._values.state import NoteValue, ObjectType, OnInterrupt, Status
 from workstream._vaults.memory_vault import MemoryVault

@@ -22,7 +22,7 @@ from workstream._engine.engine import Workstream
 from workstream._plan.walk import actions, new_plan_id
 from workstream._protocols.plugin import ActionPlugin, Context
 from workstream._protocols.vault import PlanRow, Vault, Write
-from workstream._store.events import PlanSnapshot, StateChange, WatchEvent
+from workstream._protocols.watching import PlanSnapshot, StateChange, WatchEvent
 from workstream._values.errors import (
     NotFoundError,
     PlanExistsError,

@@ -20,7 +20,7 @@ import trio
 from _workstream_testing.conformance.world import World
 from workstream._plan.plan import Action, Block, Plan, Sequence
 from workstream._protocols.plugin import ActionPlugin, Context
-from workstream._store.events import OutputLine
+from workstream._protocols.watching import OutputLine
 from workstream._values.errors import InternalError
 from workstream._values.state import PluginError, Status
 from workstream.retries import RetryPolicy

@@ -26,7 +26,7 @@ from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._codec.codec import Codec
 from workstream._engine.engine import Workstream
 from workstream._protocols.vault import StoredPlan, Vault
-from workstream._store.events import PlanSnapshot, StateChange, WatchEvent
+from workstream._protocols.watching import PlanSnapshot, StateChange, WatchEvent
 from workstream._values.errors import NotFoundError, StorageError
 from workstream._values.state import Status
 from workstream._vaults.lmdb.vault import LmdbVault

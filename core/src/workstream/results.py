@@ -13,11 +13,17 @@ from ._plan.paths import path_of, paths
 from ._plan.plan import BaseAction, CheckKind, Node, Origin
 from ._plan.walk import Item, walk
 from ._preview.forecast import Forecast, PlanPreview, PreviewItem
+from ._protocols.watching import (
+    Intervened,
+    OutputLine,
+    PlanSnapshot,
+    StateChange,
+    WatchEvent,
+)
 from ._secrets.references import StoredValue
 from ._show.failures import Failure
 from ._store.asking import Answer
 from ._store.entries import PlanEntry
-from ._store.events import Intervened, OutputLine, PlanSnapshot, StateChange, WatchEvent
 from ._values.interventions import Effect, Freeze, Intervention, Verb, Word
 from ._values.state import Attempt, FailureReason, ObjectType, State
 

@@ -23,11 +23,11 @@ from .._codec.codec import Codec
 from .._plan.clone import clone
 from .._plan.outcome import Outcome
 from .._plan.plan import Plan
+from .._protocols.watching import PlanSnapshot, WatchEvent
 from .._show.data import overview_data
 from .._show.overview import Overview, overview
 from .._show.time_left import earlier_paces
 from .._show.words import totals
-from .._store.events import PlanSnapshot, WatchEvent
 from .._store.store import Store
 from .._values.display import one_line, shorten
 from .._values.errors import WorkstreamError

@@ -23,7 +23,7 @@ from .._values.state import ObjectType, PluginError, links_of
 if TYPE_CHECKING:
     from .._plan.outcome import TakenBack
     from .._plan.plan import Origin
-    from .._store.events import StateChange, WatchEvent
+    from .._protocols.watching import StateChange, WatchEvent
     from .failures import Failure
     from .overview import Overview
 
@@ -132,7 +132,7 @@ def failures_data(found: Iterable[Failure]) -> list[dict[str, Any]]:
 def event_data(event: WatchEvent) -> dict[str, Any]:
     """What a watcher saw."""
     from .._codec.json_text import to_json
-    from .._store.events import Intervened, OutputLine, PlanSnapshot
+    from .._protocols.watching import Intervened, OutputLine, PlanSnapshot
 
     if isinstance(event, PlanSnapshot):
         return {

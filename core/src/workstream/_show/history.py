@@ -21,7 +21,7 @@ from .._plan.paths import SEPARATOR, paths
 from .._plan.plan import BaseAction, Plan
 from .._plan.walk import position_of
 from .._protocols.vault import LOG_KEPT
-from .._store.events import (
+from .._protocols.watching import (
     Intervened,
     OutputLine,
     PlanSnapshot,

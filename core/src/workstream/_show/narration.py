@@ -10,7 +10,7 @@ import attrs
 from .._plan.paths import below_plan, display_path
 from .._plan.plan import BaseAction, Block, DeferBatch
 from .._protocols.approval import approval_of
-from .._store.events import Intervened, StateChange
+from .._protocols.watching import Intervened, StateChange
 from .._store.ids import short_id
 from .._values.display import one_line
 from .._values.durations import took

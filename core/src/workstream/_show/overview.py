@@ -14,8 +14,8 @@ from .._plan.clone import clone
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import actions, position_of
 from .._protocols.vault import PlanRequest
+from .._protocols.watching import PlanSnapshot
 from .._store.entries import PlanEntry
-from .._store.events import PlanSnapshot
 from .._store.family import Kin
 from .._store.ids import short_id
 from .._store.store import Store

@@ -27,7 +27,7 @@ from .._plan.plan import (
     Sequence,
 )
 from .._plan.walk import POSITION_MASK, Item, groups
-from .._store.events import (
+from .._protocols.watching import (
     Intervened,
     OutputLine,
     PlanSnapshot,

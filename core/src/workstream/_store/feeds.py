@@ -30,7 +30,8 @@ from .._codec.codec import Codec
 from .._plan.paths import paths
 from .._plan.walk import Item
 from .._protocols.vault import Change, Vault
-from .events import PlanSnapshot, WatchEvent, event_of, snapshot_of
+from .._protocols.watching import PlanSnapshot, WatchEvent
+from .events import event_of, snapshot_of
 from .news import News
 
 KEPT = 4_096

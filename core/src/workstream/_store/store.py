@@ -24,11 +24,11 @@ from .._protocols.vault import (
     PlanRow,
     Vault,
 )
+from .._protocols.watching import PlanSnapshot, WatchEvent
 from .._values.clock import utc_now
 from .._values.errors import ValidationError
 from .._values.state import Status
 from .entries import PlanEntry, entries_in, entry_of
-from .events import PlanSnapshot, WatchEvent
 from .family import Kin, descendants
 from .feeds import Feeds
 from .hand import Hand

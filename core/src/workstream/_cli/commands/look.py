@@ -9,11 +9,11 @@ import click
 
 from ..._codec.json_text import to_json
 from ..._plan.paths import below_plan, display_path, label_of_plan, meant
+from ..._protocols.watching import OutputLine, PlanSnapshot, StateChange, WatchEvent
 from ..._show.data import event_data, overview_data
 from ..._show.history import history, is_about, read_plan, time_of
 from ..._show.narration import event_told
 from ..._show.overview import Overview, overview
-from ..._store.events import OutputLine, PlanSnapshot, StateChange, WatchEvent
 from ..._values.display import one_line
 from ..._values.state import ObjectType, Status
 from ..draw.line import joined

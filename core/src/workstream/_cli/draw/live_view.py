@@ -12,9 +12,9 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from ..._protocols.watching import PlanSnapshot, WatchEvent
 from ..._show.progress import Progress
 from ..._show.time_left import Pace
-from ..._store.events import PlanSnapshot, WatchEvent
 from ..._values.clock import utc_now
 from ..interrupts import keys_unseen
 from .live import layout

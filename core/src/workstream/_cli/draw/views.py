@@ -12,11 +12,11 @@ from uuid import UUID
 
 import trio
 
+from ..._protocols.watching import PlanSnapshot, StateChange, WatchEvent
 from ..._show.data import event_data
 from ..._show.narration import Narrator, Told
 from ..._show.progress import Progress
 from ..._show.time_left import Pace
-from ..._store.events import PlanSnapshot, StateChange, WatchEvent
 from ..._store.ids import short_id
 from ..._values.clock import utc_now
 from ..._values.display import one_line, shorten
