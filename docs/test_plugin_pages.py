@@ -36,6 +36,8 @@ CLASSES: list[Any] = [
     plugins.Preview,
     plugins.CapturedOutput,
     plugins.Redactor,
+    plugins.Observer,
+    plugins.Observation,
     workstream.PluginError,
     plugins.RetryPolicy,
     workstream.SecretRef,

@@ -15,7 +15,7 @@ PAGE = DOCS / "reference" / "semantics.md"
 PREFIXES = (
     *("OM", "V", "REG", "SUB", "ST", "E", "B", "Q", "C", "K", "A", "RP", "DA", "F"),
     *("SP", "R", "STO", "W", "CL", "BU", "UI", "T", "WA", "PV", "SD"),
-    *("RT", "LK", "VF", "UN", "BG", "CT", "HO", "SK", "SN", "ZN"),
+    *("RT", "LK", "VF", "UN", "BG", "CT", "HO", "SK", "SN", "ZN", "OB"),
 )
 RULE = re.compile(rf"\b(?:{'|'.join(PREFIXES)})-\d+[a-z]?\b")
 DEFINITION = re.compile(

@@ -201,3 +201,56 @@ def test_a_hook_that_a_person_interrupts_ends_discovery(
 
     with pytest.raises(KeyboardInterrupt):
         find_packages("acme")
+
+
+OBSERVER = """
+from workstream.plugins import Observer
+
+class Chat(Observer):
+    name = {name!r}
+    {how}def observe(self, seen, /):
+        pass
+
+@hookimpl
+def workstream_observers():
+    return [{what}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "name", "how", "what", "reason"),
+    [
+        (
+            "acme",
+            "acme",
+            "",
+            "Chat()",
+            "its workstream_observers stands behind the entry point 'acme', which runs "
+            "need not look at: give it one named 'acme.observers'",
+        ),
+        ("acme.observers", "acme", "async ", "Chat()", "whose observe is written"),
+        ("acme.observers", "acme", "", "7", "returned 7, which is no instance of an"),
+        ("acme.observers", "acme", "", "Chat", "which is no instance of an Observer"),
+        ("acme.observers", "Acme!", "", "Chat()", "its name is 'Acme!': write lower"),
+        ("acme.observers", "other", "", "Chat()", "its name 'other' must be 'acme' or"),
+        ("acme.observers", "../up", "", "Chat()", "its name is '../up': write lower"),
+    ],
+)
+def test_a_bad_observer_is_left_out_and_reported(
+    install_package: Install,
+    find_packages: Find,
+    entry_point: str,
+    name: str,
+    how: str,
+    what: str,
+    reason: str,
+) -> None:
+    """No run looks for it elsewhere, awaits it, or writes to a directory of its choice."""
+    source = OBSERVER.format(name=name, how=how, what=what)
+    install_package(entry_point, source, package="dist-acme")
+
+    host = find_packages(entry_point)
+
+    assert host.observers() == []
+    [left_out] = [each for each in host.left_out if not each.deliberate]
+    assert reason in left_out.reason

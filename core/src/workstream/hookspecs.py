@@ -29,6 +29,8 @@ What holds for every hook:
   others work. ``workstream plugins`` lists what was left out, and why.
 - Names that start with ``workstream_`` are reserved for hooks, marked or not, so that a
   misspelt hook is an error and not a silence.
+- A run imports only the packages whose plugins its plan names. So what every run is to
+  find, observers, has an entry point of its own, whose name ends with ``.observers``.
 - When packages give the same name to two things, neither can be used and both packages
   are named. What workstream itself brings keeps its names.
 - A package may say which version of the plugin API it was made for, by a number beside
@@ -48,6 +50,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pluggy import HookimplMarker, HookspecMarker
 
 from ._protocols.hosting import HostingVault
+from ._protocols.observer import Observer
 from ._protocols.plugin import AnyPlugin
 from ._protocols.vault import Vault
 from ._secrets.lookups import SecretResolver
@@ -63,6 +66,7 @@ __all__ = [
     "hookspec",
     "workstream_commands",
     "workstream_engines",
+    "workstream_observers",
     "workstream_plugins",
     "workstream_secret_resolvers",
     "workstream_vaults",
@@ -215,6 +219,46 @@ def workstream_secret_resolvers() -> Mapping[str, SecretResolver]:
         @workstream.hookimpl
         def workstream_secret_resolvers():
             return {"acme": read_from_acme_safe}
+    """
+    raise NotImplementedError
+
+
+# --- Observers ------------------------------------------------------------------------
+
+
+@hookspec
+def workstream_observers() -> Iterable[Observer]:
+    """Add observers, which are told every change of every plan that an engine runs.
+
+    The module is named under an entry point of its own, so that each run finds it,
+    whatever its plan names::
+
+        [project.entry-points.workstream]
+        "acme.observers" = "workstream_acme.observers"
+
+    When it runs:
+        Once for each discovery, so before each run. Keep the import of its module
+        small: load a client library when ``observe`` is first called.
+
+    What to return:
+        Observers, in any iterable: none where they are not configured. Each has a name
+        that is the entry point's without ``.observers``, or begins with that and a dot.
+        ``workstream.testing.check_observer`` tests an observer.
+
+    How several answers combine:
+        All are told everything, each at its own pace. A name that is given twice can be
+        used from neither package. ``WORKSTREAM_OBSERVERS`` lists the observers that are
+        told, by commas; unset, all are, and empty, none.
+
+    What an exception does:
+        The package is left out, with all of its hooks. What an observer raises is
+        logged; it is told the same again later, and no run waits for it (OB-3).
+
+    Example::
+
+        @workstream.hookimpl
+        def workstream_observers():
+            return [Chat()]
     """
     raise NotImplementedError
 

@@ -25,6 +25,7 @@ from ._authoring.names import is_temporary_name, temporary_name
 from ._authoring.patterns import Pattern
 from ._authoring.programs import python_interpreter
 from ._authoring.timeouts import explained_timeout
+from ._protocols.observer import Observation, Observer
 from ._protocols.plugin import (
     NOT_DONE,
     PLUGIN_API,
@@ -51,6 +52,8 @@ __all__ = [
     "NoSignals",
     "NotDone",
     "NoteValue",
+    "Observation",
+    "Observer",
     "Pattern",
     "Plugins",
     "Preview",

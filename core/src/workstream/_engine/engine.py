@@ -132,6 +132,10 @@ async def open_workstream(
         )
         runner = LocalRunner(vault, plugins, settings, max_submit=max_submit)
     engine = Workstream(vault, codec, clock, registry=plugins, runner=runner)
+    if plugins.observers and isinstance(runner, LocalRunner):
+        from .._observers.feeding import Observing
+
+        runner.service.observing = Observing(engine, plugins.observers)
     async with runner.opened():
         if recover:
             engine.recovery_errors = await runner.recover_all(max_last_update)

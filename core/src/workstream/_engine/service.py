@@ -15,6 +15,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import attrs
@@ -30,6 +31,9 @@ from .._values.errors import StorageError
 from .runs import Run
 from .system_tasks import PluginSystemTasks
 
+if TYPE_CHECKING:
+    from .._observers.feeding import Observing
+
 log = logging.getLogger("workstream")
 
 LEAVE_AFTER = 10.0
@@ -44,12 +48,14 @@ class Service:
     Attributes:
         runs: The plans that run here, by id.
         news: Tells when a plan may have changed in the store.
+        observing: Tells observers what happens; None: there are none (OB-1).
     """
 
     def __init__(self, vault: Vault, settings: RunSettings) -> None:
         """Make a service; ``opened`` brings it to life."""
         self.runs: dict[UUID, Run] = {}
         self.news: News = News(vault, self.runs)
+        self.observing: Observing | None = None
         self._vault = vault
         self._settings = settings
         self._committer = Committer(vault)
@@ -86,11 +92,15 @@ class Service:
             keepers.start_soon(self._committer.run)
             if self._vault.shared:
                 keepers.start_soon(self._keep_hearing)
+            if self.observing is not None:
+                await keepers.start(self.observing.run)
             async with trio.open_nursery() as self._nursery:
                 self._is_open = True
                 ready.set()
                 self._nursery.start_soon(trio.sleep_forever)
             self._is_open = False
+            if self.observing is not None:
+                await self.observing.leave()
             keepers.cancel_scope.cancel()
         trio.lowlevel.remove_instrument(watch)
         gone.set()
@@ -213,6 +223,8 @@ class Service:
         )
         self.runs[run.plan_id] = run
         self._nursery.start_soon(self._main, run)
+        if self.observing is not None:
+            self.observing.begin(run.plan_id)
         self.news.poke(run.plan_id)
         return run
 

@@ -9,12 +9,17 @@ from typing import Any, cast
 
 import attrs
 
+from .._protocols.observer import Observer
 from .._protocols.plugin import AnyPlugin
 from .._values.annotations import type_text
 from .listing import LeftOut
 from .registration import is_plugin_name, not_a_plugin, registration_faults
 
 _SCHEME = re.compile(r"[a-z][a-z0-9_]+")
+_OBSERVER = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+OBSERVERS = ".observers"
+"""What the name of an entry point ends with that each run looks at."""
 
 
 class PackageError(Exception):
@@ -119,6 +124,41 @@ def _read_plugins(answer: object, source: Source) -> Iterator[Item]:
         yield Item("plugin", claimed, plugin, source, "; ".join(faults) or None)
 
 
+def _read_observers(answer: object, source: Source) -> Iterator[Item]:
+    realm, dot, _ = source.entry_point.rpartition(OBSERVERS)
+    if not dot:
+        message = (
+            f"stands behind the entry point {source.entry_point!r}, which runs need not"
+            f" look at: give it one named '{source.entry_point}{OBSERVERS}'"
+        )
+        raise PackageError(message)
+    for value in _iterated(answer, "observers"):
+        name: object = getattr(value, "name", None)
+        observe: object = getattr(value, "observe", None)
+        if not isinstance(value, Observer) or not callable(observe):
+            message = f"returned {_shown(value)}, which is no instance of an Observer"
+            raise PackageError(message)
+        if inspect.iscoroutinefunction(observe):
+            message = (
+                f"returned {_shown(value)}, whose observe is written `async def`: write"
+                " `def`, as it is called in a thread"
+            )
+            raise PackageError(message)
+        fault = None
+        if not isinstance(name, str) or not _OBSERVER.fullmatch(name):
+            fault = (
+                f"its name is {name!r}: write lower-case letters, digits, '_' and '-', in"
+                " one or more parts joined by '.'"
+            )
+        elif name != realm and not name.startswith(realm + "."):
+            fault = (
+                f"its name {name!r} must be {realm!r} or begin with '{realm}.', after"
+                " the entry point that it came by"
+            )
+        claimed = "" if fault else str(name)
+        yield Item("observer", claimed, value, source, fault)
+
+
 def _read_commands(answer: object, source: Source) -> Iterator[Item]:
     import click
 
@@ -173,6 +213,7 @@ def _shown(value: object) -> str:
 _READERS: dict[str, Callable[[Any, Source], Iterator[Item]]] = {
     "workstream_commands": _read_commands,
     "workstream_engines": _reader_of_schemes("engine", "AcmeCluster"),
+    "workstream_observers": _read_observers,
     "workstream_plugins": _read_plugins,
     "workstream_secret_resolvers": _reader_of_schemes("secret resolver", "read_secret"),
     "workstream_vaults": _reader_of_schemes("vault", "AcmeVault"),

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from .._protocols.observer import Observer
 from .._protocols.plugin import PLUGIN_API, AnyPlugin
 from .._secrets.lookups import SecretResolver
 from ..hookspecs import EngineFactory, VaultFactory
-from .hook_answers import Item, PackageError, Source
+from .hook_answers import OBSERVERS, Item, PackageError, Source
 from .listing import LeftOut, Listing, PackageListing, describe_plugin
 from .packages import CORE, GROUP, api_of, failure_text, loaded, meant, read_package
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 ALLOW_LIST = "WORKSTREAM_PLUGINS"
 """The environment variable that lists the distributions to let in, by commas."""
+TOLD = "WORKSTREAM_OBSERVERS"
+"""The environment variable that lists the observers that are told, by commas."""
 UNKNOWN = "unknown"
 
 
@@ -41,7 +44,9 @@ class Host:
         sources: Iterable[tuple[Source, tuple[str, ...]]],
         items: Iterable[Item],
         left_out: Iterable[LeftOut],
+        told: Collection[str] | None = None,
     ) -> None:
+        self._told = told
         self._sources = list(sources)
         self._items = list(items)
         self.left_out: tuple[LeftOut, ...] = tuple(left_out)
@@ -83,6 +88,15 @@ class Host:
         """The answers to ``workstream_secret_resolvers``, by scheme."""
         return self._usable("secret resolver")
 
+    def observers(self) -> list[Observer]:
+        """The answers to ``workstream_observers``, of those that are to be told."""
+        found = self._usable("observer")
+        return [
+            observer
+            for name, observer in found.items()
+            if self._told is None or name in self._told
+        ]
+
     def commands(self) -> Mapping[str, click.Command]:
         """The answers to ``workstream_commands``, by name."""
         return self._usable("command")
@@ -121,6 +135,7 @@ class Host:
             engines=tuple(self._usable("engine", source)),
             secret_resolvers=tuple(self._usable("secret resolver", source)),
             commands=tuple(self._usable("command", source)),
+            observers=tuple(self._usable("observer", source)),
             plugin_api=source.plugin_api,
             summary=source.summary,
         )
@@ -140,13 +155,16 @@ def discover(
         only: The entry points that are looked at, by name; None: all. What is left out
             so is not told of.
         environment: Where ``WORKSTREAM_PLUGINS`` is looked up. Unset, every package is
-            let in; otherwise the distributions that it names, separated by commas.
+            let in; otherwise the distributions that it names, separated by commas. So
+            is ``WORKSTREAM_OBSERVERS``, with the observers that are told.
     """
     finding = _Finding()
     finding.take_core()
     if packages:
         finding.take_packages(_allowed(environment.get(ALLOW_LIST)), only)
-    return finding.host()
+    told = environment.get(TOLD)
+    names = None if told is None else {name.strip() for name in told.split(",")}
+    return finding.host(names)
 
 
 def _allowed(setting: str | None) -> dict[str, str] | None:
@@ -178,13 +196,13 @@ class _Finding:
         self._items: list[Item] = []
         self._left_out: list[LeftOut] = []
 
-    def host(self) -> Host:
+    def host(self, told: Collection[str] | None) -> Host:
         self._settle_conflicts()
         for item in self._items:
             if item.fault is not None:
                 self._left_out.append(item.source.left_out(item.fault, item=item.label))
         # A name that one package brings twice is two items, and one thing to be told.
-        return Host(self._sources, self._items, dict.fromkeys(self._left_out))
+        return Host(self._sources, self._items, dict.fromkeys(self._left_out), told)
 
     def take_core(self) -> None:
         """Take what workstream brings itself. No fence: a fault there is a bug."""
@@ -202,7 +220,8 @@ class _Finding:
         """Take every package that the allow-list lets in, each fenced by itself."""
         found = list(self._entry_points())
         for source, entry_point in found:
-            if only is not None and entry_point.name not in only:
+            name = entry_point.name
+            if only is not None and name not in only and not name.endswith(OBSERVERS):
                 continue
             if allowed is not None and _normal(source.package) not in allowed:
                 reason = f"{ALLOW_LIST} is set and does not name {source.package}"

@@ -145,6 +145,7 @@ class PackageListing:
         engines: The schemes of its stores that run their plans themselves.
         secret_resolvers: The schemes of its secret resolvers.
         commands: Its subcommands.
+        observers: The names of its observers.
         plugin_api: The version of the plugin API that it was made for; None when it
             does not say.
         summary: What the distribution's metadata says in one line.
@@ -159,6 +160,7 @@ class PackageListing:
     secret_resolvers: tuple[str, ...]
     commands: tuple[str, ...]
     engines: tuple[str, ...] = ()
+    observers: tuple[str, ...] = ()
     plugin_api: int | None = None
     summary: str = ""
 

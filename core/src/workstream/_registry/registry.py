@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from .._protocols.observer import Observer
 from .._protocols.plugin import AnyPlugin, describe
 from .._secrets.lookups import CORE_RESOLVERS, SecretResolver
 from .._values.errors import RegistrationError
@@ -37,6 +38,7 @@ class Registry:
         plugins: To be registered at once; the faults of all are told together.
         resolvers: The secret resolvers, by scheme; by default those for ``env:``,
             ``file:`` and ``keyring:``.
+        observers: Who is told what happens to the plans of an engine (OB-1).
 
     Raises:
         RegistrationError: A plugin cannot be registered.
@@ -47,7 +49,10 @@ class Registry:
         plugins: Iterable[AnyPlugin] = (),
         *,
         resolvers: Mapping[str, SecretResolver] | None = None,
+        observers: Iterable[Observer] = (),
     ) -> None:
+        self.observers: tuple[Observer, ...] = tuple(observers)
+        """Who is told what happens to the plans of an engine that uses this (OB-1)."""
         self._plugins: dict[str, AnyPlugin] = {}
         self._unusable: dict[str, str] = {}
         self._missing: dict[str, str] = {}
@@ -77,7 +82,11 @@ class Registry:
             from .host import discover
 
             host = discover()
-        registry = cls(host.plugins(), resolvers=host.secret_resolvers())
+        registry = cls(
+            host.plugins(),
+            resolvers=host.secret_resolvers(),
+            observers=host.observers(),
+        )
         for name, reason in host.unusable.items():
             registry.mark_unusable(name, reason)
         registry._missing = dict(host.missing)

@@ -75,7 +75,9 @@ class Feeds:
             message = f"after is {after}: it must be a position, which is 0 or more"
             raise ValueError(message)
         with self._feed(plan_id) as feed:
-            snapshot = await feed.snapshot()
+            snapshot = await feed.snapshot(fresh=after is None)
+            if after is not None and after > snapshot.position:
+                snapshot = await feed.snapshot()
             if after is None:
                 yield snapshot
                 after = snapshot.position
@@ -157,10 +159,16 @@ class Feed:
         self._led = False
         self._found = trio.Event()
 
-    async def snapshot(self) -> PlanSnapshot:
-        """The plan as it is, secrets removed; one for all who ask at one position."""
+    async def snapshot(self, *, fresh: bool = True) -> PlanSnapshot:
+        """The plan as it is, secrets removed; one for all who ask at one position.
+
+        Args:
+            fresh: Whether one that is older than the plan will not do.
+        """
         async with self._loading:
             shown = self._shown
+            if shown is not None and not fresh:
+                return shown
             if shown is not None:
                 newer = await self._vault.log(self._plan_id, shown.position, 1)
                 if not newer.missed and not newer.changes:

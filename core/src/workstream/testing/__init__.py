@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from _workstream_testing.fakes.fakes import FakePlugin as FakePlugin
     from _workstream_testing.kits.faulty_vault import FaultyVault as FaultyVault
     from _workstream_testing.kits.faulty_vault import VaultCall as VaultCall
+    from _workstream_testing.kits.observer_kit import check_observer as check_observer
     from _workstream_testing.kits.plugin_findings import (
         ConformanceError as ConformanceError,
     )
@@ -113,6 +114,7 @@ __all__ = [
     "always_ends",
     "assert_plan",
     "at_most",
+    "check_observer",
     "check_plugin",
     "check_runtime",
     "check_vault",
@@ -150,6 +152,7 @@ _HOMES: dict[str, str] = {
     "Finding": "kits.plugin_findings",
     "ConformanceError": "kits.plugin_findings",
     "PluginReport": "kits.plugin_findings",
+    "check_observer": "kits.observer_kit",
     "check_plugin": "kits.plugin_kit",
     "CrashError": "problems",
     "OrderError": "problems",

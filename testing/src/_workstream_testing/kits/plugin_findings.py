@@ -50,7 +50,7 @@ class Finding:
 
 
 class ConformanceError(AssertionError):
-    """A plugin does not conform; the message lists everything that was found.
+    """A plugin or observer does not conform; the message lists all that was found.
 
     Attributes:
         findings: What was found, in the order in which it is looked at.
@@ -58,11 +58,13 @@ class ConformanceError(AssertionError):
 
     __module__ = "workstream.testing"
 
-    def __init__(self, plugin: str, findings: tuple[Finding, ...]) -> None:
+    def __init__(
+        self, name: str, findings: tuple[Finding, ...], *, kind: str = "plugin"
+    ) -> None:
         self.findings = findings
         lines = "\n".join(f"  {finding}" for finding in findings)
         what = "1 thing" if len(findings) == 1 else f"{len(findings):,} things"
-        super().__init__(f"{what} found wrong with plugin {plugin}:\n{lines}")
+        super().__init__(f"{what} found wrong with {kind} {name}:\n{lines}")
 
 
 @attrs.frozen

@@ -78,10 +78,11 @@ def _package(screen: Screen, package: PackageListing) -> None:
         ("stores", [f"{scheme}:" for scheme in package.vaults]),
         ("engines", [f"{scheme}:" for scheme in package.engines]),
         ("secrets", [f"{scheme}:" for scheme in package.secret_resolvers]),
+        ("observers", package.observers),
     ):
         if names:
             text = ", ".join(names)
-            screen.line(joined((f"{what:8}  ", "dim"), text), indent=2)
+            screen.line(joined((f"{what:9} ", "dim"), text), indent=2)
     for plugin in package.plugins:
         _plugin(screen, plugin)
     screen.line()
@@ -144,6 +145,7 @@ def _package_page(package: PackageListing) -> Iterator[str]:
         ("Commands", [f"`workstream {name}`" for name in package.commands]),
         ("Stores", [f"`{scheme}:`" for scheme in package.vaults]),
         ("Secrets", [f"`{scheme}:`" for scheme in package.secret_resolvers]),
+        ("Observers", [f"`{name}`" for name in package.observers]),
     )
     if package.plugins:
         yield from ("| Plugin | Kind | What it does |", "| --- | --- | --- |")
