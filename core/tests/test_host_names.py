@@ -182,6 +182,38 @@ def test_of_two_schemes_or_commands_of_one_name_neither_is_usable(
         assert "or let in only one by WORKSTREAM_PLUGINS" in left_out.reason
 
 
+def test_an_engine_and_a_vault_have_their_schemes_in_common(
+    install_package: Install, find_packages: Find
+) -> None:
+    """``--store NAME:...`` must mean one thing: neither can be used of one scheme."""
+    install_package(
+        "one",
+        """
+        @hookimpl
+        def workstream_vaults():
+            return {"shared": print, "one": print}
+        """,
+    )
+    install_package(
+        "two",
+        """
+        @hookimpl
+        def workstream_engines():
+            return {"shared": print, "two": print, "memory": print}
+        """,
+    )
+
+    host = find_packages("one", "two")
+
+    assert sorted(host.vaults()) == ["lmdb", "memory", "one"]
+    assert sorted(host.engines()) == ["two"]
+    assert {left_out.item for left_out in troubles(host)} == {
+        "vault shared",
+        "engine shared",
+        "engine memory",
+    }
+
+
 def test_the_cores_names_are_its_own(
     install_package: Install, find_packages: Find
 ) -> None:

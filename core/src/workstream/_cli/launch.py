@@ -90,7 +90,7 @@ def run_plan(launch: Launch) -> int:
         show = f"  ({hints.command('show', plan_id)})" if hints.lasts else ""
         if hints.lasts:
             interrupts.leaves(hints.command(go_on, plan_id))
-        if isinstance(vault, LmdbVault):
+        if isinstance(vault, LmdbVault) and ws.host is None:
             interrupts.outlives(log_of(vault, plan_id))
         if not screen.is_live:
             screen.line(joined((plan.name, "bold"), (show, "dim")))

@@ -248,8 +248,10 @@ class _Finding:
             # A single unreadable distribution, whoever's it is, hides all others. Only
             # then look through them one by one: it reads every package's metadata.
             found = self._entry_points_one_by_one()
-        for entry_point in sorted(found, key=lambda each: (each.name, each.value)):
-            yield _source(entry_point.dist, entry_point.name), entry_point
+        pairs = [(_source(each.dist, each.name), each) for each in found]
+        # Of two with one name, not the disk's order decides.
+        pairs.sort(key=lambda pair: (pair[1].name, pair[1].value, pair[0].package))
+        yield from pairs
 
     def _entry_points_one_by_one(self) -> list[EntryPoint]:
         found: list[EntryPoint] = []
