@@ -138,7 +138,11 @@ def bench(session: nox.Session) -> None:
     # Installed as users have it: copied, not linked to this checkout, and compiled.
     session.install(
         *(".", "./plugins-contrib/workstream-command"),
-        *("./plugins-contrib/workstream-web", "pytest"),
+        *(
+            "./plugins-contrib/workstream-web",
+            "./plugins-contrib/workstream-otel",
+            "pytest",
+        ),
         env={"UV_NO_SOURCES": "1"},
     )
     session.run(

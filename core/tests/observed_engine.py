@@ -41,7 +41,7 @@ class Step(ActionPlugin[Work, None]):
 
     async def execute(self, context: Context, request: Work) -> None:
         """Let others run."""
-        await trio.sleep(0.002)
+        await trio.sleep(0.05)
 
 
 class Writes(Observer):

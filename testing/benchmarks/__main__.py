@@ -13,6 +13,7 @@ from .commits import counts
 from .harness import harness
 from .latency import percentiles, steps
 from .loading import loading
+from .observing import observing
 from .processes import peak_memory, walls
 from .screens import screens
 from .searching import pages, searching
@@ -51,6 +52,7 @@ def main() -> None:
             "The screen": screens(10_000, min(rounds, 7)),
             "Processes": walls(path, rounds),
             "The live page": browsing(path, min(rounds, 3)),
+            "Observers": observing(path, min(rounds, 3)),
             "The harness": harness(path, min(rounds, 7)),
             "Verify": verifying(min(rounds, 3), large=not quick),
         }

@@ -10,8 +10,9 @@ order, positions, scrubbed secrets, and what to do about one who falls behind ar
 ``watch`` (section 23), and nothing is written twice.
 
 **It is called in a thread, one call at a time, with all that has gathered.** A call that
-waits keeps one thread, and the event loop goes on. While a call is under way the next
-events gather: the slower an observer is, the more it is told at once. What gathers is
+waits keeps one thread, and the event loop goes on. Events gather for a quarter of a
+second, as a call costs more than an event, and for as long as the call before is under
+way: the slower an observer is, the more it is told at once. What gathers is
 bounded. Beyond that the events stay where they are, in the plan's log; beyond what the log
 keeps, the observer is told that it missed something, and gets the plan as it is.
 
@@ -54,6 +55,8 @@ log = logging.getLogger("workstream")
 
 MOST = 1_000
 """How many events are told in one call, and how many gather meanwhile (OB-4)."""
+GATHER = 0.25
+"""Seconds for which events gather before they are told: few calls cost less than many."""
 GRACE = 2.0
 """Seconds that leaving an engine waits for all observers together (OB-5)."""
 SLOW = 30.0
@@ -252,6 +255,8 @@ class _Desk:
     async def leave(self) -> None:
         """Return when all that is there was taken, or the observer is failing."""
         while True:
+            for feed in self._feeds.values():
+                feed.hurry()
             moved = self.moved
             if self._failed or not await self._is_behind():
                 break
@@ -291,37 +296,49 @@ class _Feed:
         self.position = 0
         self._gathered: list[WatchEvent] = []
         self._is_over = False
+        self._is_hurried = False
         self._error: Exception | None = None
-        self._changed = trio.Event()
+        self._some = trio.Event()
+        self._enough = trio.Event()
+        self._room = trio.Event()
 
     async def read(self, events: AsyncIterator[WatchEvent]) -> None:
         """Gather events, as many as there is room for."""
         try:
             async for event in events:
                 self._gathered.append(event)
-                self._change()
-                while len(self._gathered) >= MOST:
-                    await self._changed.wait()
+                self._some.set()
+                if len(self._gathered) >= MOST:
+                    self._enough.set()
+                    self._room = trio.Event()
+                    await self._room.wait()
         except Exception as error:  # told by ``take``, alone and in its turn
             self._error = error
         self._is_over = True
-        self._change()
+        self._some.set()
+        self._enough.set()
+
+    def hurry(self) -> None:
+        """Let nothing gather any more: each event is told as soon as it can be."""
+        self._is_hurried = True
+        self._enough.set()
 
     async def take(self) -> list[WatchEvent]:
-        """All that has gathered, at least one; empty: nothing more will come.
+        """What has gathered, at least one event; empty: nothing more will come.
 
         Raises:
             NotFoundError: The plan was deleted.
             StorageError: It cannot be read.
         """
-        while not self._gathered and not self._is_over:
-            await self._changed.wait()
+        await self._some.wait()
+        with trio.move_on_after(GATHER):
+            await self._enough.wait()
         if not self._gathered and self._error is not None:
             raise self._error
         found, self._gathered = self._gathered, []
-        self._change()
+        if not self._is_over:
+            self._some = trio.Event()
+            if not self._is_hurried:
+                self._enough = trio.Event()
+        self._room.set()
         return found
-
-    def _change(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()

@@ -133,11 +133,17 @@ class Traces:
         Raises:
             NotTakenError: Some were not.
         """
+        # As the root span's own fate will be, when its time comes.
+        root = self._provider.sampler.should_sample(
+            None, trace_id(plan_id), names.ACTION
+        )
+        is_taken = root.decision is Decision.RECORD_AND_SAMPLE
+        flags = TraceFlags.SAMPLED if is_taken else TraceFlags.DEFAULT
         for start in range(0, len(spans), MOST):
             some = spans[start : start + MOST]
             self._gathered.spans = []
             for span in some:
-                self._make(plan_id, span)
+                self._make(plan_id, span, flags)
             made = self._gathered.spans
             if made:  # else the sampler wants none of them
                 self._words.text = ""
@@ -147,16 +153,11 @@ class Traces:
                     raise NotTakenError(message)
             sent.update(span.id for span in some)
 
-    def _make(self, plan_id: UUID, span: Span) -> None:
+    def _make(self, plan_id: UUID, span: Span, flags: int) -> None:
         self._ids.trace, self._ids.span = trace_id(plan_id), span.id
         around = Context()
         if span.parent is not None:
-            # As the root span's own fate will be, when its time comes.
-            root = self._provider.sampler.should_sample(
-                None, self._ids.trace, names.ACTION
-            )
-            taken = root.decision is Decision.RECORD_AND_SAMPLE
-            parent = _context(plan_id, span.parent, TraceFlags.SAMPLED if taken else 0)
+            parent = _context(plan_id, span.parent, flags)
             around = trace.set_span_in_context(NonRecordingSpan(parent), around)
         made = self._tracer.start_span(
             span.name,

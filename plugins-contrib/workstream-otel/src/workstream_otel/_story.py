@@ -36,8 +36,7 @@ from workstream.results import (
     State,
     StateChange,
     Verb,
-    path_of,
-    walk,
+    paths,
 )
 
 from . import _names as names
@@ -164,14 +163,14 @@ class Story:
         self._pipeline = PurePath(plan.origin.file if plan.origin else "").stem
         self._pipeline = self._pipeline or plan.name
         self._places = {}
-        for item in walk(plan):
+        for path, item in paths(plan):
             node = item.node
             assert node.id is not None
             parent = item.ancestors[-1] if item.ancestors else None
             repeated = parent is not None and any(
                 getattr(parent, name, None) is node for name in _REPEATED
             )
-            self._places[node.id] = _Place(node, path_of(item), parent, repeated)
+            self._places[node.id] = _Place(node, path, parent, repeated)
             self._note(node, node.state)
         self.interventions = list(plan.interventions)
 
