@@ -315,7 +315,7 @@ LEFT_OUT = {
     "list --json": "trio rich pluggy asyncio ssl workstream._engine.engine"
     " workstream_command",
     "show": "rich pluggy workstream._engine.engine workstream_command",
-    "run": "rich workstream_files workstream_postgres psycopg workstream._preview.dry_run workstream._cli.commands.look",
+    "run": "opentelemetry workstream._observers rich workstream_files workstream_postgres psycopg workstream._preview.dry_run workstream._cli.commands.look",
 }
 """What a command has no use for: a user would wait for each of them (see ``-X importtime``)."""
 

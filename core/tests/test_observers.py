@@ -414,6 +414,22 @@ def test_a_plan_that_is_deleted_is_owed_no_more(tmp_path: Path) -> None:
     assert owed(tmp_path) == []
 
 
+def test_the_doctor_tells_what_is_owed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the observer's name, with what to do (OB-2)."""
+    trio.run(ran, tmp_path, [Failing(OSError("no route"), 1_000)])
+    command = [sys.executable, "-m", "workstream", "doctor", f"--store={tmp_path}"]
+
+    said = subprocess.run(command, capture_output=True, text=True).stdout
+
+    assert "observer 'failing' has not taken all of 1 plan that ended" in said
+    assert f"rm -r {tmp_path / FOLDER / 'failing'}" in said
+    trio.run(ran, tmp_path, [Recorder("failing")])
+    said = subprocess.run(command, capture_output=True, text=True).stdout
+    assert "observer" not in said
+
+
 # --- cursors and crashes ----------------------------------------------------------------
 
 
@@ -452,6 +468,7 @@ def test_a_damaged_cursor_begins_anew(tmp_path: Path, damage: bytes) -> None:
     again.close(told_all=True)
 
 
+@pytest.mark.slow
 def test_after_kill_9_another_process_tells_the_rest(tmp_path: Path) -> None:
     """No event is lost, and at most those of one call come again (OB-2)."""
     store, seen = tmp_path / "store", tmp_path / "seen"

@@ -35,6 +35,18 @@ _WIDTH = 20
 _OPENED = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
+def folder(vault: LmdbVault, name: str) -> Path:
+    """Where the cursors of an observer are."""
+    return vault.path / FOLDER / name
+
+
+def owing(vault: LmdbVault) -> list[str]:
+    """The observers that have cursors in the store, in order."""
+    with contextlib.suppress(OSError):
+        return sorted(os.listdir(vault.path / FOLDER))
+    return []
+
+
 class Cursor:
     """How far one observer has come with one plan.
 
@@ -82,8 +94,7 @@ class Cursors:
             vault: The store.
             name: The observer's.
         """
-        store = vault.path if isinstance(vault, LmdbVault) else None
-        self._folder = None if store is None else store / FOLDER / name
+        self._folder = folder(vault, name) if isinstance(vault, LmdbVault) else None
 
     def take(self, plan_id: UUID, *, create: bool = True) -> Cursor | None:
         """The cursor for a plan; None: another process has it, or there is none.

@@ -8,12 +8,15 @@ configure it; where they name no receiver, it does nothing.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from workstream import hookimpl
-from workstream.plugins import Observer
 
 from ._ids import span_id, trace_id
 from ._settings import wanted
+
+if TYPE_CHECKING:
+    from workstream.plugins import Observer
 
 __all__ = ["span_id", "trace_id", "workstream_observers"]
 

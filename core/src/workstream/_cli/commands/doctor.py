@@ -20,6 +20,7 @@ import click
 import trio
 
 from ..._codec.codec import Codec
+from ..._observers.cursors import Cursors, folder, owing
 from ..._plan.walk import actions
 from ..._protocols.vault import Owner, PlanRow, StoredPlan, Vault, owner_text
 from ..._registry.host import Host, discover
@@ -226,6 +227,8 @@ class Checkup:
             self._ok(f"it opens, and holds {len(ids):,} plans")
         self._area = "plans"
         await self._plans(vault, ids, registry)
+        if isinstance(vault, LmdbVault):
+            await self._observers(vault)
 
     async def _index(self, vault: LmdbVault) -> None:
         wrong = await vault.wrong_index()
@@ -325,6 +328,20 @@ class Checkup:
             self._ok(
                 f"every plan can be read: {told}" if told else "there are none yet"
             )
+
+    async def _observers(self, vault: LmdbVault) -> None:
+        """Tell of observers that have not taken the end of a plan (OB-2)."""
+        for name in owing(vault):
+            owed = Cursors(vault, name).owed()
+            rows = await vault.search(ids=owed)
+            left = sum(row.status.is_terminal for row in rows)
+            if left:
+                self._note(
+                    f"observer {name!r} has not taken all of {counted(left, 'plan')} that"
+                    " ended",
+                    "the next run on this store tells it; if it fails, the run's log says"
+                    f" why; to give up: rm -r {shlex.quote(str(folder(vault, name)))}",
+                )
 
     def _fits(self, typed: Codec, stored: StoredPlan, registry: Registry) -> None:
         try:
