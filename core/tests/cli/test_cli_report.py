@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib
 import json
 import re
 from collections.abc import Callable
@@ -262,6 +263,29 @@ def test_junit_is_xml_whatever_a_plan_says(call: Call, write_plan: WritePlan) ->
     root = Xml.fromstring(call("report", "--format", "junit").stdout)
 
     assert [case.get("name") for case in root.iter("testcase")]
+
+
+def test_a_reader_of_junit_files_understands_it(
+    call: Call, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """junitparser, as CI tools use it, finds suites, cases, times and the failure."""
+    file = tmp_path / "plan.xml"
+    call("run", write_plan(MIXED))
+    call("report", "--format", "junit", "-o", file)
+
+    # It is typed in part.
+    reader: Any = importlib.import_module("junitparser")
+    [suite] = reader.JUnitXml.fromfile(str(file))
+    cases = list(suite)
+    failed = [case for case in cases if case.is_failure]
+
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (6, 1, 0, 0)
+    assert [case.classname for case in cases] == ["Tier"] * 6
+    assert [case.name for case in failed] == ["Tier / web-3"]
+    assert [result.message for result in failed[0].result] == ["start: no space left"]
+    assert all(case.time is not None and case.time >= 0 for case in cases)
+    suite.update_statistics()
+    assert (suite.tests, suite.failures) == (6, 1), "the counts are those of its cases"
 
 
 def test_perfetto_has_each_attempt(call: Call, write_plan: WritePlan) -> None:
