@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -25,16 +26,22 @@ from workstream import (
     WhenDeferred,
     clone,
     difference,
+    find,
     from_json,
     plan_text,
     to_json,
     undo_plan,
 )
+from workstream._cli.draw.live import layout
+from workstream._cli.draw.screen import Signs
 from workstream._plan.paths import path_of
 from workstream._plan.walk import actions, give_ids, new_plan_id, walk
-from workstream._plan.zones import zones
+from workstream._plan.zones import zones, zones_text
+from workstream._protocols.watching import PlanSnapshot
+from workstream._show.outline import outline
+from workstream._show.progress import Progress
 from workstream._validation.validation import prepared
-from workstream._values.state import FailureReason
+from workstream._values.state import Attempt, FailureReason, State
 from workstream.testing import FakePlugin, simulate
 
 
@@ -56,6 +63,7 @@ class Look(CheckPlugin[None, None]):
         """Do nothing."""
 
 
+NOW = datetime(2031, 5, 1, tzinfo=UTC)
 REGISTRY = Registry([Act(), Look()])
 
 
@@ -174,6 +182,54 @@ def test_copies_keep_the_zone_and_show_it() -> None:
     assert "tier (zone='eu-1')" in plan_text(plan)
     assert "far (zone='us-1')" in plan_text(plan)
     assert "zone" in difference(plan, rollout("eu-2"))
+
+
+def test_the_zones_of_a_block_are_counted() -> None:
+    """A line a block, where any of its sequences has a zone (ZN-4)."""
+    assert list(zones_text(rollout())) == [
+        "tier: sequences: 1 in zone eu-1, 1 in zone us-1"
+    ]
+    assert list(zones_text(rollout(None))) == [
+        "tier: sequences: 1 anywhere, 1 in zone us-1"
+    ]
+    assert list(zones_text(rollout(None, None))) == []
+
+
+def test_the_tree_names_zones() -> None:
+    """Of a block, and of a sequence that has one of its own (ZN-4)."""
+    plan = rollout()
+    plan.blocks[0].state.status = Status.RUNNING
+    for each in plan.blocks[0].sequences:
+        each.state.status = Status.RUNNING
+
+    said = {branch.label: branch.done for branch in outline(plan)}
+
+    assert said["tier"].endswith(", zone eu-1")
+    assert "zone" not in said["near"]
+    assert said["far"].endswith("zone us-1")
+
+
+def test_the_screen_says_for_what_an_action_waits() -> None:
+    """In place of what else is told of it, until a worker has it (ZN-3)."""
+    plan = rollout()
+    give_ids(plan, new_plan_id())
+    plan.state = State(Status.RUNNING, NOW)
+    places = {path_of(item): number for number, item in enumerate(walk(plan))}
+    near = places["Rollout / tier / near / act"]
+    action = find(plan, "Rollout / tier / near / act")
+    assert isinstance(action, Action)
+    action.state = State(Status.RUNNING, NOW)
+    action.attempts.append(Attempt(started=NOW))
+    progress = Progress(PlanSnapshot(position=0, plan=plan))
+
+    def drawn() -> str:
+        lines = layout([progress], NOW, 120, 40, Signs())
+        return "\n".join(line.plain for line in lines)
+
+    progress.wait_for({near: "a worker in eu-1"})
+    assert "waits for a worker in eu-1" in drawn()
+    progress.wait_for({})
+    assert "waits" not in drawn()
 
 
 def test_an_undo_runs_where_the_work_was_done() -> None:

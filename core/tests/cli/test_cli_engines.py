@@ -297,11 +297,13 @@ def test_a_zone_without_a_worker_is_shown(
         actions=[act("do", hold={str(zones / "eu-1")!r})]))"""
     )
     child = start("run", plan)
+    child.wait_for("Tier: sequences: 1 in zone eu-1")
     child.wait_for("1 action waits for a worker in eu-1")
 
     shown = start("show", "last")
     assert shown.end() == 0, shown.output
     assert "one / do  waits for a worker in eu-1" in shown.output
+    assert "zone eu-1" in shown.output
     data = start("show", "last", "--json")
     assert data.end() == 0
     [waits] = json.loads(data.output)["waits"].items()
@@ -320,13 +322,14 @@ def test_a_zone_without_a_worker_is_shown(
         (["resume"], "goes on with them by itself after a crash; follow one:"),
         (["resume", "last"], "nothing is run here"),
         (["serve", "last"], "nothing is run here"),
+        (["serve"], "`workstream run --detach` hands a plan over"),
         (
             ["abandon", "last"],
             "goes on with plan 'Deploy' by itself: to end it, stop it",
         ),
         (["backup", "copy"], "keeps these plans: back up and restore what it keeps"),
     ],
-    ids=["resume", "resume one", "serve", "abandon", "backup"],
+    ids=["resume", "resume one", "serve", "serve all", "abandon", "backup"],
 )
 def test_what_is_refused_says_what_to_do(
     engine: Engine,

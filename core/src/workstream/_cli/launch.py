@@ -19,6 +19,7 @@ from .._authoring.programs import python_interpreter
 from .._engine.engine import Workstream, open_workstream
 from .._plan.plan import Plan
 from .._plan.text import numbers_text
+from .._plan.zones import zones_text
 from .._protocols.hosting import HostingVault, hosting
 from .._protocols.vault import Vault
 from .._registry.registry import Registry
@@ -152,8 +153,8 @@ def run_plan(launch: Launch) -> int:
 def _tell_before(
     screen: Screen, ws: Workstream, plan: Plan, plan_id: UUID, hints: Hints
 ) -> None:
-    """Say what the numbers of a plan come to, and what a freeze says (BG-6, HO-6)."""
-    for line in numbers_text(plan):
+    """Say what the numbers and zones of a plan come to, and what a freeze says."""
+    for line in (*numbers_text(plan), *zones_text(plan)):  # BG-6, ZN-4, HO-6
         screen.line(line, "dim", indent=2)
     freeze = ws.frozen()
     if freeze is not None:
@@ -282,7 +283,7 @@ def dry_run(
     with screen.busy("asking what would change"):
         found = run_async(lambda: interruptible(ask))
     code = ExitCode.COMPLETED if found.ok else ExitCode.FAILED
-    numbers = list(numbers_text(plan))
+    numbers = [*numbers_text(plan), *zones_text(plan)]
     if as_json:
         print_json({**forecast_data(found, code), "numbers": numbers, **more})
     else:

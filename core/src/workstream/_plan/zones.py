@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
+from .._values.display import shorten
 from .plan import BaseAction, Block, Node, Plan, Sequence
 from .walk import walk
 
@@ -19,6 +21,19 @@ def zone_of(ancestors: Iterable[Node]) -> str | None:
         if isinstance(node, Block | Sequence) and node.zone is not None:
             zone = node.zone
     return zone
+
+
+def zones_text(plan: Plan) -> Iterator[str]:
+    """Where the sequences run: a line for each block of which any has a zone (ZN-4)."""
+    for block in plan.blocks:
+        counts = Counter(zone_of((block, each)) for each in block.sequences)
+        if set(counts) == {None}:
+            continue
+        named = (
+            f"{count:,} {'anywhere' if zone is None else f'in zone {zone}'}"
+            for zone, count in counts.items()
+        )
+        yield f"{shorten(block.name)}: sequences: {', '.join(named)}"
 
 
 def zones(plan: Plan) -> dict[int, str]:

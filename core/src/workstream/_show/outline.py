@@ -41,7 +41,7 @@ class Branch:
         label: What it is called among its siblings; "": it stands for ``alike``.
         duration: How long it took; None: nothing to tell.
         attempts: Of an action, how many it had.
-        done: How far it has come in words: ``3 of 8 sequences, 1 failed``.
+        done: How far it has come in words, and where: ``3 of 8 sequences, zone eu-1``.
         alike: The labels of the several, in order.
         more: Whether others of that status have lines of their own.
     """
@@ -153,6 +153,9 @@ def _is_telling(status: Status) -> bool:
 
 
 def _branch(label: str, node: Node, depth: int, done: str = "") -> Branch:
+    zone = node.zone if isinstance(node, Block | PlanSequence) else None
+    if zone is not None:  # its own: that of its block is told there
+        done = ", ".join(filter(None, [done, f"zone {zone}"]))
     return Branch(
         depth=depth,
         status=node.state.status,

@@ -14,6 +14,8 @@ import trio
 
 from ..._engine.engine import Workstream, open_workstream
 from ..._plan.plan import Plan
+from ..._protocols.hosting import hosting
+from ..._protocols.vault import Vault
 from ..._registry.registry import Registry
 from ..._show.outcomes import outcome_words
 from ..._store.ids import short_id
@@ -49,8 +51,15 @@ _SURE = 4
 # -- The queue ---------------------------------------------------------------------------
 
 
-def _queue_of(vault: object) -> Path:
+def _queue_of(vault: Vault) -> Path:
     """The directory with a file for each plan that waits for ``serve``."""
+    elsewhere = hosting(vault)
+    if elsewhere is not None:
+        message = (
+            f"submit and serve are for stores of this machine: {elsewhere.host} runs the "
+            "plans of this one; `workstream run --detach` hands a plan over"
+        )
+        raise Refusal(message)
     if not isinstance(vault, LmdbVault):
         message = "submit and serve need a store that is a directory"
         raise Refusal(message)
