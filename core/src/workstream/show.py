@@ -13,7 +13,7 @@ draw them.
 """
 
 from ._protocols.approval import approval_of
-from ._report.columns import packed
+from ._report.columns import packed, unpacked
 from ._report.html import client_file
 from ._show.data import entry_data, event_data, intervention_data, overview_data
 from ._show.narration import Narrator, Told, intervention_words
@@ -62,6 +62,7 @@ __all__ = [
     "status_words",
     "time_left",
     "took",
+    "unpacked",
     "waits",
     "why",
 ]

@@ -130,6 +130,40 @@ def test_a_person_pauses_skips_and_stops(
     assert run.wait(60) == 4
 
 
+def test_a_person_retries_what_was_left(
+    page: Page, site: Site, begin: Begin, tmp_path: Path
+) -> None:
+    """Its preview comes first; a change asks for another; the new plan's page comes after."""
+    mended = tmp_path / "mended"
+    run = begin(rollout(web_1="true", web_2=f"test -e {mended}"))
+    assert run.wait(60) == 3
+    follow(page, site)
+    take_control(page, site)
+    shows(page, "#outcome", "completed with failures")
+    assert page.get_by_role("button", name="Pause", exact=True).count() == 0
+    page.get_by_role("button", name="Retry", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Why").fill("the disk is swapped")
+    dialog.get_by_role("button", name="Preview").click()
+    shows(page, "dialog .preview", "web_2")
+    assert "web_1" not in dialog.locator(".preview").inner_text()
+    assert violations(page) == []
+    dialog.get_by_label("Begin each").check()
+    assert not dialog.locator(".preview").is_visible()
+    dialog.get_by_role("button", name="Preview").click()
+    shows(page, "dialog .preview", "web_2")
+    mended.touch()
+    old = page.url
+
+    dialog.get_by_role("button", name="Retry", exact=True).click()
+
+    page.wait_for_url(lambda url: "/plans/" in url and url != old)
+    shows(page, "#outcome", "completed")
+    shows(page, "#about", "the disk is swapped")
+    shows(page, "#facts", "ana")
+    shows(page, "#controls", "Take back")
+
+
 APPROVAL = """
 from workstream import Approval, Approve, Block, Checks, Plan, Sequence
 from workstream_command import Run, RunCommand

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from workstream._report.columns import unpacked
 from workstream.errors import StorageError
-from workstream.results import Verb
+from workstream.results import Effect, Verb
+from workstream.show import unpacked
 from workstream_web import workstream_commands
 
 if TYPE_CHECKING:
@@ -72,15 +72,14 @@ def test_a_stream_goes_on_where_it_broke_off(
 ) -> None:
     """From the id of the last event: nothing that came later is missed."""
     begin(PLAN % [gates.make("a"), gates.make("b"), "exit 3"])
-    with site.events("/api/plans?name=Deploy") as events:
+    # Only what has been started has a past that the board does not reach back to.
+    with site.events("/api/plans?status=running") as events:
         while not (plans := next(events)[2]["plans"]):
             pass
     plan = plans[0]["id"]
     document(site, plan)
     with site.events(f"/api/plans/{plan}/events?after=0") as events:
         assert next(events)[1] == "reload"
-    with site.events("/api/plans?status=running") as events:
-        next(events)
     statuses: dict[str, str] = {}
 
     def read(last: str, until: str) -> str:
@@ -156,6 +155,150 @@ def test_each_order_needs_a_reason(site: Site) -> None:
         (Verb.STOP, "ana", "it is of no use"),
     ]
     assert status(site) == "STOPPED"
+
+
+def test_limits_are_those_of_the_command_line(
+    site: Site, begin: Begin, gates: Gates
+) -> None:
+    """A share, how many in a row, and what a continuous check means."""
+    watched = """
+from workstream import Block, Checks, Plan, Sequence
+from workstream_command import CheckCommand, Run, RunCommand
+
+def plan():
+    step = lambda text: RunCommand.action(Run(("sh", "-c", text)), name="Start")
+    wait = Sequence(name="web_0", actions=[step(%r)])
+    block = Block(
+        name="Web tier", tolerated_failures=1, cont_checks=Checks(delay=3600, actions=[CheckCommand.action(Run(("true",)), name="up")]),
+        sequences=[wait, Sequence(name="web_1", actions=[step("exit 1")]), Sequence(name="web_2", actions=[step("true")])],
+    )
+    return Plan(name="Deploy", blocks=[block])
+"""
+    run = begin(watched % gates.make("a"))
+    _until_it_runs(site, run)
+    tier = {"path": "Web tier", "reason": "x"}
+    wrong = [
+        ({**tier, "tolerated_failures": "many"}, "write 3, 10% or -1"),
+        ({**tier, "max_consecutive_failures": "2"}, "no whole number"),
+        ({**tier, "on_failure": "shrug"}, "on_failure must be"),
+        ({"reason": "x", "path": "Web tier", "concurrency": 0}, "concurrency"),
+    ]
+    for body, why in wrong:
+        assert why in order(site, "limits", **body)[1]
+
+    share = {**tier, "tolerated_failures": "40%", "max_consecutive_failures": 2}
+    assert order(site, "limits", **share) == (200, "")
+    checks = {"path": "Web tier / cont_checks", "on_failure": "warn", "reason": "y"}
+    assert order(site, "limits", **checks) == (200, "")
+    gates.open("a")
+
+    assert run.wait(60) == 3
+    told = site.plan().interventions
+    assert [dict(each.data) for each in told] == [
+        {"tolerated_failures": "40%", "max_consecutive_failures": 2},
+        {"on_failure": "WARN"},
+    ]
+    assert {each.effect for each in told} == {Effect.TAKEN}
+
+
+def test_a_signal_reaches_an_action(site: Site, begin: Begin) -> None:
+    """Here the one that an approval waits for; a value is a text, a number or a truth value."""
+    ask = """
+from workstream import Approval, Approve, Block, Checks, Plan, Sequence
+from workstream_command import Run, RunCommand
+
+def plan():
+    done = RunCommand.action(Run(("true",)), name="done")
+    ask = Checks(actions=[Approve.action(Approval("well?"), name="ask")])
+    block = Block(name="b", pre_checks=ask, sequences=[Sequence(name="s", actions=[done])])
+    return Plan(name="Deploy", blocks=[block])
+"""
+    run = begin(ask)
+    _until_it_runs(site, run)
+    place = {"path": "b / pre_checks / ask", "reason": "they are flat"}
+    assert "name is missing" in order(site, "signal", **place)[1]
+    wrong = {**place, "name": "approval", "value": [1]}
+    assert "neither a text" in order(site, "signal", **wrong)[1]
+
+    sent = order(site, "signal", **place, name="approval", value=True)
+
+    assert sent == (200, "")
+    assert run.wait(60) == 0
+    [told] = site.plan().interventions
+    assert (told.verb, told.by, told.data["value"]) == (Verb.SIGNAL, "ana", True)
+
+
+MENDED = """
+from workstream import Block, DeferBatch, DeferredActions, Plan, Sequence, WhenDeferred
+from workstream_command import Run, RunCommand
+
+def plan():
+    step = lambda name, text: RunCommand.action(Run(("sh", "-c", text)), name=name)
+    back = DeferredActions(batches=[DeferBatch(name="back", when=WhenDeferred.ON_UNDO, actions=[step("Back", "echo back >>%(file)s")])])
+    good = Sequence(name="web_0", actions=[step("Start", "echo web_0 >>%(file)s")], deferred_actions=back)
+    bad = Sequence(name="web_1", actions=[step("Start", "test -e %(mended)s && echo web_1 >>%(file)s")])
+    return Plan(name="Deploy", blocks=[Block(name="Web tier", tolerated_failures=1, sequences=[good, bad])])
+"""
+
+
+def test_a_retry_is_shown_then_run_in_the_name_of_the_token(
+    site: Site, begin: Begin, tmp_path: Path
+) -> None:
+    """A preview stores nothing; the retry does what is left, and the plan is taken back."""
+    done, mended = tmp_path / "done", tmp_path / "mended"
+    assert begin(MENDED % {"file": done, "mended": mended}).wait(60) == 3
+    first = site.plan()
+    assert "no reason" in order(site, "retry")[1]
+    assert "names no block" in order(site, "retry", reason="x", path="web_9")[1]
+    assert "no command line can" in order(site, "retry", reason="\0")[1]
+
+    shown = _answer(site, first.id, "retry", reason="x", dry_run=True)
+
+    assert "web_1" in shown["preview"]
+    assert "web_0" not in shown["preview"]
+    assert site.plan().id == first.id
+    mended.touch()
+    begun = _answer(site, first.id, "retry", reason="the disk is swapped")
+    assert _outcome(site, begun["plan"]) == "completed"
+    new = site.plan()
+    assert str(new.id) == begun["plan"]
+    assert (new.retry_of, new.submitter) == (first.id, "ana")
+    assert new.description == "the disk is swapped"
+    assert done.read_text("utf-8").split() == ["web_0", "web_1"]
+    headers = {"Authorization": f"Bearer {site.token}"}
+    headers["Content-Type"] = "application/json"
+    again = site.ask(f"/api/plans/{first.id}/retry", {"reason": "x"}, headers=headers)
+    assert again[0] == 400
+    assert "was retried already" in said(again)[1]
+
+    back = _answer(site, first.id, "undo", reason="it was the wrong version")
+    assert _outcome(site, back["plan"]) == "completed"
+    assert site.plan().undo_of == first.id
+    assert done.read_text("utf-8").split() == ["web_0", "web_1", "back"]
+
+
+def _answer(site: Site, plan_id: object, verb: str, **body: Any) -> Any:
+    headers = {
+        "Authorization": f"Bearer {site.token}",
+        "Content-Type": "application/json",
+    }
+    code, _, data = site.ask(f"/api/plans/{plan_id}/{verb}", body, headers=headers)
+    assert code == 200, data
+    return json.loads(data)
+
+
+def _outcome(site: Site, plan_id: str) -> str:
+    """How the plan ends; it is awaited."""
+    with site.events(f"/api/plans/{plan_id}/events?after=0") as events:
+        for _ in events:
+            pass
+    return str(unpacked(document(site, plan_id))["summary"]["plan"]["outcome"])
+
+
+def _until_it_runs(site: Site, run: subprocess.Popen[bytes]) -> None:
+    with site.events("/api/plans?status=running") as events:
+        while not next(events)[2]["plans"]:
+            assert run.poll() is None
 
 
 STRANGERS = [

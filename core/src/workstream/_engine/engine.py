@@ -250,6 +250,7 @@ class Workstream(Store):
         only: Collection[str] = (),
         skip: Collection[str] = (),
         again: bool = False,
+        reason: str = "",
     ) -> Plan:
         """What a plan that has ended left undone, as a plan to be submitted (RT-1).
 
@@ -260,6 +261,7 @@ class Workstream(Store):
             skip: Paths of what is not done.
             again: Also of a plan that was retried already. Its retry knows better what
                 is left: this does a second time what the retry did.
+            reason: Why: the description of the new plan.
 
         Raises:
             NotFoundError: No such plan.
@@ -280,6 +282,7 @@ class Workstream(Store):
         if found.plan is None:
             message = f"nothing of plan {row.name!r} is left to do: it completed"
             raise RetryError(message, plan_id)
+        found.plan.description = reason or found.plan.description
         return found.plan
 
     async def retry(
@@ -290,6 +293,7 @@ class Workstream(Store):
         only: Collection[str] = (),
         skip: Collection[str] = (),
         again: bool = False,
+        reason: str = "",
         by: str | None = None,
     ) -> UUID:
         """Submit what a plan that has ended left undone; ``start`` starts it (RT-1).
@@ -301,7 +305,7 @@ class Workstream(Store):
         """
         async with alone(self.vault, plan_id):
             rest = await self.rest(
-                plan_id, from_=from_, only=only, skip=skip, again=again
+                plan_id, from_=from_, only=only, skip=skip, again=again, reason=reason
             )
             return await self.submit(rest, by=by)
 

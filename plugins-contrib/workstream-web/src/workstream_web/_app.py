@@ -22,6 +22,7 @@ from workstream.show import client_file
 
 from ._channels import Channel
 from ._lists import PlanList, Query
+from ._sequels import SEQUEL_VERBS, Sequels
 from ._sse import Board, Stream
 from ._tokens import Tokens
 from ._verbs import PLAN_VERBS, STORE_VERBS, Order
@@ -69,8 +70,11 @@ class _Hub:
 class _Pages:
     """The endpoints."""
 
-    def __init__(self, store: Store, tokens: Tokens, hub: _Hub) -> None:
+    def __init__(
+        self, store: Store, tokens: Tokens, hub: _Hub, sequels: Sequels
+    ) -> None:
         self._store = store
+        self._sequels = sequels
         self._tokens = tokens
         self._hub = hub
         self._files = {name: client_file(name).strip() + "\n" for name in _SHARED}
@@ -128,12 +132,22 @@ class _Pages:
             return _error(why, 401)
         order = Order.of(await _body(request), by)
         name = request.path_params["verb"]
+        if name in SEQUEL_VERBS:
+            return await self._sequel(request, name, order)
         if "plan_id" in request.path_params:
             plan_id = await self._plan_id(request)
             done = await PLAN_VERBS[name](self._store, plan_id, order)
         else:
             done = await STORE_VERBS[name](self._store, order)
         return JSONResponse({"by": by, "done": done})
+
+    async def _sequel(self, request: Request, verb: str, order: Order) -> Response:
+        plan_id = await self._plan_id(request)
+        if order.flag("dry_run"):
+            shown = await self._sequels.preview(verb, plan_id, order)
+            return JSONResponse({"by": order.by, "preview": shown})
+        new = await self._sequels.begin(verb, plan_id, order)
+        return JSONResponse({"by": order.by, "done": "begun", "plan": str(new)})
 
     async def who(self, request: Request) -> Response:
         """Whose token this is, and whether there are any."""
@@ -156,22 +170,28 @@ class _Pages:
         return Stream(board, after)
 
 
-def application(store: Store, tokens: Tokens, nursery: trio.Nursery) -> ASGIApp:
+def application(
+    store: Store, where: str | None, tokens: Tokens, nursery: trio.Nursery
+) -> ASGIApp:
     """The application, for a store that is open.
 
     Args:
         store: The store.
+        where: What was given as ``--store``.
         tokens: Who may tell plans what to do.
         nursery: What follows plans runs there.
     """
-    pages = _Pages(store, tokens, _Hub(nursery))
+    pages = _Pages(store, tokens, _Hub(nursery), Sequels(where))
     plan = "/api/plans/{plan_id}"
     plan_verbs, store_verbs = (
         [
             Route(f"{place}/{verb}", _verb(pages, verb), methods=["POST"])
             for verb in verbs
         ]
-        for place, verbs in ((plan, PLAN_VERBS), ("/api", STORE_VERBS))
+        for place, verbs in (
+            (plan, (*PLAN_VERBS, *SEQUEL_VERBS)),
+            ("/api", STORE_VERBS),
+        )
     )
     return Starlette(
         routes=[

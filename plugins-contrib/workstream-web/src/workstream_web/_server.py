@@ -50,7 +50,7 @@ async def _serve(
     known: set[str] = {name.lower() for name in names}
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_store(store) as plans, trio.open_nursery() as nursery:
-            app = Guard(application(plans, tokens, nursery), known)
+            app = Guard(application(plans, store, tokens, nursery), known)
 
             async def ended() -> None:
                 async for _ in signals:

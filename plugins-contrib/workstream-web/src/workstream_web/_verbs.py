@@ -8,7 +8,7 @@ from uuid import UUID
 
 import attrs
 
-from workstream import Store, ValidationError
+from workstream import OnFailure, Percent, Store, ValidationError
 from workstream.results import Answer, Effect
 
 
@@ -60,6 +60,47 @@ class Order:
             raise ValidationError(message)
         return value
 
+    def tolerance(self, name: str) -> int | Percent | None:
+        """A whole number or ``"10%"``; None: it was left out. Raises ValidationError."""
+        value = self.data.get(name)
+        if not isinstance(value, str):
+            return self.number(name)
+        text = value.strip()
+        try:
+            share = text.removesuffix("%")
+            return Percent(int(share)) if share != text else int(text)
+        except ValueError as error:
+            message = f"{name} is no number: write 3, 10% or -1"
+            raise ValidationError(message) from error
+
+    def choice(self, name: str) -> OnFailure | None:
+        """What a failure means; None: it was left out. Raises ValidationError."""
+        value = self.data.get(name)
+        if value is None:
+            return None
+        for each in OnFailure:
+            if value == each.value:
+                return each
+        words = " or ".join(each.value for each in OnFailure)
+        message = f"{name} must be {words}"
+        raise ValidationError(message)
+
+    def text(self, name: str) -> str:
+        """A text that is not empty. Raises ValidationError."""
+        value = self.data.get(name)
+        if not isinstance(value, str) or not value.strip():
+            message = f"{name} is missing"
+            raise ValidationError(message)
+        return value.strip()
+
+    def value(self, name: str) -> str | float | bool | None:
+        """Something small that an action gets. Raises ValidationError."""
+        value = self.data.get(name, "")
+        if value is None or isinstance(value, str | int | float | bool):
+            return value
+        message = f"{name} is neither a text, a number, true, false nor null"
+        raise ValidationError(message)
+
 
 Verb: TypeAlias = Callable[[Store, UUID, Order], Awaitable[str]]
 
@@ -103,7 +144,21 @@ async def _limits(store: Store, plan_id: UUID, order: Order) -> str:
         plan_id,
         order.path,
         concurrency=order.number("concurrency"),
-        tolerated_failures=order.number("tolerated_failures"),
+        tolerated_failures=order.tolerance("tolerated_failures"),
+        max_consecutive_failures=order.number("max_consecutive_failures"),
+        on_failure=order.choice("on_failure"),
+        reason=order.reason,
+        by=order.by,
+    )
+    return _words(answer)
+
+
+async def _signal(store: Store, plan_id: UUID, order: Order) -> str:
+    answer = await store.signal(
+        plan_id,
+        order.path,
+        order.text("name"),
+        order.value("value"),
         reason=order.reason,
         by=order.by,
     )
@@ -135,6 +190,7 @@ PLAN_VERBS: dict[str, Verb] = {
     "skip": _skip,
     "stop": _stop,
     "limits": _limits,
+    "signal": _signal,
     "exempt": _exempt,
 }
 

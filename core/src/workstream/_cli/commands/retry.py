@@ -112,8 +112,11 @@ def _options(command: _F) -> _F:
     is_flag=True,
     help="Also of a plan that was retried already; it does again what that retry did.",
 )
+@reason_option
 @_options
-def retry(plan: str, from_action: bool, again: bool, **common: Unpack[_Common]) -> int:
+def retry(
+    plan: str, from_action: bool, again: bool, reason: str, **common: Unpack[_Common]
+) -> int:
     """Do what a plan that has ended left undone, as a plan of its own.
 
     It leaves out the sequences that completed. It does the others again from their
@@ -131,6 +134,7 @@ def retry(plan: str, from_action: bool, again: bool, **common: Unpack[_Common]) 
             only=common["only"],
             skip=common["skip"],
             again=again,
+            reason=reason,
         )
         count = left_of(rest).total
         words = counted(count, "sequence") if count else "checks and deferred work only"

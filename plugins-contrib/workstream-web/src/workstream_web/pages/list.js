@@ -41,8 +41,8 @@
     if (input) input.value = value;
   }
   restart();
-  controls({
+  controls(() => ({
     "Freeze all plans": () => order("Freeze all plans", "Freeze", "/api/freeze"),
     Unfreeze: () => order("Let the plans go on", "Unfreeze", "/api/unfreeze"),
-  });
+  }));
 })();

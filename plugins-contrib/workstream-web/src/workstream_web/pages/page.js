@@ -68,20 +68,28 @@ const workstreamPage = (() => {
   };
 
   const field = (name, label, properties = {}) => {
-    const input = make(properties.options ? "select" : "input", { name, autocomplete: "off" });
+    const kind = properties.options ? "select" : properties.rows ? "textarea" : "input";
+    const input = make(kind, { name, autocomplete: "off" });
     const { options, ...rest } = properties;
-    for (const each of options ?? []) input.append(make("option", { value: each, textContent: seen(each) }));
+    for (const each of options ?? []) {
+      const [value, text] = Array.isArray(each) ? each : [each, each];
+      input.append(make("option", { value, textContent: seen(text) }));
+    }
     for (const [key, value] of Object.entries(rest)) input[key] = value;
     const check = input.type === "checkbox";
     return make("label", { className: check ? "check" : "" }, ...(check ? [input, label] : [label, input]));
   };
 
-  // Ask for some fields; `act` gets them, and may throw what is wrong with them.
-  const dialog = (title, fields, verb, act) => {
+  // Ask for some fields; `act` gets them, and may throw what is wrong with them. With a
+  // `preview`, its text is shown first, and must be that of the fields as they are.
+  const dialog = (title, fields, verb, act, preview = null) => {
     const wrong = make("p", { className: "wrong", role: "alert" });
     const leave = make("button", { type: "button", textContent: "Leave it" });
-    const form = make("form", {}, make("h2", { id: "dialog-title", textContent: title }), ...fields, wrong,
-      make("div", { className: "tools" }, leave, make("button", { type: "submit", textContent: verb })));
+    const submit = make("button", { type: "submit", textContent: preview ? "Preview" : verb });
+    const shown = make("pre", { className: "preview", tabIndex: 0, role: "region", hidden: true, "aria-label": "What it would do" });
+    const form = make("form", {}, make("h2", { id: "dialog-title", textContent: title }), ...fields, shown, wrong,
+      make("div", { className: "tools" }, leave, submit));
+    let previewed = "";
     const box = make("dialog", { "aria-labelledby": "dialog-title" }, form);
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
@@ -89,9 +97,31 @@ const workstreamPage = (() => {
       for (const input of form.elements) if (input.name) {
         if (input.type === "checkbox") values[input.name] = input.checked;
         else if (input.type === "number") { if (input.value) values[input.name] = Number(input.value); }
-        else values[input.name] = input.value;
+        else if (input.value || !input.dataset.optional) values[input.name] = input.value;
       }
-      try { await act(values); box.close(); } catch (error) { wrong.textContent = seen(String(error.message)); }
+      wrong.textContent = "";
+      submit.disabled = true; // or a second press would ask twice
+      try {
+        const asked = JSON.stringify(values);
+        if (preview && previewed !== asked) {
+          shown.hidden = false;
+          shown.textContent = "Asking what it would do.";
+          shown.textContent = seen(await preview(values));
+          previewed = asked;
+          submit.textContent = verb;
+          shown.focus();
+        } else {
+          await act(values);
+          box.close();
+        }
+      } catch (error) { shown.hidden = true; wrong.textContent = seen(String(error.message)); }
+      submit.disabled = false;
+    });
+    form.addEventListener("input", () => {
+      if (!preview) return;
+      previewed = "";
+      shown.hidden = true;
+      submit.textContent = "Preview";
     });
     leave.addEventListener("click", () => box.close());
     box.addEventListener("close", () => box.remove());
@@ -105,9 +135,16 @@ const workstreamPage = (() => {
       by("line").textContent = `${verb}: ${seen(done)}.`;
     });
 
-  // The buttons of somebody who has a token; for others, where to give one.
-  const controls = async (buttons) => {
+  // The same of what makes a plan: its preview comes first, and the new plan's page after.
+  const sequel = (title, verb, url, fields = []) =>
+    dialog(title, [...fields, field("reason", "Why, for those who look later", { required: true })], verb,
+      async (values) => location.assign(`/plans/${(await ask(url, values)).plan}`),
+      async (values) => (await ask(url, { ...values, dry_run: true })).preview);
+
+  // The buttons of somebody who has a token, by their text; for others, where to give one.
+  const controls = async (buttonsNow) => {
     const show = async () => {
+      const buttons = buttonsNow();
       const who = await ask("/api/who");
       if (!who.tokens) return;
       const button = (text, act) => {
@@ -133,7 +170,8 @@ const workstreamPage = (() => {
       );
     };
     await show();
+    return show; // again, when other buttons are of use
   };
 
-  return { by, moment, clock, badge, draw, follow, field, order, controls };
+  return { by, moment, clock, badge, draw, follow, field, order, sequel, controls };
 })();

@@ -3,7 +3,7 @@
 
 (async () => {
   const { make, lasted, seen, unpack, show, wordsOf } = workstreamTimeline;
-  const { by, moment, clock, badge, draw, follow, field, order, controls } = workstreamPage;
+  const { by, moment, clock, badge, draw, follow, field, order, sequel, controls } = workstreamPage;
   const answer = await fetch(`/api${location.pathname}`);
   if (!answer.ok) {
     by("outcome").textContent = "no such plan";
@@ -15,6 +15,8 @@
   const api = `/api/plans/${data.summary.plan.id}`;
   let latest = data.summary, ahead = 0;
   const told = new Map();
+  const isOver = () => ["COMPLETED", "FAILED", "STOPPED"].includes(latest.plan.status);
+  let hasEnded = isOver(), drawControls = () => {};
 
   const ORDER = ["COMPLETED", "SKIPPED", "FAILED", "STOPPED", "RUNNING", "NOT_STARTED"];
   const bar = (section) => {
@@ -37,7 +39,7 @@
     make("p", { textContent: `${wordsOf(each.status)}: ${each.words}` }));
 
   const elapsed = (since) => (since === null ? "" : lasted(Math.max(Date.now() + ahead - since, 0)));
-  const running = (each) => {
+  const runs = (each) => {
     const attempt = each.attempt > 1 ? `attempt ${each.attempt}. ` : "";
     const done = each.done == null ? "" : each.total ? `${each.done} of ${each.total}. ` : `${each.done}. `;
     const stuck = each.unresponsive ? "goes on although it was cancelled. " : "";
@@ -88,14 +90,15 @@
     draw("told", [...told.values()], (lines) => lines.map((each) => make("li", {},
       make("time", { textContent: `${clock(each.at)} ` }), seen(each.words))));
     beats();
+    if (isOver() !== hasEnded) { hasEnded = isOver(); drawControls(); }
   };
   // What moves by itself: elapsed times, and the end of the timeline.
   const beats = () => {
-    const runs = latest.plan.status === "RUNNING" && !latest.plan.crashed;
-    by("now").hidden = !runs || !latest.running.length;
-    if (!runs) return;
+    const moves = latest.plan.status === "RUNNING" && !latest.plan.crashed;
+    by("now").hidden = !moves || !latest.running.length;
+    if (!moves) return;
     const more = latest.running_count - latest.running.length;
-    by("running").replaceChildren(make("ul", { className: "running-list" }, ...latest.running.map(running)),
+    by("running").replaceChildren(make("ul", { className: "running-list" }, ...latest.running.map(runs)),
       ...(more > 0 ? [make("p", { className: "hint", textContent: `and ${more.toLocaleString("en")} more` })] : []));
     if (latest.plan.status === "RUNNING") timeline.tick(Date.now() + ahead);
   };
@@ -119,20 +122,39 @@
 
   const object = (value = timeline.choice()) => field("path", "What, as its path ends", { required: true, value });
   const asked = () => field("path", "Which approval; empty: the only one");
-  const blocks = () => (data.plan.blocks ?? []).map((block) => `${data.plan.name} / ${block.name}`);
-  controls({
+  // What has limits: blocks; and groups of continuous checks, of which one says what a failure means.
+  const limited = () => {
+    const plan = data.plan, blocks = (plan.blocks ?? []).map((block) => [block, `${plan.name} / ${block.name}`]);
+    const watched = [[plan, plan.name], ...blocks].filter(([owner]) => owner.cont_checks);
+    return [...blocks.map(([, path]) => path), ...watched.map(([, path]) => `${path} / cont_checks`)];
+  };
+  const optional = (made) => { made.querySelector("input, select").dataset.optional = "yes"; return made; };
+  const running = () => ({
     Pause: () => order("Let nothing new begin", "Pause", `${api}/pause`),
     "Go on": () => order("Let the plan go on", "Go on", `${api}/unpause`),
     Approve: () => order("Approve what the plan asks for", "Approve", `${api}/approve`, [asked()]),
     Reject: () => order("Reject what the plan asks for", "Reject", `${api}/reject`, [asked()]),
-    "Skip": () => order("Leave something out that has not begun", "Skip", `${api}/skip`, [object()]),
-    "Limits": () => order("Change the limits of a block", "Change", `${api}/limits`, [
-      field("path", "Block", { options: blocks() }),
-      field("concurrency", "How many sequences at once; empty: as it is", { type: "number", min: 1 }),
-      field("tolerated_failures", "How many may fail, -1: any; empty: as it is", { type: "number", min: -1 }),
+    Signal: () => order("Send a signal to an action that waits for it", "Send", `${api}/signal`, [
+      object(), field("name", "Which signal", { required: true }), field("value", "Its value"),
     ]),
-    "Stop": () => order("Stop the plan", "Stop", `${api}/stop`, [
+    Skip: () => order("Leave something out that has not begun", "Skip", `${api}/skip`, [object()]),
+    Limits: () => order("Change the limits of a block", "Change", `${api}/limits`, [
+      field("path", "Block, or continuous checks", { options: limited() }),
+      field("concurrency", "How many sequences at once; empty: as it is", { type: "number", min: 1 }),
+      optional(field("tolerated_failures", "How many may fail: 3, 10%, -1: any; empty: as it is")),
+      field("max_consecutive_failures", "How many in a row make it fail, 0: any may; empty: as it is", { type: "number", min: 0 }),
+      optional(field("on_failure", "What a failed continuous check means", { options: [["", "as it is"], "halt", "pause", "warn"] })),
+    ]),
+    Stop: () => order("Stop the plan", "Stop", `${api}/stop`, [
       field("now", "Cut what runs, too", { type: "checkbox" }), field("undo", "Take back what it has done", { type: "checkbox" }),
     ]),
   });
+  const only = () => field("path", "Only these blocks and sequences, each on a line; empty: all", { rows: 2 });
+  const over = () => ({
+    Retry: () => sequel("Do what the plan left undone, as a new plan", "Retry", `${api}/retry`, [
+      field("from_action", "Begin each sequence at the action that failed", { type: "checkbox" }), only(),
+    ]),
+    "Take back": () => sequel("Take back what the plan did, as a new plan", "Take back", `${api}/undo`, [only()]),
+  });
+  drawControls = await controls(() => (isOver() ? over() : running()));
 })();
