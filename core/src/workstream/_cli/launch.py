@@ -24,7 +24,7 @@ from .._protocols.hosting import HostingVault, hosting
 from .._protocols.vault import Vault
 from .._registry.registry import Registry
 from .._show.words import since_words
-from .._store.ids import short_id
+from .._store.ids import named, short_id
 from .._store.store import open_store
 from .._values.errors import LockedError, WorkstreamError
 from .._values.state import PluginError, Status
@@ -230,7 +230,7 @@ def detach(launch: Launch) -> int:
         data = {"id": str(plan_id), "short_id": short_id(plan_id)}
         print_json({**data, "process": child.pid, "log": str(log), **launch.more})
         return ExitCode.COMPLETED
-    screen.line(f"{plan.name} ({short_id(plan_id)}) runs on in process {child.pid}")
+    screen.line(f"{named(plan.name, plan_id)} runs on in process {child.pid}")
     screen.hint("follow it", hints.command("watch", plan_id), indent=2)
     screen.hint("its log", str(log), indent=2)
     return ExitCode.COMPLETED
@@ -259,7 +259,7 @@ def _hand_over(launch: Launch, vault: HostingVault) -> int:
         data = {"id": str(plan_id), "short_id": short_id(plan_id)}
         print_json({**data, "process": None, "log": None, **launch.more})
         return ExitCode.COMPLETED
-    screen.line(f"{plan.name} ({short_id(plan_id)}) runs on: {vault.host}")
+    screen.line(f"{named(plan.name, plan_id)} runs on: {vault.host}")
     screen.hint("follow it", hints.command("watch", plan_id), indent=2)
     return ExitCode.COMPLETED
 

@@ -27,6 +27,11 @@ def short_id(plan_id: UUID) -> str:
     return f"{digits[:4]}-{digits[4:]}"
 
 
+def named(name: str, plan_id: UUID) -> str:
+    """The plan for people: its name, safe and not too long, and its short id."""
+    return f"{shorten(name)} ({short_id(plan_id)})"
+
+
 async def find_row(vault: Vault, text: str) -> PlanRow:
     """The plan that somebody means.
 

@@ -11,7 +11,7 @@ import click
 from ..._protocols.vault import PlanRow, owner_text
 from ..._show.data import entry_data
 from ..._store.entries import PlanEntry
-from ..._store.ids import short_id
+from ..._store.ids import named
 from ..._store.pruning import ENDED
 from ..._store.store import Store
 from ..._values.clock import utc_now
@@ -84,7 +84,7 @@ def stop(
         return ExitCode.COMPLETED
     hints = Hints(store)
     row = entry.row
-    name = f"{row.name} ({short_id(row.id)})"
+    name = named(row.name, row.id)
     if found is Status.NOT_STARTED:
         text = f"{name} is stopped: it was never started"
     elif found is not Status.RUNNING:
@@ -141,7 +141,7 @@ async def _deletable(
             faults.append(str(error))
             continue
         row = entry.row
-        name = f"{row.name} ({short_id(row.id)})"
+        name = named(row.name, row.id)
         if row.status is not Status.RUNNING:
             found[row.id] = row
         elif entry.crashed:

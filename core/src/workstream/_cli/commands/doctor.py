@@ -26,7 +26,7 @@ from ..._protocols.vault import Owner, PlanRow, StoredPlan, Vault, owner_text
 from ..._registry.host import Host, discover
 from ..._registry.registry import Registry
 from ..._runtime.plugin_init import init_plugins
-from ..._store.ids import short_id
+from ..._store.ids import named
 from ..._validation.validation import check_resumable
 from ..._values.clock import utc_now
 from ..._values.display import shorten
@@ -351,14 +351,14 @@ class Checkup:
             changed = [str(error)]
         if changed:
             delete = self._hints.command("delete", stored.row.id)
-            name = f"{shorten(stored.row.name)} ({short_id(stored.row.id)})"
+            name = named(stored.row.name, stored.row.id)
             self._problem(
                 f"{name} does not fit its plugins: {'; '.join(changed)}",
                 f"install that version before it goes on, or give it up: {delete}",
             )
 
     def _running(self, row: PlanRow, owner: Owner | None) -> None:
-        name = f"{shorten(row.name)} ({short_id(row.id)})"
+        name = named(row.name, row.id)
         if owner is None:
             resume = self._hints.command("resume", row.id)
             self._problem(f"{name} has crashed: no process runs it", resume)

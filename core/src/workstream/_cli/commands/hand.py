@@ -15,7 +15,7 @@ from ..._show.data import intervention_data, request_data
 from ..._show.words import since_words
 from ..._store.asking import Answer
 from ..._store.entries import PlanEntry
-from ..._store.ids import short_id
+from ..._store.ids import named
 from ..._store.store import Store
 from ..._values.display import shorten
 from ..._values.interventions import Effect
@@ -151,7 +151,7 @@ def _tell(
         print_json(_data(entry, answer))
         return ExitCode.FAILED if late else ExitCode.COMPLETED
     row, hints = entry.row, Hints(store)
-    name = f"{shorten(row.name)} ({short_id(row.id)})"
+    name = named(row.name, row.id)
     if told is not None and late:
         text = f"{name}: too late: {told.words}"
     elif told is not None:
@@ -410,5 +410,5 @@ def abandon(
     if as_json:
         print_json({"plan": str(row.id), "name": row.name, "effect": "TAKEN"})
     else:
-        Screen().line(f"{shorten(row.name)} ({short_id(row.id)}) is given up: failed")
+        Screen().line(f"{named(row.name, row.id)} is given up: failed")
     return ExitCode.COMPLETED

@@ -18,7 +18,7 @@ from ..._protocols.hosting import hosting
 from ..._protocols.vault import Vault
 from ..._registry.registry import Registry
 from ..._show.outcomes import outcome_words
-from ..._store.ids import short_id
+from ..._store.ids import named, short_id
 from ..._store.places import vault_at
 from ..._values.errors import NotFoundError, PlanError, WorkstreamError
 from ..._values.state import Status
@@ -129,7 +129,7 @@ def submit(
         print_json({"id": str(plan_id), "short_id": short_id(plan_id)})
         return ExitCode.COMPLETED
     screen = Screen()
-    screen.line(f"{plan.name} ({short_id(plan_id)}) is submitted")
+    screen.line(f"{named(plan.name, plan_id)} is submitted")
     screen.hint("follow it", hints.command("watch", plan_id), indent=2)
     return ExitCode.COMPLETED
 
@@ -248,9 +248,9 @@ class _Service:
             return
         if row.status is Status.NOT_STARTED:
             return  # it was refused
-        self._say(f"{row.name} ({short_id(plan_id)}) is {verb}")
+        self._say(f"{named(row.name, plan_id)} is {verb}")
         plan: Plan = await self._ws.wait(plan_id)
-        self._say(f"{row.name} ({short_id(plan_id)}): {outcome_words(plan)}")
+        self._say(f"{named(row.name, plan_id)}: {outcome_words(plan)}")
 
     def _say(self, text: str) -> None:
         self._screen.line(text)
