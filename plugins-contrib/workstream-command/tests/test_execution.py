@@ -441,7 +441,8 @@ def test_cancelling_ends_the_command_and_all_it_started() -> None:
 
 def test_cancelling_lets_it_clean_up() -> None:
     """TERM comes first, and the last words are heard."""
-    script = f"trap 'echo bye; exit 3' TERM; echo ready; {IDLE} & wait"
+    # Ready once all has begun: what begins after TERM is heard would last to the KILL.
+    script = f"trap 'echo bye; exit 3' TERM; {IDLE} & echo ready; wait"
 
     recorder = cancelled(Shell(script, grace=30), first_line)
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock, trio_test
@@ -27,7 +28,8 @@ async def test_a_login_script_that_reads_the_input_is_found_out(
     """It would have had our program; nothing is begun, and the message names it."""
     monkeypatch.setattr(talk, "SILENCE", 1.0)
     (login.machine.home / ".bashrc").write_text(f"{script}\n")
-    host = login.machine.host
+    # The longer of the two counts, and each request waits for it.
+    host = attrs.evolve(login.machine.host, connect_timeout=3)
     source = login.machine.home / "source"
     source.touch()
 
