@@ -296,3 +296,70 @@ def test_two_who_retry_at_once_do_not_do_it_twice(
     assert codes == [0, 2], output
     assert "was retried already" in output or "is overtaken" in output
     assert output.count("called Deploy / Tier / web-3 / copy") == 1
+
+
+def test_a_report_is_retried_where_its_plan_is_not_stored(
+    call: Call, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """The file holds the plan (UI-3): the store, here a new one, gets what is left."""
+    call("run", write_plan(ROLLOUT))
+    file, other = tmp_path / "night.html", tmp_path / "other"
+    call("report", "-o", file)
+    first = plans(call)[0]["id"]
+
+    foreseen = call("retry", file, "--dry-run", "--store", other)
+    assert not other.exists()
+    done = call("retry", file, "-m", "the disk is swapped", "--store", other)
+    again = call("retry", file, "--store", other)
+
+    assert foreseen.exit_code == 0
+    assert "web-1" not in foreseen.stdout
+    assert f"left of {file}: 2 sequences" in done.stdout
+    assert called(done)[0].endswith("web-2 / stage")
+    [new] = json.loads(call("list", "--json", "--store", other).stdout)
+    assert (new["description"], new["group_id"]) == ("the disk is swapped", first)
+    assert again.exit_code == 2
+    assert "was retried already" in again.stderr
+    assert plans(call)[0]["id"] == first
+
+
+def test_a_report_lacks_the_secrets_of_its_plan(
+    call: Call, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """What is left and needs one is named; what needs none is run (UI-3)."""
+    plan = """
+    tier(
+        Sequence(name="web-1", actions=[act("copy", fail="full")]),
+        Sequence(name="web-2", actions=[act("copy", fail="full", password="hunter2 is it")]),
+        Sequence(name="web-3", actions=[act("copy", fail="full", password="hunter2 is it")]),
+        tolerated_failures=-1,
+    )
+    """
+    call("run", write_plan(plan))
+    file, other = tmp_path / "night.html", tmp_path / "other"
+    call("report", "-o", file)
+
+    refused = call("retry", file, "--store", other)
+    part = call("retry", file, "--only", "web-1", "--store", other)
+
+    assert refused.exit_code == 2
+    told = "web-2 and web-3 / copy: request: its secrets are not in the file"
+    assert told in refused.stderr
+    assert "web-1" not in refused.stderr
+    assert "hunter2" not in refused.output + file.read_text("utf-8")
+    assert [each.rpartition("Tier / ")[2] for each in called(part)] == ["web-1 / copy"]
+    assert "full" in part.output
+
+
+def test_a_report_is_taken_back_where_its_plan_is_not_stored(
+    call: Call, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """As far as its sequences say how; this one says nothing."""
+    call("run", write_plan(ROLLOUT))
+    file = tmp_path / "night.html"
+    call("report", "-o", file)
+
+    result = call("undo", file, "--store", tmp_path / "other")
+
+    assert result.exit_code == 2
+    assert "nothing of plan 'Deploy' can be taken back" in result.stderr

@@ -15,6 +15,7 @@ from .._values.errors import ValidationError
 from .streams import Refusal
 
 if TYPE_CHECKING:
+    from .._protocols.plugin import Plugins
     from .._report.document import Report
     from .._store.store import Store
     from .._vaults.lmdb.vault import LmdbVault
@@ -146,8 +147,12 @@ def refuse_elsewhere(vault: Vault, hints: Hints) -> None:
     raise Refusal(message)
 
 
-def report_in(plan: str) -> Report | None:
+def report_in(plan: str, plugins: Plugins | None = None) -> Report | None:
     """The report, where a command that takes a plan was given the file of one.
+
+    Args:
+        plan: What was given.
+        plugins: The registry, where the plan is to be run again.
 
     Raises:
         Refusal: The file cannot be read, or is no report.
@@ -158,7 +163,7 @@ def report_in(plan: str) -> Report | None:
     from .._report.document import read_report
 
     try:
-        return read_report(path.read_text(encoding="utf-8"))
+        return read_report(path.read_text(encoding="utf-8"), plugins)
     except (OSError, UnicodeDecodeError) as error:
         message = f"{plan}: cannot be read: {getattr(error, 'strerror', None) or error}"
         raise Refusal(message) from error

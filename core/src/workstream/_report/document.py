@@ -20,7 +20,9 @@ import attrs
 
 from .._codec.json_text import from_json, to_json
 from .._codec.records import row_of
-from .._plan.plan import Plan
+from .._plan.paths import paths
+from .._plan.plan import BaseAction, Plan
+from .._protocols.plugin import Plugins
 from .._show.data import overview_data
 from .._show.failures import failures
 from .._show.overview import Overview, overview
@@ -46,11 +48,14 @@ class Report:
         shown: What a page shows first.
         plan: The plan as ``workstream export`` writes it, its secrets removed.
         made: When the report was made.
+        hidden: The paths of the actions whose requests held secrets: the report does
+            not, so they cannot be run from it.
     """
 
     shown: Overview
     plan: Plan
     made: datetime
+    hidden: frozenset[str] = frozenset()
 
 
 async def report_of(store: Store, plan_id: UUID, made: datetime) -> Report:
@@ -61,11 +66,24 @@ async def report_of(store: Store, plan_id: UUID, made: datetime) -> Report:
         StorageError: It cannot be read.
     """
     shown = await overview(store, plan_id, kin=True)
-    plan = shown.plan
+    plan, hidden = shown.plan, frozenset[str]()
     # The other copy says that it is scrubbed only where a secret is gone.
     if plan.scrubbed:
         plan = await store.export(plan_id)
-    return Report(shown=shown, plan=plan, made=made)
+    if plan.scrubbed:
+        hidden = _differ(await store.plan(plan_id), plan)
+    return Report(shown=shown, plan=plan, made=made, hidden=hidden)
+
+
+def _differ(plan: Plan, shown: Plan) -> frozenset[str]:
+    """The paths of the actions that ask for something else than they are shown with."""
+    return frozenset(
+        path
+        for (path, old), (_, new) in zip(paths(plan), paths(shown), strict=True)
+        if isinstance(old.node, BaseAction)
+        and isinstance(new.node, BaseAction)
+        and old.node.request != new.node.request
+    )
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -76,6 +94,7 @@ def document(report: Report) -> dict[str, Any]:
         "made": report.made.isoformat(),
         "summary": overview_data(report.shown),
         "said": {str(position): list(lines) for position, lines in said.items()},
+        "hidden": sorted(report.hidden),
         "plan": json.loads(to_json(report.plan, with_secrets=True, indent=None)),
     }
 
@@ -86,8 +105,12 @@ def deflated(report: Report) -> str:
     return base64.b64encode(zlib.compress(columns.encode(), 9)).decode()
 
 
-def read_report(text: str) -> Report:
+def read_report(text: str, plugins: Plugins | None = None) -> Report:
     """The report that a file holds: a page, or its data as JSON.
+
+    Args:
+        text: What the file holds.
+        plugins: The registry, where the plan is to be run again.
 
     Raises:
         ValidationError: It is no report, or one of a later version.
@@ -98,14 +121,17 @@ def read_report(text: str) -> Report:
             _refuse(f"its format is {data['format']!r}; this version reads {FORMAT}")
         made = datetime.fromisoformat(data["made"])
         said = {int(position): lines for position, lines in data["said"].items()}
-        plan = from_json(json.dumps(data["plan"]), None, keep_state=True)
+        plan = from_json(json.dumps(data["plan"]), plugins, keep_state=True)
+        # Of a report that does not say: any of them may lack one.
+        every = [path for path, _ in paths(plan)] if plan.scrubbed else []
+        hidden = frozenset(data.get("hidden", every))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         if isinstance(error, ValidationError):
             raise
         _refuse(f"its data cannot be read: {error!r}")
     if plan.id is None:
         _refuse("its plan has no id")
-    return report_of_ended(plan, made, said)
+    return attrs.evolve(report_of_ended(plan, made, said), hidden=hidden)
 
 
 def report_of_ended(

@@ -59,12 +59,14 @@ class Sequels:
             ValidationError: It cannot be made, or did not begin; the error says why.
         """
         # Whoever asked may leave: what was begun is finished.
+        begun: list[UUID] = []
         with trio.CancelScope(shield=True):
             options = ["--detach", "--json"]
             code, said, wrong = await self._run(verb, plan_id, order, options)
             if code:
                 raise ValidationError(_why(wrong))
-            return UUID(json.loads(said)["id"])
+            begun.append(UUID(json.loads(said)["id"]))
+        return begun[0]
 
     async def _run(
         self, verb: str, plan_id: UUID, order: Order, options: list[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 import attrs
@@ -13,17 +13,22 @@ import click
 
 from ..._codec.json_text import from_json, to_json
 from ..._engine.engine import Workstream, open_workstream
-from ..._engine.sequels import alone
+from ..._engine.sequels import alone, nothing_to_undo, refuse_retry, refuse_undo
 from ..._plan.difference import difference
-from ..._plan.paths import below_plan, display_path
-from ..._plan.plan import Plan
-from ..._plan.sequels.retry import left_of
+from ..._plan.paths import below_plan, display_path, paths
+from ..._plan.plan import BaseAction, Plan
+from ..._plan.sequels.retry import left_of, remainder
+from ..._plan.sequels.undo import undo_plan
 from ..._plan.text import plan_text
+from ..._protocols.vault import Vault
 from ..._registry.registry import Registry
+from ..._store.family import descendants
 from ..._store.ids import short_id
+from ..._store.places import vault_at
 from ..._validation.validation import prepared
 from ..._values.display import one_line
-from ..._values.errors import ValidationError
+from ..._values.errors import Fault, NotFoundError, ValidationError
+from ..._vaults.memory_vault import MemoryVault
 from ..draw.screen import Screen, counted
 from ..exit_codes import ExitCode
 from ..launch import Launch, dry_run, run_plan
@@ -42,6 +47,9 @@ from ..options import (
 )
 from ..stores import existing_store, opened, report_in, run_async
 from ..streams import Refusal, complain, print_json
+
+if TYPE_CHECKING:
+    from ..._report.document import Report
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -144,7 +152,25 @@ def retry(
         if not again:
             await ws.rest(plan_id)  # somebody may have retried it meanwhile
 
-    return _follow_up(plan, read, look_again, common)
+    async def of_file(ws: Workstream, report: Report) -> _Sequel:
+        kin = await descendants(ws.vault, report.shown.entry.row)
+        retries = [each.row for each in kin if each.retry_of == report.plan.id]
+        refuse_retry(report.shown.entry, [] if again else retries)
+        rest = remainder(
+            report.plan,
+            from_="action" if from_action else "sequence",
+            only=common["only"],
+            skip=common["skip"],
+        ).plan
+        if rest is None:
+            message = f"nothing of plan {report.plan.name!r} is left to do"
+            raise Refusal(message)
+        rest.description = reason or rest.description
+        count = left_of(rest).total
+        words = counted(count, "sequence") if count else "checks and deferred work only"
+        return _Sequel(rest, f"left of {plan}: {words}")
+
+    return _follow_up(plan, read, look_again, of_file, common)
 
 
 @click.command("undo", cls=Command)
@@ -185,7 +211,19 @@ def undo(plan: str, again: bool, reason: str, **common: Unpack[_Common]) -> int:
         if not again:
             await ws.undo_plan(plan_id)  # somebody may have taken it back meanwhile
 
-    return _follow_up(plan, read, look_again, common)
+    async def of_file(ws: Workstream, report: Report) -> _Sequel:
+        kin = await descendants(ws.vault, report.shown.entry.row)
+        undos = [each.row for each in kin if each.undo_of == report.plan.id]
+        refuse_undo(report.shown.entry, [] if again else undos)
+        found = undo_plan(report.plan, only=common["only"], skip=common["skip"])
+        if found.plan is None:
+            raise Refusal(nothing_to_undo(report.plan.name, found.lacking))
+        found.plan.description = reason or found.plan.description
+        count = sum(len(block.sequences) for block in found.plan.blocks)
+        words = f"to take back of {plan}: {counted(count, 'sequence')}"
+        return _Sequel(found.plan, words, found.lacking)
+
+    return _follow_up(plan, read, look_again, of_file, common)
 
 
 @attrs.frozen
@@ -201,6 +239,7 @@ def _follow_up(
     plan: str,
     read: Callable[[Workstream, UUID], Awaitable[_Sequel]],
     look_again: Callable[[Workstream, UUID], Awaitable[None]],
+    of_file: Callable[[Workstream, Report], Awaitable[_Sequel]],
     common: _Common,
 ) -> int:
     """Make a plan that follows from a stored one, and do with it as the options say.
@@ -209,20 +248,33 @@ def _follow_up(
         plan: The stored plan, as it was named, or the file of its report.
         read: Makes the plan that follows.
         look_again: Raises if that must not be run any more.
+        of_file: Makes the plan that follows from a report whose plan is not stored.
         common: The options.
     """
     registry = Registry.installed()
     store, as_json = common["store"], common["as_json"]
-    # A file tells which plan is meant; all that is needed to run it is in the store.
-    report = report_in(plan)
-    wanted = plan if report is None else str(report.plan.id)
+    # The store has the secrets, too; where it lacks the plan, the file must do.
+    report = report_in(plan, registry)
+
+    def vault() -> Vault:
+        if report is not None and not common["is_dry"]:
+            return vault_at(store)
+        try:
+            return existing_store(store)
+        except Refusal:
+            if report is None:
+                raise
+            return MemoryVault()  # a dry run makes no store
 
     async def make() -> tuple[UUID, _Sequel]:
-        async with open_workstream(
-            existing_store(store), registry=registry, recover=False
-        ) as ws:
-            plan_id = (await ws.find(wanted)).row.id
-            return plan_id, await read(ws, plan_id)
+        async with open_workstream(vault(), registry=registry, recover=False) as ws:
+            if report is None:
+                plan_id = (await ws.find(plan)).row.id
+                return plan_id, await read(ws, plan_id)
+            plan_id = report.shown.entry.row.id
+            if await _is_stored(ws, plan_id):
+                return plan_id, await read(ws, plan_id)
+            return plan_id, _runnable(await of_file(ws, report), report)
 
     plan_id, sequel = run_async(make)
     made = _edited(sequel.plan, registry) if common["is_edited"] else sequel.plan
@@ -244,12 +296,15 @@ def _follow_up(
 
     async def submit(ws: Workstream) -> UUID:
         async with alone(ws.vault, plan_id):
-            await look_again(ws, plan_id)
+            if report is None or await _is_stored(ws, plan_id):
+                await look_again(ws, plan_id)
+            else:
+                await of_file(ws, report)
             return await ws.submit(made)
 
     launch = Launch(
         submit=submit,
-        vault=existing_store(store),
+        vault=vault(),
         registry=registry,
         hints=Hints(store),
         plan=made,
@@ -259,6 +314,40 @@ def _follow_up(
         more=more,
     )
     return run_detached(launch) if common["detach"] else run_plan(launch)
+
+
+async def _is_stored(ws: Workstream, plan_id: UUID) -> bool:
+    try:
+        await ws.vault.row(plan_id)
+    except NotFoundError:
+        return False
+    return True
+
+
+def _runnable(sequel: _Sequel, report: Report) -> _Sequel:
+    """The plan that follows, which must need no secret that the file does not hold.
+
+    Raises:
+        ValidationError: It does; every action that lacks one is named.
+    """
+    faults = [
+        Fault(
+            path=path,
+            field="request",
+            rule="UI-3",
+            message="its secrets are not in the file",
+        )
+        for path, item in paths(sequel.plan)
+        if isinstance(item.node, BaseAction) and path in report.hidden
+    ]
+    if faults:
+        message = (
+            "a report holds no secrets, so this cannot be run from it: run it where the "
+            "plan is stored, or leave it out by --skip; references to secrets would do"
+        )
+        raise ValidationError(message, faults)
+    sequel.plan.scrubbed = False
+    return sequel
 
 
 def _edited(rest: Plan, registry: Registry) -> Plan:
