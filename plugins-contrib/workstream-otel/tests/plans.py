@@ -37,7 +37,7 @@ class Work:
     """What to do.
 
     Attributes:
-        what: ``bad`` fails, ``busy`` fails once, ``slow`` takes too long, ``kill`` waits
+        what: ``bad`` fails, ``busy`` and ``later`` fail once, ``slow`` takes too long, ``kill`` waits
             to be killed, once.
         token: A secret.
     """
@@ -59,12 +59,19 @@ class Step(ActionPlugin[Work, None]):
         if request.what == "bad":
             message = f"no space left for {request.token}"
             raise PluginError(message, code=28, permanent=True)
-        if request.what == "busy" and context.attempt == 1:
+        if request.what in ("busy", "later") and context.attempt == 1:
             message = "busy"
             raise PluginError(message)
         if request.what == "slow" or (request.what == "kill" and context.attempt == 1):
             print("waiting", flush=True)
             await trio.sleep_forever()
+
+
+class Later(Step):
+    """Waits long enough before it is tried again that a kill comes in between."""
+
+    name = "acme.later"
+    retry = retries.RetryPolicy(initial_interval=2)
 
 
 class Look(CheckPlugin[Work, None]):
@@ -88,10 +95,10 @@ def plan(*whats: str) -> Plan:
             name=f"web-{number}",
             actions=[
                 Step.action(Work(), name="Copy"),
-                Step.action(
+                (Later if what == "later" else Step).action(
                     Work(what),
                     name="Restart",
-                    retries=1 if what == "busy" else 0,
+                    retries=1 if what in ("busy", "later") else 0,
                     timeout=0.05 if what == "slow" else 30,
                 ),
             ],
@@ -104,6 +111,7 @@ def plan(*whats: str) -> Plan:
         blocks=[
             Block(
                 name="Web tier",
+                concurrency=2 if "kill" in whats else 1,
                 tolerated_failures=1,
                 cont_checks=check("Tier answers"),
                 sequences=sequences,
@@ -114,7 +122,7 @@ def plan(*whats: str) -> Plan:
 
 async def ran(store: Path, plan: Plan | None) -> UUID:
     """Run the plan, or resume the latest; its id."""
-    registry = Registry([Step(), Look()], observers=workstream_observers())
+    registry = Registry([Step(), Later(), Look()], observers=workstream_observers())
     async with open_workstream(store, registry=registry, recover=False) as ws:
         if plan is None:
             plan_id = (await ws.find("last")).row.id
@@ -127,5 +135,5 @@ async def ran(store: Path, plan: Plan | None) -> UUID:
 
 
 if __name__ == "__main__":
-    task = plan("", "", "kill", "") if sys.argv[2] == "run" else None
+    task = plan("later", "kill", "") if sys.argv[2] == "run" else None
     trio.run(ran, Path(sys.argv[1]), task)

@@ -111,8 +111,9 @@ def settle(
         return []
     changed: list[Node] = []
     for action in container.actions:
-        if action.state.status is R:
-            _settle_action(plan, action, on_interrupt, now, stopping)
+        if action.state.status is R and _settle_action(
+            plan, action, on_interrupt, now, stopping
+        ):
             changed.append(action)
     outcome = judgement.settled(container)
     decided = outcome is not S
@@ -142,13 +143,17 @@ def _settle_action(
     on_interrupt: Meaning,
     now: datetime,
     stopping: bool,
-) -> None:
-    """Give an action that is R the status that its attempts decide."""
+) -> bool:
+    """Give an action that is R the status that its attempts decide; whether it changed.
+
+    One that waits for its next attempt has not: whoever watches was told of it before.
+    """
     last = action.final_attempt
     if last is None:  # it was not begun
         action.state = State()
-        return
-    if last.ended is None:
+        return True
+    is_open = last.ended is None
+    if is_open:
         _close(last, now)
     own_time = verdicts.own_time(plan, action, now)
     verdict = verdicts.judge(action, on_interrupt, own_time)
@@ -161,6 +166,7 @@ def _settle_action(
         action.state.ended = now if due is Verdict.AGAIN else last.ended
     elif verdict is Verdict.AGAIN and stopping:
         action.state.status, action.state.ended = S, now
+    return is_open or action.state.status is not R
 
 
 def _close(attempt: Attempt, now: datetime) -> None:

@@ -42,7 +42,6 @@ from uuid import UUID
 
 import trio
 
-from .._plan.plan import Plan
 from .._protocols.observer import Observation, Observer
 from .._protocols.watching import PlanSnapshot, WatchEvent
 from .._store.ids import short_id
@@ -186,16 +185,20 @@ class _Desk:
             events = self._store.watch(plan_id, after=cursor.position)
             async with aclosing(events), trio.open_nursery() as nursery:
                 nursery.start_soon(feed.read, events)
-                await self._deliver(feed, snapshot.plan, cursor)
+                await self._deliver(feed, snapshot, cursor)
 
-    async def _deliver(self, feed: _Feed, plan: Plan, cursor: Cursor) -> None:
+    async def _deliver(self, feed: _Feed, known: PlanSnapshot, cursor: Cursor) -> None:
         while found := await feed.take():
             for event in found:
                 if isinstance(event, PlanSnapshot):
-                    plan = event.plan
-            await self._tell(
-                Observation(plan_id=feed.plan_id, plan=plan, events=tuple(found))
+                    known = event
+            seen = Observation(
+                plan_id=feed.plan_id,
+                plan=known.plan,
+                position=known.position,
+                events=tuple(found),
             )
+            await self._tell(seen)
             feed.position = found[-1].position
             cursor.move(feed.position)
             self._wake()

@@ -22,12 +22,16 @@ class Observation:
         plan: The plan, secrets removed, as it was stored when this process began to
             observe it: for its names and its structure. Others are given the same
             object, so do not change it.
+        position: Where in the plan's history ``plan`` is. Events up to there happened
+            before this process began; they are among ``events`` where no other process
+            has told them.
         events: What ``watch`` yields (WA-1), at least one. There is a ``PlanSnapshot``
             among them only where changes were missed (OB-4).
     """
 
     plan_id: UUID
     plan: Plan
+    position: int
     events: tuple[WatchEvent, ...]
 
 

@@ -36,6 +36,7 @@ from workstream.results import (
     State,
     StateChange,
     Verb,
+    WatchEvent,
     paths,
 )
 
@@ -153,13 +154,16 @@ class Story:
         self._failed = False
         self._skipped = False
         self._begun: set[UUID] = set()
+        self._measured: set[int] = set()
+        self._ended: set[int]
+        self._position: int
         self._plan: Plan
         self._places: dict[UUID, _Place]
         self._pipeline: str
-        self._learn(seen.plan)
+        self._learn(seen.plan, seen.position)
 
-    def _learn(self, plan: Plan) -> None:
-        self._plan = plan
+    def _learn(self, plan: Plan, position: int) -> None:
+        self._plan, self._position, self._ended = plan, position, set()
         self._pipeline = PurePath(plan.origin.file if plan.origin else "").stem
         self._pipeline = self._pipeline or plan.name
         self._places = {}
@@ -172,6 +176,14 @@ class Story:
             )
             self._places[node.id] = _Place(node, path, parent, repeated)
             self._note(node, node.state)
+            if node.state.status.is_terminal and not repeated:
+                self._ended.add(span_id(node.id))
+            if isinstance(node, BaseAction):
+                self._ended.update(
+                    span_id(node.id, attempt.started)
+                    for attempt in node.attempts
+                    if attempt.ended is not None
+                )
         self.interventions = list(plan.interventions)
 
     def _note(self, node: Node, state: State) -> None:
@@ -185,10 +197,27 @@ class Story:
 
     # --- what an event is -------------------------------------------------------------
 
-    def spans(self, event: object) -> Iterator[Span]:
+    def spans(self, event: WatchEvent) -> Iterator[Span]:
         """What has ended with an event."""
+        for span in self._spans(event):
+            if not self._is_old(span.id, event):
+                yield span
+
+    def _is_old(self, span: int, event: WatchEvent) -> bool:
+        """Whether it had ended before this process began, and so before the event.
+
+        A recovery writes down once more what it goes on with: an action that waits for
+        its next attempt, for example, with the attempt that another process has told.
+        """
+        return (
+            span in self._ended
+            and event.position > self._position
+            and not isinstance(event, PlanSnapshot)
+        )
+
+    def _spans(self, event: WatchEvent) -> Iterator[Span]:
         if isinstance(event, PlanSnapshot):
-            self._learn(event.plan)
+            self._learn(event.plan, event.position)
             for place in self._places.values():
                 node = place.node
                 if isinstance(node, BaseAction):
@@ -378,7 +407,7 @@ class Story:
 
     # --- what is measured -------------------------------------------------------------
 
-    def measured(self, event: object) -> Iterator[Measured]:
+    def measured(self, event: WatchEvent) -> Iterator[Measured]:
         """What an event adds to the metrics of this process."""
         run = {names.PIPELINE: self._pipeline, names.RUN_STATE: "executing"}
         if not self.is_counted:
@@ -425,7 +454,11 @@ class Story:
         assert attempt is not None
         by = {names.PLUGIN: node.plugin}
         kind = attempt_error(node, attempt)
-        if attempt.ended is not None:
+        assert node.id is not None
+        id_ = span_id(node.id, attempt.started)
+        is_new = id_ not in self._measured and not self._is_old(id_, event)
+        if attempt.ended is not None and is_new:
+            self._measured.add(id_)
             seconds = max((attempt.ended - attempt.started).total_seconds(), 0)
             how = {**by, names.ATTEMPT_OUTCOME: attempt_outcome(attempt)}
             if kind is not None:

@@ -63,11 +63,12 @@ def check_observer(
     Raises:
         ConformanceError: It lists all that was found.
     """
-    plan_id, before, after, events = _history()
+    plan_id, first, before, after, events = _history()
     findings: list[Finding] = []
 
     def seen(plan: Plan, *some: WatchEvent) -> Observation:
-        return Observation(plan_id=plan_id, plan=plan, events=some)
+        position = first if plan is before else events[-1].position
+        return Observation(plan_id=plan_id, plan=plan, position=position, events=some)
 
     def tell(name: str, *processes: Sequence[Observation]) -> object:
         reset()
@@ -148,7 +149,7 @@ class Look(CheckPlugin[Work, None]):
         """Pass."""
 
 
-def _history() -> tuple[UUID, Plan, Plan, tuple[WatchEvent, ...]]:
+def _history() -> tuple[UUID, int, Plan, Plan, tuple[WatchEvent, ...]]:
     """A plan as it began, as it ended, and all that happened in between."""
     clock = FakeClock()
     sequences = [
@@ -166,7 +167,7 @@ def _history() -> tuple[UUID, Plan, Plan, tuple[WatchEvent, ...]]:
         ],
     )
 
-    async def go() -> tuple[UUID, Plan, Plan, tuple[WatchEvent, ...]]:
+    async def go() -> tuple[UUID, int, Plan, Plan, tuple[WatchEvent, ...]]:
         registry = Registry([Step(), Look()])
         async with open_workstream(
             MemoryVault(), registry=registry, now=clock.now
@@ -178,6 +179,6 @@ def _history() -> tuple[UUID, Plan, Plan, tuple[WatchEvent, ...]]:
             await ws.start(plan_id)
             after = await ws.wait(plan_id)
             events = [event async for event in ws.watch(plan_id, after=0)]
-            return plan_id, snapshot.plan, after, tuple(events)
+            return plan_id, snapshot.position, snapshot.plan, after, tuple(events)
 
     return clock.run(go)
