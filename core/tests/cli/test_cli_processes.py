@@ -10,7 +10,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -130,6 +130,87 @@ def test_a_terminal_that_is_gone_ends_no_run(
     assert "Tier / two: completed" in written_to_log
     assert "Deploy: completed" in written_to_log
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+class Shell:
+    """An interactive shell in a terminal; what it wrote."""
+
+    def __init__(self) -> None:
+        """Begin it: a plain one, which does not set terminals right by itself."""
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.execve(
+                "/bin/sh", ["sh", "-i"], {**os.environ, "PS1": "ready> ", "ENV": ""}
+            )
+        self.written = ""
+
+    def type(self, text: str) -> None:
+        """Type something."""
+        os.write(self.terminal, text.encode())
+
+    def wait_for(self, *texts: str) -> str:
+        """What came up to the last of these texts, which come one after the other."""
+        whole = ""
+        for text in texts:
+            while text not in self.written:
+                self.written += os.read(self.terminal, 65536).decode(errors="replace")
+            before, _, self.written = self.written.partition(text)
+            whole += before + text
+        return whole
+
+    def end(self) -> None:
+        """End it."""
+        os.close(self.terminal)
+        os.waitpid(self.pid, 0)
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    """A shell, which has shown its prompt."""
+    shell = Shell()
+    shell.wait_for("ready> ")
+    yield shell
+    shell.end()
+
+
+def test_keys_that_are_typed_during_a_run_reach_no_shell(
+    shell: Shell, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """They are not shown, and not obeyed at the end; the terminal is as it was."""
+    plan = write_plan(held(tmp_path), name="typed.py")
+    shell.type(f"{sys.executable} -m workstream run {plan}\n")
+    shell.wait_for("one / hold")
+    shell.type(f"touch {tmp_path}/obeyed\n")
+    shell.wait_for("one / hold")  # drawn once more
+    (tmp_path / "go").touch()
+
+    told = shell.wait_for("look closer", "ready> ")
+    assert "obeyed" not in told
+    shell.type("stty -a; echo do''ne\n")
+    assert " echo " in shell.wait_for("done\r\n")
+    assert not (tmp_path / "obeyed").exists()
+
+
+def test_a_run_that_is_stopped_by_ctrl_z_gives_the_terminal_back(
+    shell: Shell, start: Start, write_plan: WritePlan, tmp_path: Path
+) -> None:
+    """Keys are shown to the shell, and hidden again after `fg`; the run goes on."""
+    plan = write_plan(held(tmp_path), name="typed.py")
+    shell.type(f"{sys.executable} -m workstream run {plan}\n")
+    shell.wait_for("one / hold")
+    shell.type("\x1a")
+    assert "\x1b[?25h" in shell.wait_for("Stopped", "ready> ")
+    shell.type("stty -a; echo do''ne\n")
+    assert " echo " in shell.wait_for("done\r\n", "ready> ")
+    shell.type("fg\n")
+    shell.wait_for("one / hold", "one / hold")
+    shell.type(f"touch {tmp_path}/obeyed\n")
+    shell.wait_for("one / hold")
+    (tmp_path / "go").touch()
+
+    assert "obeyed" not in shell.wait_for("look closer", "ready> ")
+    assert not (tmp_path / "obeyed").exists()
+    assert listed(start)[0]["status"] == "COMPLETED"
 
 
 @pytest.mark.slow

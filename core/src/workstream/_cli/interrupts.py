@@ -42,31 +42,67 @@ _terminals: list[Callable[[], None]] = []
 
 
 @contextmanager
-def keys_unseen(terminal: int) -> Generator[None]:
-    """Keep a terminal from showing the keys that are typed.
+def keys_unseen(
+    terminal: int, redraw: Callable[[], None]
+) -> Generator[Callable[[], None]]:
+    """Keep a terminal from showing the keys that are typed, and forget them at the end.
 
-    Where lines are written over, each would leave a dead line. Whoever reads the
-    terminal next gets them all the same.
+    Where lines are written over, each key would leave a dead line; and the shell, which
+    reads next, would obey what was typed at something else. Ctrl-Z gives the terminal
+    back as it was.
+
+    Args:
+        terminal: The terminal.
+        redraw: Is called when the process goes on after Ctrl-Z.
+
+    Yields:
+        What hides the keys again: a shell may have set the terminal in between.
     """
-
-    def set_to(settings: list[Any]) -> None:
-        # In the background it would stop this process.
-        with suppress(OSError, termios.error):
-            if _is_in_foreground(terminal):
-                termios.tcsetattr(terminal, termios.TCSANOW, settings)
-
     try:
         before = termios.tcgetattr(terminal)
     except (OSError, termios.error):
-        yield
+        yield lambda: None
         return
-    restore = partial(set_to, before)
+
+    def set_to(flags: int) -> None:
+        # In the background it would stop this process.
+        with suppress(OSError, termios.error):
+            if _is_in_foreground(terminal):
+                now = termios.tcgetattr(terminal)
+                if now[3] != flags:
+                    settings = [*now[:3], flags, *now[4:]]
+                    termios.tcsetattr(terminal, termios.TCSANOW, settings)
+
+    show, hide = partial(set_to, before[3]), partial(set_to, before[3] & ~termios.ECHO)
+
+    def restore() -> None:
+        with suppress(OSError, termios.error):
+            if _is_in_foreground(terminal):
+                termios.tcflush(terminal, termios.TCIFLUSH)
+        show()
+
+    def on_stop(number: int, frame: FrameType | None) -> None:
+        show()
+        with suppress(OSError):
+            os.write(terminal, f"{_SHOW_CURSOR}\n".encode())
+        signal.signal(number, signal.SIG_DFL)
+        # To this thread, so that it is stopped before it goes on.
+        signal.pthread_kill(threading.get_ident(), number)
+        signal.signal(number, on_stop)
+        hide()
+        redraw()
+
     _terminals.append(restore)
+    in_main = threading.current_thread() is threading.main_thread()
+    stops = in_main and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
     try:
-        flags = before[3] & ~termios.ECHO
-        set_to([*before[:3], flags, *before[4:]])
-        yield
+        if stops:
+            signal.signal(signal.SIGTSTP, on_stop)
+        hide()
+        yield hide
     finally:
+        if stops:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         _terminals.remove(restore)
         restore()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from uuid import UUID
 
@@ -43,6 +43,8 @@ class LiveView(View):
         self._drawn: list[int] = []
         self._width = 0
         self._shown = ExitStack()
+        self._hide_keys: Callable[[], None] = lambda: None
+        self._is_anew = False
         self._live = Live(
             console=screen.console,
             auto_refresh=False,
@@ -52,7 +54,10 @@ class LiveView(View):
 
     def __enter__(self) -> View:
         """See ``View``."""
-        self._shown.enter_context(keys_unseen(self._screen.console.file.fileno()))
+        terminal = self._screen.console.file.fileno()
+        self._hide_keys = self._shown.enter_context(
+            keys_unseen(terminal, self._begin_anew)
+        )
         self._shown.enter_context(self._live)
         return self
 
@@ -120,11 +125,21 @@ class LiveView(View):
         )
         if not plans:
             lines = [Text(f"reading the plan {signs.more}", "dim")]
+        self._hide_keys()
+        if self._is_anew:
+            self._is_anew, self._drawn = False, []
+            self._live.stop()
+            self._screen.line()
+            self._live.start()
         if size.width != self._width:
             self._wipe(size.width)
             self._width = size.width
         self._drawn = [cell_len(line.plain) for line in lines]
         self._live.update(Group(*lines), refresh=True)
+
+    def _begin_anew(self) -> None:
+        """Draw below what the shell wrote meanwhile: a signal came, so only note it."""
+        self._is_anew = self._changed = True
 
     def _wipe(self, width: int) -> None:
         """Remove what is drawn from a terminal that is no longer as wide.
