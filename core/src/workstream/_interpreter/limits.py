@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from .._plan.paths import SEPARATOR, find, label_of_plan, labelled
 from .._plan.plan import Block, Checks, Node, Percent, Plan
-from .._values.interventions import Effect, Verb
+from .._values.interventions import limits_in
 from .._values.state import NoteValue, OnFailure, Status
 from .answers import Answer, refused, taken, too_late
 
@@ -49,14 +49,11 @@ def on_failure_of(group: Checks, owner: Plan | Block, plan: Plan) -> OnFailure:
 
 def _said(plan: Plan, nodes: tuple[Node, ...], name: str) -> NoteValue:
     """What was said last of a limit of an object; ``nodes`` lead to it from the plan."""
-    if not plan.interventions:
-        return None
     path = ""
-    for each in reversed(plan.interventions):
-        if each.verb is Verb.SET_LIMITS and each.effect is Effect.TAKEN:
-            path = path or _path_to(plan, nodes)
-            if each.path == path and each.data.get(name) is not None:
-                return each.data[name]
+    for each in limits_in(plan.interventions):
+        path = path or _path_to(plan, nodes)
+        if each.path == path and each.data.get(name) is not None:
+            return each.data[name]
     return None
 
 

@@ -141,20 +141,51 @@ _ENDS = {
 """What begins a hold, and what ends it (CT-3)."""
 
 
-def holds_in(interventions: Sequence[Intervention]) -> tuple[Intervention, ...]:
-    """What holds the plan now: a PAUSE, a FREEZE, both, or nothing (CT-3)."""
-    if not interventions:
-        return ()
+@attrs.frozen
+class _Digest:
+    """What is asked of a plan's interventions before every action.
+
+    Attributes:
+        holds: What holds the plan now.
+        limits: The limits that were set, the last one first.
+    """
+
+    holds: tuple[Intervention, ...]
+    limits: tuple[Intervention, ...]
+
+
+_digests: dict[int, tuple[tuple[Intervention, ...], _Digest]] = {}
+"""By the id of the interventions, which are kept beside it, so that no id comes again."""
+_MOST_DIGESTS = 64
+
+
+def _digest_of(interventions: tuple[Intervention, ...]) -> _Digest:
+    """Read them once: a plan gets new ones as a new tuple."""
+    known = _digests.get(id(interventions))
+    if known is not None and known[0] is interventions:
+        return known[1]
+    taken = [each for each in reversed(interventions) if each.effect is Effect.TAKEN]
     found: list[Intervention] = []
     for begins, ends in _ENDS.items():
-        for each in reversed(interventions):
-            if each.effect is not Effect.TAKEN:
-                continue
-            if each.verb is begins:
-                found.append(each)
-            if each.verb is begins or each.verb in ends:
-                break
-    return tuple(found)
+        last = next((e for e in taken if e.verb is begins or e.verb in ends), None)
+        if last is not None and last.verb is begins:
+            found.append(last)
+    limits = tuple(each for each in taken if each.verb is Verb.SET_LIMITS)
+    digest = _Digest(tuple(found), limits)
+    if len(_digests) >= _MOST_DIGESTS:
+        _digests.clear()
+    _digests[id(interventions)] = interventions, digest
+    return digest
+
+
+def holds_in(interventions: tuple[Intervention, ...]) -> tuple[Intervention, ...]:
+    """What holds the plan now: a PAUSE, a FREEZE, both, or nothing (CT-3)."""
+    return _digest_of(interventions).holds if interventions else ()
+
+
+def limits_in(interventions: tuple[Intervention, ...]) -> tuple[Intervention, ...]:
+    """The limits that were set, the last one first (BG-5)."""
+    return _digest_of(interventions).limits if interventions else ()
 
 
 def held_time(
