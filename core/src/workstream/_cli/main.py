@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -81,6 +81,7 @@ class LazyCommand(click.Command):
             importlib.import_module(f".commands.{module}", __package__), name
         )
         assert isinstance(found, click.Command)
+        gc.enable()  # `__main__` let it rest
         return found
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
@@ -110,6 +111,7 @@ class CommandLine(click.Group):
             return LazyCommand(cmd_name).load()
         from .._registry.host import discover
 
+        gc.enable()
         return discover().commands().get(cmd_name)
 
     def format_commands(
@@ -198,6 +200,8 @@ def _meant(name: str) -> list[str]:
     near = [each for each in by_hand if each.partition(" ")[0] in COMMANDS]
     if near:
         return near
+    import difflib  # not for those who type well
+
     offered = [each for each in COMMANDS if each not in _LOSE]
     return difflib.get_close_matches(name, offered, cutoff=_ALIKE)
 

@@ -13,7 +13,6 @@ import errno
 import io
 import logging
 import os
-import shutil
 import sys
 import textwrap
 from collections.abc import Generator
@@ -239,6 +238,8 @@ def complain(message: str | WorkstreamError, kind: str = "Error") -> None:
     stream = Forgiving(sys.stderr)
     if stream.isatty():
         # Broken between words; what can be searched or pasted is left as it is.
+        import shutil  # it brings every kind of archive along
+
         width = shutil.get_terminal_size().columns
         lines = [_wrapped(line, width) for line in lines]
     stream.write("\n".join(lines) + "\n")

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import struct
 import sys
@@ -99,5 +98,7 @@ class Owners:
 
 
 def _offset(plan_id: UUID) -> int:
+    import hashlib  # 2 ms, and `list` claims nothing
+
     digest = hashlib.blake2b(plan_id.bytes, digest_size=8).digest()
     return int.from_bytes(digest, "big") % _OFFSETS

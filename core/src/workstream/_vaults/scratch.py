@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +25,8 @@ def scratch_directory(path: Path) -> Generator[Path, None, None]:
         StorageError: Another process is using it.
         OSError: It cannot be made.
     """
+    import shutil  # it brings every kind of archive along, and few copy a store
+
     directory = _locked(path)
     try:
         with os.scandir(path) as left_behind:

@@ -37,7 +37,6 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable, Collection, Iterable, Iterator
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -101,6 +100,8 @@ def label_key(digest: bytes) -> bytes:
 
 def digest_of(label: str) -> bytes:
     """What keys and cards hold of a label."""
+    from hashlib import blake2b  # 2 ms, and a plain `list` asks for no label
+
     data = label.encode("utf-8", "surrogatepass")
     return blake2b(data, digest_size=DIGEST).digest()
 
