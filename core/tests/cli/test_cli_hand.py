@@ -250,6 +250,26 @@ def asks(approval: str) -> str:
     """
 
 
+def test_the_list_tells_what_asks(
+    call: Call, write_plan: WritePlan, start: Callable[..., Child]
+) -> None:
+    """By one word beside its status, while it waits and no longer, in 80 columns."""
+    child = start("run", write_plan(asks("count=1")))
+    child.wait_for("waits for approval")
+
+    shown = call("list").stdout.splitlines()
+    [data] = json.loads(call("list", "--json").stdout)
+
+    assert "running, asks" in shown[1]
+    assert max(map(len, shown)) < 80
+    assert shown[2].startswith("see what is asked:  workstream show ")
+    assert data["asks"] is True
+    call("approve", "last", "--by", "ana")
+    assert child.end() == 0
+    assert "asks" not in call("list").stdout
+    assert json.loads(call("list", "--json").stdout)[0]["asks"] is False
+
+
 def test_people_are_asked_and_answer(
     call: Call, write_plan: WritePlan, start: Callable[..., Child]
 ) -> None:

@@ -2,7 +2,8 @@
 
 A vault keeps them beside the plan and knows nothing of what they mean. Each begins with
 what it is: ``has:`` the name of an object in the plan, in no capitals, for example of
-the sequence of a host; ``by:`` who submitted it; ``p:`` a parameter and its text.
+the sequence of a host; ``by:`` who submitted it; ``p:`` a parameter and its text;
+``asks:`` that somebody has to approve something of it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ _HELD = (
     *("blocks", "sequences", "deferred_actions", "batches", "actions"),
 )
 """The fields of an object's dict in a definition that hold objects."""
+
+
+ASKS = "asks:approval"
+"""The label of the plans that hold an approval."""
 
 
 def named(name: str) -> str:
@@ -71,12 +76,16 @@ def labels_for(
 
 def labels_of(plan: Plan) -> set[str]:
     """All labels of a plan that is submitted."""
-    from .._plan.walk import walk  # whoever only looks for plans makes none
+    # Whoever only looks for plans makes none.
+    from .._plan.plan import BaseAction
+    from .._plan.walk import walk
+    from .._protocols.approval import approval_of
 
-    names = {
-        getattr(item.node, "name", "") for item in walk(plan) if item.node is not plan
-    }
+    nodes = [item.node for item in walk(plan) if item.node is not plan]
+    names = {getattr(node, "name", "") for node in nodes}
     labels = {named(name) for name in names if name}
+    if any(isinstance(node, BaseAction) and approval_of(node) for node in nodes):
+        labels.add(ASKS)
     if plan.submitter:
         labels.add(submitted_by(plan.submitter))
     if plan.origin is not None:

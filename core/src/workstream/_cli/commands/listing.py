@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from ..._plan.outcome import Outcome
 from ..._protocols.searching import ANY_PLAN, Where, newest_first, outcomes_of
 from ..._protocols.vault import Vault
 from ..._store.entries import PlanEntry, entries_in, entry_of
+from ..._values.errors import NotFoundError
 from ..._values.state import Status
 from ..draw.rows import show_rows
 from ..draw.screen import Screen, counted
@@ -126,6 +128,8 @@ def list_plans(
     if limit is None and not (as_json or count):
         most = _SHOWN
 
+    asking = set[UUID]()
+
     async def read(vault: Vault) -> tuple[list[PlanEntry], Mapping[Outcome, int]]:
         if count and not asked:
             # The store has counted them; of those that run, some may have crashed.
@@ -146,6 +150,8 @@ def list_plans(
             found = await _with_held(vault, found, groups, anyhow)
         if group_id is not None and (not most or len(found) <= most):
             found += await _head_of(vault, group_id, where, kinds)
+        if not count:
+            asking.update(await _asking(vault, found))
         return found, {} if asked else await vault.counts()
 
     found, counts = read_alone(store, read)
@@ -156,20 +162,53 @@ def list_plans(
     if as_json:
         from ..._show.data import entry_data
 
-        print_json([entry_data(entry) for entry in shown])
+        print_json(
+            [{**entry_data(each), "asks": each.row.id in asking} for each in shown]
+        )
         return ExitCode.COMPLETED
     screen = Screen()
     if not found:
         screen.line("no such plan" if asked else "no plans yet")
         return ExitCode.COMPLETED
-    show_rows(screen, shown)
+    show_rows(screen, shown, asking)
     if limit is None and len(found) > len(shown):
         left = sum(counts.values()) - len(shown)
         more = f"{screen.signs.more} and {f'{left:,} ' if counts else ''}more"
         screen.line(f"{more}: --limit 0 lists all", "dim")
+    if asking:
+        only = next(iter(asking)) if len(asking) == 1 else None
+        screen.hint("see what is asked", Hints(store).command("show", only))
     if any(entry.crashed for entry in shown):
         screen.hint("go on with what crashed", Hints(store).command("resume"))
     return ExitCode.COMPLETED
+
+
+async def _asking(vault: Vault, found: Sequence[PlanEntry]) -> set[UUID]:
+    """Those that wait for somebody's approval. Only plans that hold one are read."""
+    runs = {
+        each.row.id
+        for each in found
+        if each.row.status is Status.RUNNING and not each.crashed
+    }
+    if not runs:
+        return set()
+    from ..._codec.labels import ASKS
+
+    where = Where(labels=(ASKS,))
+    rows = await vault.search(statuses=[Status.RUNNING], where=where)
+    asking = set[UUID]()
+    for row in rows:
+        if row.id not in runs:
+            continue
+        from ..._codec.codec import Codec
+        from ..._interpreter.signals import approvals
+
+        with suppress(NotFoundError):  # deleted in the meantime
+            plan = Codec(None).load(await vault.read(row.id))
+            waiting = (each.action.state.status for each in approvals(plan))
+            if Status.RUNNING in waiting:
+                asking.add(row.id)
+    return asking
 
 
 def _only_held(wanted: Sequence[str]) -> bool:

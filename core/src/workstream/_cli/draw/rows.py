@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from ..._plan.outcome import Outcome
 from ..._protocols.vault import PlanRow
@@ -38,11 +39,21 @@ def style_of(shown: Plan | PlanRow, status: Status, *, crashed: bool = False) ->
     return "yellow" if tolerated else STYLES[status]
 
 
-def show_rows(screen: Screen, found: Sequence[PlanEntry]) -> None:
-    """Write a table of plans, a line for each."""
+def show_rows(
+    screen: Screen, found: Sequence[PlanEntry], asking: Collection[UUID] = ()
+) -> None:
+    """Write a table of plans, a line for each.
+
+    Args:
+        screen: The screen.
+        found: The plans.
+        asking: Those that wait for somebody's approval.
+    """
     # Not rich's: it takes half a millisecond a row, and a store can hold 100,000 plans.
     words = [
-        "crashed: resume it" if each.crashed else outcome_words(each.row)
+        "crashed: resume it"
+        if each.crashed
+        else outcome_words(each.row) + (", asks" if each.row.id in asking else "")
         for each in found
     ]
     width = max([len("STATUS"), *map(len, words)])
