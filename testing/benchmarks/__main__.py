@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import time
+from pathlib import Path
 
 from .browsing import browsing
 from .commits import counts
@@ -17,7 +18,7 @@ from .observing import observing
 from .processes import peak_memory, walls
 from .screens import screens
 from .searching import pages, searching
-from .table import printed
+from .table import printed, rewritten
 from .throughput import temporary, throughput
 from .verifying import verifying
 
@@ -28,7 +29,16 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="fewer rounds, no 100,000 of anything"
     )
-    quick = parser.parse_args().quick
+    parser.add_argument(
+        "--into",
+        type=Path,
+        metavar="PAGE",
+        help="also put the table into this page, in place of the one that it has",
+    )
+    options = parser.parse_args()
+    quick, page = options.quick, options.into
+    if page is not None:
+        rewritten(page.read_text("utf-8"), "")  # before the minutes, not after them
     rounds = 3 if quick else 15
     sizes = (10_000,) if quick else (10_000, 100_000)
     counts_of_plans = (1_000, 10_000) if quick else (1_000, 10_000, 100_000)
@@ -56,13 +66,15 @@ def main() -> None:
             "The harness": harness(path, min(rounds, 7)),
             "Verify": verifying(min(rounds, 3), large=not quick),
         }
-    print(printed(sections))
     version = platform.python_version()
     seconds = time.perf_counter() - begun
-    print(
-        f"\nPython {version}, {os.cpu_count()} cores, {sys.platform}; medians of "
-        f"{rounds} interleaved rounds, {seconds:.0f} s in all."
+    table = (
+        f"{printed(sections)}\n\nPython {version}, {os.cpu_count()} cores, "
+        f"{sys.platform}; medians of {rounds} interleaved rounds, {seconds:.0f} s in all."
     )
+    print(table)
+    if page is not None:
+        page.write_text(rewritten(page.read_text("utf-8"), table), "utf-8")
 
 
 main()

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-__all__ = ["Figure", "Samples", "interleaved", "percentile", "printed"]
+__all__ = ["Figure", "Samples", "interleaved", "percentile", "printed", "rewritten"]
+
+HEADING = "| What | Figure | Ratio | Goal | |"
 
 
 @attrs.frozen(kw_only=True)
@@ -66,7 +68,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def printed(sections: dict[str, list[Figure]]) -> str:
     """The table, as Markdown."""
-    lines = ["| What | Figure | Ratio | Goal | |", "| --- | --- | --- | --- | --- |"]
+    lines = [HEADING, "| --- | --- | --- | --- | --- |"]
     for section, figures in sections.items():
         lines.append(f"| **{section}** | | | | |")
         for figure in figures:
@@ -74,3 +76,22 @@ def printed(sections: dict[str, list[Figure]]) -> str:
             cells = (figure.name, figure.value, figure.ratio, figure.goal, mark)
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def rewritten(page: str, table: str) -> str:
+    """The page with this table, and the line on its run, in place of those that it has.
+
+    Args:
+        page: A page that has a table of an earlier run.
+        table: What the bench printed.
+
+    Raises:
+        ValueError: The page has no such table.
+    """
+    before, heading, rest = page.partition(HEADING)
+    _, run, after = rest.partition("\nPython ")
+    if not heading or not run:
+        message = f"the page has no table that begins with `{HEADING}`"
+        raise ValueError(message)
+    _, blank, after = after.partition("\n\n")
+    return f"{before}{table}{blank}{after}"
