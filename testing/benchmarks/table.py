@@ -66,11 +66,18 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
-def printed(sections: dict[str, list[Figure]]) -> str:
-    """The table, as Markdown."""
+def printed(sections: dict[str, list[Figure]], left_out: dict[str, str]) -> str:
+    """The table, as Markdown.
+
+    Args:
+        sections: The figures of each section.
+        left_out: What the figures of a section leave out.
+    """
     lines = [HEADING, "| --- | --- | --- | --- | --- |"]
     for section, figures in sections.items():
-        lines.append(f"| **{section}** | | | | |")
+        words = left_out.get(section)
+        without = f"left out: {words}" if words else ""
+        lines.append(f"| **{section}** | {without} | | | |")
         for figure in figures:
             mark = {None: "", True: "reached", False: "missed"}[figure.reached]
             cells = (figure.name, figure.value, figure.ratio, figure.goal, mark)
