@@ -126,10 +126,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """Draw the documentation's pictures, and take those of a run; needs tmux."""
-    session.install(*_editable())
+    """Draw the documentation's pictures, and take those of a run; needs tmux and chromium."""
+    session.install(*_editable(), "playwright")
     session.run("python", "docs/_site/pictures.py")
     session.run("python", "docs/_site/run_picture.py")
+    session.run("python", "docs/_site/page_pictures.py")
 
 
 @nox.session
