@@ -53,6 +53,7 @@ def night() -> Plan:
             Block(
                 name="Web tier",
                 concurrency=20,
+                batches=(5, 100),
                 tolerated_failures=-1,
                 sequences=[host(n) for n in range(100)],
             )

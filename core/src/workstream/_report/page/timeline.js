@@ -79,7 +79,10 @@ const workstreamTimeline = (() => {
     const found = [];
     for (const [name, value] of Object.entries(node)) {
       if (Array.isArray(value) && ["blocks", "sequences", "batches"].includes(name))
-        value.forEach((each, index) => found.push([each.name || `${name} ${index + 1}`, each]));
+        value.forEach((each, index) => {
+          // The batches of a block are sizes, and no objects of the plan.
+          if (each !== null && typeof each === "object" && !("$type" in each)) found.push([each.name || `${name} ${index + 1}`, each]);
+        });
       else if (value && (Array.isArray(value.actions) || Array.isArray(value.batches)))
         found.push([name, value]);
     }
