@@ -177,7 +177,7 @@ def plan():
     run = begin(watched % gates.make("a"))
     _until_it_runs(site, run)
     tier = {"path": "Web tier", "reason": "x"}
-    wrong = [
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({**tier, "tolerated_failures": "many"}, "write 3, 10% or -1"),
         ({**tier, "max_consecutive_failures": "2"}, "no whole number"),
         ({**tier, "on_failure": "shrug"}, "on_failure must be"),
