@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from datetime import datetime
 
-from .._flow.late import keys_in
 from .._plan.plan import (
     BaseAction,
     Block,
@@ -20,6 +19,7 @@ from .._plan.plan import (
 from .._plan.walk import actions
 from .._protocols.plugin import NotDone
 from .._protocols.runtime import Runtime
+from .._secrets.references import needed_keys
 from .._values.state import (
     Attempt,
     NoteValue,
@@ -86,7 +86,7 @@ class ActionRunner:
         An action of an ON_UNDO batch that needs the response of one that did not
         complete has nothing to take back.
         """
-        keys = keys_in(action.request)
+        keys = needed_keys(action.request)
         if not keys or action.state.status is not N:
             return
         if (

@@ -19,12 +19,13 @@ How types are searched for marks is in ``_secrets.scan``, how secrets are remove
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import attrs
 
+from .._flow.late import keys_in
 from .._values.errors import SecretError
 
 MARK = "workstream.secret"
@@ -161,3 +162,21 @@ class StoredValue:
     data: Any = attrs.field(repr=False)
     secret: tuple[DataPath, ...] = ()
     references: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the actions whose responses it waits for, each once."""
+        return tuple(dict.fromkeys(_keys_within(list(self.references.values()))))
+
+
+def needed_keys(request: object) -> tuple[str, ...]:
+    """The keys of the actions whose responses a request waits for, each once."""
+    return request.keys if isinstance(request, StoredValue) else keys_in(request)
+
+
+def _keys_within(found: Iterable[Any]) -> Iterator[str]:
+    for each in found:
+        if isinstance(each, Mapping):
+            if "key" in each:
+                yield each["key"]
+            yield from _keys_within(each.get("parts", ()))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 import attrs
@@ -160,6 +160,27 @@ class MemoryVault:
             raise PlanExistsError(message)
         self._plans[row.id] = _Stored(row, definition, frozenset(labels))
 
+    def take_over(
+        self,
+        stored: StoredPlan,
+        *,
+        labels: Collection[str] = (),
+        lines: Iterable[LineRecord] = (),
+    ) -> None:
+        """Hold a plan as another vault held it; its log goes on behind what it had."""
+        taken = _Stored(
+            stored.row,
+            stored.definition,
+            frozenset(labels),
+            position=stored.position,
+            requests=stored.requests,
+        )
+        for record in stored.records:
+            taken.records.setdefault(record.position, {})[record.attempt] = record
+        for line in lines:
+            taken.lines.setdefault(line.position, {})[line.number] = line
+        self._plans[stored.row.id] = taken
+
     async def read(self, plan_id: UUID) -> StoredPlan:
         """See ``Vault.read``."""
         stored = self._stored(plan_id)
@@ -186,9 +207,10 @@ class MemoryVault:
 
     async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
         """See ``Vault.write``."""
-        return [self._write(write) for write in writes]
+        return [self.write_now(write) for write in writes]
 
-    def _write(self, write: Write) -> StorageError | None:
+    def write_now(self, write: Write) -> StorageError | None:
+        """One write, for whoever waits for nothing."""
         stored = self._plans.get(write.plan_id)
         if stored is None:
             return refusal(write, None, 0)
