@@ -1,0 +1,97 @@
+"""The part of a plan that one attempt needs, so that a history holds little of each.
+
+It is a plan of its own, as the codec writes one: the action, before it the actions whose
+responses its request waits for, and the signals that were sent to it. The worker has the
+plugins: it makes the values of their types again, and gives the action its own id.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence as SequenceOf
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from workstream._codec.codec import Codec
+from workstream._codec.records import plan_changes, row_of
+from workstream._plan.plan import Action, BaseAction, Block, CheckAction, Checks, Plan
+from workstream._plan.plan import Sequence as Steps
+from workstream._plan.walk import actions, give_ids, position_of
+from workstream._protocols.vault import NodeRecord, StoredPlan
+from workstream._values.interventions import Intervention
+
+from ._forms import stored_form, stored_of
+
+
+@attrs.frozen
+class Part:
+    """What an attempt needs of its plan.
+
+    Attributes:
+        plan: The small plan.
+        action: The action in it, which has its id in the whole plan.
+        position: Its place in walk order of the whole plan.
+    """
+
+    plan: Plan
+    action: BaseAction
+    position: int
+
+
+def part_form(
+    codec: Codec,
+    plan: Plan,
+    action: BaseAction,
+    *,
+    records: SequenceOf[NodeRecord],
+    sources: SequenceOf[BaseAction],
+    told: tuple[Intervention, ...],
+) -> list[Any]:
+    """The part of the plan that an attempt of the action needs, as plain data.
+
+    Args:
+        codec: The workflow's.
+        plan: The whole plan.
+        action: The action.
+        records: Of its attempts.
+        sources: The actions that have responded what its request waits for.
+        told: The signals that were sent to it.
+    """
+    assert plan.id is not None
+    small = Plan(name=plan.name, description=plan.description, blocks=[])
+    copies = [copy.copy(each) for each in (*sources, action)]
+    looks = [each for each in copies if isinstance(each, CheckAction)]
+    steps = [each for each in copies if isinstance(each, Action)]
+    if looks:
+        small.pre_checks = Checks(actions=looks)
+    if steps:
+        sequence = Steps(name="-", actions=steps)
+        small.blocks = [Block(name="-", description="-", sequences=[sequence])]
+    give_ids(small, plan.id)
+    small.state, small.submitted = plan.state, plan.submitted
+    small.interventions = told
+    kept = [each for each in plan_changes(small, 0) if isinstance(each, NodeRecord)]
+    for source, each in zip(sources, copies, strict=False):
+        kept.append(NodeRecord(position_of(each), 1, codec.record_of(source).data))
+    place = position_of(copies[-1])
+    kept += [NodeRecord(place, each.attempt, each.data) for each in records]
+    stored = StoredPlan(
+        row=row_of(small),
+        definition=codec.encode_definition(small),
+        records=tuple(sorted(kept, key=lambda each: (each.position, each.attempt))),
+        position=0,
+        lines={},
+    )
+    return [position_of(action), place, stored_form(stored)]
+
+
+def part_of(codec: Codec, form: list[Any]) -> Part:
+    """The part of this form. Raises PlanCorruptError: a request fits its plugin no more."""
+    position, place, stored = form
+    plan = codec.load(stored_of(stored))
+    assert plan.id is not None
+    action = next(each for each in actions(plan) if position_of(each) == place)
+    action.id = UUID(int=plan.id.int + position)
+    return Part(plan, action, position)

@@ -1,0 +1,226 @@
+"""One plan as one workflow: what is stored of it, and the interpreter that walks it."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, ClassVar, TypeVar, cast
+from uuid import UUID
+
+import attrs
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from workstream._codec.records import decode_freeze, encode_row
+from workstream._protocols.vault import PlanRow, Write
+from workstream._values.errors import LockTakenError, WorkstreamError
+from workstream._values.state import Status
+from workstream._vaults.memory_vault import MemoryVault
+
+from ._forms import (
+    line_forms,
+    lines_of,
+    packed,
+    request_of,
+    slice_form,
+    stored_form,
+    stored_of,
+    unpacked,
+    write_of,
+)
+from ._names import PLAN, ROW, STORE, workflow_id
+from ._runtime import TemporalRuntime
+
+T = TypeVar("T")
+
+PIECE = 1_000_000
+"""Bytes of an answer at most: the server takes no payload of 2 MB."""
+
+
+def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine of the vault in memory returns: it waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return cast("T", end.value)
+    finally:
+        coroutine.close()
+    message = "the vault in memory waited for something"
+    raise RuntimeError(message)
+
+
+@workflow.defn(name=PLAN)
+class PlanWorkflow:
+    """A plan, from its submission to its end."""
+
+    runtime: ClassVar[type[TemporalRuntime]] = TemporalRuntime
+
+    @workflow.init
+    def __init__(self, given: bytes) -> None:
+        """Take a plan as it was submitted, or as an earlier run of the workflow left it."""
+        form, labels, lines, conduct = unpacked(given)
+        stored = stored_of(form)
+        self._id: UUID = stored.row.id
+        self._labels: list[str] = labels
+        self._conduct: dict[str, Any] = conduct
+        self._vault = MemoryVault()
+        self._vault.take_over(stored, labels=labels, lines=lines_of(lines))
+        self._shown = stored.row
+        self._frozen: bytes | None = None
+        self._runtime: TemporalRuntime | None = None
+
+    @property
+    def _row(self) -> PlanRow:
+        return at_once(self._vault.row(self._id))
+
+    @workflow.run
+    async def run(self, given: bytes) -> None:
+        """Wait for the start, then run the plan to its end."""
+        await workflow.wait_condition(
+            lambda: self._row.status is not Status.NOT_STARTED
+        )
+        if self._row.status is Status.RUNNING:
+            await self._run()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    async def _run(self) -> None:
+        store = workflow.get_external_workflow_handle(STORE)
+        me = self._id.bytes
+        await store.signal("begun", args=[me, workflow_id(self._id)])
+        # Before it begins anything it knows whether the store is frozen (HO-6).
+        await workflow.wait_condition(lambda: self._frozen is not None)
+        stored = at_once(self._vault.read(self._id))
+        runtime = self.runtime(stored, self._vault, self._conduct, self._show)
+        self._runtime = runtime
+        runtime.frozen(self._freeze())
+        for request in stored.requests:
+            runtime.take(request)
+        if not await runtime.run():
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            row = {ROW: encode_row(self._row)}
+            workflow.continue_as_new(self._all(), memo=row)
+        await store.signal("ended", me)
+
+    def _all(self) -> bytes:
+        """All that the next run of this workflow begins with."""
+        stored = at_once(self._vault.read(self._id))
+        lines = [
+            line
+            for position in stored.lines
+            for line in at_once(self._vault.lines(self._id, position))
+        ]
+        return packed(
+            stored_form(stored), self._labels, line_forms(lines), self._conduct
+        )
+
+    def _freeze(self) -> Any:
+        return decode_freeze(self._frozen) if self._frozen else None
+
+    def _show(self) -> None:
+        """Let a list show what the plan's row is now."""
+        row = self._row
+        if row != self._shown:
+            self._shown = row
+            workflow.upsert_memo({ROW: encode_row(row)})
+
+    # --- what clients read ------------------------------------------------------------
+
+    @workflow.query(name="read")
+    def read(self, piece: int, seen: int) -> bytes:
+        """A piece of all that is stored, if it is as it was seen, and of how many.
+
+        Args:
+            piece: Which piece, from 0.
+            seen: The log position that the first piece was of; -1: any.
+        """
+        stored = at_once(self._vault.read(self._id))
+        if seen not in (-1, stored.position):
+            return packed(0, stored.position, b"")
+        whole = packed(stored_form(stored))
+        pieces = -(-len(whole) // PIECE)
+        at = piece * PIECE
+        return packed(pieces, stored.position, whole[at : at + PIECE])
+
+    @workflow.query(name="log")
+    def log(self, after: int, limit: int) -> bytes:
+        """A piece of the log; a shorter one than asked for where it would be too large."""
+        while True:
+            found = packed(slice_form(at_once(self._vault.log(self._id, after, limit))))
+            if len(found) <= PIECE or limit == 1:
+                return found
+            limit = max(1, limit // 4)
+
+    @workflow.query(name="lines")
+    def lines(self, position: int, after: int) -> bytes:
+        """What an action reported, after a line; fewer where they would be too large."""
+        found = at_once(self._vault.lines(self._id, position))
+        return packed(line_forms([e for e in found if e.number > after][:200]))
+
+    @workflow.query(name="labels")
+    def labels(self) -> bytes:
+        """The texts that a search can find the plan by."""
+        return packed(self._labels)
+
+    @workflow.query(name="told")
+    def told(self, position: int) -> bytes:
+        """What was sent to an action whose attempt waits, and whether a stop cuts it."""
+        if self._runtime is None:
+            return packed([], False)
+        return self._runtime.told(position)
+
+    # --- what clients write -----------------------------------------------------------
+
+    @workflow.update(name="start")
+    async def start(self, given: bytes) -> bytes:
+        """Begin the plan's run, if it is as it was seen."""
+        position, conduct = unpacked(given)
+        row = attrs.evolve(
+            self._row, status=Status.RUNNING, started=self.runtime.time()
+        )
+        expected = Status.NOT_STARTED
+        write = Write(
+            plan_id=self._id, first=position + 1, changes=(row,), expect=expected
+        )
+        self._conduct = conduct
+        return self._written(write)
+
+    @workflow.update(name="write")
+    async def write(self, given: bytes) -> bytes:
+        """Take changes that a client made of a plan that does not run."""
+        [form] = unpacked(given)
+        return self._written(write_of(form))
+
+    def _written(self, write: Write) -> bytes:
+        [error] = at_once(self._vault.write([write]))
+        self._show()
+        assert not isinstance(error, LockTakenError), "it holds one plan"
+        return packed(None if error is None else [type(error).__name__, str(error)])
+
+    @workflow.update(name="ask")
+    async def ask(self, given: bytes) -> str:
+        """Keep what is asked of the plan, and take it at once."""
+        request, write = unpacked(given)
+        try:
+            found = at_once(self._vault.ask(request_of(request), write_of(write)))
+        except WorkstreamError as error:
+            name = type(error).__name__
+            raise ApplicationError(str(error), type=name) from error
+        if self._runtime is not None:
+            for each in at_once(self._vault.requests()):
+                self._runtime.take(each)
+        self._show()
+        return found.name
+
+    # --- what the store and workers tell ----------------------------------------------
+
+    @workflow.signal(name="frozen")
+    def frozen(self, freeze: bytes) -> None:
+        """Hear what the store says of a freeze."""
+        self._frozen = freeze
+        if self._runtime is not None:
+            self._runtime.frozen(self._freeze())
+
+    @workflow.signal(name="note")
+    def note(self, given: bytes) -> None:
+        """Store what a plugin remembers, reports, or leaves undone, while it goes on."""
+        if self._runtime is not None:
+            self._runtime.note(*unpacked(given))

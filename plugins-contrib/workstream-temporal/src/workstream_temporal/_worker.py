@@ -1,0 +1,62 @@
+"""A worker: goes on with plans, and makes the calls of their attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import trio
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from workstream._registry.registry import Registry
+from workstream._runtime.plugin_init import init_plugins
+
+from ._activities import Activities
+from ._names import QUEUE, queue_of
+from ._plan_workflow import PlanWorkflow
+from ._store_workflow import StoreWorkflow
+from ._trio_thread import TrioThread
+
+AT_ONCE = 1_000
+"""Attempts that one worker makes side by side: the limits of a plan are its blocks'."""
+
+
+async def worker_of(
+    client: Client,
+    registry: Registry,
+    zone: str | None = None,
+    *,
+    plan_workflow: type[PlanWorkflow] = PlanWorkflow,
+    clock: trio.abc.Clock | None = None,
+) -> Worker:
+    """A worker, ready to be run; its plugins are ready for use.
+
+    Args:
+        client: Connected.
+        registry: The plugins.
+        zone: The zone whose attempts it makes; None: those of no zone, and the
+            workflows of all plans.
+        plan_workflow: For tests: a plan's workflow, perhaps with a time of its own.
+        clock: For tests: the time of the plugins.
+    """
+    registry.freeze()
+    thread = TrioThread(clock)
+    await thread.call(lambda: init_plugins(registry))
+    activities = Activities(client, registry, thread)
+    workflows: Sequence[type] = [] if zone else [plan_workflow, StoreWorkflow]
+    return Worker(
+        client,
+        task_queue=queue_of(zone) if zone else QUEUE,
+        workflows=workflows,
+        activities=[activities.call],
+        # The interpreter awaits nothing but its runtime, and asks nobody else for the
+        # time or for chance: what a sandbox would have to keep it from.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_concurrent_activities=AT_ONCE,
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+        default_heartbeat_throttle_interval=timedelta(seconds=1),
+        graceful_shutdown_timeout=timedelta(seconds=1),
+        # A worker that died has workflows waiting for it alone for so long.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+    )
