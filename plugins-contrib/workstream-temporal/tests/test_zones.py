@@ -1,0 +1,85 @@
+"""Zones on a cluster: who works where, and what is shown while nobody does (ZN-2, ZN-3)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from workstream import Block, Plan, Registry, Sequence, Status, open_workstream
+from workstream._show.overview import overview
+from workstream_command import Run, RunCommand
+
+if TYPE_CHECKING:
+    from conftest import Server
+
+Working = Callable[..., AbstractContextManager[None]]
+
+
+def plan() -> Plan:
+    """One command anywhere, one in a zone."""
+    return Plan(
+        name="Zones",
+        blocks=[
+            Block(
+                name="Tier",
+                concurrency=2,
+                sequences=[
+                    Sequence(
+                        name=name,
+                        zone=zone,
+                        actions=[RunCommand.action(Run(("true",)), name="run")],
+                    )
+                    for name, zone in (("here", None), ("there", "eu-1"))
+                ],
+            )
+        ],
+    )
+
+
+@contextmanager
+def worker_in(server: Server, zone: str) -> Generator[None]:
+    """A worker of a zone, in a process of its own."""
+    program = Path(sys.executable).with_name("workstream")
+    process = subprocess.Popen(
+        [program, "worker", "--engine", server.store, "--zone", zone],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_zone_waits_for_its_worker_and_shows_it(
+    server: Server, working: Working
+) -> None:
+    """Other work is done; the zone's is shown as waiting, and done when one comes."""
+    registry = Registry([RunCommand()])
+
+    async def main() -> None:
+        async with open_workstream(server.store, registry=registry) as ws:
+            plan_id = await ws.submit(plan())
+            await ws.start(plan_id)
+            while True:
+                shown = await overview(ws, plan_id)
+                here, there = shown.plan.blocks[0].sequences
+                waits = shown.wait_of(there.actions[0])
+                if here.state.status is Status.COMPLETED and waits:
+                    break
+            assert waits == "a worker in eu-1"
+            assert there.state.status is Status.RUNNING
+
+            with worker_in(server, "eu-1"):
+                ended = await ws.wait(plan_id)
+            assert ended.state.status is Status.COMPLETED
+            assert await ws.waits(plan_id) == {}
+
+    with working(server, registry):
+        trio.run(main)
