@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -27,7 +28,8 @@ class StoreWorkflow:
     @workflow.init
     def __init__(self, given: bytes) -> None:
         """Begin with what was before."""
-        freeze, locks, running = unpacked(given) if given else (None, {}, [])
+        begins: tuple[Any, Any, Any] = (None, {}, [])
+        freeze, locks, running = unpacked(given) if given else begins
         self._freeze: bytes | None = freeze
         self._locks: dict[str, bytes] = locks
         self._running: dict[bytes, str] = dict(running)

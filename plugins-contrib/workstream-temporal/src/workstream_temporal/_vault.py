@@ -200,7 +200,7 @@ class TemporalVault:
             raise StorageError(message) from error
 
     @asynccontextmanager
-    async def _of(self, plan_id: UUID) -> AsyncGenerator[WorkflowHandle[Any, Any]]:
+    async def _of(self, plan_id: UUID) -> AsyncGenerator[Any]:
         """The plan's workflow. Raises NotFoundError: there is none."""
         try:
             yield self._client.get_workflow_handle(workflow_id(plan_id))
@@ -437,7 +437,7 @@ class TemporalVault:
         dead: list[bytes] = []
         while row.locks:
             given = packed(row.id.bytes, list(row.locks), dead)
-            store = self._client.get_workflow_handle(STORE)
+            store: Any = self._client.get_workflow_handle(STORE)
             answer = await self._ask(
                 store.execute_update("lock", given, result_type=bytes)
             )
@@ -500,7 +500,7 @@ class TemporalVault:
     async def set_freeze(self, freeze: Freeze, expect: Freeze | None) -> bool:
         """See ``Vault.set_freeze``."""
         expected = None if expect is None else encode_freeze(expect)
-        store = self._client.get_workflow_handle(STORE)
+        store: Any = self._client.get_workflow_handle(STORE)
         done: bool = await self._ask(
             store.execute_update(
                 "freeze", packed(encode_freeze(freeze), expected), result_type=bool
@@ -511,7 +511,7 @@ class TemporalVault:
 
     async def claim(self, plan_id: UUID) -> bool:
         """Have a plan for oneself for a moment; the cluster alone runs it."""
-        store = self._client.get_workflow_handle(STORE)
+        store: Any = self._client.get_workflow_handle(STORE)
         done: bool = await self._ask(
             store.execute_update("claim", plan_id.bytes, result_type=bool)
         )
@@ -519,7 +519,7 @@ class TemporalVault:
 
     async def release(self, plan_id: UUID) -> None:
         """See ``Vault.release``."""
-        store = self._client.get_workflow_handle(STORE)
+        store: Any = self._client.get_workflow_handle(STORE)
         await self._ask(store.signal("release", plan_id.bytes))
 
     async def owner(self, plan_id: UUID) -> str | None:
