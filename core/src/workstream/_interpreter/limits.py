@@ -49,6 +49,8 @@ def on_failure_of(group: Checks, owner: Plan | Block, plan: Plan) -> OnFailure:
 
 def _said(plan: Plan, nodes: tuple[Node, ...], name: str) -> NoteValue:
     """What was said last of a limit of an object; ``nodes`` lead to it from the plan."""
+    if not plan.interventions:  # of most plans nobody said anything
+        return None
     path = ""
     for each in limits_in(plan.interventions):
         path = path or _path_to(plan, nodes)

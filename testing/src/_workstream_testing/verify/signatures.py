@@ -23,6 +23,13 @@ Sequences that completed say nothing: nobody asks them any more, and they do no 
 two moments with the same signature have futures that differ in names alone, and every
 rule, which counts hosts and does not name them, judges their ends alike. A function of
 the end may look at names: with one, nothing is merged.
+
+One thing a signature does not say: which of the calls that begin at this very instant has
+begun already. Where sequences come to a step at one instant, a fault in the first of them
+counts as one in the last, although with ``HaltAfter.ACTION`` the first keeps the others
+from their calls and the last does not. So what is merged may differ in the order of what
+happens at one instant, and the worst of these orders may be one that was not tried.
+What is reported was run, and is real. ``merge=False`` tries each by itself.
 """
 
 from __future__ import annotations

@@ -346,7 +346,7 @@ class _Verifying:
             )
             text = f"{what}: {level.runs:,} sets tried"
             if level.merged:
-                text += f"; {level.merged:,} that follow differ in names alone"
+                text += f"; {level.merged:,} that follow differ in names, or in the order of one instant, alone"
             if level.skipped:
                 text += (
                     f"; a sample: {level.skipped:,} sets were NOT tried (max_runs="
