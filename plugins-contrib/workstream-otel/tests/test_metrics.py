@@ -58,7 +58,8 @@ def test_every_name_that_is_sent_is_in_the_table(
     sent: set[str] = set()
     for span in otel.spans:
         sent.update(otel.values(span.attributes))
-        for part in (*span.events, *span.links):
+        parts: list[Any] = [*span.events, *span.links]
+        for part in parts:
             sent.update(otel.values(part.attributes))
         sent.update(event.name for event in span.events)
     for name in otel.metrics:
