@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import attrs
 
@@ -177,6 +177,7 @@ def needed_keys(request: object) -> tuple[str, ...]:
 def _keys_within(found: Iterable[Any]) -> Iterator[str]:
     for each in found:
         if isinstance(each, Mapping):
-            if "key" in each:
-                yield each["key"]
-            yield from _keys_within(each.get("parts", ()))
+            flowing = cast("Mapping[str, Any]", each)
+            if "key" in flowing:
+                yield flowing["key"]
+            yield from _keys_within(flowing.get("parts", ()))
