@@ -84,8 +84,9 @@ def make_tier(tmp_path: Path) -> Iterator[MakeTier]:
 
 def _free_ports(count: int) -> int:
     """The first of so many ports in a row that nothing listens on."""
-    # Tests in other processes look for ports at the same time, each from elsewhere.
-    for first in range(20000 + os.getpid() % 1000 * 30, 60000, count):
+    # Tests in other processes look for ports at the same time, each from elsewhere. Those
+    # from 32768 on the kernel gives to whoever connects.
+    for first in range(10000 + os.getpid() % 700 * 30, 32000, count):
         with ExitStack() as stack:
             try:
                 for port in range(first, first + count):

@@ -18,6 +18,8 @@ from ._plan_workflow import PlanWorkflow
 from ._store_workflow import StoreWorkflow
 from ._trio_thread import TrioThread
 
+STICKY = timedelta(seconds=2)
+"""For so long a plan waits for the worker that has it in memory, which may have died."""
 AT_ONCE = 1_000
 """Attempts that one worker makes side by side: the limits of a plan are its blocks'."""
 
@@ -57,6 +59,5 @@ async def worker_of(
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),
         graceful_shutdown_timeout=timedelta(seconds=1),
-        # A worker that died has workflows waiting for it alone for so long.
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+        sticky_queue_schedule_to_start_timeout=STICKY,
     )
