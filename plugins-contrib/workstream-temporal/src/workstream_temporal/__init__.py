@@ -13,6 +13,7 @@ what an interruption means are workstream's own.
 ``_activities``      an attempt: an asyncio shell around the call on trio
 ``_worker``          a worker, as a library has it; ``_command``: as operators have it
 ``_vault``           the cluster as a store
+``_attended``        which attempts wait for a worker
 ``_forms``           what travels; ``_names``: by which names all know each other
 ``_trio_thread``     the two event loops
 ===================  ===================================================================

@@ -11,22 +11,16 @@ import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 import attrs
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import (
-    DeleteWorkflowExecutionRequest,
-    DescribeTaskQueueRequest,
-)
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
-    WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
@@ -60,7 +54,6 @@ from workstream._protocols.vault import (
     refuse_delete,
 )
 from workstream._values import errors
-from workstream._values.clock import utc_now
 from workstream._values.errors import (
     LockTakenError,
     NotFoundError,
@@ -70,6 +63,7 @@ from workstream._values.errors import (
 from workstream._values.interventions import Freeze
 from workstream._values.state import Status
 
+from ._attended import unattended
 from ._forms import (
     lines_of,
     packed,
@@ -87,16 +81,12 @@ from ._names import (
     ROW,
     STORE,
     plan_id_of,
-    position_in,
-    worker_for,
     workflow_id,
 )
 from ._trio_thread import AsyncioThread
 
 T = TypeVar("T")
 
-ASKED_LATELY = timedelta(seconds=75)
-"""A worker that has nothing to do asks again after a minute."""
 PATIENCE = timedelta(seconds=20)
 """How long a worker may take to answer."""
 _LOCATION = re.compile(r"(?P<target>[^/\s]+:\d+)(/(?P<namespace>[^/\s]+))?")
@@ -124,7 +114,6 @@ class TemporalVault:
         self._thread: AsyncioThread | None = None
         self._connected: Client | None = None
         self._freeze: Freeze | None = None
-        self._freeze_seen = -1.0
 
     @property
     def host(self) -> str:
@@ -146,9 +135,8 @@ class TemporalVault:
         except StorageError:
             await self.close()
             raise
-        client = self._client
         await self._ask(
-            client.start_workflow(
+            self._client.start_workflow(
                 STORE,
                 b"",
                 id=STORE,
@@ -216,13 +204,12 @@ class TemporalVault:
         stored = StoredPlan(
             row=row, definition=definition, records=(), position=0, lines={}
         )
-        labelled: list[str] = sorted(labels)
         nothing: list[Any] = []
         try:
             await self._ask(
                 self._client.start_workflow(
                     PLAN,
-                    packed(stored_form(stored), labelled, nothing, {}),
+                    packed(stored_form(stored), sorted(labels), nothing, {}),
                     id=workflow_id(row.id),
                     task_queue=QUEUE,
                     memo={ROW: encode_row(row)},
@@ -281,11 +268,6 @@ class TemporalVault:
                 return await _row_in(found), going_on
 
             return await self._ask(look())
-
-    async def until_closed(self, plan_id: UUID) -> None:
-        """Return when the plan's workflow has ended."""
-        async with self._of(plan_id) as workflow:
-            await self._ask(workflow.result())
 
     async def exists(self, plan_id: UUID) -> bool:
         """See ``Vault.exists``."""
@@ -346,7 +328,6 @@ class TemporalVault:
             rows = [await self.row(each) for each in ids if await self.exists(each)]
         else:
             rows = await self._ask(self._rows())
-        labelled = where.labels
         found = [
             row
             for row in rows
@@ -354,8 +335,8 @@ class TemporalVault:
             and (statuses is None or row.status in statuses)
             and where.fits(row)
         ]
-        if labelled:
-            found = [row for row in found if await self._has(row.id, labelled)]
+        if where.labels:
+            found = [row for row in found if await self._has(row.id, where.labels)]
         return newest_first(found, limit)
 
     async def _has(self, plan_id: UUID, labels: Collection[str]) -> bool:
@@ -456,32 +437,7 @@ class TemporalVault:
     async def waits(self, plan_id: UUID) -> Mapping[int, str]:
         """See ``HostingVault.waits``."""
         async with self._of(plan_id) as workflow:
-            return await self._ask(self._unattended(workflow))
-
-    async def _unattended(self, workflow: WorkflowHandle[Any, Any]) -> dict[int, str]:
-        """The attempts that wait in queues from which no worker takes any."""
-        waiting: dict[str, list[int]] = {}
-        for each in (await workflow.describe()).raw_description.pending_activities:
-            if each.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED:
-                queue = each.activity_options.task_queue.name
-                waiting.setdefault(queue, []).append(position_in(each.activity_id))
-        found: dict[int, str] = {}
-        for queue, places in waiting.items():
-            if not await self._is_attended(queue):
-                found.update(dict.fromkeys(places, worker_for(queue)))
-        return found
-
-    async def _is_attended(self, queue: str) -> bool:
-        """Whether a worker asked for attempts of a queue lately."""
-        asked = DescribeTaskQueueRequest(
-            namespace=self._namespace,
-            task_queue=TaskQueue(name=queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-        )
-        service = self._client.workflow_service
-        pollers = (await service.describe_task_queue(asked)).pollers
-        since = utc_now() - ASKED_LATELY
-        return any(each.last_access_time.ToDatetime(UTC) > since for each in pollers)
+            return await self._ask(unattended(self._client, workflow))
 
     # --- what plans share -------------------------------------------------------------
 
