@@ -20,8 +20,8 @@ from verify_plans import (
     tier,
 )
 
+from _workstream_testing.crashes.light_store import Kept, LightVault
 from _workstream_testing.verify.faults import Budget
-from _workstream_testing.verify.light_store import Kept, LightVault
 from _workstream_testing.verify.trials import Trials
 from workstream import Block, HaltAfter, Outcome, Plan, Registry, Sequence
 from workstream._codec.codec import Codec

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from _workstream_testing.fakes.fakes import FakeAction as FakeAction
     from _workstream_testing.fakes.fakes import FakeCheck as FakeCheck
     from _workstream_testing.fakes.fakes import FakePlugin as FakePlugin
+    from _workstream_testing.futures.rehearse import rehearse as rehearse
+    from _workstream_testing.futures.what_if import WhatIf as WhatIf
+    from _workstream_testing.futures.what_if import what_if as what_if
     from _workstream_testing.kits.faulty_vault import FaultyVault as FaultyVault
     from _workstream_testing.kits.faulty_vault import VaultCall as VaultCall
     from _workstream_testing.kits.observer_kit import check_observer as check_observer
@@ -62,14 +65,11 @@ if TYPE_CHECKING:
     from _workstream_testing.verify.invariants import always_ends as always_ends
     from _workstream_testing.verify.invariants import at_most as at_most
     from _workstream_testing.verify.invariants import never as never
-    from _workstream_testing.verify.rehearse import rehearse as rehearse
     from _workstream_testing.verify.verification import Broken as Broken
     from _workstream_testing.verify.verification import Suggestion as Suggestion
     from _workstream_testing.verify.verification import Verification as Verification
     from _workstream_testing.verify.verification import Worst as Worst
     from _workstream_testing.verify.verify import verify as verify
-    from _workstream_testing.verify.what_if import WhatIf as WhatIf
-    from _workstream_testing.verify.what_if import what_if as what_if
     from _workstream_testing.verify.world import Effect as Effect
     from _workstream_testing.verify.world import effect as effect
     from _workstream_testing.virtual.virtual_time import FakeClock as FakeClock
@@ -172,14 +172,14 @@ _HOMES: dict[str, str] = {
     "at_most": "verify.invariants",
     "never": "verify.invariants",
     "Fault": "verify.faults",
-    "rehearse": "verify.rehearse",
+    "rehearse": "futures.rehearse",
     "Broken": "verify.verification",
     "Suggestion": "verify.verification",
     "Verification": "verify.verification",
     "Worst": "verify.verification",
     "verify": "verify.verify",
-    "WhatIf": "verify.what_if",
-    "what_if": "verify.what_if",
+    "WhatIf": "futures.what_if",
+    "what_if": "futures.what_if",
     "Effect": "verify.world",
     "effect": "verify.world",
     "check_vault": "kits.vault_kit",

@@ -1,1 +1,1 @@
-"""``crash_everywhere``: the engine dies at every write, and the end is compared."""
+"""What a crash leaves, and ``crash_everywhere``: a death at every write, the ends compared."""

@@ -13,6 +13,7 @@ from workstream._plan.plan import BaseAction, CheckAction, Plan
 from workstream._protocols.vault import STOP, PlanRequest, PlanRow
 from workstream._values.state import OnInterrupt, State, Status
 
+from ..crashes.light_store import Kept, LightCodec, LightVault
 from ..problems import SimulationError
 from ..simulation.history import History
 from ..simulation.simulated_runtime import SimulatedRuntime, Store
@@ -21,7 +22,6 @@ from ..virtual.loop_errors import Abandon
 from ..virtual.virtual_time import START
 from .faults import BY_TIME, Budget, Fault, Kind
 from .invariants import Rule
-from .light_store import Kept, LightCodec, LightVault
 from .signatures import Signatures
 from .world import Facts
 

@@ -46,8 +46,8 @@ from workstream._plan.plan import Sequence as PlanSequence
 from workstream._plan.walk import actions, position_of, walk
 from workstream._values.state import OnFailure, Status
 
+from ..crashes.light_store import Kept
 from .faults import Budget
-from .light_store import Kept
 from .world import World
 
 

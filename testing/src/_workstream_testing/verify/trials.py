@@ -23,8 +23,10 @@ from workstream._protocols.plugin import NOT_DONE, can_reconcile
 from workstream._registry.registry import Registry
 from workstream._values.state import OnInterrupt, PluginError
 
+from ..crashes.light_store import LightCodec, reset
 from ..fakes.fake_all import fake_all
 from ..fakes.fakes import FakePlugin
+from ..futures.earlier import Recorded, Script
 from ..simulation.history import History
 from ..simulation.simulated_runtime import (
     SimulationSettings,
@@ -35,10 +37,8 @@ from ..virtual.loop_errors import EndlessError
 from ..virtual.schedules import Seed, chooser
 from ..virtual.virtual_time import START
 from ..virtual.waiting import sleeping, time
-from .earlier import Recorded, Script
 from .faults import Budget, Fault, Kind
 from .invariants import End, Invariant, Rule
-from .light_store import LightCodec, reset
 from .runs import Moment, Run
 from .signatures import Shape, Signatures
 from .world import Effect, Facts, World

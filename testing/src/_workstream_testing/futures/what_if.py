@@ -15,9 +15,9 @@ from workstream._values.state import Status
 
 from ..problems import SimulationError, says_all
 from ..simulation.simulation import Simulation
+from ..verify.signatures import touched_in
 from .earlier import script_of
 from .rehearse import played
-from .signatures import touched_in
 
 __tracebackhide__ = says_all
 

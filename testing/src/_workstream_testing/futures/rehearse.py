@@ -11,10 +11,10 @@ from ..problems import SimulationError, says_all
 from ..simulation.history import History
 from ..simulation.simulation import Simulation
 from ..simulation.simulator import MONTH
+from ..verify.faults import BY_TIME, Budget, Fault, Kind
+from ..verify.trials import Trials
 from ..virtual.virtual_time import START
 from .earlier import Script, script_of
-from .faults import BY_TIME, Budget, Fault, Kind
-from .trials import Trials
 
 __tracebackhide__ = says_all
 
