@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from workstream._cli.main import COMMANDS
+from workstream._registry.hook_answers import LeftOut
 from workstream._registry.host import Host, discover
-from workstream._registry.listing import LeftOut
 
 Install = Callable[..., Path]
 Find = Callable[..., Host]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from workstream._registry.hook_answers import LeftOut
 from workstream._registry.host import ALLOW_LIST, Host, discover
-from workstream._registry.listing import LeftOut
 from workstream._registry.registry import Registry
 
 Install = Callable[..., Path]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from workstream._cli.main import COMMANDS
+from workstream._registry.hook_answers import LeftOut
 from workstream._registry.host import Host
-from workstream._registry.listing import LeftOut
 from workstream._secrets.lookups import CORE_RESOLVERS
 
 Install = Callable[..., Path]

@@ -26,7 +26,6 @@ from .._plan.plan import Plan
 from .._protocols.watching import PlanSnapshot, WatchEvent
 from .._show.data import overview_data
 from .._show.overview import Overview, overview
-from .._show.time_left import earlier_paces
 from .._show.words import totals
 from .._store.store import Store
 from .._values.display import one_line, shorten
@@ -155,6 +154,8 @@ async def follow(
     broken_off: dict[UUID, str] = dict.fromkeys(plan_ids, _LEFT)
 
     async def forecast(plan_id: UUID, plan: Plan) -> None:
+        from .._show.time_left import earlier_paces  # not every view forecasts
+
         # What an earlier run cannot tell is no reason to trouble this one.
         with contextlib.suppress(WorkstreamError):
             view.expect(plan_id, await earlier_paces(workstream, plan))

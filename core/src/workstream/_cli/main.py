@@ -81,7 +81,7 @@ class LazyCommand(click.Command):
             importlib.import_module(f".commands.{module}", __package__), name
         )
         assert isinstance(found, click.Command)
-        gc.enable()  # `__main__` let it rest
+        _collector_goes_on()
         return found
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
@@ -111,7 +111,7 @@ class CommandLine(click.Group):
             return LazyCommand(cmd_name).load()
         from .._registry.host import discover
 
-        gc.enable()
+        _collector_goes_on()
         return discover().commands().get(cmd_name)
 
     def format_commands(
@@ -192,6 +192,15 @@ class CommandLine(click.Group):
         except Exception as error:
             return _told(error)
         return int(code) if isinstance(code, int) else 0
+
+
+def _collector_goes_on() -> None:
+    """Let the collector go on, which `__main__` let rest."""
+    # What was imported counts as old at once, or the next look would be at all of it.
+    if not gc.get_freeze_count():  # else somebody froze theirs, to keep it frozen
+        gc.freeze()
+        gc.unfreeze()
+    gc.enable()
 
 
 def _meant(name: str) -> list[str]:

@@ -22,6 +22,7 @@ from .._protocols.plugin import Plugins
 from .._registry.host import discover
 from .._registry.registry import Registry
 from .._secrets.filling import secret_references
+from .._secrets.lookups import CORE_RESOLVERS
 from .._store.asking import requester
 from .._values.display import shorten
 from .._values.errors import ValidationError
@@ -132,14 +133,13 @@ def registry_for(plan: Plan) -> Registry:
     be imported. One of them may bring the secret resolver for a scheme, or the name that
     a mistyped one is near: then all are.
     """
-    core = discover(packages=False)
     try:
         found = list(actions(plan))
         names = {action.plugin for action in found}
         schemes = {
             ref.scheme for each in found for ref in secret_references(each.request)
         }
-        known = schemes <= core.secret_resolvers().keys()
+        known = schemes <= CORE_RESOLVERS.keys()
         registry = Registry.installed(
             discover(only={name.partition(".")[0] for name in names})
         )

@@ -12,7 +12,6 @@ import attrs
 from .._protocols.observer import Observer
 from .._protocols.plugin import AnyPlugin
 from .._values.annotations import type_text
-from .listing import LeftOut
 from .registration import is_plugin_name, not_a_plugin, registration_faults
 
 _SCHEME = re.compile(r"[a-z][a-z0-9_]+")
@@ -24,6 +23,37 @@ OBSERVERS = ".observers"
 
 class PackageError(Exception):
     """A package cannot be used; the message says why."""
+
+
+@attrs.frozen(kw_only=True)
+class LeftOut:
+    """Something installed that cannot be used.
+
+    Attributes:
+        package: The distribution it comes from; ``""`` when there is none.
+        version: The distribution's version.
+        entry_point: The name of the entry point.
+        reason: Why, and what to do about it.
+        item: The one thing that was left out, such as ``plugin acme.copy``; ``""``
+            when it is all that the entry point brings.
+        deliberate: Whether it was left out because ``WORKSTREAM_PLUGINS`` says so,
+            which is no trouble.
+    """
+
+    package: str
+    version: str
+    entry_point: str
+    reason: str
+    item: str = ""
+    deliberate: bool = False
+
+    def __str__(self) -> str:
+        package = f"{self.package} {self.version}".strip()
+        if not self.item and not self.entry_point:
+            return f"package {package}: {self.reason}"
+        source = f" of {package}" if package else ""
+        what = self.item or f"entry point {self.entry_point!r}"
+        return f"{what}{source}: {self.reason}"
 
 
 @attrs.frozen

@@ -22,12 +22,13 @@ from .._protocols.observer import Observer
 from .._protocols.plugin import PLUGIN_API, AnyPlugin
 from .._secrets.lookups import SecretResolver
 from ..hookspecs import EngineFactory, VaultFactory
-from .hook_answers import OBSERVERS, Item, PackageError, Source
-from .listing import LeftOut, Listing, PackageListing, describe_plugin
+from .hook_answers import OBSERVERS, Item, LeftOut, PackageError, Source
 from .packages import CORE, GROUP, api_of, failure_text, loaded, meant, read_package
 
 if TYPE_CHECKING:
     import click
+
+    from .listing import Listing
 
 ALLOW_LIST = "WORKSTREAM_PLUGINS"
 """The environment variable that lists the distributions to let in, by commas."""
@@ -103,12 +104,30 @@ class Host:
 
     def listing(self) -> Listing:
         """Everything as plain data, for people and for JSON."""
-        return Listing(
-            packages=tuple(
-                self._package_listing(source, hooks) for source, hooks in self._sources
-            ),
-            left_out=self.left_out,
-        )
+        # A run has no use for it.
+        from .listing import Listing, PackageListing, describe_plugin
+
+        packages = [
+            PackageListing(
+                package=source.package,
+                version=source.version,
+                entry_point=source.entry_point,
+                hooks=hooks,
+                plugins=tuple(
+                    describe_plugin(plugin)
+                    for plugin in self._usable("plugin", source).values()
+                ),
+                vaults=tuple(self._usable("vault", source)),
+                engines=tuple(self._usable("engine", source)),
+                secret_resolvers=tuple(self._usable("secret resolver", source)),
+                commands=tuple(self._usable("command", source)),
+                observers=tuple(self._usable("observer", source)),
+                plugin_api=source.plugin_api,
+                summary=source.summary,
+            )
+            for source, hooks in self._sources
+        ]
+        return Listing(packages=tuple(packages), left_out=self.left_out)
 
     def _usable(self, kind: str, source: Source | None = None) -> dict[str, Any]:
         return {
@@ -118,27 +137,6 @@ class Host:
             and item.fault is None
             and (source is None or item.source is source)
         }
-
-    def _package_listing(
-        self, source: Source, hooks: tuple[str, ...]
-    ) -> PackageListing:
-        return PackageListing(
-            package=source.package,
-            version=source.version,
-            entry_point=source.entry_point,
-            hooks=hooks,
-            plugins=tuple(
-                describe_plugin(plugin)
-                for plugin in self._usable("plugin", source).values()
-            ),
-            vaults=tuple(self._usable("vault", source)),
-            engines=tuple(self._usable("engine", source)),
-            secret_resolvers=tuple(self._usable("secret resolver", source)),
-            commands=tuple(self._usable("command", source)),
-            observers=tuple(self._usable("observer", source)),
-            plugin_api=source.plugin_api,
-            summary=source.summary,
-        )
 
 
 def discover(

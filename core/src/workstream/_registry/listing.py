@@ -19,6 +19,7 @@ from .._protocols.plugin import (
 from .._secrets.references import HIDDEN, MARK, SECURE, SecretRef
 from .._values.annotations import fields_of, is_record, records_below, type_text
 from .docstrings import field_texts, first_paragraph
+from .hook_answers import LeftOut
 
 LONGEST_DEFAULT = 200
 USUAL: tuple[tuple[object, str], ...] = (
@@ -30,37 +31,6 @@ USUAL: tuple[tuple[object, str], ...] = (
 """The values of the usual factories of defaults; a listing calls no others."""
 
 _FACTORY: Any = attrs.Factory
-
-
-@attrs.frozen(kw_only=True)
-class LeftOut:
-    """Something installed that cannot be used.
-
-    Attributes:
-        package: The distribution it comes from; ``""`` when there is none.
-        version: The distribution's version.
-        entry_point: The name of the entry point.
-        reason: Why, and what to do about it.
-        item: The one thing that was left out, such as ``plugin acme.copy``; ``""``
-            when it is all that the entry point brings.
-        deliberate: Whether it was left out because ``WORKSTREAM_PLUGINS`` says so,
-            which is no trouble.
-    """
-
-    package: str
-    version: str
-    entry_point: str
-    reason: str
-    item: str = ""
-    deliberate: bool = False
-
-    def __str__(self) -> str:
-        package = f"{self.package} {self.version}".strip()
-        if not self.item and not self.entry_point:
-            return f"package {package}: {self.reason}"
-        source = f" of {package}" if package else ""
-        what = self.item or f"entry point {self.entry_point!r}"
-        return f"{what}{source}: {self.reason}"
 
 
 @attrs.frozen(kw_only=True)

@@ -82,11 +82,9 @@ class Registry:
             from .host import discover
 
             host = discover()
-        registry = cls(
-            host.plugins(),
-            resolvers=host.secret_resolvers(),
-            observers=host.observers(),
-        )
+        registry = cls(resolvers=host.secret_resolvers(), observers=host.observers())
+        # The host has found them fit, and each name only once: not looked at again.
+        registry._plugins = {plugin.name: plugin for plugin in host.plugins()}
         for name, reason in host.unusable.items():
             registry.mark_unusable(name, reason)
         registry._missing = dict(host.missing)

@@ -9,7 +9,6 @@ leaves only its beginning or its end. ``forms`` lists what to look for; ``hide``
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 import string
@@ -101,6 +100,8 @@ def _bytes(text: str) -> bytes:
 
 
 def _escaped(text: str) -> Iterator[str]:
+    import html  # its table of names is for plans with secrets alone
+
     data = _bytes(text)
     for quoted in (*(quote(data, safe=safe) for safe in _URL_SAFE), quote_plus(data)):
         yield quoted

@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 
 from ..._protocols.plugin import PLUGIN_API
+from ..._registry.hook_answers import LeftOut
 from ..._registry.host import discover
 from ..._registry.listing import (
     FieldListing,
-    LeftOut,
     Listing,
     PackageListing,
     PluginListing,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import trio
@@ -16,7 +16,6 @@ from ..._protocols.watching import PlanSnapshot, StateChange, WatchEvent
 from ..._show.data import event_data
 from ..._show.narration import Narrator, Told
 from ..._show.progress import Progress
-from ..._show.time_left import Pace
 from ..._store.ids import short_id
 from ..._values.clock import utc_now
 from ..._values.display import one_line, shorten
@@ -24,6 +23,9 @@ from ..._values.state import Status
 from ..streams import data_stream
 from .line import Line, joined, plain
 from .screen import STYLES, Screen, Signs, counted
+
+if TYPE_CHECKING:
+    from ..._show.time_left import Pace
 
 _STATE_WIDTH, _STATE_HEIGHT = 120, 60
 """How much is told of a plan that has come some way already."""
