@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # the checkers read the whole core
+
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).with_name("typing")
 

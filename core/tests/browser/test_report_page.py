@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 Report = Callable[[str], Path]
 
-pytestmark = pytest.mark.needs_package("playwright", "axe_playwright_python")
+pytestmark = [
+    pytest.mark.needs_package("playwright", "axe_playwright_python"),
+    pytest.mark.slow,  # it opens a browser
+]
 
 
 def open_page(page: Page, file: Path) -> None:

@@ -34,6 +34,8 @@ from workstream.errors import (
     RefusedError,
 )
 
+pytestmark = pytest.mark.slow  # each test starts an engine in a process of its own
+
 Start = Callable[..., Any]
 Call = Callable[..., Result]
 WritePlan = Callable[..., Path]

@@ -26,6 +26,8 @@ from workstream_git import (
     RefRequest,
 )
 
+pytestmark = pytest.mark.slow  # a plugin lives through all that can happen
+
 
 class Trees:
     """A repository, a clone of it that lacks its newest commit, and a place for more."""

@@ -20,6 +20,8 @@ from workstream_postgres import (
     Statement,
 )
 
+pytestmark = pytest.mark.slow  # a plugin lives through all that can happen
+
 if TYPE_CHECKING:
     from conftest import Shop
 

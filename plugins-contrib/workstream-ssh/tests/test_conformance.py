@@ -12,6 +12,8 @@ from workstream import SecretRef
 from workstream.testing import check_plugin
 from workstream_ssh import CopyFrom, CopyTo, Host, RunOn, ShellOn
 
+pytestmark = pytest.mark.slow  # a plugin lives through all that can happen
+
 if TYPE_CHECKING:
     from conftest import Client, Machine, MakeClient
 

@@ -15,6 +15,8 @@ import trustme
 from workstream import open_store
 from workstream.errors import StorageError
 
+pytestmark = pytest.mark.slow  # it starts a cluster
+
 if TYPE_CHECKING:
     from conftest import Server
 

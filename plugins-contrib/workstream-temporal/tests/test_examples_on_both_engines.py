@@ -24,6 +24,8 @@ from workstream import Plan, open_store
 from workstream._plan.paths import paths
 from workstream._plan.plan import BaseAction
 
+pytestmark = pytest.mark.slow  # it starts a cluster
+
 _pages: Any = importlib.import_module("test_examples")
 ROOT: Path = _pages.ROOT
 PAGES: list[str] = _pages.PAGES

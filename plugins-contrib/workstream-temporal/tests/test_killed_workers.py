@@ -27,6 +27,8 @@ from workstream import Block, Plan, Registry, Sequence, Status, open_workstream
 from workstream._plan.paths import paths
 from workstream._plan.plan import BaseAction
 
+pytestmark = pytest.mark.slow  # it starts a cluster
+
 KILLS = int(os.environ.get("WORKSTREAM_KILLS", "6"))
 SEED = int(os.environ.get("WORKSTREAM_SEED", "15"))
 

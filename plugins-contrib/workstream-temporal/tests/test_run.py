@@ -41,6 +41,8 @@ from workstream_temporal._names import PLAN, workflow_id
 from workstream_temporal._plan_workflow import PlanWorkflow
 from workstream_temporal._runtime import TemporalRuntime
 
+pytestmark = pytest.mark.slow  # it starts a cluster
+
 if TYPE_CHECKING:
     from conftest import Server
 

@@ -9,11 +9,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import trio
 
 from workstream import Block, Plan, Registry, Sequence, Status, open_workstream
 from workstream._show.overview import overview
 from workstream_command import Run, RunCommand
+
+pytestmark = pytest.mark.slow  # it starts a cluster
 
 if TYPE_CHECKING:
     from conftest import Server

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from conftest import Begin, Gates, Serve, Site
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.needs_package("playwright", "axe_playwright_python")
+pytestmark = [
+    pytest.mark.needs_package("playwright", "axe_playwright_python"),
+    pytest.mark.slow,  # it opens a browser
+]
 
 PLAN = """
 from workstream import Block, Plan, Sequence

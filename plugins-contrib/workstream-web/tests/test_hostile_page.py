@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from conftest import Site
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.needs_package("playwright")
+pytestmark = [
+    pytest.mark.needs_package("playwright"),
+    pytest.mark.slow,  # it opens a browser
+]
 
 EVIL = """<!DOCTYPE html><title>cats</title>
 <form id="form" method="post" enctype="text/plain" target="sink">

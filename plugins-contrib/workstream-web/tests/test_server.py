@@ -17,6 +17,8 @@ from workstream.results import Effect, Verb
 from workstream.show import unpacked
 from workstream_web import workstream_commands
 
+pytestmark = pytest.mark.slow  # each test starts a server
+
 if TYPE_CHECKING:
     from conftest import Begin, Gates, Serve, Site
 
