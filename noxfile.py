@@ -144,6 +144,7 @@ def bench(session: nox.Session) -> None:
             "./plugins-contrib/workstream-otel",
             "pytest",
         ),
+        *_group("browser"),
         env={"UV_NO_SOURCES": "1"},
     )
     session.run(

@@ -16,6 +16,7 @@ from .latency import percentiles, steps
 from .loading import loading
 from .observing import observing
 from .processes import peak_memory, walls
+from .reports import reporting
 from .screens import screens
 from .searching import pages, searching
 from .table import printed, rewritten
@@ -36,7 +37,7 @@ LEFT_OUT = {
 
 
 def main() -> None:
-    """Measure all there is, for less than five minutes on a quiet machine."""
+    """Measure all there is, for some six minutes on a quiet machine."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="fewer rounds, no 100,000 of anything"
@@ -73,6 +74,7 @@ def main() -> None:
             ],
             "The screen": screens(10_000, min(rounds, 7)),
             "Processes": walls(path, rounds),
+            "The report": reporting(path, sizes[-1], min(rounds, 3)),
             "The live page": browsing(path, min(rounds, 3)),
             "Observers": observing(path, min(rounds, 3)),
             "The harness": harness(path, min(rounds, 7)),

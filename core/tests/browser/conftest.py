@@ -75,7 +75,7 @@ def nasty() -> Plan:
                         name=f"{text} {n}",
                         actions=[step(text, 'printf %s "$NAME" >&2; exit 1')],
                     )
-                    for n in range(20)
+                    for n in range(40)
                     for text in NASTY
                 ],
             )

@@ -20,7 +20,7 @@ _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def perfetto(report: Report) -> str:
-    """Every attempt as a slice: the JSON that Perfetto and ``chrome://tracing`` open.
+    """Every attempt as a slice: the JSON that Perfetto and Chromium's Performance panel open.
 
     Times are microseconds since the plan began. Each sequence, batch and check group is
     a thread, so that its attempts stand on one line. An attempt that runs still ends

@@ -202,13 +202,18 @@ def _cause(report: Report, cause: list[Failure]) -> Iterator[str]:
         output = "\n".join(_safe(line) for line in said)
         yield f'<pre class="output" aria-label="last lines">{output}</pre>'
     if len(cause) > _NAMED:
-        names = "".join(f"<li>{_where(each)}</li>" for each in cause[_NAMED:_LISTED])
-        yield f"<details><summary>The others</summary><ul>{names}</ul></details>"
+        # One element, however many there are: a page of few elements scrolls smoothly.
+        names = "\n".join(_path(each) for each in cause[_NAMED:_LISTED])
+        yield f'<details><summary>The others</summary><p class="names">{names}</p></details>'
     yield "</article>"
 
 
 def _where(failure: Failure) -> str:
-    return f"<span>{_safe(below_plan(failure.path))}</span>"
+    return f"<span>{_path(failure)}</span>"
+
+
+def _path(failure: Failure) -> str:
+    return _safe(below_plan(failure.path))
 
 
 def _totals(plan: Plan) -> Iterator[str]:

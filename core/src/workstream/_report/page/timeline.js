@@ -12,62 +12,71 @@ const workstreamTimeline = (() => {
 
   const running = (numbers) => { let sum = 0; return numbers.map((each) => (sum += each)); };
 
-  // Requests and answers are most of a report, and few of them are ever looked at: they
-  // are read when somebody chooses a line.
-  const SHAPE = Symbol("shape"), AT = Symbol("at");
-  const LATER = new Set(["request", "response", "notes"]);
-  const later = (object, name) => {
-    if (!object[SHAPE]) return object[name]; // it came while the page was open
-    const values = (object[SHAPE].read ??= {})[name] ??= object[SHAPE].later(name);
-    return values[object[AT]];
+  // A plan has hundreds of thousands of values, and few of them are ever looked at. So a
+  // column becomes a function that gives one value of it, and nothing is made before
+  // somebody asks: not an object, and not the table of a column's texts.
+  const NAMES = Symbol("names"), AT = Symbol("at");
+  const namesOf = (object) => object[NAMES] ?? Object.keys(object);
+
+  const readerOf = (column, times) => {
+    let read = null;
+    return (index) => (read ??= reader(column, times))(index);
   };
 
-  // The values of a column, as a list. Times become milliseconds.
-  const valuesOf = (column, times) => {
-    if ("n" in column) return new Array(column.n).fill(column.c);
-    const found = {};
-    if ("o" in column) {
-      const shapes = column.shapes.map((shape) => {
-        const now = shape.names.map((name, index) => [name, index]).filter(([name]) => !LATER.has(name));
-        return {
-          names: now.map(([name]) => name), of: now.map(([, index]) => valuesOf(shape.of[index], times)),
-          next: 0, later: (name) => {
-            const index = LATER.has(name) ? shape.names.indexOf(name) : -1;
-            return index < 0 ? [] : valuesOf(shape.of[index], times);
-          },
-        };
-      });
-      found.o = column.o.map((number) => {
-        const shape = shapes[number], at = shape.next++, object = { [SHAPE]: shape, [AT]: at };
-        for (let each = 0; each < shape.names.length; each++)
-          if (shape.names[each] !== "__proto__") object[shape.names[each]] = shape.of[each][at];
-        return object;
-      });
+  const reader = (column, times) => {
+    if ("n" in column) return () => column.c;
+    const of = {};
+    if ("o" in column) of.o = objects(column, times);
+    if ("l" in column) of.l = lists(column, times);
+    if ("t" in column) { const numbers = running(column.t); of.t = (index) => times[numbers[index]]; }
+    if ("s" in column) of.s = texts(column);
+    if ("v" in column) of.v = (index) => column.v[index];
+    if (!("k" in column)) return Object.values(of)[0];
+    const next = {}, places = new Uint32Array(column.k.length);
+    for (let index = 0; index < places.length; index++) {
+      const kind = column.k[index];
+      places[index] = next[kind] ?? 0;
+      next[kind] = places[index] + 1;
     }
-    if ("l" in column) {
-      const items = valuesOf(column.of, times);
-      let at = 0;
-      found.l = column.l.map((length) => items.slice(at, (at += length)));
-    }
-    if ("t" in column) found.t = running(column.t).map((number) => times[number]);
-    if ("s" in column) {
-      const table = [];
-      column.rest.forEach((rest, index) => {
-        const kept = column.kept[index];
-        // Python counts characters; a text here counts halves of the rare ones.
-        table.push(kept ? Array.from(table[index - 1]).slice(0, kept).join("") + rest : rest);
-      });
-      found.s = running(column.s).map((number) => table[number]);
-    }
-    if ("v" in column) found.v = column.v;
-    if (!("k" in column)) return Object.values(found)[0] || [];
-    const next = {};
-    return Array.from(column.k, (kind) => found[kind][(next[kind] = (next[kind] ?? -1) + 1)]);
+    return (index) => of[column.k[index]](places[index]);
   };
 
-  // A document, from its columns.
+  const objects = (column, times) => {
+    const shapes = column.shapes.map((shape) => shapeOf(shape.names, shape.of.map((each) => readerOf(each, times))));
+    const next = shapes.map(() => 0), places = Uint32Array.from(column.o, (number) => next[number]++);
+    const made = new Array(places.length); // the same object each time: a live page changes it
+    return (index) => (made[index] ??= new shapes[column.o[index]](places[index]));
+  };
+
+  const shapeOf = (names, readers) => {
+    const Shape = class { constructor(at) { this[AT] = at; } };
+    Shape.prototype[NAMES] = names;
+    names.forEach((name, number) => Object.defineProperty(Shape.prototype, name, {
+      get() { return readers[number](this[AT]); },
+      set(value) { Object.defineProperty(this, name, { value, writable: true }); },
+    }));
+    return Shape;
+  };
+
+  const lists = (column, times) => {
+    const item = readerOf(column.of, times), ends = running(column.l), made = new Array(ends.length);
+    return (index) => (made[index] ??= Array.from({ length: column.l[index] }, (_, each) => item(ends[index] - column.l[index] + each)));
+  };
+
+  const texts = (column) => {
+    const table = [], numbers = running(column.s);
+    column.rest.forEach((rest, index) => {
+      const kept = column.kept[index], before = table[index - 1];
+      // Python counts characters; a text here counts halves of the rare ones.
+      const whole = kept && /[\ud800-\udbff]/.test(before) ? Array.from(before).slice(0, kept).join("") : before?.slice(0, kept);
+      table.push(kept ? whole + rest : rest);
+    });
+    return (index) => table[numbers[index]];
+  };
+
+  // A document, from its columns. Times become milliseconds.
   const unpack = (columns) =>
-    valuesOf(columns.all, running(columns.times).map((each) => each / 1000))[0];
+    readerOf(columns.all, running(columns.times).map((each) => each / 1000))(0);
 
   // -- Rows ---------------------------------------------------------------------------
 
@@ -77,7 +86,9 @@ const workstreamTimeline = (() => {
   // actions are drawn on it.
   const childrenOf = (node) => {
     const found = [];
-    for (const [name, value] of Object.entries(node)) {
+    for (const name of namesOf(node)) {
+      if (name === "actions") continue; // a lane's, and many
+      const value = node[name];
       if (Array.isArray(value) && ["blocks", "sequences", "batches"].includes(name))
         value.forEach((each, index) => {
           // The batches of a block are sizes, and no objects of the plan.
@@ -171,10 +182,12 @@ const workstreamTimeline = (() => {
     const detail = make("div", { className: "detail", ariaLive: "polite", textContent: "Choose a line to see its actions." });
     const pool = [];
 
+    let palette = null; // until the scheme changes
     const colours = () => {
+      if (palette) return palette;
       const style = getComputedStyle(document.documentElement);
       const of = (name) => style.getPropertyValue(`--${name}`).trim();
-      return {
+      return palette = {
         COMPLETED: of("completed"), FAILED: of("failed"), STOPPED: of("stopped"), RUNNING: of("running"),
         SKIPPED: of("skipped"), NOT_STARTED: of("not-started"), line: of("line"), text: of("text"),
         quiet: of("quiet"), wait: of("wait"), ground: of("ground"),
@@ -248,13 +261,16 @@ const workstreamTimeline = (() => {
       pen.restore();
       while (pool.length < last - first) {
         const element = make("div", { className: "row", role: "option" });
-        pool.push(element); lanes.append(element);
+        pool.push({ element, told: "" }); lanes.append(element);
       }
-      pool.forEach((element, slot) => {
-        const index = first + slot;
+      // A line keeps its element while it is in view, and most frames change few of them.
+      pool.forEach((slot, place) => {
+        const element = slot.element, index = first + (place - (first % pool.length) + pool.length) % pool.length;
         element.hidden = index >= last;
         if (element.hidden) return;
-        const row = rows[shown[index]];
+        const row = rows[shown[index]], told = [index, shown[index], shown.length, row.status, shown[index] === chosen, palette.text].join();
+        if (slot.told === told) return;
+        slot.told = told;
         element.id = `row-${shown[index]}`;
         element.textContent = seen(row.label);
         element.title = seen(row.path);
@@ -317,8 +333,8 @@ const workstreamTimeline = (() => {
           const pre = make("pre", { textContent: attempt.error ? seen(causes(attempt.error)) : "" });
           line(`attempt ${number + 1}`, make("div", {}, `at +${lasted(attempt.started - begin)}${took}${cut}`, ...(attempt.error ? [pre] : [])));
         });
-        const answering = action.attempts?.at(-1), answer = answering && later(answering, "response");
-        for (const [name, value] of [["request", later(action, "request")], ["response", answer]])
+        const answering = action.attempts?.at(-1), answer = answering?.response;
+        for (const [name, value] of [["request", action.request], ["response", answer]])
           if (value != null) line(name, make("pre", { textContent: JSON.stringify(plain(value), null, 1) }));
         detail.append(table);
       }
@@ -331,7 +347,7 @@ const workstreamTimeline = (() => {
       if (value && value.$type === "StoredValue") return plain(value.data);
       if (value && value.$type === "dict" && Array.isArray(value.value)) return Object.fromEntries(value.value.map(([name, each]) => [name, plain(each)]));
       if (Array.isArray(value)) return value.map(plain);
-      if (value && value[SHAPE]) return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, plain(each)]));
+      if (value && value[NAMES]) return Object.fromEntries(value[NAMES].map((name) => [name, plain(value[name])]));
       return value;
     };
 
@@ -372,7 +388,7 @@ const workstreamTimeline = (() => {
       act();
     });
     new ResizeObserver(redraw).observe(lanes);
-    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { palette = null; redraw(); });
 
     const mark = (told) => {
       if (typeof told.at === "number" && !marks.some((each) => each.at === told.at && each.verb === told.verb))
