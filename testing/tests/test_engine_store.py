@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence as SequenceOf
 from contextlib import aclosing
 from pathlib import Path
 from uuid import UUID
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -19,6 +20,7 @@ from _workstream_testing.notation.notation import parse
 from _workstream_testing.virtual.held_vault import HeldVault
 from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._engine.engine import Workstream
+from workstream._plan.plan import Block, Plan, Sequence
 from workstream._plan.walk import actions, new_plan_id
 from workstream._protocols.plugin import ActionPlugin, Context
 from workstream._protocols.vault import PlanRow, Vault, Write
@@ -147,7 +149,7 @@ def test_plan_outlives_its_engine(stored_world: World) -> None:
 class SlowVault(HeldVault):
     """A vault whose commits take a second."""
 
-    async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
+    async def write(self, writes: SequenceOf[Write]) -> SequenceOf[StorageError | None]:
         """Commit, after a while."""
         await trio.sleep(1)
         return await super().write(writes)
@@ -180,6 +182,85 @@ class Looks(ActionPlugin[ScriptedRequest, None]):
         [running] = [a for a in found if a.id == context.action_id]
         assert running.attempts[-1].ended is None
         return [attempt for action in found for attempt in action.attempts]
+
+
+@attrs.define
+class Items:
+    """What anybody may change who has it."""
+
+    items: list[str]
+
+
+class Hoarder(ActionPlugin[Items, Items]):
+    """Changes what it was given, and later what it gave."""
+
+    name = "test.hoarder"
+
+    def __init__(self) -> None:
+        self.gave = Items([])
+
+    async def execute(self, context: Context, request: Items, /) -> Items:
+        """Take one for itself."""
+        request.items.append("taken")
+        self.gave = Items(["given"])
+        return self.gave
+
+
+def test_what_a_plugin_changes_later_is_not_in_the_plan() -> None:
+    """Who waits is given what is stored (ST-6): the request and response at their time."""
+    hoarder = Hoarder()
+    world = World(plugins=[hoarder])
+    action = Hoarder.action(Items(["asked"]), name="a")
+    block = Block(name="B", sequences=[Sequence(name="S", actions=[action])])
+
+    async def scenario() -> Plan:
+        async with world.engine() as ws:
+            plan_id = await ws.submit(Plan(name="Plan", blocks=[block]))
+            await ws.start(plan_id)
+            return await ws.wait(plan_id)
+
+    [ended] = actions(world.clock.run(scenario))
+    assert ended.request == Items(["asked"])
+    [attempt] = ended.attempts
+    assert attempt.response == hoarder.gave
+    assert attempt.response is not hoarder.gave
+
+
+def test_each_who_waits_gets_the_stored_plan_alone(stored_world: World) -> None:
+    """What one of them changes nobody else sees, nor does the store (ST-6, ST-9)."""
+    world = stored_world
+    found: list[Plan] = []
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+
+            async def wait() -> None:
+                plan = await ws.wait(plan_id)
+                assert plan.name == "Plan"
+                plan.name = "changed"
+                found.append(plan)
+
+            plan = parse("B1: s1[a err@5]").plan
+            plan.name = "Plan"
+            plan_id = await ws.submit(plan)
+            await ws.start(plan_id)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(wait)
+                nursery.start_soon(wait)
+            found.append(await ws.plan(plan_id))
+
+    world.clock.run(scenario)
+    one, other, stored = found
+    assert one is not other
+    assert one == other
+    assert stored.name == "Plan"
+    errors = [
+        attempt.error
+        for each in found
+        for action in actions(each)
+        for attempt in action.attempts
+    ]
+    assert len(set(map(id, errors))) == len(found)
 
 
 def test_attempt_is_durable_before_its_call() -> None:

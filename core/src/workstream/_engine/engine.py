@@ -414,8 +414,7 @@ class Workstream(Store):
             NotRunningHereError: It is RUNNING, but not in this engine.
             StorageError, InternalError: The run broke off; it can be resumed (STO-6).
         """
-        await self._runner.wait(plan_id)
-        return await self.plan(plan_id)
+        return await self._runner.wait(plan_id) or await self.plan(plan_id)
 
     async def _heard(self, plan_id: UUID) -> None:
         await self._runner.heard(plan_id)

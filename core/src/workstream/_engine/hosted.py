@@ -130,14 +130,14 @@ class HostedRunner(Runner):
             self._kept[row.id] = plan
             raise await locked(self._vault, row, taken) from taken
 
-    async def wait(self, plan_id: UUID) -> None:
+    async def wait(self, plan_id: UUID) -> Plan | None:
         """See ``Runner``: look at the store until it says that the plan has ended."""
         left = 0
         while left < _SURE:
             changed = self.news.ticket(plan_id)
             row = await self._vault.row(plan_id)
             if row.status.is_terminal:
-                return
+                return None
             if row.status is Status.NOT_STARTED:
                 message = f"plan {row.name!r} was never started: start() it first"
                 raise NotStartedError(message, plan_id)

@@ -78,18 +78,20 @@ class LocalRunner(Runner):
         """See ``Runner``."""
         return await self.launcher.recover_all(max_last_update)
 
-    async def wait(self, plan_id: UUID) -> None:
+    async def wait(self, plan_id: UUID) -> Plan | None:
         """See ``Runner``."""
+        ended: Plan | None = None
         while True:
             run = await self.service.begun(plan_id)
             if run is not None:
                 await run.finished.wait()
                 if run.error is not None:
                     raise run.error
+                ended = run.take_plan()
                 continue
             row = await self._vault.row(plan_id)
             if row.status.is_terminal:
-                return
+                return ended
             if plan_id in self.service.runs or self.service.is_changing(plan_id):
                 continue  # a start slipped in between (ST-7)
             owner = await self._vault.owner(plan_id)

@@ -48,8 +48,12 @@ class Runner(ABC):
         """Start a plan if it was never started (ST-1 to ST-5)."""
 
     @abstractmethod
-    async def wait(self, plan_id: UUID) -> None:
-        """Return when the run of the plan has ended (ST-6)."""
+    async def wait(self, plan_id: UUID) -> Plan | None:
+        """Return when the run of the plan has ended (ST-6).
+
+        Returns:
+            The plan as it is stored then, for the caller alone; None: to be read.
+        """
 
     @abstractmethod
     async def resume(self, plan_id: UUID) -> None:

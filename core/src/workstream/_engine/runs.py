@@ -17,12 +17,15 @@ from uuid import UUID
 import trio
 
 from .._authoring.errors import leaves_of
+from .._plan.copying import is_constant
 from .._plan.plan import Plan
+from .._plan.walk import actions
 from .._protocols.vault import PlanRequest
 from .._runtime.journal import Committer, Journal
 from .._runtime.output import OutputBuffer
 from .._runtime.trio_runtime import RunSettings, TrioRuntime
 from .._values.errors import InternalError, StorageError, WorkstreamError
+from .._values.state import chained, links_of
 
 log = logging.getLogger("workstream")
 
@@ -61,6 +64,7 @@ class Run:
         self.finished: trio.Event = trio.Event()
         self.error: WorkstreamError | None = None
         self.interrupt: KeyboardInterrupt | None = None
+        self._plan: Plan | None = plan
         self._scope = trio.CancelScope()
         self._on_broken = on_broken
         self._journal = Journal(
@@ -115,6 +119,25 @@ class Run:
             )
         self.error = InternalError(message)
         self.error.__cause__ = error
+
+    def take_plan(self) -> Plan | None:
+        """The plan as it is stored, once the run has come to its end; the caller owns it.
+
+        None where it must be read: somebody has it already, or a plugin may still change
+        a request that it was given, or a response that it gave.
+        """
+        plan, self._plan = self._plan, None
+        if plan is None or not plan.state.status.is_terminal:
+            return None
+        for action in actions(plan):
+            if not is_constant(action.request):
+                return None
+            for attempt in action.attempts:
+                if not is_constant(attempt.response):
+                    return None
+                if attempt.error is not None:  # without what only this process knows
+                    attempt.error = chained(links_of(attempt.error))
+        return plan
 
     def hear(self, request: PlanRequest) -> None:
         """Take what was asked of the plan, once; the next write removes it (CT-2)."""

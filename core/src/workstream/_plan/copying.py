@@ -43,16 +43,16 @@ class _Frozen:
 
 def deep_copy(value: T) -> T:
     """A copy that shares nothing with the value which anybody could change."""
-    return value if _is_constant(value) else copy.deepcopy(value)
+    return value if is_constant(value) else copy.deepcopy(value)
 
 
-def _is_constant(value: Any) -> bool:
+def is_constant(value: Any) -> bool:
     """Whether nobody can change the value."""
     cls = cast("Any", type(value))
     if cls in _CONSTANT:
         return True
     if cls is tuple or cls is frozenset:
-        return all(map(_is_constant, value))
+        return all(map(is_constant, value))
     names = _frozen_fields(cls)
     if names is None:
         return False
@@ -60,7 +60,7 @@ def _is_constant(value: Any) -> bool:
         return False  # it holds something beside its fields
     for name in names:
         field = getattr(value, name, None)
-        if type(field) not in _CONSTANT and not _is_constant(field):
+        if type(field) not in _CONSTANT and not is_constant(field):
             return False
     return True
 

@@ -121,7 +121,9 @@ def run_case(
             await say_all(ws, plan_id, says)
             assert not ws.recovery_errors
             with trio.fail_after(1_000_000):
-                return await ws.wait(plan_id), began
+                ended = await ws.wait(plan_id)
+            assert ended == await ws.plan(plan_id)  # perhaps it was never read (ST-6)
+            return ended, began
 
     plan, began = clock.run(scenario, seed=seed)
     for call in stage.calls:

@@ -166,7 +166,9 @@ class TrioPlans:
                     await trio.sleep(stop_at)
                     await ws.stop(plan_id)
                 await say_all(ws, plan_id, told)
-                return await ws.wait(plan_id)
+                ended = await ws.wait(plan_id)
+                assert ended == await ws.plan(plan_id)  # perhaps never read (ST-6)
+                return ended
 
         return clock.run(scenario, seed=seed)
 

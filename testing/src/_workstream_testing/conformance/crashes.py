@@ -241,7 +241,9 @@ def _run(
                 await ws.stop(plan_id)
             await say_all(ws, plan_id, says)
             with trio.fail_after(1_000_000):
-                return await ws.wait(plan_id), found
+                ended = await ws.wait(plan_id)
+            assert ended == await ws.plan(plan_id)  # perhaps it was never read (ST-6)
+            return ended, found
 
     plan, found = clock.run(scenario, seed=seed)
     end = CaseRun(notation=notation, plan=plan, stage=stage, began=clock.start)
