@@ -44,7 +44,8 @@ from workstream import (
     late,
     open_workstream,
 )
-from workstream_temporal._names import VERSION, workflow_id
+from workstream.errors import LockedError
+from workstream_temporal._names import STORE, VERSION, workflow_id
 from workstream_temporal._plan_workflow import PlanWorkflow
 from workstream_temporal._store_workflow import StoreWorkflow
 
@@ -149,9 +150,10 @@ def rollout() -> Plan:
 
 
 def steered() -> Plan:
-    """Two sequences, the first of which waits for a word."""
+    """Two sequences, the first of which waits for a word; it holds a lock."""
     return Plan(
         name="Steered",
+        locks=("tier",),
         blocks=[
             Block(
                 name="Tier",
@@ -170,6 +172,13 @@ async def _make(store: str) -> dict[str, str]:
     async with open_workstream(store, registry=registry) as ws:
         told = await ws.submit(steered(), by="ana")
         await ws.start(told)
+        other = await ws.submit(steered(), by="ana")
+        with pytest.raises(LockedError):
+            await ws.start(other)
+        await ws.freeze(by="ana")
+        await ws.unfreeze(by="ana")
+        await ws.stop(other, by="ana")
+        await ws.delete(other)
         await ws.pause(told, by="ana")
         await ws.unpause(told, by="ana")
         path = "Steered / Tier / waits / hold"
@@ -179,7 +188,11 @@ async def _make(store: str) -> dict[str, str]:
         ran = await ws.submit(rollout(), by="ana")
         await ws.start(ran)
         await ws.wait(ran)
-    return {"rollout": workflow_id(ran), "steered": workflow_id(told)}
+    return {
+        "rollout": workflow_id(ran),
+        "steered": workflow_id(told),
+        "shared": STORE,
+    }
 
 
 async def _history(target: str, workflow: str) -> str:
@@ -215,6 +228,7 @@ def test_there_are_histories_of_this_version() -> None:
     assert {path.stem for path in HISTORIES} >= {
         f"rollout-{VERSION}",
         f"steered-{VERSION}",
+        f"shared-{VERSION}",
     }
 
 

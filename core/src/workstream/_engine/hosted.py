@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -18,15 +19,13 @@ from .._protocols.vault import PlanRow
 from .._registry.registry import Registry
 from .._store.news import News
 from .._values.errors import (
-    ConflictError,
-    LockedError,
     LockTakenError,
     NotRunningHereError,
     NotStartedError,
     WorkstreamError,
 )
 from .._values.state import Status
-from .locks import LOOK_FOR_LOCKS, locked
+from .locks import begin_unlocked, locked
 from .runner import OnWait, Runner, refuse_stale, refuse_unfit
 from .sequels import alone, refuse_overtaken
 
@@ -34,6 +33,9 @@ log = logging.getLogger("workstream")
 
 _SURE = 8
 """Looks in a row that find a plan that nobody runs: it may be changing hands."""
+_CLAIMED_EVERY = 20.0
+"""Seconds after which one who waits says so again: a claim ends with its holder, or by and
+by."""
 
 
 class HostedRunner(Runner):
@@ -83,24 +85,28 @@ class HostedRunner(Runner):
     async def start(
         self, plan_id: UUID, *, waits: bool, on_wait: OnWait | None
     ) -> None:
-        """See ``Runner``. Those who wait for a lock wait in no order."""
-        told: UUID | None = None
-        while True:
-            try:
-                with trio.CancelScope(shield=True), suppress(ConflictError):
-                    await self._handed_over(plan_id)
-                    return
-                # Somebody told it something meanwhile: perhaps to stop (SP-1).
-                continue
-            except LockedError as error:
-                if not waits:
-                    raise
-                if told != error.holder:
-                    log.info("waiting: %s", error)
-                    if on_wait is not None:
-                        on_wait(error)
-                told = error.holder
-            await trio.sleep(LOOK_FOR_LOCKS)
+        """See ``Runner``. Who waits has the plan for itself, which says that it waits."""
+        last = -math.inf
+
+        async def claim() -> None:
+            nonlocal last
+            if trio.current_time() > last + _CLAIMED_EVERY:
+                await self._vault.claim(plan_id)
+                last = trio.current_time()
+
+        try:
+            await begin_unlocked(
+                self._vault,
+                plan_id,
+                lambda: self._handed_over(plan_id),
+                waits=waits,
+                on_wait=on_wait,
+                claim=claim if (await self._vault.row(plan_id)).locks else None,
+            )
+        finally:
+            if last > -math.inf:
+                with trio.CancelScope(shield=True):
+                    await self._vault.release(plan_id)
 
     async def _handed_over(self, plan_id: UUID) -> None:
         """Let it begin, if it is to be. Raises ConflictError: it was changed meanwhile."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -33,7 +32,6 @@ from .._registry.registry import Registry
 from .._validation.requests import plugin_problem
 from .._values.clock import Clock
 from .._values.errors import (
-    ConflictError,
     InternalError,
     LockedError,
     LockTakenError,
@@ -41,7 +39,7 @@ from .._values.errors import (
     WorkstreamError,
 )
 from .._values.state import State, Status
-from .locks import LOOK_FOR_LOCKS, locked, refuse_behind
+from .locks import begin_unlocked, locked
 from .runner import refuse_stale, refuse_unfit
 from .sequels import alone, refuse_overtaken
 from .service import Service
@@ -113,29 +111,17 @@ class Launcher:
                 await self.vault.row(plan_id)  # it must exist all the same
                 return
             async with self.service.begins(plan_id):
-                told: UUID | None = None
-                while True:
-                    try:
-                        if waits:
-                            await refuse_behind(self.vault, plan_id)
-                        with suppress(ConflictError):
-                            await self._start_claimed(plan_id)
-                            return
-                        # Somebody told it something meanwhile: perhaps to stop (SP-1).
-                        continue
-                    except LockedError as error:
-                        if not waits:
-                            raise
-                        if told != error.holder:
-                            log.info("waiting: %s", error)
-                            if on_wait is not None:
-                                on_wait(error)
-                        told = error.holder
-                    scope.shield = False
-                    try:
-                        await trio.sleep(LOOK_FOR_LOCKS)
-                    finally:
-                        scope.shield = True
+                scope.shield = False
+                try:
+                    await begin_unlocked(
+                        self.vault,
+                        plan_id,
+                        lambda: self._start_claimed(plan_id),
+                        waits=waits,
+                        on_wait=on_wait,
+                    )
+                finally:
+                    scope.shield = True
 
     async def _start_claimed(self, plan_id: UUID) -> None:
         """Start it, if it is to be. Raises ConflictError: it was changed meanwhile."""

@@ -9,14 +9,26 @@ were submitted, and a process that dies waits no more.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from uuid import UUID
+
+import trio
 
 from .._plan.plan import Plan
 from .._protocols.vault import Owner, PlanRow, Vault, owner_text
 from .._store.ids import short_id
 from .._values.display import display
-from .._values.errors import LockedError, LockTakenError, NotFoundError
+from .._values.errors import (
+    ConflictError,
+    LockedError,
+    LockTakenError,
+    NotFoundError,
+)
 from .._values.state import Status
+
+log = logging.getLogger("workstream")
 
 LOOK_FOR_LOCKS = 0.5
 """Seconds between two tries of a plan that waits for a lock."""
@@ -82,6 +94,49 @@ async def refuse_behind(vault: Vault, plan_id: UUID) -> None:
         owner = await vault.owner(other.id) if both else None
         if owner is not None:
             raise _error(row, min(both), other, other.id, owner)
+
+
+async def begin_unlocked(
+    vault: Vault,
+    plan_id: UUID,
+    begin: Callable[[], Awaitable[None]],
+    *,
+    waits: bool,
+    on_wait: Callable[[LockedError], None] | None,
+    claim: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Begin a plan's run, perhaps once nobody holds its locks any more (LK-1).
+
+    Args:
+        vault: The store.
+        plan_id: The plan.
+        begin: Tries to. It raises LockedError where a lock is held, and ConflictError
+            where somebody told the plan something meanwhile, perhaps to stop (SP-1).
+        waits: Whether to wait. Only between two tries it can be cancelled.
+        on_wait: Is told for which lock it waits, each time that its holder changes.
+        claim: Says that it waits, before each look; None: the store says so already.
+    """
+    told: UUID | None = None
+    while True:
+        with trio.CancelScope(shield=True):
+            try:
+                if waits:
+                    if claim is not None:
+                        await claim()
+                    await refuse_behind(vault, plan_id)
+                with suppress(ConflictError):
+                    await begin()
+                    return
+                continue
+            except LockedError as error:
+                if not waits:
+                    raise
+                if told != error.holder:
+                    log.info("waiting: %s", error)
+                    if on_wait is not None:
+                        on_wait(error)
+                told = error.holder
+        await trio.sleep(LOOK_FOR_LOCKS)
 
 
 async def lock_held(vault: Vault, plan: Plan) -> str | None:

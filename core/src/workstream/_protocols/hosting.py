@@ -22,10 +22,13 @@ class HostingVault(Vault, Protocol):
 
     What differs from a vault alone:
 
-    - ``owner`` tells who runs a plan in words, such as ``host``; None only where the
-      plan is RUNNING and nobody goes on with it.
+    - ``owner`` tells who runs a plan in words, such as ``host``; of a RUNNING plan, None
+      only where nobody goes on with it; of one that is NOT_STARTED, None unless it is
+      claimed.
     - ``claim`` and ``release`` are no more than a lock that one person holds while a
-      plan that has ended is retried or taken back.
+      plan that has ended is retried or taken back, and while one waits for its locks
+      (LK-1). Who waits claims again now and then, which answers True; the claim of one
+      who has died ends by itself.
     - ``ask`` reaches the run; ``requests`` gives what the run has not taken yet.
     """
 

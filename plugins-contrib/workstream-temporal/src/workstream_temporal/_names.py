@@ -20,8 +20,12 @@ ROW = "workstream-row"
 """The memo that holds a plan's row."""
 FREEZE = "workstream-freeze"
 """The memo that holds what the store says of a freeze."""
+DELETED = "workstream-deleted"
+"""The memo that holds which plans were deleted, until the server has done so."""
+CLAIMS = "workstream-claims"
+"""The memo that holds which client has which plan for itself, and until when."""
 
-VERSION = 1
+VERSION = 2
 """Of what a workflow does in which order. A change that a replay would notice needs the
 next one, and workers of both until the plans of the old one have ended."""
 

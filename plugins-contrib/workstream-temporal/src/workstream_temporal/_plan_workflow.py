@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from typing import Any, ClassVar, TypeVar, cast
 from uuid import UUID
@@ -67,6 +68,9 @@ class PlanWorkflow:
         self._shown = stored.row
         self._frozen: bytes | None = None
         self._runtime: TemporalRuntime | None = None
+        self._starting = asyncio.Lock()
+        self._asked = 0
+        self._answers: dict[int, list[Any] | None] = {}
 
     @property
     def _row(self) -> PlanRow:
@@ -98,7 +102,12 @@ class PlanWorkflow:
             await workflow.wait_condition(workflow.all_handlers_finished)
             row = {ROW: encode_row(self._row)}
             workflow.continue_as_new(self._all(), memo=row)
-        await store.signal("ended", me)
+        await self._tell_store_of_end()
+
+    async def _tell_store_of_end(self) -> None:
+        """Let go of the plan's locks: nothing of it is run any more."""
+        store = workflow.get_external_workflow_handle(STORE)
+        await store.signal("ended", self._id.bytes)
 
     def _all(self) -> bytes:
         """All that the next run of this workflow begins with."""
@@ -173,15 +182,34 @@ class PlanWorkflow:
     async def start(self, given: bytes) -> bytes:
         """Begin the plan's run, if it is as it was seen."""
         position, conduct = unpacked(given)
-        row = attrs.evolve(
-            self._row, status=Status.RUNNING, started=self.runtime.time()
-        )
-        expected = Status.NOT_STARTED
-        write = Write(
-            plan_id=self._id, first=position + 1, changes=(row,), expect=expected
-        )
-        self._conduct = conduct
-        return self._written(write)
+        async with self._starting:
+            before, locks = self._row.status, self._row.locks
+            if locks and before is Status.NOT_STARTED:
+                taken = await self._lock(locks)
+                if taken is not None:
+                    return packed([LockTakenError.__name__, *taken])
+            row = attrs.evolve(
+                self._row, status=Status.RUNNING, started=self.runtime.time()
+            )
+            expected = Status.NOT_STARTED
+            write = Write(
+                plan_id=self._id, first=position + 1, changes=(row,), expect=expected
+            )
+            answer = self._written(write)
+            if locks and self._row.status is not Status.RUNNING:  # it was told to stop
+                await self._tell_store_of_end()
+            elif before is Status.NOT_STARTED:
+                self._conduct = conduct
+            return answer
+
+    async def _lock(self, names: tuple[str, ...]) -> list[Any] | None:
+        """Take these locks; or which of them another plan holds, and which (LK-1)."""
+        self._asked += 1
+        number, store = self._asked, workflow.get_external_workflow_handle(STORE)
+        given = packed(self._id.bytes, list(names), number)
+        await store.signal("lock", args=[workflow_id(self._id), given])
+        await workflow.wait_condition(lambda: number in self._answers)
+        return self._answers.pop(number)
 
     @workflow.update(name="write")
     async def write(self, given: bytes) -> bytes:
@@ -218,6 +246,12 @@ class PlanWorkflow:
         self._frozen = freeze
         if self._runtime is not None:
             self._runtime.frozen(self._freeze())
+
+    @workflow.signal(name="locked")
+    def locked(self, given: bytes) -> None:
+        """Hear whether the locks are this plan's now."""
+        number, taken = unpacked(given)
+        self._answers[number] = taken
 
     @workflow.signal(name="note")
     def note(self, given: bytes) -> None:

@@ -11,10 +11,12 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from ._forms import packed, unpacked
-from ._names import FREEZE, STORE
+from ._names import CLAIMS, DELETED, FREEZE, STORE
 
 CLAIM_LASTS = timedelta(seconds=60)
-"""How long a client has a plan for itself, at most: it may have died."""
+"""How long a client has a plan for itself, unless it asks again: it may have died."""
+DELETING_LASTS = timedelta(hours=1)
+"""How long the server takes to delete a plan, at most."""
 
 
 @workflow.defn(name=STORE)
@@ -28,12 +30,15 @@ class StoreWorkflow:
     @workflow.init
     def __init__(self, given: bytes) -> None:
         """Begin with what was before."""
-        begins: tuple[Any, Any, Any] = (None, {}, [])
-        freeze, locks, running = unpacked(given) if given else begins
+        begins: tuple[Any, ...] = (None, {}, [], [], [])
+        freeze, locks, running, claims, deleted = unpacked(given) if given else begins
         self._freeze: bytes | None = freeze
         self._locks: dict[str, bytes] = locks
         self._running: dict[bytes, str] = dict(running)
-        self._claims: dict[bytes, float] = {}
+        self._claims: dict[bytes, tuple[bytes, float]] = {
+            plan_id: (client, until) for plan_id, client, until in claims
+        }
+        self._deleted: dict[bytes, float] = dict(deleted)
 
     @workflow.run
     async def run(self, given: bytes) -> None:
@@ -44,9 +49,14 @@ class StoreWorkflow:
                 and workflow.all_handlers_finished()
             )
         )
-        running = list(self._running.items())
-        memo = {} if self._freeze is None else {FREEZE: self._freeze}
-        workflow.continue_as_new(packed(self._freeze, self._locks, running), memo=memo)
+        deleted = list(self._deleted.items())
+        running, claims = list(self._running.items()), _claims_form(self._claims)
+        memo = {CLAIMS: packed(claims), DELETED: packed(list(self._deleted))}
+        if self._freeze is not None:
+            memo[FREEZE] = self._freeze
+        workflow.continue_as_new(
+            packed(self._freeze, self._locks, running, claims, deleted), memo=memo
+        )
 
     # --- a freeze ---------------------------------------------------------------------
 
@@ -62,28 +72,40 @@ class StoreWorkflow:
         return True
 
     async def _say(self, plan: str) -> None:
+        await self._tell(plan, "frozen", self._freeze or b"")
+
+    @staticmethod
+    async def _tell(plan: str, signal: str, what: bytes) -> None:
         with suppress(ApplicationError, Exception):  # it may have ended
-            handle = workflow.get_external_workflow_handle(plan)
-            await handle.signal("frozen", self._freeze or b"")
+            await workflow.get_external_workflow_handle(plan).signal(signal, what)
 
     # --- who runs, and with which locks -----------------------------------------------
 
-    @workflow.update(name="lock")
-    async def lock(self, given: bytes) -> bytes:
-        """Take locks for a plan that begins: nothing, or which one another plan holds.
+    @workflow.signal(name="lock")
+    async def lock(self, plan: str, given: bytes) -> None:
+        """Take locks for a plan that is about to begin, and answer it (LK-1).
 
-        A plan whose run never began, or ended without a word, may be named as dead: then
-        it holds nothing.
+        The plan's own workflow asks, and it begins, or says that it has ended, before it
+        does anything else: so no client that stands still or dies holds a lock, and who
+        holds one is a workflow of which the server knows whether it goes on.
         """
-        plan_id, names, dead = unpacked(given)
-        held = self._locks
-        for name in [each for each, holder in held.items() if holder in dead]:
-            del held[name]
+        plan_id, names, number = unpacked(given)
+        taken = self._holder(plan_id, names)
+        if taken is None:
+            self._locks.update(dict.fromkeys(names, plan_id))
+        await self._tell(plan, "locked", packed(number, taken))
+
+    @workflow.query(name="holder")
+    def holder(self, given: bytes) -> bytes:
+        """Which of these locks another plan holds, and which plan; or nothing."""
+        return packed(self._holder(*unpacked(given)))
+
+    def _holder(self, plan_id: bytes, names: list[str]) -> list[Any] | None:
         for name in names:
-            if held.get(name, plan_id) != plan_id:
-                return packed([name, held[name]])
-        held.update(dict.fromkeys(names, plan_id))
-        return packed(None)
+            holder = self._locks.get(name, plan_id)
+            if holder != plan_id:
+                return [name, holder]
+        return None
 
     @workflow.signal(name="begun")
     async def begun(self, plan_id: bytes, plan: str) -> None:
@@ -93,24 +115,51 @@ class StoreWorkflow:
 
     @workflow.signal(name="ended")
     def ended(self, plan_id: bytes) -> None:
-        """A plan's run has ended."""
+        """A plan's run has ended, or never begins: its locks are free."""
         self._running.pop(plan_id, None)
         self._locks = {
             name: holder for name, holder in self._locks.items() if holder != plan_id
         }
 
+    @workflow.signal(name="deleted")
+    def deleted(self, plan_id: bytes, deleted: bool) -> None:
+        """A plan is deleted, or stored again: the server takes its time to delete it."""
+        now = workflow.now().timestamp()
+        lasts = DELETING_LASTS.total_seconds()
+        self._deleted = {
+            each: at for each, at in self._deleted.items() if at > now - lasts
+        }
+        if deleted:
+            self._deleted[plan_id] = now
+        else:
+            self._deleted.pop(plan_id, None)
+        workflow.upsert_memo({DELETED: packed(list(self._deleted))})
+
     # --- one at a time -----------------------------------------------------------------
 
     @workflow.update(name="claim")
-    async def claim(self, plan_id: bytes) -> bool:
-        """Have a plan for oneself for a moment; False: somebody else has it."""
+    async def claim(self, plan_id: bytes, client: bytes) -> bool:
+        """Have a plan for oneself for a moment, or for one more; False: it is taken."""
         now = workflow.now().timestamp()
-        if self._claims.get(plan_id, 0) > now:
+        self._claims = {
+            each: claim for each, claim in self._claims.items() if claim[1] > now
+        }
+        if self._claims.get(plan_id, (client, now))[0] != client:
             return False
-        self._claims[plan_id] = now + CLAIM_LASTS.total_seconds()
+        self._claims[plan_id] = (client, now + CLAIM_LASTS.total_seconds())
+        self._show_claims()
         return True
 
     @workflow.signal(name="release")
-    def release(self, plan_id: bytes) -> None:
+    def release(self, plan_id: bytes, client: bytes) -> None:
         """Give it back."""
-        self._claims.pop(plan_id, None)
+        if self._claims.get(plan_id, (b"", 0))[0] == client:
+            del self._claims[plan_id]
+            self._show_claims()
+
+    def _show_claims(self) -> None:
+        workflow.upsert_memo({CLAIMS: packed(_claims_form(self._claims))})
+
+
+def _claims_form(claims: dict[bytes, tuple[bytes, float]]) -> list[Any]:
+    return [[plan_id, *claim] for plan_id, claim in claims.items()]

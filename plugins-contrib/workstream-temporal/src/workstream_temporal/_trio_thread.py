@@ -48,14 +48,21 @@ class AsyncioThread:
             target=self._loop.run_forever, name="workstream-temporal", daemon=True
         )
         self._thread.start()
+        self._beside: list[Future[None]] = []
 
     async def call(self, coroutine: Coroutine[object, object, T]) -> T:
         """Await it on trio."""
         return await on_asyncio(self._loop, coroutine)
 
+    def beside(self, coroutine: Coroutine[object, object, None]) -> None:
+        """Let it go on beside, until the end of the loop."""
+        self._beside.append(asyncio.run_coroutine_threadsafe(coroutine, self._loop))
+
     def close(self) -> None:
         """End it."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        for each in self._beside:
+            each.cancel()
+        self._loop.call_soon_threadsafe(self._loop.call_soon, self._loop.stop)
         self._thread.join()
         self._loop.close()
 

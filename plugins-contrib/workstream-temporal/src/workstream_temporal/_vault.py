@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -20,29 +19,26 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import (
     Client,
-    WorkflowExecutionStatus,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.client import (
-    WorkflowExecution as Execution,
-)
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.envconfig import ClientConfig
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from workstream._codec.records import (
-    decode_freeze,
-    decode_row,
-    encode_freeze,
     encode_row,
 )
 from workstream._plan.outcome import Outcome
 from workstream._protocols.conduct import Conduct
-from workstream._protocols.searching import ANY_PLAN, Where, newest_first
+from workstream._protocols.searching import (
+    ANY_PLAN,
+    Where,
+    newest_first,
+    refuse_negative,
+)
 from workstream._protocols.vault import (
     LineRecord,
     LogSlice,
@@ -64,6 +60,9 @@ from workstream._values.interventions import Freeze
 from workstream._values.state import Status
 
 from ._attended import unattended
+from ._cluster.connection import Connection
+from ._cluster.listing import entries_of, entry_of, listed
+from ._cluster.sharing import PATIENCE, Shared
 from ._forms import (
     lines_of,
     packed,
@@ -75,20 +74,14 @@ from ._forms import (
     write_form,
 )
 from ._names import (
-    FREEZE,
     PLAN,
     QUEUE,
     ROW,
-    STORE,
-    plan_id_of,
     workflow_id,
 )
-from ._trio_thread import AsyncioThread
 
 T = TypeVar("T")
 
-PATIENCE = timedelta(seconds=20)
-"""How long a worker may take to answer."""
 _LOCATION = re.compile(r"(?P<target>[^/\s]+:\d+)(/(?P<namespace>[^/\s]+))?")
 _NO_ROW = "the plan's workflow has no row: it was not begun by workstream"
 
@@ -102,23 +95,13 @@ class TemporalVault:
         Raises:
             StorageError: It is no such text.
         """
-        found = _LOCATION.fullmatch(location)
-        if found is None:
-            message = (
-                f"temporal:{location} names no cluster: write temporal:HOST:PORT or "
-                "temporal:HOST:PORT/NAMESPACE"
-            )
-            raise StorageError(message)
-        self._target = found["target"]
-        self._namespace = found["namespace"] or "default"
-        self._thread: AsyncioThread | None = None
-        self._connected: Client | None = None
-        self._freeze: Freeze | None = None
+        self._connection = Connection(location)
+        self._shared = Shared(self._connection)
 
     @property
     def host(self) -> str:
         """Who runs the plans, for people."""
-        return f"the Temporal cluster at {self._target}, namespace {self._namespace}"
+        return self._connection.host
 
     @property
     def shared(self) -> bool:
@@ -129,63 +112,23 @@ class TemporalVault:
 
     async def open(self) -> None:
         """Connect, and see to it that the workflow is there that plans share."""
-        self._thread = AsyncioThread()
-        try:
-            self._connected = await self._thread.call(self.client())
-        except StorageError:
-            await self.close()
-            raise
-        await self._ask(
-            self._client.start_workflow(
-                STORE,
-                b"",
-                id=STORE,
-                task_queue=QUEUE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            )
-        )
-        await self._look_for_freeze()
+        await self._connection.open()
+        await self._shared.open()
 
     async def client(self) -> Client:
-        """A client of the cluster, for the asyncio loop that awaits it.
-
-        TLS, an API key and headers are those of Temporal's own tools: the environment's
-        ``TEMPORAL_TLS...``, ``TEMPORAL_API_KEY``, or its configuration file.
-
-        Raises:
-            StorageError: No server answers, or what is set cannot be used.
-        """
-        try:
-            settings = ClientConfig.load_client_connect_config()
-            settings["target_host"] = self._target
-            settings["namespace"] = self._namespace
-            return await Client.connect(**settings)
-        except (OSError, RuntimeError, ValueError) as error:
-            message = f"no Temporal server answers at {self._target}: {error}"
-            raise StorageError(message) from error
+        """A client for a worker, on the asyncio loop that awaits it: see ``connect``."""
+        return await self._connection.connect()
 
     async def close(self) -> None:
         """Let go of the connection."""
-        self._connected = None
-        if self._thread is not None:
-            self._thread.close()
-            self._thread = None
+        self._connection.close()
 
     @property
     def _client(self) -> Client:
-        assert self._connected is not None, "the vault is not open"
-        return self._connected
+        return self._connection.client
 
     async def _ask(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Ask the server. Raises StorageError: it does not answer, or refuses."""
-        assert self._thread is not None, "the vault is not open"
-        try:
-            return await self._thread.call(coroutine)
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                raise
-            message = f"{self.host} does not do it: {error.message}"
-            raise StorageError(message) from error
+        return await self._connection.ask(coroutine)
 
     @asynccontextmanager
     async def _of(self, plan_id: UUID) -> AsyncGenerator[Any]:
@@ -220,6 +163,7 @@ class TemporalVault:
         except WorkflowAlreadyStartedError:
             message = f"plan {row.id} is stored already"
             raise PlanExistsError(message) from None
+        await self._shared.show(row.id)
 
     async def _query(self, plan_id: UUID, name: str, *args: object) -> bytes:
         async with self._of(plan_id) as workflow:
@@ -260,14 +204,9 @@ class TemporalVault:
 
     async def _entry(self, plan_id: UUID) -> tuple[PlanRow, bool]:
         """The plan's row, and whether its workflow goes on."""
-        async with self._of(plan_id) as workflow:
-
-            async def look() -> tuple[PlanRow, bool]:
-                found = await workflow.describe()
-                going_on = found.status is WorkflowExecutionStatus.RUNNING
-                return await _row_in(found), going_on
-
-            return await self._ask(look())
+        if plan_id in self._shared.deleted:
+            raise not_found(plan_id)
+        return await entry_of(self._connection, plan_id)
 
     async def exists(self, plan_id: UUID) -> bool:
         """See ``Vault.exists``."""
@@ -293,12 +232,13 @@ class TemporalVault:
             found += lines_of(forms)
 
     async def delete(self, plan_id: UUID) -> None:
-        """See ``Vault.delete``; the server does it within a minute, and tells nobody."""
+        """See ``Vault.delete``; the server takes its time, and nobody sees it meanwhile."""
         row, going_on = await self._entry(plan_id)
         refuse_delete(plan_id, row.status)
         async with self._of(plan_id) as workflow:
             if going_on:
                 await self._ask(workflow.terminate("the plan is deleted"))
+            await self._shared.hide(plan_id)
             await self._ask(self._delete_runs(workflow_id(plan_id)))
 
     async def _delete_runs(self, workflow: str) -> None:
@@ -308,7 +248,7 @@ class TemporalVault:
             execution = WorkflowExecution(workflow_id=workflow, run_id=run)
             await self._client.workflow_service.delete_workflow_execution(
                 DeleteWorkflowExecutionRequest(
-                    namespace=self._namespace, workflow_execution=execution
+                    namespace=self._connection.namespace, workflow_execution=execution
                 )
             )
 
@@ -323,18 +263,25 @@ class TemporalVault:
         where: Where = ANY_PLAN,
         limit: int = 0,
     ) -> list[PlanRow]:
-        """See ``Vault.search``. The server gives the newest first."""
+        """See ``Vault.search``."""
+
+        def fits(row: PlanRow) -> bool:
+            return (
+                row.id not in self._shared.deleted
+                and (group_ids is None or row.group_id in group_ids)
+                and (statuses is None or row.status in statuses)
+                and where.fits(row)
+            )
+
+        refuse_negative(limit)
         if ids is not None:
-            rows = [await self.row(each) for each in ids if await self.exists(each)]
+            entries = await entries_of(self._connection, dict.fromkeys(ids))
+            found = [e[0] for e in entries if e is not None and fits(e[0])]
         else:
-            rows = await self._ask(self._rows())
-        found = [
-            row
-            for row in rows
-            if (group_ids is None or row.group_id in group_ids)
-            and (statuses is None or row.status in statuses)
-            and where.fits(row)
-        ]
+            enough = 0 if where.labels else limit
+            found = await listed(
+                self._connection, fits, statuses=statuses, limit=enough
+            )
         if where.labels:
             found = [row for row in found if await self._has(row.id, where.labels)]
         return newest_first(found, limit)
@@ -342,12 +289,6 @@ class TemporalVault:
     async def _has(self, plan_id: UUID, labels: Collection[str]) -> bool:
         [known] = unpacked(await self._query(plan_id, "labels"))
         return set(known).issuperset(labels)
-
-    async def _rows(self) -> list[PlanRow]:
-        query = f"WorkflowType = '{PLAN}' AND ExecutionStatus != 'ContinuedAsNew'"
-        return [
-            await _row_in(each) async for each in self._client.list_workflows(query)
-        ]
 
     async def counts(self) -> dict[Outcome, int]:
         """See ``Vault.counts``."""
@@ -403,8 +344,7 @@ class TemporalVault:
         self, plan_id: UUID, position: int, conduct: Mapping[str, Conduct]
     ) -> None:
         """See ``HostingVault.start``."""
-        row = await self.row(plan_id)
-        await self._lock(row)
+        await self._refuse_locked(await self.row(plan_id))
         conducts = {
             name: [attrs.asdict(each.retry), each.on_interrupt.name]
             for name, each in conduct.items()
@@ -413,26 +353,16 @@ class TemporalVault:
         if error is not None:
             raise error
 
-    async def _lock(self, row: PlanRow) -> None:
-        """Take the plan's locks. Raises LockTakenError (LK-1)."""
-        dead: list[bytes] = []
-        while row.locks:
-            given = packed(row.id.bytes, list(row.locks), dead)
-            store: Any = self._client.get_workflow_handle(STORE)
-            answer = await self._ask(
-                store.execute_update("lock", given, result_type=bytes)
-            )
-            [taken] = unpacked(answer)
-            if taken is None:
-                return
-            name, holder = taken[0], UUID(bytes=taken[1])
+    async def _refuse_locked(self, row: PlanRow) -> None:
+        """Raise LockTakenError where a lock is held now (LK-1): it adds to no history."""
+        while row.locks and (taken := await self._shared.holder(row.id, row.locks)):
             try:
-                other = await self.row(holder)
+                _, going_on = await self._entry(taken[1])
             except NotFoundError:
-                other = None
-            if other is not None and other.status is Status.RUNNING:
-                raise LockTakenError(name, holder)
-            dead.append(holder.bytes)  # it died before its run began, or was terminated
+                going_on = False
+            if going_on:
+                raise LockTakenError(*taken)
+            await self._shared.free(taken[1])  # somebody terminated or deleted it
 
     async def waits(self, plan_id: UUID) -> Mapping[int, str]:
         """See ``HostingVault.waits``."""
@@ -442,59 +372,35 @@ class TemporalVault:
     # --- what plans share -------------------------------------------------------------
 
     def freeze(self) -> Freeze | None:
-        """See ``Vault.freeze``: what was seen when the store was opened or written."""
-        return self._freeze
-
-    async def _look_for_freeze(self) -> None:
-        async def look() -> Any:
-            found = await self._client.get_workflow_handle(STORE).describe()
-            return (await found.memo()).get(FREEZE)
-
-        data = await self._ask(look())
-        self._freeze = decode_freeze(data) if data else None
+        """See ``Vault.freeze``: as it was a second ago."""
+        return self._shared.freeze
 
     async def set_freeze(self, freeze: Freeze, expect: Freeze | None) -> bool:
         """See ``Vault.set_freeze``."""
-        expected = None if expect is None else encode_freeze(expect)
-        store: Any = self._client.get_workflow_handle(STORE)
-        done: bool = await self._ask(
-            store.execute_update(
-                "freeze", packed(encode_freeze(freeze), expected), result_type=bool
-            )
-        )
-        await self._look_for_freeze()
-        return done
+        return await self._shared.set_freeze(freeze, expect)
 
     async def claim(self, plan_id: UUID) -> bool:
         """Have a plan for oneself for a moment; the cluster alone runs it."""
-        store: Any = self._client.get_workflow_handle(STORE)
-        done: bool = await self._ask(
-            store.execute_update("claim", plan_id.bytes, result_type=bool)
-        )
-        return done
+        return await self._shared.claim(plan_id)
 
     async def release(self, plan_id: UUID) -> None:
         """See ``Vault.release``."""
-        store: Any = self._client.get_workflow_handle(STORE)
-        await self._ask(store.signal("release", plan_id.bytes))
+        await self._shared.release(plan_id)
 
     async def owner(self, plan_id: UUID) -> str | None:
-        """The cluster, while the plan's workflow goes on."""
+        """The cluster, while the plan's workflow goes on, or somebody waits to start it."""
         row, going_on = await self._entry(plan_id)
+        if row.status is Status.NOT_STARTED:
+            return self.host if await self._shared.is_claimed(plan_id) else None
         return self.host if going_on and row.status is Status.RUNNING else None
 
 
-def _error(name: str, message: str) -> StorageError:
+def _error(name: str, *facts: Any) -> StorageError:
     """An error of ours that travelled by its name."""
+    if name == LockTakenError.__name__:
+        lock, holder = facts
+        return LockTakenError(lock, UUID(bytes=holder))
     found = getattr(errors, name, StorageError)
-    made = found(message) if issubclass(found, StorageError) else StorageError(message)
+    made = found(*facts) if issubclass(found, StorageError) else StorageError(*facts)
     assert isinstance(made, StorageError)
     return made
-
-
-async def _row_in(found: Execution) -> PlanRow:
-    """The row of a plan's workflow. Raises StorageError: it has none."""
-    data = (await found.memo()).get(ROW)
-    if data is None:
-        raise StorageError(_NO_ROW)
-    return decode_row(plan_id_of(found.id), data)

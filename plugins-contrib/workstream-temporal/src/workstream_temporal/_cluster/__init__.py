@@ -1,0 +1,1 @@
+"""A cluster as a client sees it: the connection, and what is not of one plan alone."""
