@@ -10,7 +10,8 @@ from collections.abc import Callable, Generator
 import pytest
 
 from _workstream_testing.virtual.call_scope import CallScope
-from _workstream_testing.virtual.loop import FEW_LOOKS, Loop, Task, current_loop
+from _workstream_testing.virtual.garbage import FEW_LOOKS
+from _workstream_testing.virtual.loop import Loop, Task, current_loop
 from _workstream_testing.virtual.loop_errors import (
     Cancelled,
     EndlessError,

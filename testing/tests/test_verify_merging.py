@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import attrs
 import pytest
@@ -14,10 +16,10 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from verify_plans import PLUGINS, SERVING, Copy, Look, On, rollout
 
-from _workstream_testing.verify.faults import Budget
+from _workstream_testing.verify.faults import Budget, Fault, Kind
 from _workstream_testing.verify.invariants import Rule
 from _workstream_testing.verify.search import Search, searched
-from _workstream_testing.verify.signatures import unmerged
+from _workstream_testing.verify.shapes import unmerged
 from _workstream_testing.verify.trials import Trials
 from _workstream_testing.verify.waves import bound, cut, lifted
 from workstream import (
@@ -33,18 +35,33 @@ from workstream import (
     plan_text,
 )
 from workstream import Sequence as Steps
+from workstream._plan.plan import Node
+from workstream._values.state import Status
 from workstream.testing import Effect, FakePlugin, at_most, verify
 from workstream.testing.strategies import plans
 
+Faults: TypeAlias = tuple[Fault, ...]
+
 NO_END = 1_000_000
+MORE = int(os.environ.get("WORKSTREAM_VERIFY_MORE", "1"))
+"""How many times as many plans, and sets of faults of each, are tried."""
+SETS = 1_500 * MORE
 
 
 def trials(
-    plan: Plan, rules: Sequence[Rule] = (), effects: Sequence[Effect] = ()
+    plan: Plan,
+    rules: Sequence[Rule] = (),
+    effects: Sequence[Effect] = (),
+    *,
+    stores: bool = False,
 ) -> Trials:
     """Trials of a plan."""
     return Trials(
-        plan, PLUGINS, invariants=lambda world: list(rules), effects=list(effects)
+        plan,
+        PLUGINS,
+        invariants=lambda world: list(rules),
+        effects=list(effects),
+        stores=stores,
     )
 
 
@@ -104,30 +121,91 @@ def tiers(draw: st.DrawFn) -> Plan:
     )
 
 
+def form_of(found: Trials) -> object:
+    """How the latest run ended, with the names left out."""
+    shape = found.shape
+    inside: Counter[object] = Counter()
+    for line in shape.blocks.values():
+        for member in line.members:
+            nodes: list[Node] = [member.sequence]
+            if member.sequence.state.status is not Status.COMPLETED:
+                nodes += member.sequence.actions
+                nodes += [node for _, node in member.deferred]
+            inside[(member.kind, *map(_state_of, nodes))] += 1
+    others = [_state_of(node) for _, node in shape.others]
+    return inside, others, found.plan.reasons, found.plan.stopping
+
+
+def _state_of(node: Any) -> object:
+    return node.state.status, bool(getattr(node, "attempts", ()))
+
+
+def check_each(found: Trials, budget: Budget, most: int = NO_END) -> int:
+    """Compare each set of faults that merging leaves out with the one that stands for it.
+
+    Both must end alike but for names, and must go through moments with the same
+    signatures after their last faults: so whatever could follow one follows the other.
+
+    Returns:
+        How many were compared.
+    """
+    stands: dict[object, tuple[Faults, object]] = {}
+    todo: list[tuple[Faults, Budget]] = [((), budget)]
+    compared = tried = 0
+    for faults, left in todo:
+        for fault, key in found.run(faults, left, merge=True).moments:
+            tried += 1
+            if tried > most:
+                return compared
+            both, rest = (*faults, fault), left.after(fault)
+            own = found.run(both, rest, merge=bool(rest.total))
+            future = (own.excess, own.reached, own.endless, form_of(found))
+            keys = [each for _, each in own.moments]
+            quick = found.run(both, rest, merge=True)
+            assert quick.harm == own.harm, f"known ends differ: {texts(both)}"
+            assert key is not None
+            known = stands.setdefault((key, rest), (both, (future, keys)))
+            if known[0] is both:
+                todo.append((both, rest))
+                continue
+            compared += 1
+            other, (expected, other_keys) = known[0], cast("Any", known[1])
+            assert future == expected, f"{texts(both)} is not {texts(other)}"
+            assert keys == other_keys, f"what follows {texts(both)}, {texts(other)}"
+    return compared
+
+
+def texts(faults: Faults) -> str:
+    """The faults, for a message."""
+    return " + ".join(map(str, faults))
+
+
 def check_merging(plan: Plan, budget: Budget) -> None:
-    """The worst ends are the same, whether moments are merged or not."""
+    """The worst ends are the same, and each set that is left out has its like."""
     note(plan_text(plan))
-    one, two = searches(trials(plan), budget)
+    found = trials(plan, stores=budget.crashes > 0)
+    one, two = searches(found, budget)
     assert ends(two) == ends(one)
     assert two.runs <= one.runs
     assert bool(two.endless) == bool(one.endless)
+    check_each(found, budget, SETS)
 
 
 QUICK = settings(
-    max_examples=5,
+    max_examples=5 * MORE,
     deadline=None,
     derandomize=True,
     phases=(Phase.generate,),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-THOROUGH = settings(QUICK, max_examples=14)
+THOROUGH = settings(QUICK, max_examples=14 * MORE)
 
 
 @QUICK
 @given(any_plan)
 def test_merging_finds_what_brute_force_finds(plan: Plan) -> None:
     """Plans of all shapes: one failure and one crash, or a stop."""
-    if small(plan):
+    if small(plan) and not any(unmerged(plan)):
         check_merging(plan, Budget(1, 0, 1))
 
 
@@ -139,7 +217,7 @@ def test_merging_finds_what_brute_force_finds_thoroughly(
     bounds: tuple[int, int, int], plan: Plan
 ) -> None:
     """More plans, more bounds; two faults at each pair of moments take long."""
-    if small(plan, 7):
+    if small(plan, 7) and not any(unmerged(plan)):
         check_merging(plan, Budget(*bounds))
 
 
@@ -153,9 +231,40 @@ def test_hosts_that_are_alike(bounds: tuple[int, int, int], plan: Plan) -> None:
 
 
 @pytest.mark.parametrize("halt_after", [HaltAfter.ACTION, HaltAfter.SEQUENCE])
+@pytest.mark.parametrize("bounds", [(1, 0, 1), (0, 1, 1), (1, 1, 0)])
+def test_the_order_of_one_instant(
+    halt_after: HaltAfter, bounds: tuple[int, int, int]
+) -> None:
+    """Four hosts come to a step at once: a failure of the first halts the other three.
+
+    The last one's halts none. With a stop, hosts that hang are told from others.
+    """
+    budget = Budget(*bounds)
+    plan = alike(4, 2, concurrency=4, tolerated=0, halt_after=halt_after)
+    found = trials(plan, stores=budget.crashes > 0)
+    assert check_each(found, budget) > 1
+    one, two = searches(found, budget)
+    assert ends(one) == ends(two)
+
+
+def test_each_place_in_an_instant_counts() -> None:
+    """The first of four that fail leaves four hosts undone, the last leaves one."""
+    plan = alike(4, 2, concurrency=4, tolerated=0)
+    found = trials(plan)
+    harms: dict[str, int] = {}
+    seen: set[object] = set()
+    for fault, key in found.run((), Budget(1, 0, 0), merge=True).moments:
+        if fault.kind is Kind.FAILS and "Drain" in fault.path:
+            assert key not in seen
+            seen.add(key)
+            harms[fault.path[-13:-8]] = found.run((fault,), Budget(0, 0, 0)).touched
+    assert harms == {"web-1": 4, "web-2": 3, "web-3": 2, "web-4": 1}
+
+
+@pytest.mark.parametrize("halt_after", [HaltAfter.ACTION, HaltAfter.SEQUENCE])
 def test_merging_leaves_out_most(halt_after: HaltAfter) -> None:
     """Three hosts at a time: most pairs of faults differ in names alone."""
-    plan = alike(6, 2, concurrency=3, halt_after=halt_after)
+    plan = alike(12, 2, concurrency=3, halt_after=halt_after)
     one, two = searches(trials(plan), Budget(2, 0, 0))
     assert ends(one) == ends(two)
     assert two.runs * 2 < one.runs

@@ -92,7 +92,7 @@ def rehearse(
         for time in sorted(kill_at)
     ]
     if stop_at is not None:
-        faults.append(Fault(Kind.STOP, plan.name, 0, at=stop_at))
+        faults.append(Fault(Kind.STOP, plan.name, 0, at=stop_at, what=BY_TIME))
     return _played(trials, tuple(faults))
 
 
@@ -104,7 +104,7 @@ def played(plan: Plan, plugins: Iterable[Any], script: Script) -> Simulation:
 
 def _played(trials: Trials, faults: tuple[Fault, ...]) -> Simulation:
     history = History(trials.plan, START)
-    trial = trials.run(faults, Budget(0, 0, 0), history=history)
+    trial = trials.run(faults, Budget(0, 0, 0), history=history, in_order=False)
     if trial.endless:
         message = f"plan {trials.plan.name!r} does not end: {trial.endless}"
         raise SimulationError(message)

@@ -15,7 +15,7 @@ from workstream._values.state import Status
 
 from ..problems import SimulationError, says_all
 from ..simulation.simulation import Simulation
-from ..verify.signatures import touched_in
+from ..verify.shapes import touched_in
 from .earlier import script_of
 from .rehearse import played
 

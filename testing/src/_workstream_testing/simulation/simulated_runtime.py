@@ -15,7 +15,6 @@ import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, cast
-from uuid import UUID
 
 import attrs
 
@@ -41,7 +40,7 @@ from workstream._interpreter.interpreter import Interpreter
 from workstream._plan.plan import BaseAction, Node, Plan
 from workstream._protocols.plugin import Plugins
 from workstream._protocols.runtime import AttemptOutcome
-from workstream._protocols.vault import Change, PlanRequest, Vault, Write
+from workstream._protocols.vault import PlanRequest
 from workstream._secrets.filling import resolve
 from workstream._values.interventions import Freeze
 from workstream._values.state import Attempt, PluginError
@@ -51,6 +50,7 @@ from ..virtual.call_scope import CallScope
 from ..virtual.loop import Loop, Nursery, Task
 from ..virtual.loop_errors import Abandon, Cancelled, ForeignAwait
 from .history import History, Report
+from .journal import Journal, Store
 
 EVENT_LOOPS = ("trio", "asyncio", "anyio", "sniffio", "curio")
 
@@ -93,21 +93,6 @@ class Storable:
             self._known[key] = value
 
 
-@attrs.define
-class Store:
-    """Where the changes of one run go, if they are stored at all.
-
-    Attributes:
-        vault: The vault.
-        plan_id: Whose changes they are.
-        position: The log position of the latest durable one.
-    """
-
-    vault: Vault
-    plan_id: UUID
-    position: int
-
-
 class SimulatedRuntime(PluginVerbs):
     """Runs one plan in virtual time; see ``Runtime`` for the verbs."""
 
@@ -133,7 +118,7 @@ class SimulatedRuntime(PluginVerbs):
         self._note = settings.history.note
         self._start = settings.history.start
         self._moment = (math.nan, self._start)
-        self._journal = None if store is None else _Journal(loop, store)
+        self._journal = None if store is None else Journal(loop, store)
         self._waiting: dict[Task, None] = {}
         self._cuttable: dict[CallScope, AttemptContext] = {}
         self.freeze = settings.freeze
@@ -160,6 +145,19 @@ class SimulatedRuntime(PluginVerbs):
             if self._journal is not None:
                 self._journal.take_request(request.number)
             self._interpreter.take(request)
+
+    # --- what a signature says of it ----------------------------------------------
+
+    def waiting(self) -> Iterator[Task]:
+        """The tasks that somebody will wake, in the order in which they will be."""
+        yield from self._waiting
+        if self._journal is not None:
+            yield from self._journal.waiting()
+
+    @property
+    def stores_soon(self) -> bool:
+        """Whether changes are on their way to the store."""
+        return self._journal is not None and self._journal.has_changes
 
     # --- the verbs that remember ------------------------------------------------
 
@@ -386,66 +384,6 @@ class _Call(CallScope):
         super().close()
         if self._forget is not None:
             self._forget()
-
-
-class _Journal:
-    """One run's changes on their way to the vault, grouped as the engine groups them."""
-
-    def __init__(self, loop: Loop, store: Store) -> None:
-        self._loop = loop
-        self._store = store
-        self._queue: list[Change] = []
-        self._waiting: list[tuple[Task, int]] = []
-        self._start_soon: Callable[[Callable[[], Awaitable[None]]], None] | None = None
-        self._taken = 0
-
-    def take_request(self, number: int) -> None:
-        """Let the next commit, which has the request's effect, remove the request."""
-        if not self._queue:
-            assert self._start_soon is not None
-            self._start_soon(self._commit)
-        self._taken = number
-
-    def open(self, start_soon: Callable[[Callable[[], Awaitable[None]]], None]) -> None:
-        """Say how a commit is begun."""
-        self._start_soon = start_soon
-
-    def add(self, change: Change) -> None:
-        """Queue a change; what is ready to run goes before its commit."""
-        if not self._queue:
-            assert self._start_soon is not None
-            self._start_soon(self._commit)
-        self._queue.append(change)
-
-    async def durable(self) -> None:
-        """Return when all that is queued is durable."""
-        if self._queue:
-            task = self._loop.task
-            self._waiting.append((task, task.ticket))
-            await self._loop.park()
-        else:
-            await self._loop.checkpoint()
-
-    async def _commit(self) -> None:
-        changes, self._queue = tuple(self._queue), []
-        waiting, self._waiting = self._waiting, []
-        store = self._store
-        if not (changes or self._taken):
-            return  # another commit has taken it along
-        write = Write(
-            plan_id=store.plan_id,
-            first=store.position + 1,
-            changes=changes,
-            taken=self._taken,
-        )
-        self._taken = 0
-        [answer] = await store.vault.write([write])
-        if answer is not None:
-            raise answer
-        store.position += len(changes)
-        for task, ticket in waiting:
-            if task.ticket == ticket:  # otherwise it was cancelled meanwhile
-                self._loop.wake(task)
 
 
 class _MadeUpSecrets(Mapping[str, Callable[[str], str]]):

@@ -38,7 +38,8 @@ from ..virtual.loop import Loop
 from ..virtual.loop_errors import Abandon, EndlessError, ForeignAwait
 from ..virtual.virtual_time import START
 from .history import History
-from .simulated_runtime import SimulatedRuntime, SimulationSettings, Storable, Store
+from .journal import Store
+from .simulated_runtime import SimulatedRuntime, SimulationSettings, Storable
 from .timeline import Timeline
 from .told import AUTHOR, Told
 

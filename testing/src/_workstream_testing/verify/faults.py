@@ -13,7 +13,7 @@ from workstream._values.durations import duration_text
 from ..problems import SimulationError
 
 BY_TIME = "by the clock"
-"""What a crash says that comes at a time, and not right after a write."""
+"""What a crash says that comes at a time, and not right after a write; or a stop."""
 
 
 class Kind(enum.Enum):
@@ -40,10 +40,10 @@ class Fault:
     Attributes:
         kind: What happens.
         path: The object that it happens to: an action, or what a crash's last write is
-            about; of a stop, the action whose start comes right before it.
+            about; of a stop, the action that is called at that moment.
         position: The object's place in walk order.
-        attempt: Which attempt fails, or begins or ends in the last write.
-        at: When, in seconds: of a check that turns red, and of a stop.
+        attempt: Which attempt fails, or begins or ends in the last write, or is called.
+        at: When, in seconds: of a check that turns red, and of what comes at a time.
         what: What the last write before a crash stores of the object.
         lost: Whether a plugin that is asked after the crash cannot tell what became of
             its work (R-7); otherwise it says that the work was not done.
@@ -59,12 +59,16 @@ class Fault:
 
     def __str__(self) -> str:
         if self.what == BY_TIME:
-            return f"the engine dies after {duration_text(self.at)}"
+            who = (
+                "the engine dies" if self.kind is Kind.CRASH else "a stop is asked for"
+            )
+            return f"{who} after {duration_text(self.at)}"
         if self.kind is Kind.CRASH:
             then = ", and plugins cannot tell what became of it" if self.lost else ""
             return f"the engine dies when {self.path} {self.what} was stored{then}"
         if self.kind is Kind.STOP:
-            return f"a stop is asked for after {duration_text(self.at)}"
+            again = "" if self.attempt == 1 else f" (attempt {self.attempt})"
+            return f"a stop is asked for when {self.path} is called{again}"
         if self.kind is Kind.RED:
             return f"{self.path} turns red after {duration_text(self.at)}"
         if self.kind is Kind.FAILS_ONCE:
@@ -76,9 +80,9 @@ class Fault:
     def data(self) -> dict[str, Any]:
         """The fault as JSON has it."""
         found: dict[str, Any] = {"kind": self.kind.value, "path": self.path}
-        if self.kind is Kind.FAILS_ONCE:
+        if self.kind in (Kind.FAILS_ONCE, Kind.STOP):
             found["attempt"] = self.attempt
-        if self.kind in (Kind.RED, Kind.STOP):
+        if self.kind is Kind.RED:
             found["at"] = self.at
         if self.kind is Kind.CRASH:
             found |= {"stored": self.what, "lost": self.lost}
@@ -125,7 +129,7 @@ def replay_of(faults: Sequence[Fault]) -> str:
 
 def _one(fault: Fault) -> str:
     text = f"{_BY_KIND[fault.kind]}@{fault.position}"
-    if fault.kind in (Kind.RED, Kind.STOP):
+    if fault.kind is Kind.RED:
         return f"{text}#{fault.at!r}"
     text += f"#{fault.attempt}"
     if fault.kind is Kind.CRASH:
@@ -163,7 +167,7 @@ def _parsed(part: str, paths: Sequence[str]) -> Fault:
     if position < 0:
         raise IndexError(position)
     path = paths[position]
-    if kind in (Kind.RED, Kind.STOP):
+    if kind is Kind.RED:
         return Fault(kind, path, position, at=float(number))
     lost = what.endswith("!")
     text = what.removesuffix("!")

@@ -16,7 +16,8 @@ from workstream._values.state import OnInterrupt, State, Status
 from ..crashes.light_store import Kept, LightCodec, LightVault
 from ..problems import SimulationError
 from ..simulation.history import History
-from ..simulation.simulated_runtime import SimulatedRuntime, Store
+from ..simulation.journal import Store
+from ..simulation.simulated_runtime import SimulatedRuntime
 from ..virtual.loop import Loop, current_loop
 from ..virtual.loop_errors import Abandon
 from ..virtual.virtual_time import START
@@ -35,9 +36,9 @@ Moment: TypeAlias = tuple[Fault, object]
 class _Quiet(History):
     """A history of which nobody will ask."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, note: Callable[[Any], None]) -> None:
         super().__init__(plan, START)
-        self.note = _ignore
+        self.note = note
 
     def called(self, action: BaseAction, attempt: Any, time: float) -> None:
         """Note nothing."""
@@ -67,12 +68,13 @@ class Run:
         trials: Trials,
         faults: tuple[Fault, ...],
         budget: Budget,
-        signatures: Signatures | None,
         history: History | None,
+        *,
+        merge: bool,
+        in_order: bool,
     ) -> None:
         self.trials = trials
         self.budget = budget
-        self.history = history or _Quiet(trials.plan)
         self.time = 0.0
         self.lost = False
         self.facts: Facts = dict(trials.world.first)
@@ -88,11 +90,19 @@ class Run:
         self._faults = faults
         self._armed: dict[int, list[int]] = {}
         for number, fault in enumerate(faults):
-            if fault.kind not in (Kind.CRASH, Kind.STOP):
+            if fault.kind is not Kind.CRASH and fault.what != BY_TIME:
                 self._armed.setdefault(fault.position, []).append(number)
         self._crashes = [n for n, f in enumerate(faults) if f.kind is Kind.CRASH]
-        self._stops = [n for n, f in enumerate(faults) if f.kind is Kind.STOP]
-        self._signatures = signatures
+        self._in_order = in_order
+        self._signatures: Signatures | None = None
+        if merge:
+            doomed = {
+                place: tuple((faults[n].kind, faults[n].attempt) for n in numbers)
+                for place, numbers in self._armed.items()
+            }
+            self._signatures = Signatures(trials.shape, budget, doomed, self.facts)
+        note = _ignore if self._signatures is None else self._signatures.note
+        self.history = history or _Quiet(trials.plan, note)
         self._writes: set[tuple[int, int, str]] = set()
         self._vault = LightVault(self._stored)
         self._asked = False
@@ -115,18 +125,19 @@ class Run:
         trials.begin()
         plan.submitted = START
         vault = self._vault
-        stores = bool(self._crashes or self.budget.crashes)
+        stores = bool(trials.stores or self._crashes or self.budget.crashes)
         plan.state = State(Status.RUNNING, START)
         self.history.note((0.0, plan, plan.state.status, None, 0, False))
         while True:
             loop = Loop(time=self.time, choose=choose, max_time=trials.max_time)
             store = Store(cast("Any", vault), _id(plan), 0) if stores else None
             runtime = SimulatedRuntime(plan, loop, trials.settings(self.history), store)
-            for number in self._stops:
-                self._plan_stop(number, loop, runtime)
-            for number in self._crashes:
-                if self._faults[number].what == BY_TIME and number in self._left:
-                    self._plan_death(number, loop)
+            self._runtime = runtime
+            if self._signatures is not None:
+                self._signatures.live(loop, runtime)
+            for number, fault in enumerate(self._faults):
+                if fault.what == BY_TIME and number in self._left:
+                    self._plan(number, fault, loop)
             try:
                 loop.run(runtime.run)
             except Abandon as error:
@@ -147,8 +158,6 @@ class Run:
         trials = self.trials
         self.history.crashed(self.time)
         vault.restore(trials.plan, trials.nodes)
-        if self._signatures is not None:
-            self._signatures.forget()
         now = self.history.start + _seconds(self.time)
         changed = recovery.put_in_order(
             trials.plan,
@@ -168,25 +177,20 @@ class Run:
         assert plan_id is not None
         return PlanRequest(plan_id=plan_id, verb=STOP, by="somebody", at=now)
 
-    def _plan_stop(self, number: int, loop: Loop, runtime: SimulatedRuntime) -> None:
-        if number not in self._left:
-            return
-        fault = self._faults[number]
+    def _plan(self, number: int, fault: Fault, loop: Loop) -> None:
+        """Let a fault strike by the clock."""
 
-        async def stop() -> None:
+        async def strike() -> None:
             self._strike(number)
-            self._asked = True
-            runtime.take(self._stop_request(runtime.now()))
+            if fault.kind is Kind.CRASH:
+                raise Abandon
+            self._ask_to_stop()
 
-        loop.call_at(max(fault.at, loop.time), lambda: loop.begin(stop))
+        loop.call_at(max(fault.at, loop.time), lambda: loop.begin(strike))
 
-    def _plan_death(self, number: int, loop: Loop) -> None:
-        async def die() -> None:
-            self._strike(number)
-            raise Abandon
-
-        at = max(self._faults[number].at, loop.time)
-        loop.call_at(at, lambda: loop.begin(die))
+    def _ask_to_stop(self) -> None:
+        self._asked = True
+        self._runtime.take(self._stop_request(self._runtime.now()))
 
     def _strike(self, number: int) -> None:
         if number in self._left:
@@ -200,28 +204,48 @@ class Run:
         time = _time()
         if self._signatures is not None:
             self._signatures.called(position)
+        self._note_call(time, position, attempt)
         found: Fault | None = None
         for number in self._armed.get(position, ()):
             fault = self._faults[number]
-            if _strikes(fault, attempt, time):
+            if not (self._is_next(number) and _strikes(fault, attempt, time)):
+                continue
+            if fault.kind is not Kind.STOP:
                 found = fault
-                if self._signatures is not None:
-                    self._signatures.doomed[position] = fault.kind
-        if not self._left:
-            if self.budget.total:
-                key = self._key(time, position)
-                self._log.append(_Entry(time, position, attempt, key))
-            elif self._signatures is not None and time != self._looked:
-                # Once an instant: a moment that is not looked up merges nothing, and
-                # to look up ten calls of one instant takes longer than to make them.
-                self._looked = time
-                self._look_up(time, position)
+            elif number in self._left:
+                self._strike(number)
+                self._ask_to_stop()
+                self._note_call(time, position, attempt)
         if found is not None:
             # Behind the moment itself: what follows a fault comes after it.
             self._strike(self._faults.index(found))
         if self.trials.world.begun(self.facts, position):
             self._judge_facts()
         return found
+
+    def _note_call(self, time: float, position: int, attempt: int) -> None:
+        """Log a moment at which something could go wrong, if all else has."""
+        if self._left:
+            return
+        if self.budget.total:
+            key = self._key(time, position)
+            self._log.append(_Entry(time, position, attempt, key))
+        elif self._signatures is not None and time != self._looked:
+            # Once an instant: a moment that is not looked up merges nothing, and
+            # to look up ten calls of one instant takes longer than to make them.
+            self._looked = time
+            self._look_up(time, position)
+
+    def _is_next(self, number: int) -> bool:
+        """Whether a fault may strike: all before it have, or it has begun to."""
+        if number not in self._left or not self._in_order:
+            return True
+        return not any(before in self._left for before in range(number))
+
+    def asked_of(self, position: int) -> None:
+        """A plugin is asked what became of its work."""
+        if self._signatures is not None:
+            self._signatures.called(position)
 
     def ended(self, position: int, *, ok: bool) -> None:
         """A plugin has ended."""
@@ -231,13 +255,13 @@ class Run:
     def _stored(self, change: Any) -> bool:
         """A write is durable; whether the engine dies now."""
         if not (self._crashes or self.budget.crashes):
-            return False
+            return False  # no run of this search dies
         position, attempt, what = _told(change)
         identity = (position, attempt, what)
         for number in self._crashes:
             fault = self._faults[number]
             if number in self._left:
-                if any(before in self._left for before in range(number)):
+                if not self._is_next(number):
                     return False
                 if (fault.position, fault.attempt, fault.what) != identity:
                     return False
@@ -265,17 +289,17 @@ class Run:
         """What this moment has in common with those that are alike."""
         if self._signatures is None:
             return None
-        shape = self.trials.shape
-        place = None if position in shape.member_of else position
-        kept: object = None
-        if what:
-            # What a crash leaves is what was stored, not what is.
-            kept = tuple(self._signatures.stored(self._vault.kept))
+        now = self.history.start + _seconds(time)
         shared = tuple(
             sorted((k, repr(self.facts[k])) for k in self.trials.world.shared)
         )
-        signature = self._signatures.of(self.history.start + timedelta(seconds=time))
-        return hash((signature, place, what, kept, shared, tuple(self.excess)))
+        if what:
+            moment = self._signatures.of_crash(now, self._vault.kept)
+        else:
+            in_sequence = position in self.trials.shape.member_of
+            place = None if in_sequence else position
+            moment = (place, self.lost, self._signatures.of_call(now))
+        return hash((moment, shared, tuple(self.excess), self._asked))
 
     def _look_up(self, time: float, position: int) -> None:
         """Nothing more goes wrong: whether the end of this moment is known."""
@@ -296,7 +320,6 @@ class Run:
 
     def moments(self, kinds: frozenset[Kind]) -> Iterator[Moment]:
         """Every fault that could come after those that came, in order."""
-        stops: set[float] = set()
         over = {
             f.position
             for f in self._faults
@@ -322,11 +345,9 @@ class Run:
                 for fault in self._failures(entry, path, kinds):
                     if fault.kind in kinds:
                         yield self._moment(entry, fault)
-            if self.budget.stops and entry.time not in stops:
-                stops.add(entry.time)
-                yield self._moment(
-                    entry, Fault(Kind.STOP, path, entry.position, at=entry.time)
-                )
+            if self.budget.stops:
+                place, attempt = entry.position, entry.attempt
+                yield self._moment(entry, Fault(Kind.STOP, path, place, attempt))
 
     def _moment(self, entry: _Entry, fault: Fault) -> Moment:
         key = None
@@ -354,7 +375,7 @@ class Run:
 def _strikes(fault: Fault, attempt: int, time: float) -> bool:
     if fault.kind is Kind.RED:
         return time >= fault.at
-    if fault.kind is Kind.FAILS_ONCE:
+    if fault.kind in (Kind.FAILS_ONCE, Kind.STOP):
         return attempt == fault.attempt
     return attempt >= fault.attempt
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from ..virtual.loop import few_looks
+from ..virtual.garbage import few_looks
 from .faults import Budget, Fault
 from .trials import Trial, Trials
 

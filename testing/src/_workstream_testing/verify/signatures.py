@@ -3,297 +3,176 @@
 Why merging is sound
 ====================
 
-The interpreter is a function of the stored tree, of the time, and of what the plugins do.
-It never looks at a name or at a request: those only reach plugins, and in a trial the
-plugins of two **alike** sequences (same plugins, timeouts, retries, deadlines, settings
-and facts, whatever the host) do the same. So exchanging two alike sequences exchanges
-them in all that follows, and changes nothing else. And the interpreter only looks at
-differences of times, so a run that is moved in time is moved in all that follows.
+A run is a deterministic program. What it does from a moment on is a function of what the
+program has in memory at that moment, and of nothing else; and that is:
 
-A signature says everything else about a moment, with hosts left out:
+1. **The tree**: the statuses, attempts and times of the plan's objects.
+2. **The loop**: which tasks are ready to run, *in which order*, and what is due later,
+   *in which order*. Within one instant that is the whole difference between the first
+   of ten calls and the last: nine tasks stand in the queue behind the first, none
+   behind the last.
+3. **Where each task stands**: its chain of suspended coroutines, each at one
+   instruction, and the object that it works on. The interpreter keeps nothing else
+   between two steps that the tree does not say: that is its first rule.
+4. **What was stored**, if the engine may die: then the tree that was stored is all
+   that is left, and tasks and queues begin anew from it.
+5. **What the trial does**: which calls are going to fail, the facts, the broken rules.
 
-- of each sequence that is on its way, in the order in which their latest calls began
-  (that is the order in which they go on): its class, where it stands, how long ago its
-  attempts began and ended, and what is going to go wrong with it;
-- of those that ended without completing: how many of each class ended how;
-- of those that were not begun: their classes, in order;
-- every check, batch and container: its status, and when it began, counted from now.
+A signature says all five of one moment, with three things left out, and for each of
+them there is an argument why nobody in the program looks at it:
 
-Sequences that completed say nothing: nobody asks them any more, and they do no harm. So
-two moments with the same signature have futures that differ in names alone, and every
-rule, which counts hosts and does not name them, judges their ends alike. A function of
-the end may look at names: with one, nothing is merged.
+- **Names.** The interpreter never looks at a name or a request; both only reach plugins,
+  and in a trial the plugins of two **alike** sequences (same plugins, timeouts, retries,
+  deadlines, durations, settings, facts) do the same. So a sequence is told by its class,
+  and by where it stands. Tasks are numbered in the order in which the queue shows them.
+  So two moments have equal signatures exactly if a renaming of alike sequences, and of
+  tasks, turns the one into the other; and then it turns every step that follows the one
+  into a step that follows the other.
+- **The past.** The program looks at dates only by their difference from now: a run that
+  is moved in time is moved in all that follows. Of an attempt that runs, the queue says
+  when it will end; what else a date could decide (a deadline, an exit delay) is said.
+- **Sequences that completed.** Nobody asks them any more, and they do no harm. Of those
+  that ended otherwise, how many of each class ended how is said, as tolerances count
+  them. Of those that were not begun, their classes in order.
 
-One thing a signature does not say: which of the calls that begin at this very instant has
-begun already. Where sequences come to a step at one instant, a fault in the first of them
-counts as one in the last, although with ``HaltAfter.ACTION`` the first keeps the others
-from their calls and the last does not. So what is merged may differ in the order of what
-happens at one instant, and the worst of these orders may be one that was not tried.
-What is reported was run, and is real. ``merge=False`` tries each by itself.
+Where a plan has parts of which this is not so, ``unmerged`` names them, and nothing of
+the plan is merged. Every rule counts hosts and does not name them, so it judges the ends
+of two such moments alike. A function of the end may look at names: with one, nothing is
+merged.
+
+A crash forgets the loop: what goes on is the stored tree, and the sequences that were
+running take the slots in the plan's order. So the signature of a crash says no queue, and
+of what runs it says the order in the plan. As long as a crash may still come, every
+signature says that order as well.
+
+A test holds this up against brute force: the end of every set of faults that was left
+out is compared with the end of the set that stands for it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from workstream._flow.late import Late
-from workstream._plan.plan import BaseAction, Block, Node, Percent, Plan
-from workstream._plan.plan import Sequence as PlanSequence
-from workstream._plan.walk import actions, position_of, walk
-from workstream._values.state import OnFailure, Status
+from workstream._plan.plan import BaseAction, Block, Checks, Node, Plan
+from workstream._values.state import Status
 
 from ..crashes.light_store import Kept
+from ..virtual.loop import Loop, Task
 from .faults import Budget
-from .world import World
+from .shapes import Member, Shape
+from .world import Facts
 
-
-def unmerged(plan: Plan) -> Iterator[str]:
-    """What of a plan a signature does not say, in words; nothing: it says all.
-
-    The interpreter looks at it, so moments of such a plan are all told apart.
-    """
-    for block in plan.blocks:
-        rules = {
-            "its batches": block.batches,
-            "no concurrency of its own": block.concurrency is None,
-            "a limit of failures in a row": block.max_consecutive_failures is not None,
-            "failures tolerated in percent": isinstance(
-                block.tolerated_failures, Percent
-            ),
-            "sequences that may be taken back": any(
-                sequence.undo_batches for sequence in block.sequences
-            ),
-        }
-        yield from (
-            f"block {block.name!r} has {what}" for what, has in rules.items() if has
-        )
-    looping = [(plan.name, plan.cont_checks)]
-    looping += [(block.name, block.cont_checks) for block in plan.blocks]
-    for name, group in looping:
-        if group is not None and (
-            group.failures_before_halt != 1 or group.on_failure is not OnFailure.HALT
-        ):
-            yield f"a failure of the continuous checks of {name!r} does not halt it"
-    if any(isinstance(action.request, Late) for action in actions(plan)):
-        yield "requests wait for the responses of other actions"
-
-
-@attrs.frozen
-class Member:
-    """A sequence of a block, its place and its class; its deferred work with places."""
-
-    place: int
-    sequence: PlanSequence
-    kind: int
-    deferred: tuple[tuple[int, Node], ...] = ()
-
-
-class Line:
-    """The sequences of one block, in the order in which they begin.
-
-    Attributes:
-        members: The sequences.
-        rests: What is left from each of them on: equal for equal classes.
-        wave: How many begin at once.
-        bound: Of how many waves that wait no more is counted, by how much may still go
-            wrong; None: each is counted. See ``waves``.
-    """
-
-    def __init__(self, block: Node) -> None:
-        """Begin a line."""
-        assert isinstance(block, Block), "sequences are in blocks"
-        self.members: list[Member] = []
-        self.wave = block.slots(len(block.sequences))
-        self.bound: Callable[[Budget], int] | None = None
-        self._rests: list[int] | None = None
-
-    def add(self, member: Member) -> None:
-        """One more sequence."""
-        self.members.append(member)
-
-    def rest(self, first: int, budget: Budget) -> int:
-        """What is left from a member on, as a number: equal for equal classes."""
-        if self.bound is not None:
-            left = len(self.members) - first
-            most = self.bound(budget) * self.wave
-            # What is over the bound counts in whole waves: the last one stays as full.
-            return left if left <= most else most + (left - most) % self.wave
-        if self._rests is None:
-            known: dict[tuple[int, int], int] = {}
-            after, rests = 0, [0]
-            for member in reversed(self.members):
-                after = known.setdefault((member.kind, after), len(known) + 1)
-                rests.append(after)
-            self._rests = rests[::-1]
-        return self._rests[first]
-
-
-class Shape:
-    """The classes of a plan's sequences.
-
-    Attributes:
-        sequences: All sequences of blocks, in order.
-        classes: The class of each, by the sequence's place in walk order.
-        others: The objects that are in no sequence, with their places.
-        member_of: The sequence that an action is in, by the action's place.
-        blocks: The sequences of each block, by the block's place.
-    """
-
-    def __init__(self, plan: Plan, world: World, own: Container[str]) -> None:
-        """Compare the sequences of a plan.
-
-        Args:
-            plan: The plan; it has its ids.
-            world: What its actions do to the world.
-            own: The plugins to which every request is one of its own.
-        """
-        self.sequences: list[PlanSequence] = []
-        self.classes: dict[int, int] = {}
-        self.others: list[tuple[int, Node]] = []
-        self.member_of: dict[int, Member] = {}
-        self.blocks: dict[int, Line] = {}
-        known: dict[object, int] = {}
-        members: dict[int, Member] = {}
-        for item in walk(plan):
-            inside = next(
-                (n for n in item.ancestors if isinstance(n, PlanSequence)), None
-            )
-            if isinstance(item.node, PlanSequence):
-                sequence = item.node
-                self.sequences.append(sequence)
-                block = item.ancestors[-1]
-                where = position_of(block)
-                place = position_of(sequence)
-                later = tuple(_deferred_of(sequence))
-                forms = [_form(action, world, own) for action in sequence.actions]
-                forms += [_later_form(node, world, own) for _, node in later]
-                kind = known.setdefault((where, *forms), len(known))
-                self.classes[place] = kind
-                line = self.blocks.setdefault(where, Line(block))
-                members[place] = Member(place, sequence, kind, later)
-                line.add(members[place])
-            elif inside is not None:
-                self.member_of[position_of(item.node)] = members[position_of(inside)]
-            else:
-                self.others.append((position_of(item.node), item.node))
-
-    def touched(self) -> list[str]:
-        """The sequences that began, did not complete, and were not cleaned up."""
-        return [each.name for each in touched_in(self.sequences)]
-
-    def running(self) -> Iterable[Node]:
-        """The actions that may be on their way."""
-        for sequence in self.sequences:
-            if sequence.state.status is Status.RUNNING:
-                yield from sequence.actions
-                yield from (node for _, node in _deferred_of(sequence))
-        yield from (node for _, node in self.others)
-
-
-def touched_in(sequences: Iterable[PlanSequence]) -> Iterator[PlanSequence]:
-    """Those that began, did not complete, and were not cleaned up."""
-    for sequence in sequences:
-        if (
-            sequence.state.status is not Status.COMPLETED
-            and any(action.attempts for action in sequence.actions)
-            and not is_cleaned_up(sequence)
-        ):
-            yield sequence
-
-
-def is_cleaned_up(sequence: PlanSequence) -> bool:
-    """Whether its own deferred work was done (SD-1)."""
-    deferred = sequence.deferred_actions
-    return (
-        deferred is not None
-        and deferred.state.status is Status.COMPLETED
-        and any(b.state.status is Status.COMPLETED for b in deferred.batches)
-    )
-
-
-def _deferred_of(sequence: PlanSequence) -> Iterator[tuple[int, Node]]:
-    deferred = sequence.deferred_actions
-    if deferred is not None:
-        yield position_of(deferred), deferred
-        for batch in deferred.batches:
-            yield position_of(batch), batch
-            for action in batch.actions:
-                yield position_of(action), action
-
-
-def _later_form(node: Node, world: World, own: Container[str]) -> object:
-    if isinstance(node, BaseAction):
-        return _form(node, world, own)
-    return (
-        type(node),
-        getattr(node, "when", None),
-        getattr(node, "fail_element", None),
-    )
-
-
-def _form(action: BaseAction, world: World, own: Container[str]) -> object:
-    place = position_of(action)
-    setting = world.settings.get(place)
-    sets: object = None
-    if setting is not None:
-        facts = [(setting.subject, fact) for fact in setting.sets]
-        shared = any(key in world.shared for key in facts)
-        first = tuple(repr(world.first[key]) for key in facts)
-        sets = (repr(setting.sets), setting.subject if shared else "", first)
-    return (
-        action.plugin,
-        action.timeout,
-        action.retries,
-        action.deadline,
-        getattr(action, "on_interrupt", None),
-        type(action.request),
-        place if action.plugin in own else None,
-        sets,
-    )
+if TYPE_CHECKING:
+    from ..simulation.simulated_runtime import SimulatedRuntime
 
 
 class Signatures:
-    """The signatures of the moments of one run.
+    """The signatures of the moments of one run."""
 
-    Attributes:
-        doomed: What is going to go wrong with actions, by their places.
-    """
-
-    def __init__(self, shape: Shape, budget: Budget) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        budget: Budget,
+        doomed: Mapping[int, object],
+        facts: Facts,
+    ) -> None:
         """Begin with a plan of which nothing has begun.
 
         Args:
             shape: The plan's.
             budget: How much may still go wrong.
+            doomed: What goes wrong with actions, by their places.
+            facts: The facts, as they are at each moment.
         """
-        self.doomed: dict[int, object] = {}
         self._shape = shape
         self._budget = budget
+        self._doomed = doomed
+        self._facts = facts
+        self._loop = Loop()  # nothing runs before the first life
+        self._runtime: SimulatedRuntime
+        self._owners: dict[Task, Member | int] = {}
         self._active: dict[int, Member] = {}
         self._harm: Counter[object] = Counter()
         self._next = dict.fromkeys(shape.blocks, 0)
 
-    def called(self, position: int) -> None:
-        """A plugin is called: its sequence is the last to go on."""
-        member = self._shape.member_of.get(position)
-        if member is not None:
-            self._begun()
-            self._active.pop(member.place, None)
-            self._active[member.place] = member
+    # --- what the run tells -----------------------------------------------------------
 
-    def forget(self) -> None:
-        """The engine died: the order of what goes on is that of the plan."""
+    def live(self, loop: Loop, runtime: SimulatedRuntime) -> None:
+        """A life of the engine begins: tasks are new, and the tree is what was stored."""
+        self._loop = loop
+        self._runtime = runtime
+        self._owners = {}
         self._active = {}
         self._harm = Counter()
         self._next = dict.fromkeys(self._shape.blocks, 0)
-        self._begun()
 
-    def _begun(self) -> None:
-        """Find the sequences that have begun since: they do so in order."""
+    def note(self, entry: Any) -> None:
+        """An object changes: the task that runs now works on it."""
+        owner = self._shape.owners.get(id(entry[1]))
+        if owner is not None:
+            self._owners[self._loop.task] = owner
+
+    def called(self, position: int) -> None:
+        """A plugin is called by the task that runs now."""
+        member = self._shape.member_of.get(position)
+        self._owners[self._loop.task] = position if member is None else member
+
+    # --- signatures -------------------------------------------------------------------
+
+    def of_call(self, now: datetime) -> object:
+        """The signature of the moment at which the running task calls a plugin."""
+        self._look_for_ends()
+        tasks = _Tasks(self, now)
+        running = tasks.number(self._loop.task)
+        ready = [tasks.number(task) for task in self._loop.ready]
+        due = [
+            (time, kind, -1 if task is None else tasks.number(task))
+            for time, kind, task in self._loop.due()
+        ]
+        waiting = [tasks.number(task) for task in self._runtime.waiting()]
+        rest = [tasks.number(task) for task in self._loop.tasks]
+        # After a crash: sequences that were running, and have not got their slots yet.
+        left = tasks.left(self._active.values())
+        order: list[int] = []
+        if self._budget.crashes:
+            # After a crash, those that run go on in the order of the plan.
+            order = tasks.in_plan_order()
+        return (
+            tuple(tasks.said),
+            (running, *ready),
+            tuple(due),
+            tuple(waiting),
+            len(rest),
+            tuple(self.standing(member, now) for member in left),
+            self._runtime.stores_soon,
+            tuple(order),
+            self._tree(now),
+        )
+
+    def of_crash(self, now: datetime, kept: Mapping[int, Kept]) -> object:
+        """The signature of what is left if the engine dies at this moment."""
+        self._look_for_ends()
+        members = sorted(self._active.values(), key=_place)
+        return (
+            tuple(self.standing(member, now) for member in members),
+            tuple(self._stored(members, kept)),
+            self._tree(now),
+        )
+
+    def _tree(self, now: datetime) -> object:
+        """What both have: all but what is on its way."""
+        waiting = tuple(
+            line.rest(self._next[where], self._budget)
+            for where, line in self._shape.blocks.items()
+        )
+        others = tuple(self._others(self._shape.others, now))
+        return (frozenset(self._harm.items()), waiting, others)
+
+    def _look_for_ends(self) -> None:
+        """Find the sequences that have begun since, which they do in order; or ended."""
         for where, line in self._shape.blocks.items():
             number, members = self._next[where], line.members
             while number < len(members):
@@ -303,90 +182,145 @@ class Signatures:
                 self._active[member.place] = member
                 number += 1
             self._next[where] = number
+        ended = [
+            member
+            for member in self._active.values()
+            if member.sequence.state.status is not Status.RUNNING
+        ]
+        for member in ended:
+            del self._active[member.place]
+            if member.sequence.state.status is not Status.COMPLETED:
+                self._harm[self._end_of(member)] += 1
 
-    def of(self, now: datetime) -> object:
-        """The signature of this moment."""
-        self._begun()
-        on_the_way: list[object] = []
-        ended: list[int] = []
-        for place, member in self._active.items():
-            status = member.sequence.state.status
-            if status is Status.RUNNING:
-                standing = self._standing(member, now)
-                if member.deferred:
-                    standing = (standing, *self._others(member.deferred, now))
-                on_the_way.append(standing)
-            else:
-                ended.append(place)
-                if status is not Status.COMPLETED:
-                    self._harm[_end_of(member)] += 1
-        for place in ended:
-            del self._active[place]
-        waiting = tuple(
-            line.rest(self._next[where], self._budget)
-            for where, line in self._shape.blocks.items()
-        )
-        return (
-            tuple(on_the_way),
-            frozenset(self._harm.items()),
-            waiting,
-            tuple(self._others(self._shape.others, now)),
-        )
+    def task(self, task: Task, now: datetime) -> object:
+        """What a task does, and where it stands."""
+        owner = self._owners.get(task)
+        doing: object = None
+        if isinstance(owner, Member):
+            if owner.sequence.state.status is Status.RUNNING:
+                doing = self.standing(owner, now)
+        else:
+            doing = owner
+        chain: list[int] = [0 if task.error is None else 1]
+        coroutine: Any = task.coroutine
+        while coroutine is not None:
+            frame = getattr(coroutine, "cr_frame", None)
+            if frame is None:
+                break
+            chain.append(id(frame.f_code))
+            chain.append(frame.f_lasti)
+            coroutine = coroutine.cr_await
+        return (doing, *chain)
 
-    def _standing(self, member: Member, now: datetime) -> object:
-        """Where a sequence stands: all actions before the one that runs completed."""
-        for number, action in enumerate(member.sequence.actions):
-            state = action.state
-            if state.status is not Status.COMPLETED:
+    def owner(self, task: Task) -> Member | int | None:
+        """The sequence, or the place of the object, that a task works on."""
+        return self._owners.get(task)
+
+    def standing(self, member: Member, now: datetime) -> object:
+        """Where a sequence stands: all actions before the one that is next completed."""
+        actions = member.sequence.actions
+        number = len(actions)
+        said: tuple[object, ...] = ()
+        for number, action in enumerate(actions):
+            if action.state.status is not Status.COMPLETED:
                 place = member.place + 1 + number
-                if state.status is not Status.RUNNING or state.started is None:
-                    return (member.kind, number, self.doomed.get(place))
-                attempts = [
-                    (
-                        now - each.started,
-                        None if each.ended is None else now - each.ended,
-                        each.error is None,
-                        each.interrupted,
-                    )
-                    for each in action.attempts
-                ]
-                return (
-                    member.kind,
-                    number,
-                    self.doomed.get(place),
-                    now - state.started,
-                    *attempts,
-                )
-        return (member.kind, len(member.sequence.actions))
+                said = (action.state.status, *self._tried(action, place, now))
+                break
+        later = tuple(self._others(member.deferred, now)) if member.deferred else ()
+        facts = tuple(self._facts[key] for key in member.facts)
+        return (member.kind, number, said, later, facts)
+
+    def _tried(
+        self, action: BaseAction, place: int, now: datetime
+    ) -> tuple[object, ...]:
+        """The attempts of an action, and what is going to go wrong with it."""
+        started = action.state.started
+        age = None
+        if action.deadline is not None and started is not None:
+            age = now - started
+        tries = tuple(
+            (
+                each.ended is None,
+                each.error is None or (1 if each.error.permanent else 2),
+                each.interrupted,
+            )
+            for each in action.attempts
+        )
+        return (self._doomed.get(place), age, tries)
 
     def _others(
         self, nodes: Iterable[tuple[int, Node]], now: datetime
     ) -> Iterator[object]:
         for number, (place, node) in enumerate(nodes):
             status = node.state.status
-            if status is Status.NOT_STARTED:
+            if isinstance(node, BaseAction):
+                if status is not Status.NOT_STARTED or place in self._doomed:
+                    yield (number, status, *self._tried(node, place, now))
+            elif status is Status.NOT_STARTED:
                 continue
-            yield (number, status, self.doomed.get(place))
-            if isinstance(node, Plan):
-                yield node.stopping
-            elif isinstance(node, Block):
-                if node.state.ended is not None:
-                    yield now - node.state.ended  # for its exit delay
-            elif isinstance(node, BaseAction) and node.attempts:
-                # Those of continuous checks are begun anew: when, counts.
-                last = node.attempts[-1]
-                yield now - last.started
-                yield None if last.ended is None else now - last.ended
-                yield len(node.attempts)
+            elif isinstance(node, Plan):
+                yield (number, status, node.stopping, bool(node.interventions))
+            elif isinstance(node, Checks):
+                yield (number, status, node.missed)
+            elif isinstance(node, Block) and node.exit_delay and node.state.ended:
+                yield (number, status, now - node.state.ended)
+            else:
+                yield (number, status)
 
-    def stored(self, kept: Mapping[int, Kept]) -> Iterator[object]:
+    def _stored(
+        self, members: Iterable[Member], kept: Mapping[int, Kept]
+    ) -> Iterator[object]:
         """What is stored of the actions that run."""
-        for member in self._active.values():
+        for member in members:
             for number, action in enumerate(member.sequence.actions):
                 if action.state.status is Status.RUNNING:
                     yield _last_stored(kept.get(member.place + 1 + number))
             yield from _stored_of(member.deferred, kept)
         yield from _stored_of(self._shape.others, kept)
+
+    def _end_of(self, member: Member) -> object:
+        actions = member.sequence.actions
+        ends = tuple((a.state.status, bool(a.attempts)) for a in actions)
+        later = tuple(node.state.status for _, node in member.deferred)
+        facts = tuple(self._facts[key] for key in member.facts)
+        return (member.kind, member.sequence.state.status, ends, later, facts)
+
+
+class _Tasks:
+    """The tasks of one moment, numbered as they turn up."""
+
+    def __init__(self, signatures: Signatures, now: datetime) -> None:
+        self._signatures = signatures
+        self._now = now
+        self._numbers: dict[Task, int] = {}
+        self.said: list[object] = []
+
+    def number(self, task: Task) -> int:
+        """The task's number; what it does is said when it turns up first."""
+        found = self._numbers.get(task)
+        if found is None:
+            found = self._numbers[task] = len(self._numbers)
+            self.said.append(self._signatures.task(task, self._now))
+        return found
+
+    def left(self, members: Iterable[Member]) -> list[Member]:
+        """Those of the members that no task works on, in the order of the plan."""
+        owned = {self._signatures.owner(task) for task in self._numbers}
+        return sorted((each for each in members if each not in owned), key=_place)
+
+    def in_plan_order(self) -> list[int]:
+        """The numbers of those that work on sequences, in the order of the plan."""
+        owners = [
+            (owner.place, number)
+            for task, number in self._numbers.items()
+            if isinstance(owner := self._signatures.owner(task), Member)
+            and owner.sequence.state.status is Status.RUNNING
+        ]
+        return [number for _, number in sorted(owners)]
+
+
+def _place(member: Member) -> int:
+    return member.place
 
 
 def _stored_of(
@@ -402,10 +336,3 @@ def _last_stored(found: Kept | None) -> object:
         return None
     last = found.last
     return (len(found.attempts), last is None or last.ended is None)
-
-
-def _end_of(member: Member) -> object:
-    actions = member.sequence.actions
-    ends = tuple((a.state.status, bool(a.attempts)) for a in actions)
-    later = tuple(node.state.status for _, node in member.deferred)
-    return (member.kind, member.sequence.state.status, ends, later)

@@ -40,7 +40,7 @@ from ..virtual.waiting import sleeping, time
 from .faults import Budget, Fault, Kind
 from .invariants import End, Invariant, Rule
 from .runs import Moment, Run
-from .signatures import Shape, Signatures
+from .shapes import Shape
 from .world import Effect, Facts, World
 
 SHARE = 0.25
@@ -92,6 +92,8 @@ class Trials:
         ends: How the futures end in which nothing more goes wrong, by their signatures.
         may_reconcile: Whether a plugin may be asked what became of its work (R-7).
         usual_facts: The facts at the end if nothing goes wrong.
+        stores: Whether each run has a store, also one in which the engine does not die:
+            a commit has its place in the order of an instant.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Trials:
         script: Script | None = None,
         kinds: frozenset[Kind] = frozenset(Kind),
         max_time: float = MONTH,
+        stores: bool = False,
     ) -> None:
         """Make all that trials have in common."""
         given = {each.name for each in plugins if isinstance(each, FakePlugin)}
@@ -126,7 +129,6 @@ class Trials:
             for name, base in self._bases.items()
             if name in given and not base.answers_alike
         }
-        self.shape = Shape(self.plan, self.world, own)
         self._takes = {
             position_of(action): _takes(action, takes)
             for action in plan_actions(self.plan)
@@ -138,6 +140,8 @@ class Trials:
         for path, seconds in (durations or {}).items():
             for place in self.places_of(path):
                 self._takes[place] = seconds
+        self.shape = Shape(self.plan, self.world, own, self._takes)
+        self.stores = stores
         self._kinds = kinds
         self._max_time = max_time
         codec = Codec(self._registry)
@@ -198,6 +202,7 @@ class Trials:
         async def reconcile(context: Any, request: Any) -> object:
             run = self._run
             assert run is not None, "a plugin is called by a trial"
+            run.asked_of(context.action_id.int & POSITION_MASK)
             if run.lost:
                 raise PluginError(NOT_KNOWN, permanent=True)
             if scripted:
@@ -242,6 +247,7 @@ class Trials:
         merge: bool = False,
         seed: Seed = 0,
         history: History | None = None,
+        in_order: bool = True,
     ) -> Trial:
         """Run the plan with these faults.
 
@@ -251,10 +257,10 @@ class Trials:
             merge: Whether moments that are alike count as one.
             seed: Chooses the order of simultaneous events.
             history: Notes all that happens, for a story; None: nothing does.
+            in_order: Whether a fault strikes only after those before it.
         """
         reset(self.plan, self.nodes)
-        signatures = Signatures(self.shape, budget) if merge else None
-        run = Run(self, faults, budget, signatures, history)
+        run = Run(self, faults, budget, history, merge=merge, in_order=in_order)
         self._run = run
         trial = Trial(faults)
         try:

@@ -19,7 +19,7 @@ from ..virtual.virtual_time import START
 from .faults import Budget, Fault, Kind, faults_of, replay_of
 from .invariants import Invariant, Rule, checked
 from .search import Search, searched
-from .signatures import unmerged
+from .shapes import unmerged
 from .trials import Trial, Trials
 from .verification import Broken, Suggestion, Verification, Worst
 from .waves import Cut, bound, cut, lifted
@@ -119,6 +119,7 @@ def verify(
         takes=takes,
         kinds=_kinds(kinds),
         max_time=max_time,
+        stores=crashes > 0,
     )
     budget = Budget(failures, crashes, stops)
     # A function may look at names: to it no two hosts are alike.
@@ -164,6 +165,7 @@ class _Setup:
     takes: float | None
     kinds: frozenset[Kind]
     max_time: float
+    stores: bool
 
     def trials(self, plan: Plan) -> Trials:
         """Trials of a plan."""
@@ -176,6 +178,7 @@ class _Setup:
             takes=self.takes,
             kinds=self.kinds,
             max_time=self.max_time,
+            stores=self.stores,
         )
 
     def _checked(self, world: World) -> list[Invariant]:
@@ -346,7 +349,7 @@ class _Verifying:
             )
             text = f"{what}: {level.runs:,} sets tried"
             if level.merged:
-                text += f"; {level.merged:,} that follow differ in names, or in the order of one instant, alone"
+                text += f"; {level.merged:,} that follow differ in names alone"
             if level.skipped:
                 text += (
                     f"; a sample: {level.skipped:,} sets were NOT tried (max_runs="

@@ -20,16 +20,23 @@ Three rules are those of trio, because the engine's own runtime stands on them:
 from __future__ import annotations
 
 import contextlib
-import gc
 import heapq
 import math
 import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
+from .garbage import few_looks
 from .loop_errors import Abandon, Cancelled, EndlessError, ForeignAwait, drop
 
 if TYPE_CHECKING:
@@ -44,9 +51,6 @@ Waiting: TypeAlias = Coroutine[Any, Any, None]
 MAX_STEPS = 5_000_000
 """How many steps a run may take unless told otherwise."""
 
-FEW_LOOKS = 100_000
-"""After how many new objects the garbage collector looks while a run goes on."""
-
 MAX_REFUSALS = 1_000
 """How often a task may swallow its cancellation without anything else happening."""
 
@@ -54,22 +58,6 @@ _PARK, _STUCK = object(), object()
 _DEADLINE, _CALL, _SLEEP = 0, 1, 2
 
 _current: ContextVar[Loop | None] = ContextVar("workstream_simulation", default=None)
-
-
-@contextlib.contextmanager
-def few_looks() -> Generator[None]:
-    """Let the garbage collector look less often.
-
-    What a run makes lives as long as the run: to look through it again and again for
-    garbage takes as long as all the rest.
-    """
-    thresholds = gc.get_threshold()
-    if gc.isenabled():
-        gc.set_threshold(max(thresholds[0], FEW_LOOKS), *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
 
 
 def current_loop() -> Loop | None:
@@ -269,6 +257,26 @@ class Loop:
             drop(task.coroutine)
         self._tasks.clear()
         self._ready.clear()
+
+    # --- what there is to do --------------------------------------------------------
+
+    @property
+    def ready(self) -> Iterable[Task]:
+        """The tasks that are ready, in their order, without the one that runs."""
+        return self._ready
+
+    @property
+    def tasks(self) -> Iterable[Task]:
+        """All tasks, in the order in which they began."""
+        return self._tasks
+
+    def due(self) -> Iterator[tuple[float, int, Task | None]]:
+        """What is due later, in order: in how many seconds, of which kind, for whom."""
+        for entry in sorted(self._timers):  # the third part of each is its own
+            if not _is_stale(entry):
+                time, kind, _, what, _ = entry
+                task = what if kind == _SLEEP else getattr(what, "task", None)
+                yield time - self.time, kind, task
 
     # --- tasks --------------------------------------------------------------------
 
