@@ -74,7 +74,8 @@ def part_form(
     small.interventions = told
     kept = [each for each in plan_changes(small, 0) if isinstance(each, NodeRecord)]
     for source, each in zip(sources, copies, strict=False):
-        kept.append(NodeRecord(position_of(each), 1, codec.record_of(source).data))
+        record = codec.record_of(source)  # perhaps of no attempt: it was never begun
+        kept.append(NodeRecord(position_of(each), min(record.attempt, 1), record.data))
     place = position_of(copies[-1])
     kept += [NodeRecord(place, each.attempt, each.data) for each in records]
     stored = StoredPlan(
