@@ -88,8 +88,8 @@ class Call(TrioCalls):
         self._look = look
         self._stopped = False
         self._output = OutputBuffer({part.position: lines})
-        self.ends = math.inf
-        """When its plugin is told to end, by trio's clock."""
+        self._begun = trio.Event()
+        self._ends = math.inf
 
     def reported(self) -> list[list[Any]]:
         """The lines that were not sent yet, as plain data."""
@@ -153,8 +153,15 @@ class Call(TrioCalls):
         context.is_cut = context.is_cut or (main and self._stopped)
         return context.is_cut
 
+    async def tell_of_deaf(self) -> None:
+        """Tell of a plugin that goes on long after it was cancelled (A-16)."""
+        await self._begun.wait()
+        await trio.sleep_until(self._ends + DEAF_AFTER)
+        await self._say("deaf", None)
+
     def _entered(self, context: AttemptContext, ends: float) -> None:
-        self.ends = ends
+        self._ends = ends
+        self._begun.set()
 
 
 class Activities:
@@ -284,15 +291,7 @@ class _Shell:
                 await self._signal("lines", None, lines)
 
     async def _tell_of_deaf(self) -> None:
-        """Tell of a plugin that goes on long after it was cancelled (A-16)."""
-        while True:
-            await asyncio.sleep(BEAT)
-            if await self._thread.call(self._is_deaf):
-                await self._signal("deaf", None, [])
-                return
-
-    async def _is_deaf(self) -> bool:
-        return trio.current_time() > self._call.ends + DEAF_AFTER
+        await self._thread.call(self._call.tell_of_deaf)
 
     async def _signal(self, kind: str, what: Any, lines: list[list[Any]]) -> None:
         position = self._part.position
