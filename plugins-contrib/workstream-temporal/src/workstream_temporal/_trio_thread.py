@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TypeVar, cast
 
 import trio
@@ -114,7 +115,8 @@ class TrioThread:
                     value = await function()
             except Exception as raised:
                 error = raised
-            self._loop.call_soon_threadsafe(settle, value, error)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(settle, value, error)
 
         self.soon(lambda: self._nursery.start_soon(go))
         try:
