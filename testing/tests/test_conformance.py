@@ -11,14 +11,13 @@ from quickly import one_in
 
 from _workstream_testing.cases.case import Case
 from _workstream_testing.cases.cases import CASES
-from _workstream_testing.conformance.case_runs import CaseRun
 from _workstream_testing.conformance.conformance import (
     RunsPlans,
     SimulatedPlans,
     TrioPlans,
     run_case_on,
 )
-from _workstream_testing.conformance.expectations import kind_of
+from _workstream_testing.conformance.expectations import facts
 from _workstream_testing.simulation.told import Told
 from workstream import Plan
 from workstream.plugins import AnyPlugin
@@ -47,39 +46,6 @@ def quiet_engine(caplog: pytest.LogCaptureFixture) -> None:
 def test_every_case_passes(name: str) -> None:
     """All conformance cases, each in several orders, end as their rules say."""
     assert check_runtime(RUNTIMES[name], seeds=SEEDS) == len(CASES) * len(SEEDS)
-
-
-def facts(run: CaseRun) -> object:
-    """All that there is to know of a run but its ids: every status, time and attempt."""
-    return [
-        *(
-            (
-                item.node.state.status,
-                run.seconds(item.node.state.started),
-                run.seconds(item.node.state.ended),
-                [
-                    (
-                        run.seconds(attempt.started),
-                        run.seconds(attempt.ended),
-                        kind_of(attempt),
-                        attempt.response,
-                        attempt.error,
-                        attempt.unresponsive,
-                        attempt.notes,
-                    )
-                    for attempt in item.node.attempts
-                ]
-                if isinstance(item.node, BaseAction)
-                else [],
-            )
-            for item in walk(run.plan)
-        ),
-        run.plan.reasons,
-        sorted(
-            (call.label, round(call.started, 6), round(call.ended or -1, 6), call.of)
-            for call in run.stage.calls
-        ),
-    ]
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
@@ -13,61 +10,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-import trio
+from temporal_server import Server
 from temporalio.client import Client
 
 from workstream._registry.registry import Registry
 from workstream_temporal._plan_workflow import PlanWorkflow
 from workstream_temporal._worker import worker_of
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
-class Server:
-    """Temporal's own development server, in a process; its plans are in a file."""
-
-    def __init__(self, place: Path) -> None:
-        self._file = place / "temporal.db"
-        self.port = free_port()
-        self.location = f"127.0.0.1:{self.port}/default"
-        self.store = f"temporal:{self.location}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def begin(self) -> None:
-        """Start it; on return it answers."""
-        program = Path(sys.executable).with_name("temporal")
-        self._process = subprocess.Popen(
-            [
-                *(program, "server", "start-dev", "--headless"),
-                *("--port", str(self.port), "--db-filename", self._file),
-                *("--log-level", "never"),
-            ],
-            stdout=subprocess.DEVNULL,
-        )
-        asyncio.run(self._answers())
-
-    async def _answers(self) -> None:
-        while True:
-            assert self._process is not None
-            assert self._process.poll() is None, "the server has ended"
-            try:
-                client = await Client.connect(self.location.partition("/")[0])
-                await client.count_workflows()
-            except Exception:
-                continue  # connecting takes its time by itself
-            return
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
 
 
 @pytest.fixture
@@ -100,7 +48,6 @@ def working(
     registry: Registry,
     *,
     plan_workflow: type[PlanWorkflow] = PlanWorkflow,
-    clock: Callable[[], trio.abc.Clock] | None = None,
 ) -> Generator[None]:
     """A worker in a thread of this process, while the body runs."""
     begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
@@ -108,12 +55,7 @@ def working(
     async def work() -> None:
         target, _, namespace = server.location.partition("/")
         client = await Client.connect(target, namespace=namespace)
-        worker = await worker_of(
-            client,
-            registry,
-            plan_workflow=plan_workflow,
-            clock=None if clock is None else clock(),
-        )
+        worker = await worker_of(client, registry, plan_workflow=plan_workflow)
         over = asyncio.Event()
         async with worker:
             begun.set_result((asyncio.get_running_loop(), over))

@@ -18,7 +18,7 @@ from workstream.errors import StorageError
 pytestmark = pytest.mark.slow  # it starts a cluster
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from temporal_server import Server
 
 Streams = trio.abc.Stream
 

@@ -5,7 +5,7 @@ along its history: where the code would do something else than stands there, the
 stays where it is. So ``golden`` keeps histories of every version, ``NAME-VERSION.json``,
 and this version must fit all of them. They are made, of a version that is new, by
 
-    python tests/test_golden_histories.py
+    PYTHONPATH=../../testing/temporal python tests/test_golden_histories.py
 
 in the folder of this package. Look at what changed; where an old one no longer fits,
 ``_names.VERSION`` needs the next number, and a worker of the old version must stay until
@@ -251,7 +251,8 @@ def main() -> None:
     """Make the histories of this version anew."""
     import tempfile
 
-    from conftest import Server, working
+    from conftest import working
+    from temporal_server import Server
 
     with tempfile.TemporaryDirectory() as place:
         server = Server(Path(place))

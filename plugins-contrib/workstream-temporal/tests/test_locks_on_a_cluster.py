@@ -36,7 +36,7 @@ from workstream_temporal._plan_workflow import PlanWorkflow
 from workstream_temporal._vault import TemporalVault
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from temporal_server import Server
 
 Working = Callable[..., AbstractContextManager[None]]
 

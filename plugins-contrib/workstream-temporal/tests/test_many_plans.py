@@ -22,7 +22,7 @@ from workstream_temporal._cluster import listing
 from workstream_temporal._vault import TemporalVault
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from temporal_server import Server
 
 Working = Callable[..., AbstractContextManager[None]]
 

@@ -44,7 +44,7 @@ from workstream_temporal._runtime import TemporalRuntime
 pytestmark = pytest.mark.slow  # it starts a cluster
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from temporal_server import Server
 
 SECRET = "correct horse battery staple"
 

@@ -19,7 +19,7 @@ from workstream_command import Run, RunCommand
 pytestmark = pytest.mark.slow  # it starts a cluster
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from temporal_server import Server
 
 Working = Callable[..., AbstractContextManager[None]]
 

@@ -8,9 +8,11 @@ response, so no history holds more than a store would.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
+
+import attrs
 
 from workstream._codec.records import (
     decode_request,
@@ -18,6 +20,7 @@ from workstream._codec.records import (
     encode_request,
     encode_row,
 )
+from workstream._protocols.conduct import Conduct
 from workstream._protocols.vault import (
     Change,
     LineRecord,
@@ -154,3 +157,11 @@ def line_forms(lines: Iterable[LineRecord]) -> list[list[Any]]:
 def lines_of(forms: Iterable[list[Any]]) -> list[LineRecord]:
     """The lines of these forms."""
     return [LineRecord(*each) for each in forms]
+
+
+def conduct_form(conduct: Mapping[str, Conduct]) -> dict[str, Any]:
+    """What an interpreter must know of plugins, as plain data."""
+    return {
+        name: [attrs.asdict(each.retry), each.on_interrupt.name]
+        for name, each in conduct.items()
+    }

@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
-import attrs
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import (
@@ -64,6 +63,7 @@ from ._cluster.connection import Connection
 from ._cluster.listing import entries_of, entry_of, listed
 from ._cluster.sharing import PATIENCE, Shared
 from ._forms import (
+    conduct_form,
     lines_of,
     packed,
     request_form,
@@ -345,11 +345,8 @@ class TemporalVault:
     ) -> None:
         """See ``HostingVault.start``."""
         await self._refuse_locked(await self.row(plan_id))
-        conducts = {
-            name: [attrs.asdict(each.retry), each.on_interrupt.name]
-            for name, each in conduct.items()
-        }
-        error = await self._update(plan_id, "start", packed(position, conducts))
+        given = packed(position, conduct_form(conduct))
+        error = await self._update(plan_id, "start", given)
         if error is not None:
             raise error
 

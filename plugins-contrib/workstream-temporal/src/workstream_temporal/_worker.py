@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import trio
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from workstream._registry.registry import Registry
 from workstream._runtime.plugin_init import init_plugins
@@ -30,6 +30,8 @@ async def worker_of(
     zone: str | None = None,
     *,
     plan_workflow: type[PlanWorkflow] = PlanWorkflow,
+    activities: Callable[[Client, Registry, TrioThread], Activities] = Activities,
+    runner: WorkflowRunner | None = None,
     clock: trio.abc.Clock | None = None,
 ) -> Worker:
     """A worker, ready to be run; its plugins are ready for use.
@@ -40,21 +42,23 @@ async def worker_of(
         zone: The zone whose attempts it makes; None: those of no zone, and the
             workflows of all plans.
         plan_workflow: For tests: a plan's workflow, perhaps with a time of its own.
+        activities: For tests: makes what makes attempts.
+        runner: For tests: runs workflows, perhaps by a time of its own.
         clock: For tests: the time of the plugins.
     """
     registry.freeze()
     thread = TrioThread(clock)
     await thread.call(lambda: init_plugins(registry))
-    activities = Activities(client, registry, thread)
+    made = activities(client, registry, thread)
     workflows: Sequence[type] = [] if zone else [plan_workflow, StoreWorkflow]
     return Worker(
         client,
         task_queue=queue_of(zone) if zone else QUEUE,
         workflows=workflows,
-        activities=[activities.call],
+        activities=[made.call],
         # The interpreter awaits nothing but its runtime, and asks nobody else for the
         # time or for chance: what a sandbox would have to keep it from.
-        workflow_runner=UnsandboxedWorkflowRunner(),
+        workflow_runner=runner or UnsandboxedWorkflowRunner(),
         max_concurrent_activities=AT_ONCE,
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),

@@ -315,3 +315,39 @@ def _overlaps(run: CaseRun) -> Iterator[str]:
         if call.started < until.get(call.label, call.started):
             yield f"two calls of {call.label} overlap"
         until[call.label] = call.ended if call.ended is not None else call.started
+
+
+# --- whether two runs are the same --------------------------------------------------
+
+
+def facts(run: CaseRun) -> object:
+    """All that there is to know of a run but its ids: every status, time and attempt."""
+    return [
+        *(
+            (
+                item.node.state.status,
+                run.seconds(item.node.state.started),
+                run.seconds(item.node.state.ended),
+                [
+                    (
+                        run.seconds(attempt.started),
+                        run.seconds(attempt.ended),
+                        kind_of(attempt),
+                        attempt.response,
+                        attempt.error,
+                        attempt.unresponsive,
+                        attempt.notes,
+                    )
+                    for attempt in item.node.attempts
+                ]
+                if isinstance(item.node, BaseAction)
+                else [],
+            )
+            for item in walk(run.plan)
+        ),
+        run.plan.reasons,
+        sorted(
+            (call.label, round(call.started, 6), round(call.ended or -1, 6), call.of)
+            for call in run.stage.calls
+        ),
+    ]
