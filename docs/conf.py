@@ -9,6 +9,7 @@ news page shows the fragments of the next release, and every rule id links to it
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import tomllib
 from importlib.metadata import version as version_of
@@ -104,7 +105,14 @@ def add_what_is_made(_: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = source[0].replace(mark, f"{news()}\n\n{mark}")
 
 
+def add_reports(app: Sphinx, error: Exception | None) -> None:
+    """Put the reports that pages link beside them: they are pages of their own."""
+    if error is None:
+        shutil.copytree(DOCS / "reports", app.outdir / "reports", dirs_exist_ok=True)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect it."""
     app.connect("source-read", add_what_is_made)
+    app.connect("build-finished", add_reports)
     return {"parallel_read_safe": True}

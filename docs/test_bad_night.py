@@ -2,13 +2,19 @@
 
 Its commands are carried out in one shell, as a reader types them. What a reader waits for
 by looking, the test waits for by ``workstream watch --json``, and by what is stored.
+
+The page links the report of such a night. This writes it anew::
+
+    WORKSTREAM_WRITE_REPORT=1 python -m pytest docs/test_bad_night.py
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +23,11 @@ from typing import Any
 import pytest
 from test_examples import ROOT, blocks, commands, environment, matches
 
+from workstream._report.document import read_report
+
 PAGE = "docs/how-to/bad-night.md"
+REPORT = ROOT / "docs" / "reports" / "bad-night.html"
+BY, HOST = "ana@ops-1", "ops-1"
 END = "the command has ended with status"
 
 
@@ -28,7 +38,7 @@ class Shell:
         """Open it in a directory, with a store beside."""
         self.directory = directory / "work"
         self.directory.mkdir()
-        self.environment = environment(directory)
+        self.environment = {**environment(directory), "WORKSTREAM_BY": BY}
         self._bash = subprocess.Popen(
             ["bash"],
             cwd=self.directory,
@@ -43,7 +53,7 @@ class Shell:
         """Type a command; what it prints, and its exit status."""
         assert self._bash.stdin is not None
         assert self._bash.stdout is not None
-        self._bash.stdin.write(f"{command}\necho; echo {END} $?\n")
+        self._bash.stdin.write(f"{command}\nended=$?; echo; echo {END} $ended\n")
         self._bash.stdin.flush()
         printed = ""
         for line in self._bash.stdout:
@@ -149,6 +159,45 @@ def test_page_is_followed_on_two_hundred_hosts(shell: Shell) -> None:
             else:
                 assert status == 0, f"{command.command}\nprinted\n{printed}"
             wait_after(shell, command.command)
+    if "WORKSTREAM_WRITE_REPORT" in os.environ:
+        write_report(shell)
+
+
+def write_report(shell: Shell) -> None:
+    """Keep the report that the night wrote; it names no machine of ours."""
+    data, status = shell.type("workstream report night.html --format json")
+    assert status == 0, data
+    here = (shell.directory / "night.json", socket.gethostname())
+    here[0].write_text(data.replace(here[1], HOST), "utf-8")
+    printed, status = shell.type(f"workstream report {here[0]} -o {REPORT}")
+    assert status == 0, printed
+
+
+def test_the_report_of_such_a_night_tells_it() -> None:
+    """Whoever opens the link sees who did what, the failures, and what a crash cut short."""
+    assert f'<a href="../reports/{REPORT.name}">' in (ROOT / PAGE).read_text("utf-8")
+    text = REPORT.read_text("utf-8")
+    words = " ".join(re.sub(r"<[^>]*>", " ", text).split())
+
+    for said in (
+        *("Rollout", "stopped", "no room for v2", "alarms from the tier"),
+        *("its disk is being replaced", "half of the tier is idle"),
+        *("it was the balancer", "enough for tonight", BY),
+        *("after a crash, which cut", "1 skipped: web-77"),
+    ):
+        assert said in words, said
+    plan = read_report(text).plan
+    assert [each.verb.name for each in plan.interventions] == [
+        *("FREEZE", "SKIP", "SET_LIMITS", "UNFREEZE", "STOP")
+    ]
+    attempts = [
+        attempt
+        for sequence in plan.blocks[0].sequences
+        for action in sequence.actions
+        for attempt in action.attempts
+    ]
+    assert any(attempt.interrupted for attempt in attempts)
+    assert len(plan.blocks[0].sequences) == 200
 
 
 def check(shell: Shell) -> None:

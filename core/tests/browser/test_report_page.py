@@ -98,6 +98,26 @@ def test_few_elements_draw_many_lines(page: Page, report: Report) -> None:
     )
 
 
+def test_it_fits_on_paper(page: Page, report: Report) -> None:
+    """The whole run is drawn as wide as a page of A4, and as wide as the screen again."""
+    open_page(page, report("night"))
+    wide = "document.querySelector('canvas').clientWidth"
+    on_screen = page.evaluate(wide)
+
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+
+    assert page.evaluate(wide) <= 680 < on_screen
+    assert page.locator(".tools").is_hidden()
+    assert page.locator("#failed").is_visible()
+    page.emulate_media(media="screen")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    page.evaluate(
+        "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))"
+    )
+    assert page.evaluate(wide) == on_screen
+
+
 def test_nothing_that_a_plan_says_runs(page: Page, report: Report) -> None:
     """Over 1,000 names, errors and lines that want to: none does, and none is lost."""
     open_page(page, report("nasty"))

@@ -1,7 +1,8 @@
 """Draws one screen in a terminal, for ``test_cli_golden_screens``: a fixed plan and time.
 
-It is told what to draw: ``live``, ``end`` or ``show``. It tells tmux when all of it is on
-the screen. A ``live`` screen is drawn once more after the terminal has another width.
+It is told what to draw: ``live`` or ``asks``, which run, or one that has ended: ``end``,
+``show`` or ``broken``. It tells tmux when all of it is on the screen. What runs is drawn
+once more after the terminal has another width.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from uuid import UUID
 
 from workstream import (
     Action,
+    Approval,
+    Approve,
     Block,
     CheckAction,
     Checks,
@@ -167,6 +170,88 @@ def running() -> tuple[Plan, list[OutputLine]]:
     return plan, said
 
 
+def asking() -> tuple[Plan, list[OutputLine]]:
+    """A rollout whose first host is done, and that asks somebody how it looks."""
+    plan = Plan(
+        name="Deploy shop 2.0",
+        blocks=[
+            Block(
+                name="Canary",
+                sequences=[long_named(0)],
+                post_checks=Checks(
+                    actions=[
+                        Approve.action(
+                            Approval("Is the error rate of web-000 fine?"), name="Go on"
+                        )
+                    ]
+                ),
+            ),
+            Block(name="Web tier", sequences=[long_named(n) for n in range(1, 200)]),
+        ],
+    )
+    give_ids(plan, PLAN_ID)
+    canary = plan.blocks[0]
+    put(R, plan, canary)
+    put(C, canary.sequences[0], *canary.sequences[0].actions)
+    assert canary.post_checks is not None
+    put(R, canary.post_checks, *canary.post_checks.actions)
+    canary.post_checks.actions[0].attempts = [Attempt(started=NOW)]
+    return plan, []
+
+
+def long_named(number: int) -> Sequence:
+    """A host as a large site calls it; it can be taken back."""
+    return Sequence(
+        name=f"web-{number:03}.fra1.prod.example.org",
+        actions=[Action(name=name, plugin="acme.act") for name in ("copy", "start")],
+        deferred_actions=DeferredActions(
+            batches=[
+                DeferBatch(
+                    name="Take back",
+                    when=WhenDeferred.ON_UNDO,
+                    actions=[Action(name="old version", plugin="acme.act")],
+                )
+            ]
+        ),
+    )
+
+
+def broken() -> Overview:
+    """A rollout that failed: more hosts than may, so it was taken back."""
+    plan = Plan(
+        name="Deploy shop 2.0",
+        blocks=[
+            Block(
+                name="Web tier",
+                tolerated_failures=2,
+                sequences=[long_named(n) for n in range(200)],
+            )
+        ],
+    )
+    give_ids(plan, PLAN_ID)
+    tier = plan.blocks[0]
+    put(F, plan, tier, seconds=95)
+    for number, host in enumerate(tier.sequences):
+        if number in (3, 43, 83):
+            fail(number, host)
+        elif number < 100:
+            put(C, host, *host.actions)
+        elif number < 104:
+            put(S, host, host.actions[0])
+        if number < 104:
+            [batch] = host.undo_batches
+            put(C, batch, *batch.actions)
+    crash = PluginError("interrupted: the engine ended while the command was running")
+    reconciled = PluginError("reconcile failed", wrapped=crash)
+    for host in tier.sequences[40:42]:
+        put(F, host, host.actions[0])
+        host.actions[0].attempts = [
+            Attempt(started=BEGIN, ended=BEGIN, error=reconciled) for _ in range(2)
+        ]
+    plan.submitted, plan.submitter = BEGIN, "ana@ops"
+    return overview_of(plan)
+
+
 def ended() -> Overview:
     """The rollout, completed with failures."""
     plan = rollout()
@@ -177,6 +262,11 @@ def ended() -> Overview:
         put(N, sequence.actions[1])
     plan.blocks[0].sequences[-1].state = State(K, None, None)
     plan.submitted, plan.submitter = BEGIN, "ana@ops"
+    return overview_of(plan)
+
+
+def overview_of(plan: Plan) -> Overview:
+    """What is told of a plan that has ended."""
     return Overview(
         entry=PlanEntry(row_of(plan)),
         plan=plan,
@@ -216,9 +306,9 @@ def shown() -> None:
 def main(what: str) -> None:
     """Draw it."""
     screen = Screen()
-    if what == "live":
+    if what in ("live", "asks"):
         live_view.utc_now = lambda: NOW  # type: ignore[attr-defined]  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
-        plan, said = running()
+        plan, said = running() if what == "live" else asking()
         screen.line("$ workstream run deploy.py")
         view = live_view.LiveView(screen)
         with view:
@@ -229,8 +319,8 @@ def main(what: str) -> None:
                 view.draw()
                 shown()
         return
-    if what == "end":
-        tell(screen, [Result(ended())], Hints(None))
+    if what in ("end", "broken"):
+        tell(screen, [Result(ended() if what == "end" else broken())], Hints(None))
     else:
         show_page(screen, ended(), hints=Hints(None), everything=False)
     shown()

@@ -126,11 +126,11 @@ def written(lines: list[Text]) -> str:
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", [20, 80, 200])
-@pytest.mark.parametrize("what", ["live", "end", "show"])
+@pytest.mark.parametrize("what", ["live", "asks", "end", "broken", "show"])
 def test_the_screen_is_as_it_was_looked_at(
     terminal: Open, what: str, width: int, theme: str
 ) -> None:
-    """Ten thousand sequences, at every width; dark and light have the same colours."""
+    """Ten thousand sequences, or a bad night; dark and light have the same colours."""
     lines = terminal(what, width, theme).screen()
 
     golden = SCREENS / f"{what}-{width}.txt"
@@ -144,7 +144,7 @@ def test_the_screen_is_as_it_was_looked_at(
     assert styles <= READABLE
 
 
-@pytest.mark.parametrize("what", ["live", "end", "show"])
+@pytest.mark.parametrize("what", ["live", "asks", "end", "broken", "show"])
 def test_without_colours_the_screen_says_the_same(terminal: Open, what: str) -> None:
     """Whoever sets ``NO_COLOR`` misses no word and no sign."""
     lines = terminal(what, 80, NO_COLOR="1").screen()

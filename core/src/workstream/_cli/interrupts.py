@@ -56,7 +56,8 @@ def keys_unseen(
         redraw: Is called when the process goes on after Ctrl-Z.
 
     Yields:
-        What hides the keys again: a shell may have set the terminal in between.
+        What forgets the keys typed so far, and hides them again: a shell may have set
+        the terminal in between.
     """
     try:
         before = termios.tcgetattr(terminal)
@@ -73,12 +74,19 @@ def keys_unseen(
                     settings = [*now[:3], flags, *now[4:]]
                     termios.tcsetattr(terminal, termios.TCSANOW, settings)
 
-    show, hide = partial(set_to, before[3]), partial(set_to, before[3] & ~termios.ECHO)
+    show = partial(set_to, before[3])
 
-    def restore() -> None:
+    def forget() -> None:
         with suppress(OSError, termios.error):
             if _is_in_foreground(terminal):
                 termios.tcflush(terminal, termios.TCIFLUSH)
+
+    def hide() -> None:
+        set_to(before[3] & ~termios.ECHO)
+        forget()  # not at the end only: a process that is killed has none
+
+    def restore() -> None:
+        forget()
         show()
 
     def on_stop(number: int, frame: FrameType | None) -> None:

@@ -11,6 +11,7 @@ import binascii
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
@@ -18,6 +19,7 @@ from uuid import UUID
 
 import attrs
 
+from .._attempts.outcomes import CUT
 from .._codec.json_text import from_json, to_json
 from .._codec.records import row_of
 from .._plan.paths import paths
@@ -95,8 +97,30 @@ def document(report: Report) -> dict[str, Any]:
         "summary": overview_data(report.shown),
         "said": {str(position): list(lines) for position, lines in said.items()},
         "hidden": sorted(report.hidden),
+        "crashes": [
+            {"at": at.isoformat(), "attempts": count}
+            for at, count in crashes(report.plan)
+        ],
         "plan": json.loads(to_json(report.plan, with_secrets=True, indent=None)),
     }
+
+
+def crashes(plan: Plan) -> list[tuple[datetime, int]]:
+    """When a process found that the one before it had ended, and what that had cut short.
+
+    Returns:
+        Each such time, and the number of attempts.
+    """
+    cut = Counter(
+        attempt.ended
+        for _, item in paths(plan)
+        if isinstance(item.node, BaseAction)
+        for attempt in item.node.attempts
+        if attempt.interrupted and attempt.ended is not None
+        # A stop cuts attempts short, too.
+        if attempt.error is None or attempt.error.message != CUT
+    )
+    return sorted(cut.items())
 
 
 def deflated(report: Report) -> str:

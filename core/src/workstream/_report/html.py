@@ -31,7 +31,7 @@ from .._store.ids import short_id
 from .._values.display import display, shorten
 from .._values.durations import took
 from .._values.state import Status
-from .document import DATA, Report, deflated
+from .document import DATA, Report, crashes, deflated
 
 _NAMED = 3
 """So many objects that failed for one cause are named at once; a click names more."""
@@ -39,12 +39,18 @@ _LISTED = 500
 """And so many when one has clicked; the timeline has them all."""
 _CAUSES = 50
 
+_ORDER = (
+    *(Status.COMPLETED, Status.SKIPPED, Status.FAILED, Status.STOPPED),
+    *(Status.RUNNING, Status.NOT_STARTED),
+)
+"""From left to right, of a bar."""
 _SIGNS = {
     Status.NOT_STARTED: "·",
     Status.RUNNING: "▶",
     Status.COMPLETED: "✓",
     Status.FAILED: "✗",
     Status.STOPPED: "■",
+    Status.SKIPPED: "»",
 }
 
 
@@ -234,7 +240,7 @@ def _totals(plan: Plan) -> Iterator[str]:
 def _bar(counts: Counter[Status], total: int) -> str:
     """A bar of whole segments: the policy lets no element have a style of its own."""
     x, parts = 0.0, list[str]()
-    for status in sorted(counts, key=lambda each: each.value, reverse=False):
+    for status in filter(counts.get, _ORDER):
         width = 1000 * counts[status] / max(total, 1)
         name = status.name.lower()
         parts.append(
@@ -260,12 +266,19 @@ def _timeline() -> Iterable[str]:
 
 def _interventions(plan: Plan) -> Iterator[str]:
     """Who told the plan what, when, and what became of it."""
-    if not plan.interventions:
+    told = [(each.at, intervention_words(each)) for each in plan.interventions]
+    told += [(at, _crash(count)) for at, count in crashes(plan)]
+    if not told:
         return
     yield '<section aria-labelledby="did"><h2 id="did">Who did what</h2><ol class="told">'
-    for told in plan.interventions:
-        yield f"<li>{_time(told.at)} {_safe(intervention_words(told))}</li>"
+    for at, words in sorted(told):
+        yield f"<li>{_time(at)} {_safe(words)}</li>"
     yield "</ol></section>"
+
+
+def _crash(count: int) -> str:
+    attempts = "1 attempt" if count == 1 else f"{count:,} attempts"
+    return f"after a crash, which cut {attempts} short, a process goes on with the plan"
 
 
 def _branch(branch: Branch) -> str:

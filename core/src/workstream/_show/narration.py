@@ -9,7 +9,7 @@ import attrs
 
 from .._plan.paths import below_plan, display_path
 from .._plan.plan import BaseAction, Block, DeferBatch
-from .._protocols.approval import approval_of
+from .._protocols.approval import approval_of, said
 from .._protocols.watching import Intervened, StateChange
 from .._store.ids import short_id
 from .._values.display import one_line
@@ -186,8 +186,10 @@ def _event_word(event: StateChange) -> str:
 def intervention_words(told: Intervention) -> str:
     """What somebody said, and what became of it."""
     where = f" {display_path(below_plan(told.path))}" if told.path else ""
+    verb = said(told.verb.value, told.data)
     data = ", ".join(f"{name}={value!s}" for name, value in told.data.items())
-    text = f"{one_line(told.by, 80)}: {told.verb.value.replace('_', ' ')}{where}"
+    data = data if verb == told.verb.value else ""  # the word says it
+    text = f"{one_line(told.by, 80)}: {verb.replace('_', ' ')}{where}"
     text += f" ({one_line(data, 200)})" if data else ""
     text += f": {one_line(told.reason, 300)}" if told.reason else ""
     if told.effect is not Effect.TAKEN:

@@ -143,12 +143,13 @@ def so_far(progress: Progress, now: datetime) -> SoFar:
     if progress.status is not Status.RUNNING or begun is None:
         return found
     seconds = (now - begun).total_seconds()
-    if found.done < TELLING or seconds <= 0:
+    # While somebody holds it nothing ends, and the rate would sink for no fault of its own.
+    if found.done < TELLING or seconds <= 0 or progress.held:
         return found
     rate = found.done / seconds
     left = timedelta(seconds=(found.of - found.done) / rate)
-    waits = progress.held or progress.stopping or found.done == found.of
-    return attrs.evolve(found, rate=rate, left=None if waits else left)
+    ends = progress.stopping or found.done == found.of
+    return attrs.evolve(found, rate=rate, left=None if ends else left)
 
 
 async def earlier_paces(store: Store, plan: Plan) -> list[Pace]:

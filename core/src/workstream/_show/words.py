@@ -194,8 +194,13 @@ def why(error: PluginError | None) -> list[str]:
 
 
 def gist(error: PluginError) -> str:
-    """What one line has room for: of several the last, where programs say why."""
-    return (display_lines(str(error)) or [""])[-1]
+    """What one line has room for: the cause, then what was because of it.
+
+    Of several lines it is the last, where programs say why.
+    """
+    *above, cause = chain(error)
+    text = (display_lines(str(cause)) or [""])[-1]
+    return f"{text} ({one_line(above[0].message)})" if above else text
 
 
 def cause_first(error: PluginError, limit: int) -> str:

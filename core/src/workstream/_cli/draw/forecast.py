@@ -16,7 +16,7 @@ import attrs
 from ..._plan.paths import SEPARATOR, display_path
 from ..._preview.forecast import Forecast, PlanPreview, PreviewItem
 from ..._values.display import display_lines, shorten
-from ..._values.folding import without_name
+from ..._values.folding import shown, without_name
 from ..exit_codes import ExitCode
 from .line import joined, plain
 from .screen import Screen
@@ -147,21 +147,27 @@ def _children(screen: Screen, branch: _Branch, found: PlanPreview, depth: int) -
     inner = list(branch.branches.values())
     if branch.path in found.bypassed:  # the plan: blocks are told in one line
         del inner[1:]
-    for said, alike in groupby(inner, lambda each: _in_short(each, found)):
+    told: dict[object, str] = {}  # what was told whole, and of whom
+    for said, alike in groupby(inner, lambda each: _but_for_the_name(each, found)):
         row = list(alike)
         if said is not None and len(row) >= IN_A_ROW:
-            text = f"each: {said}"
+            text = f"each: {shown(said)}"
             _row(screen, row, text, _forecast(row[0], found), depth)
             continue
-        for _, same in groupby(row, lambda each: _shape(each, each.label, found)):
+        for shape, same in groupby(row, lambda each: _shape(each, each.label, found)):
             first, *others = same
-            _branch(screen, first, found, depth, said if first.is_wide else None)
+            if first.is_wide and said is None and shape in told:
+                text = f"as {told[shape]} but for the name"
+                _row(screen, [first, *others], text, _forecast(first, found), depth)
+                continue
+            told[shape] = shorten(first.label)
+            _branch(screen, first, found, depth, _in_one_line(first, found))
             if len(others) >= IN_A_ROW - 1:
                 text = "the same but for the name"
                 _row(screen, others, text, _forecast(first, found), depth)
                 continue
             for each in others:
-                _branch(screen, each, found, depth, said if each.is_wide else None)
+                _branch(screen, each, found, depth, _in_one_line(each, found))
     if branch.path in found.bypassed:
         text = "a run would do nothing more: its bypass checks pass"
         screen.line(joined((f"{MARKS[Forecast.SKIPPED]} {text}", "dim")), indent=2)
@@ -212,6 +218,17 @@ def _forecast(branch: _Branch, found: PlanPreview) -> Forecast:
     return Forecast.SKIPPED if is_bypassed else branch.forecast
 
 
+def _but_for_the_name(branch: _Branch, found: PlanPreview) -> str | None:
+    """What a branch comes to in a few words, with a mark where its name stood."""
+    said = _in_short(branch, found)
+    return None if said is None else without_name(said, branch.label)
+
+
+def _in_one_line(branch: _Branch, found: PlanPreview) -> str | None:
+    """What is told of a branch instead of what it holds."""
+    return _in_short(branch, found) if branch.is_wide else None
+
+
 def _in_short(branch: _Branch, found: PlanPreview) -> str | None:
     """What a branch comes to in a few words, if no more need be said of it."""
     if branch.item is not None:
@@ -250,6 +267,9 @@ def _stops(branch: _Branch, found: PlanPreview) -> str:
 def _row(
     screen: Screen, row: Sequence[_Branch], said: str, forecast: Forecast, depth: int
 ) -> None:
+    if len(row) == 1:
+        _line(screen, row[0].label, forecast, said, depth)
+        return
     label = f"{row[0].label} {screen.signs.more} {row[-1].label}"
     text = f"{len(row):,} in a row, {said}"
     _line(screen, label, forecast, text, depth)

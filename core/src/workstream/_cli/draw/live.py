@@ -19,7 +19,7 @@ from rich.text import Text
 
 from ..._plan.paths import SEPARATOR
 from ..._plan.plan import BaseAction, Block, Checks
-from ..._protocols.approval import approval_of
+from ..._protocols.approval import Approval, approval_of
 from ..._show.outcomes import status_words
 from ..._show.progress import FailedAction, Progress, RunningAction, Section
 from ..._show.time_left import Pace, TimeLeft, so_far, time_left
@@ -174,7 +174,12 @@ class _Plan:
             last = first + room
         shown = sections[first:last]
         longest = max((cell_len(shorten(each.label)) for each in shown), default=0)
-        most = self.width - 16 if self.is_narrow else self.width // 3
+        most = self.width // 3
+        if self.is_narrow:
+            counts = (
+                len(f"{each.done:,}/{each.total:,}") for each in shown if _counts(each)
+            )
+            most = self.width - 4 - max(counts, default=0)
         column = min(longest, most)
         lines = [self._section(each, column) for each in shown]
         if first:
@@ -259,14 +264,16 @@ class _Plan:
 
     def _running(self, room: int) -> list[Text]:
         running = [each for each in self.progress.running.values() if self._shows(each)]
-        shown = running if len(running) <= room else running[: max(room - 1, 0)]
+        asking = sum(self._asked(each) is not None for each in running)
+        fit = max(room - asking, 1)  # a question may take a line more
+        shown = running if len(running) <= fit else running[: max(fit - 1, 0)]
         longest = max(
             (cell_len(shorten(each.place.label)) for each in shown), default=0
         )
         # Of what there is no room for, names of hosts are the last.
         most = self.width - 11 if self.is_narrow else self.width // 2
         column = min(longest, most)
-        lines = [self._running_line(each, column) for each in shown]
+        lines = [line for each in shown for line in self._running_lines(each, column)]
         if len(shown) < len(running):
             hidden = len(running) - len(shown)
             lines.append(self._hidden(f"and {hidden:,} more run now"))
@@ -277,20 +284,42 @@ class _Plan:
             return True
         return self.now - running.since > _BRIEF_CHECK
 
+    def _asked(self, running: RunningAction) -> Approval | None:
+        """What it asks of somebody now."""
+        node = running.place.node
+        waits = running.error is not None or bool(running.waits_for)
+        return approval_of(node) if isinstance(node, BaseAction) and not waits else None
+
+    def _running_lines(self, running: RunningAction, column: int) -> list[Text]:
+        """One line; two where a question has no room beside what to type."""
+        line = self._running_line(running, column)
+        asked = self._asked(running)
+        if asked is None:
+            return [line]
+        question = one_line(asked.words())
+        if self.width >= _SAYING:
+            command = f"  workstream approve {short_id(self.progress.plan_id)}"
+            line.append(command, "bold")
+        if line.cell_len + 2 + cell_len(question) < self.width:
+            return [line.append(f"  {question}", "yellow")]
+        return [
+            line,
+            *(
+                plain(f"    {part}", "yellow").styled()
+                for part in wrap(question, self.width - 6)[:2]
+            ),
+        ]
+
     def _running_line(self, running: RunningAction, column: int) -> Text:
-        label = self._fitted(running.place.label, column)
+        label = self._fitted(
+            running.place.label, column, is_check=running.place.checks is not None
+        )
         line = joined("  ", label).styled()
         since = took(self.now - running.since) if running.since is not None else ""
         waits = running.error is not None or bool(running.waits_for)
         line.append(f"  {since:>6}", "yellow" if waits else "cyan")
-        if self.width < _SAYING:
+        if self.width < _SAYING or self._asked(running) is not None:
             return line
-        node = running.place.node
-        asked = approval_of(node) if isinstance(node, BaseAction) else None
-        if asked is not None and not waits:
-            command = f"workstream approve {short_id(self.progress.plan_id)}"
-            line.append(f"  {command}", "bold")
-            return line.append(f"  {one_line(asked.words())}", "yellow")
         attempt = f"  attempt {running.attempt:,}"
         if running.attempt > 1 and running.error is None:
             line.append(attempt, "yellow")
@@ -306,10 +335,10 @@ class _Plan:
             line.append(f"  {one_line(running.line)}" if running.line else "", "dim")
         return line
 
-    def _fitted(self, label: str, column: int) -> str:
+    def _fitted(self, label: str, column: int, *, is_check: bool = False) -> str:
         """The label in a column of this width: the host's name goes last, its end at last."""
         parts = label.split(SEPARATOR)
-        host = parts[1] if len(parts) > 2 else parts[-1]
+        host = parts[1] if len(parts) > 2 and not is_check else parts[-1]
         forms = [
             label,
             SEPARATOR.join(parts[1:]),
@@ -374,6 +403,11 @@ def _host(failed: FailedAction) -> str:
     label = failed.place.label
     parts = label.split(SEPARATOR)
     return shorten(parts[1] if failed.place.in_block and len(parts) > 2 else label)
+
+
+def _counts(section: Section) -> bool:
+    """Whether a narrow screen counts its parts."""
+    return section.status is Status.RUNNING and not isinstance(section.node, Checks)
 
 
 def _batch(section: Section) -> str:

@@ -5,7 +5,7 @@
 "use strict";
 
 const workstreamTimeline = (() => {
-  const ROW = 22, AXIS = 26, SPARE = 4;
+  const ROW = 22, AXIS = 36, SPARE = 4;
   const STATUSES = ["FAILED", "STOPPED", "RUNNING", "COMPLETED", "SKIPPED", "NOT_STARTED"];
 
   // -- Reading ------------------------------------------------------------------------
@@ -199,9 +199,9 @@ const workstreamTimeline = (() => {
       for (const action of node.actions ?? []) {
         let before = null;
         for (const attempt of action.attempts ?? []) {
-            if (!attempt) continue; // it came and went between two looks
+          if (!attempt) continue; // it came and went between two looks
           if (before !== null) found.push([before, attempt.started, "wait"]);
-          const status = attempt.error ? "FAILED" : attempt.interrupted ? "STOPPED"
+          const status = attempt.interrupted ? "STOPPED" : attempt.error ? "FAILED"
             : attempt.ended == null ? "RUNNING" : "COMPLETED";
           found.push([attempt.started, attempt.ended ?? finish, status]);
           before = attempt.ended ?? null;
@@ -252,12 +252,24 @@ const workstreamTimeline = (() => {
       for (const tick of ticks) {
         const x = at(begin + tick);
         pen.fillStyle = colour.line; pen.fillRect(x, 0, 1, AXIS);
-        pen.fillStyle = colour.quiet; pen.fillText(`+${lasted(Math.max(tick, 0))}`, x + 4, AXIS / 2);
+        pen.fillStyle = colour.quiet; pen.fillText(`+${lasted(Math.max(tick, 0))}`, x + 4, 10);
       }
+      pen.fillStyle = colour.STOPPED;
+      let label = null; // words that would stand on each other are one label
+      const write = () => {
+        if (label === null) return;
+        const wide = pen.measureText(label.words).width;
+        pen.fillText(label.words, label.x + 4 + wide > width ? label.x - 4 - wide : label.x + 4, AXIS - 10);
+      };
       for (const mark of marks) {
-        pen.fillStyle = colour.STOPPED; pen.fillRect(at(mark.at), 0, 2, height);
-        pen.fillText(String(mark.verb).toLowerCase(), at(mark.at) + 4, AXIS - 6);
+        if (mark.at < from || mark.at > to) continue;
+        const x = at(mark.at), words = wordsOf(String(mark.verb));
+        pen.fillRect(x, 0, 2, height);
+        if (label !== null && x < label.x + 12 + pen.measureText(label.words).width) { label.words += `, ${words}`; continue; }
+        write();
+        label = { x, words };
       }
+      write();
       pen.restore();
       while (pool.length < last - first) {
         const element = make("div", { className: "row", role: "option" });
@@ -388,11 +400,16 @@ const workstreamTimeline = (() => {
       act();
     });
     new ResizeObserver(redraw).observe(lanes);
+    // Paper is narrower than a screen, and nothing is drawn again on the way to it.
+    window.addEventListener("beforeprint", () => { lanes.classList.add("printed"); palette = null; draw(); });
+    window.addEventListener("afterprint", () => { lanes.classList.remove("printed"); palette = null; redraw(); });
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { palette = null; redraw(); });
 
     const mark = (told) => {
       if (typeof told.at === "number" && !marks.some((each) => each.at === told.at && each.verb === told.verb))
         marks.push({ at: told.at, verb: told.verb });
+      marks.sort((one, other) => one.at - other.at);
+      redraw();
     };
     (plan.interventions ?? []).forEach(mark);
 

@@ -56,7 +56,7 @@
       ...(facts.length ? [make("p", { className: "facts", textContent: facts.join(", ") })] : []),
       make("pre", { className: "error", textContent: seen(each.error) }));
     if (more > 0) card.append(make("details", {}, make("summary", { textContent: "The others" }),
-      make("ul", {}, ...labels.slice(3).map((textContent) => make("li", { textContent })))));
+      make("p", { className: "names", textContent: labels.slice(3).join("\n") })));
     return card;
   };
 
