@@ -14,15 +14,14 @@ from typing import Any, Literal, TypeAlias, cast
 import attrs
 
 from workstream._codec.codec import Codec
-from workstream._plan.clone import clone
 from workstream._plan.plan import Plan
-from workstream._plan.walk import give_ids
 from workstream._protocols.vault import StoredPlan, Vault, Write
 from workstream._registry.registry import Registry
 from workstream._vaults.memory_vault import MemoryVault
 
 from ..fakes.fakes import FakePlugin
 from ..problems import CrashError, SimulationError, says_all
+from ..simulation.moulds import Mould
 from ..simulation.simulation import Simulation, check_scripts
 from ..simulation.simulator import (
     MONTH,
@@ -30,7 +29,6 @@ from ..simulation.simulator import (
     Plugins,
     Simulator,
     finish,
-    fresh,
     given,
 )
 from ..simulation.told import Told
@@ -251,8 +249,7 @@ class _Crashes:
         self._vault = vault
         self._made = given(plugins)
         self._registry = Registry(self._made)
-        self._plan = fresh(plan, self._registry)
-        self._paths: list[str] = []
+        self._mould = Mould(plan, self._registry)
 
     def _simulator(self) -> Simulator:
         if callable(self._plugins):
@@ -260,17 +257,15 @@ class _Crashes:
             self._registry = Registry(self._made)
         else:
             given(self._made)
-        plan = clone(self._plan)
-        give_ids(plan, PLAN_ID)
         simulator = Simulator(
-            plan,
+            self._mould.plan(),
             self._registry,
             choose=chooser(self._seed),
             max_time=self._max_time,
             stop_at=self._stop_at,
             told=self._told,
         )
-        simulator.history.paths = self._paths
+        simulator.history.paths = self._mould.paths
         return simulator
 
     def _result(self, simulator: Simulator) -> Simulation:

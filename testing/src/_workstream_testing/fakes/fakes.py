@@ -317,13 +317,22 @@ class FakePlugin(BasePlugin[Request, Response]):
             self._done[context.action_id] = response
         return cast("Response", response)  # or not: that may be what is tested
 
+    @property
+    def may_refuse(self) -> bool:
+        """Whether the plugin itself says which requests are good."""
+        original: Any = self._original
+        if isinstance(original, FakePlugin):
+            return original.may_refuse
+        real: Any = original if isinstance(original, type) else type(original)
+        return real.validate is not _ACTION.validate
+
     def validate(self, request: Request, /) -> None:
         """Refuse what the plugin refuses."""
         plugin = self._original
         if not isinstance(plugin, type):
             plugin.validate(request)
             return
-        if self._original.validate is _ACTION.validate:
+        if not self.may_refuse:
             return
         try:
             plugin = self._original()
@@ -341,7 +350,7 @@ class FakePlugin(BasePlugin[Request, Response]):
     # --- inside -------------------------------------------------------------------
 
     def _act_for(self, context: Context, request: Request) -> Act:
-        if context.action_id in self._done:
+        if self._done and context.action_id in self._done:
             again = self._script.after_crash("again")
             if again is not None:
                 return again

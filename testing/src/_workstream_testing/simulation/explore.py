@@ -13,22 +13,19 @@ from itertools import zip_longest
 
 import attrs
 
-from workstream._plan.clone import clone
 from workstream._plan.plan import Plan
-from workstream._plan.walk import give_ids
 from workstream._registry.registry import Registry
 from workstream._values.durations import duration_text
 
 from ..fakes.fakes import FakePlugin
 from ..problems import OrderError, ScriptError, SimulationError, says_all
 from ..virtual.schedules import Choices, Recorder, following, order_seed, randomly
+from .moulds import Mould
 from .simulation import Simulation
 from .simulator import (
     MONTH,
-    PLAN_ID,
     Plugins,
     Simulator,
-    fresh,
     given,
 )
 from .timeline import Event
@@ -180,7 +177,7 @@ class _Orders:
         self._max_time = max_time
         self._made = given(plugins)
         self._registry = Registry(self._made)
-        self._plan = fresh(plan, self._registry)
+        self._mould = Mould(plan, self._registry)
         self._unused: dict[str, str] | None = None
 
     def run(self, choose: Callable[[int, int], int]) -> _Run:
@@ -191,8 +188,7 @@ class _Orders:
         else:
             given(self._made)
         recorder = Recorder(choose)
-        plan = clone(self._plan)
-        give_ids(plan, PLAN_ID)
+        plan = self._mould.plan()
         simulator = Simulator(
             plan,
             self._registry,
@@ -200,6 +196,7 @@ class _Orders:
             max_time=self._max_time,
             stop_at=self._stop_at,
         )
+        simulator.history.paths = self._mould.paths
         failure: Exception | None = None
         try:
             simulator.start()

@@ -42,6 +42,7 @@ from workstream._protocols.plugin import Plugins
 from workstream._protocols.runtime import AttemptOutcome
 from workstream._protocols.vault import PlanRequest
 from workstream._secrets.filling import resolve
+from workstream._secrets.scan import facts_of
 from workstream._values.interventions import Freeze
 from workstream._values.state import Attempt, PluginError
 
@@ -126,7 +127,7 @@ class SimulatedRuntime(PluginVerbs):
         self.look = self._interpreter.look
         self.random = settings.random
         self._told = len(plan.interventions)
-        self.durable = loop.checkpoint
+        self.durable: Any = loop.checkpoint
         if self._journal is not None:
             self.durable = self._journal.durable
 
@@ -246,8 +247,11 @@ class SimulatedRuntime(PluginVerbs):
         loop = self._loop
         if made.request is not action.request:
             self._history.made(attempt, made.request)
-        request, secrets = resolve(made.request, _MADE_UP)
-        secrets |= made.secrets
+        request, secrets = made.request, made.secrets
+        facts = facts_of(request)
+        if facts.references or facts.secrets:
+            request, hidden = resolve(request, _MADE_UP)
+            secrets |= hidden
         scope = _Call(self, loop, seconds, action, attempt)
         context = AttemptContext(
             action=action,

@@ -16,13 +16,13 @@ from ..fakes.fakes import FakePlugin
 from ..problems import ScriptError, says_all
 from ..virtual.schedules import Seed, chooser, parse_seed
 from .history import Call, History, Report
+from .moulds import LATEST
 from .simulator import (
     HALF,
     MONTH,
     Plugins,
     Simulator,
     found,
-    fresh,
     given,
 )
 from .timeline import Timeline
@@ -141,7 +141,11 @@ def simulate(
     choose = chooser(seed)
     made = given(plugins)
     registry = Registry(made)
-    ready = found(plan, registry) if recover else fresh(plan, registry)
+    paths: list[str] = []
+    if recover:
+        ready = found(plan, registry)
+    else:
+        ready, paths = LATEST.copy(plan, made, registry)
     simulator = Simulator(
         ready,
         registry,
@@ -151,6 +155,7 @@ def simulate(
         stop_at=stop_at,
         told=told,
     )
+    simulator.history.paths = paths
     result = Simulation(ready, simulator.history, seed)
     try:
         if recover:

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Waiting: TypeAlias = Coroutine[Any, Any, None]
-# What waits is awaited again at each step of what it waits for: a function that hands
-# on another's coroutine costs less than one that awaits it.
+# What waits is resumed through all that it awaits: a function that hands on another's
+# coroutine costs less than one that awaits it. So each is to be awaited at once.
 
 MAX_STEPS = 5_000_000
 """How many steps a run may take unless told otherwise."""
@@ -66,8 +66,11 @@ def current_loop() -> Loop | None:
 
 
 @types.coroutine
-def _park() -> Generator[object, None, None]:
+def _yielded() -> Generator[object, None, None]:
     yield _PARK
+
+
+_park = cast("Callable[[], Waiting]", _yielded)
 
 
 @types.coroutine
@@ -242,13 +245,11 @@ class Loop:
             raise EndlessError(message)
         self.time = now
         while timers and timers[0][0] <= now:
-            entry = heapq.heappop(timers)
-            if _is_stale(entry):
-                continue
-            kind, what = entry[1], entry[3]
+            _, kind, _, what, ticket = heapq.heappop(timers)
             if kind == _SLEEP:
-                self.wake(what)
-            else:
+                if what.ticket == ticket:  # otherwise it waits for this no longer
+                    self.wake(what)
+            elif not what.over:
                 what.fire()
 
     def _close(self) -> None:
@@ -310,24 +311,24 @@ class Loop:
 
     # --- waiting ------------------------------------------------------------------
 
-    async def park(self, *, shielded: bool = False) -> None:
+    def park(self, *, shielded: bool = False) -> Waiting:
         """Wait until somebody wakes the task."""
         task = self.task
-        if self._cancels and not shielded:
-            await self._raise_if_cancelled()
-        scope = task.scope
-        if scope is not None:
-            scope.arm()
+        if self._cancels and not shielded and self.is_cancelled(task.scope):
+            return self._refuse_to_wait()
+        if task.scope is not None:
+            task.scope.arm()
         task.parked = True
         task.shielded = shielded
-        await _park()
+        return _park()
 
-    async def checkpoint(self) -> None:
+    def checkpoint(self) -> Waiting:
         """Let everything else that is ready go first."""
-        if self._cancels:
-            await self._raise_if_cancelled()
-        self._ready.append(self.task)
-        await _park()
+        task = self.task
+        if self._cancels and self.is_cancelled(task.scope):
+            return self._refuse_to_wait()
+        self._ready.append(task)
+        return _park()
 
     def sleep_until(self, time: float, *, shielded: bool = False) -> Waiting:
         """Wait until the clock tells this time, or somebody wakes the task.
@@ -371,13 +372,12 @@ class Loop:
             scope = scope.parent
         return False
 
-    async def _raise_if_cancelled(self) -> None:
-        if self.is_cancelled(self.task.scope):
-            self.task.ticket += 1  # a timer may have been set for this wait
-            self._refusals += 1
-            if self._refusals > MAX_REFUSALS:
-                await _stuck()
-            raise Cancelled
+    async def _refuse_to_wait(self) -> None:
+        self.task.ticket += 1  # a timer may have been set for this wait
+        self._refusals += 1
+        if self._refusals > MAX_REFUSALS:
+            await _stuck()
+        raise Cancelled
 
     def cancel(self, scope: Scope) -> None:
         """Cancel the scope, and with it all that is inside."""
