@@ -25,14 +25,15 @@ runs no code but that of the plugins at hand.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 from uuid import UUID
 
 from .._plan.paths import path_of, paths
 from .._plan.plan import BaseAction, Checks, Node, Plan
-from .._plan.walk import Item, give_ids, position_of
+from .._plan.walk import Item, giving_ids, position_of
 from .._protocols.plugin import Plugins
 from .._protocols.vault import NodeRecord, PlanRow, StoredPlan
 from .._values.errors import Fault, PlanCorruptError, ValidationError
@@ -45,6 +46,8 @@ from .typed.value_codec import MisfitError, Side, ValueCodec
 _DEFINITION = b"\x01"
 _RECORD = b"\x01"
 _NOTHING = (None, None, None)
+
+T = TypeVar("T")
 
 
 class Codec:
@@ -133,38 +136,52 @@ class Codec:
             PlanCorruptError: It cannot be read, or a request or response does not fit
                 the type that its plugin has now. The message says which object it is.
         """
-        from .objects import plan_of
+        with collector_paused():
+            return drained(self.loading(stored, sys.maxsize, brief=brief))
+
+    def loading(
+        self, stored: StoredPlan, step: int, *, brief: bool = False
+    ) -> Generator[None, None, Plan]:
+        """The same in steps: it pauses after so many objects, or somewhat more.
+
+        For whoever must not be at work for long without a pause.
+        """
+        from .objects import plan_in_steps
 
         plan_id = stored.row.id
-        with collector_paused():
+        items: list[Item] = []
+        try:
+            found = Brief(stored, _DEFINITION) if brief else None
+            data = (
+                unpack(_DEFINITION, stored.definition) if found is None else found.data
+            )
+            plan = yield from plan_in_steps(data, step)
+            positions = None if found is None else found.positions
+            for item in giving_ids(plan, plan_id, positions):
+                items.append(item)
+                if len(items) % step == 0:
+                    yield
+        except Exception as error:
+            raise _corrupt(plan_id, "its definition", error) from error
+        records.apply_row(plan, stored.row)
+        yield from self._load_requests(plan_id, items, step)
+        at = {position_of(item.node): item for item in items}
+        for number, record in enumerate(stored.records, 1):
+            if number % step == 0:
+                yield
+            if not record.position:
+                self._intervened(plan, plan_id, record)
+                continue
+            held = at.get(record.position)
+            if held is None and brief:
+                continue  # it is of what was left out
+            if held is None:
+                what = f"a record of object {record.position}, of {len(items)}"
+                raise _corrupt(plan_id, what, None)
             try:
-                found = Brief(stored, _DEFINITION) if brief else None
-                plan = plan_of(
-                    unpack(_DEFINITION, stored.definition)
-                    if found is None
-                    else found.data
-                )
-                positions = None if found is None else found.positions
-                items = give_ids(plan, plan_id, positions)
+                self._apply(held.node, record)
             except Exception as error:
-                raise _corrupt(plan_id, "its definition", error) from error
-            records.apply_row(plan, stored.row)
-            self._load_requests(plan_id, items)
-            at = {position_of(item.node): item for item in items}
-            for record in stored.records:
-                if not record.position:
-                    self._intervened(plan, plan_id, record)
-                    continue
-                item = at.get(record.position)
-                if item is None and brief:
-                    continue  # it is of what was left out
-                if item is None:
-                    what = f"a record of object {record.position}, of {len(items)}"
-                    raise _corrupt(plan_id, what, None)
-                try:
-                    self._apply(item.node, record)
-                except Exception as error:
-                    raise _corrupt(plan_id, repr(path_of(item)), error) from error
+                raise _corrupt(plan_id, repr(path_of(held)), error) from error
         return plan
 
     @staticmethod
@@ -177,11 +194,15 @@ class Codec:
             raise _corrupt(plan_id, what, error) from error
         plan.interventions += (told,)
 
-    def _load_requests(self, plan_id: UUID, items: list[Item]) -> None:
+    def _load_requests(
+        self, plan_id: UUID, items: list[Item], step: int
+    ) -> Generator[None]:
         """Make of each request in its stored form one of its plugin's type."""
         misfits: list[tuple[Item, Exception]] = []
         decode = self._values.decode
-        for item in items:
+        for number, item in enumerate(items, 1):
+            if number % step == 0:
+                yield
             action = item.node
             if isinstance(action, BaseAction) and action.request is not None:
                 try:
@@ -314,6 +335,15 @@ def _corrupt(plan_id: UUID, what: str, error: Exception | None) -> PlanCorruptEr
         f"stored, or its plugin's types have changed{reason}",
         plan_id,
     )
+
+
+def drained(steps: Generator[None, None, T]) -> T:
+    """What comes of the steps, made one after the other."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast("T", end.value)
 
 
 @contextmanager

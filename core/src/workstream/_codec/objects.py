@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, cast
@@ -210,13 +210,53 @@ def described(value: Any) -> Any:
 # -- Read from a definition ----------------------------------------------------------------
 
 
-def plan_of(data: Any) -> Plan:
+def plan_in_steps(data: Any, step: int) -> Generator[None, None, Plan]:
     """The plan of a definition, its requests still in their stored form.
+
+    It is made in steps of so many objects, or somewhat more, with a pause after each.
 
     Raises:
         Exception: The data is no such definition.
     """
-    return _stored().structure(data, Plan)
+    made = yield from _Steps(step).made(Plan, data)
+    return cast("Plan", made)
+
+
+class _Steps:
+    """Makes the objects of a definition in steps."""
+
+    def __init__(self, step: int) -> None:
+        self._step = self._left = step
+
+    def made(self, cls: type[Node], data: Any) -> Generator[None, None, Node]:
+        """An object, and all that it holds."""
+        size = _size(cls, data)
+        if size <= self._step:
+            self._left -= size
+            if self._left <= 0:
+                yield
+                self._left = self._step
+            return _stored().structure(data, cls)
+        lists = [held for held in SHAPES[cls].held if held.many and data.get(held.name)]
+        bare = {**data, **{held.name: [] for held in lists}}
+        node: Node = _stored().structure(bare, cls)
+        for held in lists:
+            children = getattr(node, held.name)
+            for each in data[held.name]:
+                child = yield from self.made(held.type, each)
+                children.append(child)
+        return node
+
+
+def _size(cls: type[Node], data: Any) -> int:
+    """How many objects a definition describes."""
+    size = 1
+    for held in SHAPES[cls].held:
+        found = data.get(held.name)
+        if found:
+            parts = found if held.many else (found,)
+            size += sum(_size(held.type, each) for each in parts)
+    return size
 
 
 @functools.cache

@@ -13,7 +13,7 @@ deferred work (SD-3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from .._plan.plan import BaseAction, Block, Checks, DeferBatch, Node, Plan, Sequence
@@ -66,16 +66,26 @@ def put_in_order(
         The objects that were changed; a container after its actions (STO-10).
     """
     changed: list[Node] = []
+    for some in putting_in_order(plan, on_interrupt, now):
+        changed += some
+    for request in requests:
+        changed += interventions.take(plan, request, now)
+    return changed
+
+
+def putting_in_order(
+    plan: Plan, on_interrupt: Meaning, now: datetime
+) -> Iterator[list[Node]]:
+    """The same, one object at a time: what was changed for its sake, often nothing."""
     for item in walk(plan):
         node = item.node
         if isinstance(node, (Checks, Sequence, DeferBatch)):
             cut = plan.stopping and not _is_deferred(node, item.ancestors[-1])
-            changed += settle(
+            yield settle(
                 plan, node, item.ancestors[-1], on_interrupt, now, stopping=cut
             )
-    for request in requests:
-        changed += interventions.take(plan, request, now)
-    return changed
+        else:
+            yield []
 
 
 def _is_deferred(container: Checks | Sequence | DeferBatch, owner: Node) -> bool:

@@ -9,6 +9,7 @@ in walk order and nothing has to remember which id stands where.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 from uuid import UUID
@@ -75,21 +76,26 @@ def new_plan_id() -> UUID:
     return UUID(int=uuid_utils.uuid7().int & ~POSITION_MASK)
 
 
-def give_ids(
+def give_ids(plan: Plan, plan_id: UUID) -> list[Item]:
+    """Give every object its id, and the plan's (OM-12, OM-13); all in walk order."""
+    return list(giving_ids(plan, plan_id))
+
+
+def giving_ids(
     plan: Plan, plan_id: UUID, positions: Iterable[int] | None = None
-) -> list[Item]:
-    """Give every object its id, and the plan's (OM-12, OM-13); all in walk order.
+) -> Iterator[Item]:
+    """The same, one object at a time.
 
     Args:
         plan: The plan.
         plan_id: Its id.
         positions: Of its objects, in walk order, where others were left out between.
     """
-    items = list(walk(plan))
-    for position, item in zip(positions or range(len(items)), items, strict=True):
-        item.node.id = UUID(int=plan_id.int + position)
+    places = itertools.count() if positions is None else iter(positions)
+    for item in walk(plan):
+        item.node.id = UUID(int=plan_id.int + next(places))
         item.node.plan_id = plan_id
-    return items
+        yield item
 
 
 def position_of(node: Node) -> int:
