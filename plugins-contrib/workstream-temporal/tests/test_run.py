@@ -37,6 +37,7 @@ from workstream import (
 from workstream._plan.walk import position_of
 from workstream.errors import LockedError
 from workstream.results import PlanSnapshot, StateChange
+from workstream_temporal._limits.flight import Flight
 from workstream_temporal._names import PLAN, workflow_id
 from workstream_temporal._plan_workflow import PlanWorkflow
 from workstream_temporal._runtime import TemporalRuntime
@@ -97,8 +98,12 @@ class ShortWorkflow(PlanWorkflow):
     class Runtime(TemporalRuntime):
         """Goes on in a new history soon."""
 
-        def _is_full(self) -> bool:
-            return workflow.info().get_current_history_length() > 40
+        class ShortFlight(Flight):
+            """Is full soon."""
+
+            events = 40
+
+        flight = ShortFlight
 
     runtime = Runtime
 

@@ -124,6 +124,13 @@ class Codec:
             None if undo_of is None else UUID(undo_of),
         )
 
+    @staticmethod
+    def size(definition: bytes) -> int:
+        """How many objects the defined plan has."""
+        from .objects import size
+
+        return size(Plan, unpack(_DEFINITION, definition))
+
     def load(self, stored: StoredPlan, *, brief: bool = False) -> Plan:
         """The plan as it was when it was stored.
 

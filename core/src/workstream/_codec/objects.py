@@ -230,15 +230,16 @@ class _Steps:
 
     def made(self, cls: type[Node], data: Any) -> Generator[None, None, Node]:
         """An object, and all that it holds."""
-        size = _size(cls, data)
-        if size <= self._step:
-            self._left -= size
+        objects = size(cls, data)
+        if objects <= self._step:
+            self._left -= objects
             if self._left <= 0:
                 yield
                 self._left = self._step
             return _stored().structure(data, cls)
         lists = [held for held in SHAPES[cls].held if held.many and data.get(held.name)]
-        bare = {**data, **{held.name: [] for held in lists}}
+        nothing: dict[str, list[Any]] = {held.name: [] for held in lists}
+        bare: dict[str, Any] = {**data, **nothing}
         node: Node = _stored().structure(bare, cls)
         for held in lists:
             children = getattr(node, held.name)
@@ -248,15 +249,15 @@ class _Steps:
         return node
 
 
-def _size(cls: type[Node], data: Any) -> int:
+def size(cls: type[Node], data: Any) -> int:
     """How many objects a definition describes."""
-    size = 1
+    found = 1
     for held in SHAPES[cls].held:
-        found = data.get(held.name)
-        if found:
-            parts = found if held.many else (found,)
-            size += sum(_size(held.type, each) for each in parts)
-    return size
+        parts = data.get(held.name)
+        if parts:
+            many = parts if held.many else (parts,)
+            found += sum(size(held.type, each) for each in many)
+    return found
 
 
 @functools.cache

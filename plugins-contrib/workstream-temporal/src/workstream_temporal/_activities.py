@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, cast
@@ -23,18 +23,26 @@ from workstream._attempts.context import AttemptContext
 from workstream._attempts.outcomes import DEAF_AFTER
 from workstream._codec.codec import Codec
 from workstream._codec.records import decode_intervention, encode_line
+from workstream._codec.thin import thin
 from workstream._plan.plan import BaseAction, Node
 from workstream._protocols.plugin import NotDone
 from workstream._protocols.runtime import AttemptOutcome
-from workstream._protocols.vault import NodeRecord
+from workstream._protocols.vault import LineRecord, NodeRecord
 from workstream._registry.registry import Registry
 from workstream._runtime.lookups import Lookups
 from workstream._runtime.output import OutputBuffer
 from workstream._runtime.trio_calls import TrioCalls
 from workstream._values.clock import utc_now
-from workstream._values.state import State, Status
+from workstream._values.state import (
+    FIRST_LINES,
+    LAST_LINES,
+    PluginError,
+    State,
+    Status,
+)
 
 from ._forms import packed, unpacked
+from ._limits.shelves import TooLargeError, put
 from ._names import CALL, HEARTBEAT
 from ._parts import Part, part_of
 from ._runtime import LOST
@@ -45,6 +53,10 @@ BEAT = HEARTBEAT.total_seconds() / 5
 FIRST_LINES_AFTER, LINES_EVERY = 1.0, 30.0
 """Seconds after which reported lines are sent: at first, and at last. Each time is an
 event of a history, so they grow."""
+LINES_AT_ONCE = 8_000
+"""Bytes of lines that are sent while the attempt goes on. More of them wait for its end,
+as do lines that a history of ``LINES_UNTIL`` events has no room for."""
+LINES_UNTIL = 6_000
 LOOK_FOR_SIGNALS = 0.5
 """Seconds between two looks of a plugin that waits for a signal."""
 
@@ -91,9 +103,12 @@ class Call(TrioCalls):
         self._begun = trio.Event()
         self._ends = math.inf
 
-    def reported(self) -> list[list[Any]]:
-        """The lines that were not sent yet, as plain data."""
-        return [[line.number, encode_line(line)] for _, line in self._output.take()]
+    def reported(self) -> list[LineRecord]:
+        """The lines that were not taken yet."""
+        return [
+            LineRecord(position, line.number, encode_line(line))
+            for position, line in self._output.take()
+        ]
 
     def stop(self) -> None:
         """Let a stop cut the call (SN-1)."""
@@ -178,7 +193,9 @@ class Activities:
     @activity.defn(name=CALL)
     async def call(self, given: bytes) -> bytes:
         """Make one attempt; its end, as the workflow is to record it."""
-        return await _Shell(self, given).run()
+        *settings, form, room = unpacked(given)
+        part = await part_of(self._codec, self._client, form)
+        return await _Shell(self, settings, part, room).run()
 
     def made(self, part: Part, path: str, lines: int, say: Say, look: Look) -> Call:
         """The call of an attempt."""
@@ -192,6 +209,11 @@ class Activities:
             say=say,
             look=look,
         )
+
+    @property
+    def client(self) -> Client:
+        """The cluster."""
+        return self._client
 
     @property
     def codec(self) -> Codec:
@@ -215,12 +237,19 @@ class Activities:
 class _Shell:
     """The asyncio side of one attempt."""
 
-    def __init__(self, activities: Activities, given: bytes) -> None:
-        self._verb, seconds, self._main, path, lines, form = unpacked(given)
+    def __init__(
+        self, activities: Activities, settings: list[Any], part: Part, room: int
+    ) -> None:
+        self._verb, seconds, self._main, path, lines = settings
+        self._room = room
+        self._client = activities.client
         self._codec = activities.codec
         self._thread = activities.thread
         self._workflow = activities.workflow()
-        self._part = part_of(self._codec, form)
+        self._part = part
+        assert part.plan.id is not None
+        self._plan_id = part.plan.id
+        self._kept: list[LineRecord] = []
         self._action = self._part.action
         # Its deadline was made a part of these seconds, by the plan's own clock (HO-4).
         self._action.timeout, self._action.deadline = seconds, None
@@ -236,19 +265,61 @@ class _Shell:
             for each in (self._beat, self._send_lines, self._tell_of_deaf)
         ]
         try:
-            outcome = await self._outcome(task)
+            return await self._answer(await self._outcome(task))
         finally:
             for each in beside:
                 each.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
-        notes, lines = self._attempt.notes, self._call.reported()
+
+    async def _answer(self, outcome: AttemptOutcome | NotDone) -> bytes:
+        """What the workflow is told; what is large is put on shelves."""
+        lines = self._lines()
         if isinstance(outcome, NotDone):
-            return packed(False, b"", notes, lines)
+            return self._told(None, lines)
+        record = self._record(outcome)
+        answer = self._told(record, lines)
+        # What a reconciliation found becomes an attempt of its own: there are few.
+        if len(answer) <= self._room or self._verb != "execute":
+            return answer
+        try:
+            names = await put(self._client, self._plan_id, record, lines)
+        except TooLargeError as error:
+            failed = PluginError(str(error), permanent=True)
+            return self._told(self._record(AttemptOutcome(error=failed)), ())
+        last = lines[-1].number if lines else 0
+        return self._told(thin(record), (), names, last)
+
+    def _record(self, outcome: AttemptOutcome) -> NodeRecord:
+        """The record of the attempt that ended so."""
         self._attempt.response, self._attempt.error = outcome.response, outcome.error
         self._attempt.interrupted = outcome.interrupted
         self._attempt.ended = utc_now()
         self._action.state = State(Status.RUNNING, self._attempt.started)
-        return packed(True, self._codec.record_of(self._action).data, notes, lines)
+        return self._codec.record_of(self._action)
+
+    def _told(
+        self,
+        record: NodeRecord | None,
+        lines: Iterable[LineRecord],
+        names: Iterable[str] = (),
+        last: int = 0,
+    ) -> bytes:
+        """An answer; without a record it says that nothing was done."""
+        return packed(
+            record is not None,
+            b"" if record is None else record.data,
+            self._attempt.notes,
+            [[each.number, each.data] for each in lines],
+            list(names),
+            last,
+        )
+
+    def _lines(self) -> list[LineRecord]:
+        """The lines that were not sent yet: the first and the last of them."""
+        self._kept += self._call.reported()
+        del self._kept[FIRST_LINES:-LAST_LINES]
+        lines, self._kept = self._kept, []
+        return lines
 
     async def _made(self) -> AttemptOutcome | NotDone:
         """Call the plugin; on trio."""
@@ -285,23 +356,29 @@ class _Shell:
         seconds = FIRST_LINES_AFTER
         while True:
             await asyncio.sleep(seconds)
-            lines = self._call.reported()
-            if lines:
-                seconds = min(2 * seconds, LINES_EVERY)
-                await self._signal("lines", None, lines)
+            self._kept = self._lines()
+            if not self._kept or sum(len(e.data) for e in self._kept) > LINES_AT_ONCE:
+                continue
+            seconds = min(2 * seconds, LINES_EVERY)
+            found = await self._workflow.describe()
+            if found.history_length < LINES_UNTIL:
+                await self._signal("lines", None, self._lines())
 
     async def _tell_of_deaf(self) -> None:
         await self._thread.call(self._call.tell_of_deaf)
 
-    async def _signal(self, kind: str, what: Any, lines: list[list[Any]]) -> None:
+    async def _signal(
+        self, kind: str, what: Any, lines: Iterable[LineRecord] = ()
+    ) -> None:
         position = self._part.position
-        given = packed(position, self._number, kind, what, lines)
+        forms = [[each.number, each.data] for each in lines]
+        given = packed(position, self._number, kind, what, forms)
         await self._workflow.signal("note", given)
 
     # --- for the call, on trio --------------------------------------------------------
 
     async def _say(self, kind: str, what: Any) -> None:
-        await self._thread.ask(self._signal(kind, what, []))
+        await self._thread.ask(self._signal(kind, what))
 
     async def _look(self) -> tuple[list[list[Any]], bool]:
         answer = await self._thread.ask(

@@ -13,16 +13,19 @@ from typing import Any
 from uuid import UUID
 
 import attrs
+from temporalio.client import Client
 
 from workstream._codec.codec import Codec
 from workstream._codec.records import plan_changes, row_of
+from workstream._interpreter import signals
 from workstream._plan.plan import Action, BaseAction, Block, CheckAction, Checks, Plan
 from workstream._plan.plan import Sequence as Steps
 from workstream._plan.walk import actions, give_ids, position_of
 from workstream._protocols.vault import NodeRecord, StoredPlan
-from workstream._values.interventions import Intervention
+from workstream._values.interventions import Effect, Intervention, Verb
 
 from ._forms import stored_form, stored_of
+from ._limits.shelves import Load, Shelves, refilled, taken
 
 
 @attrs.frozen
@@ -48,6 +51,7 @@ def part_form(
     records: SequenceOf[NodeRecord],
     sources: SequenceOf[BaseAction],
     told: tuple[Intervention, ...],
+    shelves: Shelves,
 ) -> list[Any]:
     """The part of the plan that an attempt of the action needs, as plain data.
 
@@ -58,6 +62,7 @@ def part_form(
         records: Of its attempts.
         sources: The actions that have responded what its request waits for.
         told: The signals that were sent to it.
+        shelves: Where those responses are that are large.
     """
     assert plan.id is not None
     small = Plan(name=plan.name, description=plan.description, blocks=[])
@@ -73,9 +78,15 @@ def part_form(
     small.state, small.submitted = plan.state, plan.submitted
     small.interventions = told
     kept = [each for each in plan_changes(small, 0) if isinstance(each, NodeRecord)]
+    borrowed: list[list[Any]] = []
     for source, each in zip(sources, copies, strict=False):
         record = codec.record_of(source)  # perhaps of no attempt: it was never begun
         kept.append(NodeRecord(position_of(each), min(record.attempt, 1), record.data))
+        names = shelves.keyed.get(position_of(source))
+        if names is not None:
+            # Its latest attempt is the only one here.
+            number = len(source.attempts)
+            borrowed.append([position_of(each), position_of(source), number, names])
     place = position_of(copies[-1])
     kept += [NodeRecord(place, each.attempt, each.data) for each in records]
     stored = StoredPlan(
@@ -85,14 +96,42 @@ def part_form(
         position=0,
         lines={},
     )
-    return [position_of(action), place, stored_form(stored)]
+    return [position_of(action), place, stored_form(stored), borrowed]
 
 
-def part_of(codec: Codec, form: list[Any]) -> Part:
+async def part_of(codec: Codec, client: Client, form: list[Any]) -> Part:
     """The part of this form. Raises PlanCorruptError: a request fits its plugin no more."""
-    position, place, stored = form
-    plan = codec.load(stored_of(stored))
+    position, place, data, borrowed = form
+    stored = stored_of(data)
+    for at, source, number, names in borrowed:
+        whole = [
+            attrs.evolve(each, position=at, attempt=1)
+            for load in await taken(client, stored.row.id, names)
+            for each in load.records
+            if (each.position, each.attempt) == (source, number)
+        ]
+        records = refilled(stored.records, [Load(whole)])
+        stored = attrs.evolve(stored, records=records)
+    plan = codec.load(stored)
     assert plan.id is not None
     action = next(each for each in actions(plan) if position_of(each) == place)
     action.id = UUID(int=plan.id.int + position)
     return Part(plan, action, position)
+
+
+def signals_to(plan: Plan, action: BaseAction, path: str) -> tuple[Intervention, ...]:
+    """What counts of what was sent to an action of the plan, at this path (SG-1)."""
+    told = [
+        each
+        for each in plan.interventions
+        if each.verb is Verb.SIGNAL
+        and each.effect is Effect.TAKEN
+        and each.path == path
+    ]
+    names = {str(each.data.get("name")) for each in told}
+    heard = {
+        (name, one.by, one.at)
+        for name in sorted(names)
+        for one in signals.sent(plan, action, path, name)
+    }
+    return tuple(e for e in told if (e.data.get("name"), e.by, e.at) in heard)

@@ -12,7 +12,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workstream._codec.records import decode_freeze, encode_row
-from workstream._protocols.vault import PlanRow, Write
+from workstream._protocols.vault import LineRecord, PlanRow, StoredPlan, Write
 from workstream._values.errors import LockTakenError, WorkstreamError
 from workstream._values.state import Status
 from workstream._vaults.memory_vault import MemoryVault
@@ -28,6 +28,7 @@ from ._forms import (
     unpacked,
     write_of,
 )
+from ._limits.shelves import KEPT, Shelves, keep, loads, places_over, thinned, tidy
 from ._names import PLAN, ROW, STORE, workflow_id
 from ._runtime import TemporalRuntime
 
@@ -58,11 +59,12 @@ class PlanWorkflow:
     @workflow.init
     def __init__(self, given: bytes) -> None:
         """Take a plan as it was submitted, or as an earlier run of the workflow left it."""
-        form, labels, lines, conduct = unpacked(given)
+        form, labels, lines, conduct, *shelves = unpacked(given)
         stored = stored_of(form)
         self._id: UUID = stored.row.id
         self._labels: list[str] = labels
         self._conduct: dict[str, Any] = conduct
+        self._shelves = Shelves.of(*shelves)
         self._vault = MemoryVault()
         self._vault.take_over(stored, labels=labels, lines=lines_of(lines))
         self._shown = stored.row
@@ -92,16 +94,20 @@ class PlanWorkflow:
         await store.signal("begun", args=[me, workflow_id(self._id)])
         # Before it begins anything it knows whether the store is frozen (HO-6).
         await workflow.wait_condition(lambda: self._frozen is not None)
-        stored = at_once(self._vault.read(self._id))
-        runtime = self.runtime(stored, self._vault, self._conduct, self._show)
+        runtime = await self.runtime.loaded(
+            self._stored(), self._vault, self._conduct, self._shelves, self._show
+        )
         self._runtime = runtime
         runtime.frozen(self._freeze())
-        for request in stored.requests:
+        for request in at_once(self._vault.requests()):
             runtime.take(request)
         if not await runtime.run():
             await workflow.wait_condition(workflow.all_handlers_finished)
+            left = await self._left(runtime.keyed)
             row = {ROW: encode_row(self._row)}
-            workflow.continue_as_new(self._all(), memo=row)
+            workflow.continue_as_new(left, memo=row)
+        if self._shelves.names:
+            await tidy(self._id)
         await self._tell_store_of_end()
 
     async def _tell_store_of_end(self) -> None:
@@ -109,16 +115,49 @@ class PlanWorkflow:
         store = workflow.get_external_workflow_handle(STORE)
         await store.signal("ended", self._id.bytes)
 
-    def _all(self) -> bytes:
-        """All that the next run of this workflow begins with."""
+    def _stored(self) -> StoredPlan:
+        """All that is stored of the plan, but for what is on shelves."""
         stored = at_once(self._vault.read(self._id))
-        lines = [
-            line
-            for position in stored.lines
-            for line in at_once(self._vault.lines(self._id, position))
-        ]
+        return attrs.evolve(stored, lines={**self._shelves.last, **stored.lines})
+
+    async def _left(self, keyed: set[int]) -> bytes:
+        """All that the next run of this workflow begins with; the large is put away.
+
+        Args:
+            keyed: The places of the actions to whose responses requests may refer.
+        """
+        stored = self._stored()
+        over = places_over(stored.records)
+        records, whole = thinned(stored.records, over)
+        kept: list[LineRecord] = []
+        done: list[LineRecord] = []
+        for position in stored.lines:
+            lines = at_once(self._vault.lines(self._id, position))
+            (done if position in over else kept).extend(lines)
+        size = sum(len(each.data) for each in whole)
+        if size + sum(len(each.data) for each in done) <= KEPT:
+            records, kept = list(stored.records), kept + done
+        else:
+            for load in loads(whole, done):
+                name = await keep(self._id, self._shelves, load)
+                for record in load.records:
+                    if record.position in keyed:
+                        self._shelves.keyed[record.position] = [name]
+                for line in load.lines:
+                    self._shelves.put_lines([name], line.position, line.number)
+        stored = attrs.evolve(
+            at_once(self._vault.read(self._id)), records=tuple(records)
+        )
+        return self._packed(stored, kept)
+
+    def _packed(self, stored: StoredPlan, lines: list[LineRecord]) -> bytes:
+        """A plan as this workflow begins with it."""
         return packed(
-            stored_form(stored), self._labels, line_forms(lines), self._conduct
+            stored_form(stored),
+            self._labels,
+            line_forms(lines),
+            self._conduct,
+            self._shelves.form(),
         )
 
     def _freeze(self) -> Any:
@@ -141,10 +180,10 @@ class PlanWorkflow:
             piece: Which piece, from 0.
             seen: The log position that the first piece was of; -1: any.
         """
-        stored = at_once(self._vault.read(self._id))
+        stored = self._stored()
         if seen not in (-1, stored.position):
             return packed(0, stored.position, b"")
-        whole = packed(stored_form(stored))
+        whole = packed(stored_form(stored), self._shelves.names)
         pieces = -(-len(whole) // PIECE)
         at = piece * PIECE
         return packed(pieces, stored.position, whole[at : at + PIECE])
@@ -153,7 +192,9 @@ class PlanWorkflow:
     def log(self, after: int, limit: int) -> bytes:
         """A piece of the log; a shorter one than asked for where it would be too large."""
         while True:
-            found = packed(slice_form(at_once(self._vault.log(self._id, after, limit))))
+            piece = at_once(self._vault.log(self._id, after, limit))
+            names = [] if self._runtime is None else self._runtime.shelved_in(piece)
+            found = packed(slice_form(piece), names)
             if len(found) <= PIECE or limit == 1:
                 return found
             limit = max(1, limit // 4)
@@ -162,7 +203,8 @@ class PlanWorkflow:
     def lines(self, position: int, after: int) -> bytes:
         """What an action reported, after a line; fewer where they would be too large."""
         found = at_once(self._vault.lines(self._id, position))
-        return packed(line_forms([e for e in found if e.number > after][:200]))
+        names = self._shelves.lines.get(position, []) if not after else []
+        return packed(line_forms([e for e in found if e.number > after][:200]), names)
 
     @workflow.query(name="labels")
     def labels(self) -> bytes:

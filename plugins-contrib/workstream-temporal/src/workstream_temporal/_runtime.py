@@ -6,20 +6,20 @@ them, become durable together, or not at all. What was recorded before is not wr
 anywhere: it follows, by running the same code again, from what the server has. So no
 plugin is called before its attempt is durable (A-13), and no step has a commit of its own.
 
-**Going on in a new history.** A history has an end, and a plan may be longer. When the
-server suggests it, nothing new is called any more; when the calls that go on have ended,
-the workflow goes on as a new run of itself, with all that is stored of the plan. An
-attempt that was about to be called then is taken back: it never was.
+**Going on in a new history.** A history has an end, and a plan may be longer. When it is
+full, nothing new is called any more; when the calls that go on have ended, the workflow
+goes on as a new run of itself, with all that is stored of the plan. An attempt that was
+about to be called then is taken back: it never was.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, Never
+from typing import Any, ClassVar, Self
 
 import attrs
 from temporalio import workflow
@@ -29,32 +29,36 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from workstream._attempts.outcomes import interrupted, time_left
 from workstream._codec.codec import Codec
 from workstream._codec.records import plan_changes
-from workstream._interpreter import judgement, signals, verdicts
+from workstream._interpreter import judgement, verdicts
 from workstream._interpreter.interpreter import Interpreter
-from workstream._interpreter.recovery import INTERRUPTED, put_in_order
+from workstream._interpreter.recovery import INTERRUPTED, putting_in_order
 from workstream._plan.paths import paths
 from workstream._plan.plan import Action, BaseAction, Node, Plan
-from workstream._plan.walk import actions, position_of
-from workstream._plan.zones import zones
+from workstream._plan.walk import position_of
+from workstream._plan.zones import zone_of
 from workstream._protocols.plugin import NOT_DONE, NotDone
 from workstream._protocols.runtime import AttemptOutcome, Nursery
 from workstream._protocols.vault import (
     Change,
     LineRecord,
+    LogSlice,
     NodeRecord,
     PlanRequest,
     StoredPlan,
     Write,
 )
 from workstream._secrets.references import needed_keys
-from workstream._values.interventions import Effect, Freeze, Intervention, Verb
-from workstream._values.state import Attempt, OnInterrupt, PluginError, State, Status
+from workstream._values.interventions import Freeze
+from workstream._values.state import Attempt, OnInterrupt, PluginError
 from workstream._vaults.memory_vault import MemoryVault
 from workstream.retries import FAST, RetryPolicy
 
 from ._forms import packed, unpacked
+from ._limits.flight import Flight
+from ._limits.shelves import Shelves
+from ._limits.steps import STEP, in_steps, take_back
 from ._names import CALL, HEARTBEAT, activity_id, queue_of
-from ._parts import part_form
+from ._parts import part_form, signals_to
 
 ONCE = ServerRetry(maximum_attempts=1)
 LOST = "lost"
@@ -91,28 +95,40 @@ class _Tasks:
 
 
 class TemporalRuntime:
-    """Runs one plan in a workflow; see ``Runtime`` for the verbs."""
+    """Runs one plan in a workflow; see ``Runtime`` for the verbs.
+
+    Attributes:
+        flight: How much of it is under way at a time.
+    """
+
+    flight: ClassVar[type[Flight]] = Flight
 
     def __init__(
         self,
+        plan: Plan,
         stored: StoredPlan,
         vault: MemoryVault,
         conduct: Mapping[str, Any],
+        shelves: Shelves,
         show: Callable[[], None],
     ) -> None:
-        """Make a runtime for a plan, from wherever it stands.
+        """Make a runtime for a plan; ``loaded`` makes one that is ready.
 
         Args:
+            plan: The plan.
             stored: All that is stored of it.
             vault: Keeps its changes.
             conduct: What its plugins say of retries and interruptions, by their names.
+            shelves: Where what is large of it is kept.
             show: Lets a list show what the row is now.
         """
         self._codec = Codec(None)
-        self._plan: Plan = self._codec.load(stored)
+        self._plan = plan
         self._id = stored.row.id
         self._vault = vault
         self._position = stored.position
+        self._shelves = shelves
+        self._shelved: dict[tuple[int, int], list[str]] = {}
         self._show = show
         self._told = len(self._plan.interventions)
         self._taken = self._removed = 0
@@ -122,25 +138,61 @@ class TemporalRuntime:
         }
         self._frozen: Freeze | None = None
         self._calls: dict[int, _Call] = {}
-        self._waiting: set[int] = set()
+        self._waiting: dict[int, str] = {}
+        self._is_left = False
         self._lines: dict[int, int] = dict(stored.lines)
         self._records: dict[int, list[NodeRecord]] = {}
         self._paths: dict[int, str] = {}
         self._by_key: dict[str, BaseAction] = {}
-        self._zones = zones(self._plan)
-        for path, item in paths(self._plan):
-            if isinstance(item.node, BaseAction):
-                self._paths[position_of(item.node)] = path
-                if item.node.key is not None:
-                    self._by_key[item.node.key] = item.node
-        for record in stored.records:
-            if record.position in self._paths and record.attempt:
-                self._records.setdefault(record.position, []).append(record)
+        self._zones: dict[int, str] = {}
+        self._flight = self.flight()
         self._random = workflow.random()
         self._interpreter = Interpreter(self._plan, self)
+
+    @classmethod
+    async def loaded(
+        cls,
+        stored: StoredPlan,
+        vault: MemoryVault,
+        conduct: Mapping[str, Any],
+        shelves: Shelves,
+        show: Callable[[], None],
+    ) -> Self:
+        """A runtime for a plan, from wherever it stands.
+
+        A large plan is loaded over several activations; nobody changes it meanwhile.
+        """
+        plan = await in_steps(Codec(None).loading(stored, STEP))
+        made = cls(plan, stored, vault, conduct, shelves, show)
+        await in_steps(made._look_round(stored))
+        return made
+
+    def _look_round(self, stored: StoredPlan) -> Generator[None]:
+        """Find out where all actions are, and put them in order; in steps."""
+        for number, (path, item) in enumerate(paths(self._plan), 1):
+            if isinstance(item.node, BaseAction):
+                position = position_of(item.node)
+                self._paths[position] = path
+                zone = zone_of(item.ancestors)
+                if zone is not None:
+                    self._zones[position] = zone
+                if item.node.key is not None:
+                    self._by_key[item.node.key] = item.node
+            if number % STEP == 0:
+                yield
+        for number, record in enumerate(stored.records, 1):
+            if record.position in self._paths and record.attempt:
+                self._records.setdefault(record.position, []).append(record)
+            if number % STEP == 0:
+                yield
         if stored.records:
-            resumed = put_in_order(self._plan, self.on_interrupt, self.now())
-            self.record(*resumed)
+            now = self.now()
+            order = putting_in_order(self._plan, self.on_interrupt, now)
+            for number, changed in enumerate(order, 1):
+                if changed:
+                    self.record(*changed)
+                if number % STEP == 0:
+                    yield
 
     async def run(self) -> bool:
         """Run the plan; whether it has ended, or is to go on in a new history."""
@@ -151,15 +203,17 @@ class TemporalRuntime:
             full.cancel()
             over.result()
             return True
+        self._is_left = True
         over.cancel()
-        self._take_back()
+        await in_steps(take_back(self._plan, self._waiting, self.record))
         return False
 
     # --- what people say --------------------------------------------------------------
 
     def take(self, request: PlanRequest) -> None:
         """Take what was asked of the plan, once (CT-2)."""
-        if self._plan.state.status.is_terminal or request.number <= self._taken:
+        over = self._plan.state.status.is_terminal or self._is_left
+        if over or request.number <= self._taken:
             return
         self._taken = request.number
         self._interpreter.take(request)
@@ -167,7 +221,8 @@ class TemporalRuntime:
     def frozen(self, freeze: Freeze | None) -> None:
         """Hear what the store says of a freeze (HO-6)."""
         self._frozen = freeze
-        self._interpreter.look()
+        if not self._is_left:
+            self._interpreter.look()
 
     def told(self, position: int) -> bytes:
         """The signals that were sent to an action, and whether a stop cuts its wait."""
@@ -175,28 +230,13 @@ class TemporalRuntime:
         if call is None:
             return packed([], False)
         small = Plan(name="", description="", blocks=[])
-        small.id, small.interventions = self._id, self._signals(call.action)
+        small.id, small.interventions = (
+            self._id,
+            signals_to(self._plan, call.action, self._paths[position]),
+        )
         kept = [c for c in plan_changes(small, 0) if isinstance(c, NodeRecord)]
         cut = call.main and judgement.cuts(self._plan, waits=True)
         return packed([[each.attempt, each.data] for each in kept], cut)
-
-    def _signals(self, action: BaseAction) -> tuple[Intervention, ...]:
-        """What counts of what was sent to the action (SG-1)."""
-        path = self._paths[position_of(action)]
-        told = [
-            each
-            for each in self._plan.interventions
-            if each.verb is Verb.SIGNAL
-            and each.effect is Effect.TAKEN
-            and each.path == path
-        ]
-        names = {str(each.data.get("name")) for each in told}
-        heard = {
-            (name, one.by, one.at)
-            for name in sorted(names)
-            for one in signals.sent(self._plan, action, path, name)
-        }
-        return tuple(e for e in told if (e.data.get("name"), e.by, e.at) in heard)
 
     # --- the verbs that remember ------------------------------------------------------
 
@@ -326,12 +366,20 @@ class TemporalRuntime:
         seconds: float,
         main: bool,
     ) -> AttemptOutcome | NotDone:
+        self._waiting[position_of(action)] = verb
+        async with self._flight.place() as room:
+            return await self._called(verb, action, attempt, seconds, main, room)
+
+    async def _called(
+        self,
+        verb: str,
+        action: BaseAction,
+        attempt: Attempt,
+        seconds: float,
+        main: bool,
+        room: int,
+    ) -> AttemptOutcome | NotDone:
         position = position_of(action)
-        if self._is_full():
-            self._waiting.add(position)
-            await self._for_ever()
-        if main and judgement.cuts(self._plan):
-            return interrupted()
         keys = needed_keys(action.request)
         part = part_form(
             self._codec,
@@ -339,12 +387,20 @@ class TemporalRuntime:
             action,
             records=self._records.get(position, ()),
             sources=[self._by_key[key] for key in keys if key in self._by_key],
-            told=self._signals(action),
+            told=signals_to(self._plan, action, self._paths[position]),
+            shelves=self._shelves,
         )
         path, lines = self._paths[position], self._lines.get(position, 0)
+        given = packed(verb, seconds, main, path, lines, part, room)
+        await self._flight.sent(len(given))
+        if self._flight.is_full():
+            await asyncio.Future[None]()  # for ever
+        del self._waiting[position]
+        if main and judgement.cuts(self._plan):
+            return interrupted()
         handle = workflow.start_activity(
             CALL,
-            packed(verb, seconds, main, path, lines, part),
+            given,
             result_type=bytes,
             activity_id=activity_id(position, len(action.attempts), verb),
             task_queue=queue_of(self._zones.get(position)),
@@ -364,8 +420,10 @@ class TemporalRuntime:
             return AttemptOutcome(error=PluginError(INTERRUPTED), interrupted=True)
         finally:
             del self._calls[position]
-        done, data, notes, reported = unpacked(answer)
+        done, data, notes, reported, *put = unpacked(answer)
         self._report(position, reported)
+        if put and put[0]:
+            self._put_on(put[0], action, put[1])
         attempt.notes.update(notes)
         if not done:
             return NOT_DONE
@@ -405,23 +463,35 @@ class TemporalRuntime:
             self._lines[position] = new[-1].number
             self._write(list(new))
 
+    def _put_on(self, names: list[str], action: BaseAction, last: int) -> None:
+        """Note that what came of an attempt is on shelves."""
+        position = position_of(action)
+        self._shelves.add(names)
+        self._shelved[position, len(action.attempts)] = names
+        if action.key is not None:
+            self._shelves.keyed[position] = names
+        if last > self._lines.get(position, 0):
+            self._shelves.put_lines(names, position, last)
+            self._lines[position] = last
+
+    def shelved_in(self, found: LogSlice) -> list[str]:
+        """Where what is large is of the records in a piece of the log."""
+        names = [
+            name
+            for _, each in found.changes
+            if isinstance(each, NodeRecord)
+            for name in self._shelved.get((each.position, each.attempt), ())
+        ]
+        return list(dict.fromkeys(names))
+
+    @property
+    def keyed(self) -> set[int]:
+        """The places of the actions to whose responses requests may refer."""
+        return {position_of(each) for each in self._by_key.values()}
+
     # --- a new history ----------------------------------------------------------------
 
-    def _is_full(self) -> bool:
-        return workflow.info().is_continue_as_new_suggested()
-
     def _is_drained(self) -> bool:
-        return bool(self._waiting) and not self._calls
-
-    async def _for_ever(self) -> Never:
-        await asyncio.Future[None]()
-        raise AssertionError
-
-    def _take_back(self) -> None:
-        """Let the attempts that were not called be ones that never were."""
-        for action in actions(self._plan):  # once, as a plan may be very large
-            if position_of(action) in self._waiting:
-                action.attempts.pop()
-                if not action.attempts:
-                    action.state = State(Status.NOT_STARTED)
-                self.record(action)
+        if not self._flight.is_full():
+            return False
+        return (bool(self._waiting) and not self._calls) or self._flight.is_too_full()

@@ -73,12 +73,9 @@ from ._forms import (
     unpacked,
     write_form,
 )
-from ._names import (
-    PLAN,
-    QUEUE,
-    ROW,
-    workflow_id,
-)
+from ._limits.shelves import lines_on, shelves_of, whole, whole_slice
+from ._limits.size import refuse_too_large
+from ._names import PLAN, QUEUE, ROW, workflow_id
 
 T = TypeVar("T")
 
@@ -148,11 +145,13 @@ class TemporalVault:
             row=row, definition=definition, records=(), position=0, lines={}
         )
         nothing: list[Any] = []
+        given = packed(stored_form(stored), sorted(labels), nothing, {}, nothing)
+        refuse_too_large(row, definition, len(given), self.host)
         try:
             await self._ask(
                 self._client.start_workflow(
                     PLAN,
-                    packed(stored_form(stored), sorted(labels), nothing, {}),
+                    given,
                     id=workflow_id(row.id),
                     task_queue=QUEUE,
                     memo={ROW: encode_row(row)},
@@ -195,8 +194,8 @@ class TemporalVault:
                     break  # it changed in between
                 pieces.append(piece)
             else:
-                [form] = unpacked(b"".join(pieces))
-                return stored_of(form)
+                form, names = unpacked(b"".join(pieces))
+                return await self._ask(whole(self._client, stored_of(form), names))
 
     async def row(self, plan_id: UUID) -> PlanRow:
         """See ``Vault.row``."""
@@ -218,18 +217,24 @@ class TemporalVault:
 
     async def log(self, plan_id: UUID, after: int, limit: int = 1000) -> LogSlice:
         """See ``Vault.log``."""
-        [form] = unpacked(await self._query(plan_id, "log", after, limit))
-        return slice_of(form)
+        form, names = unpacked(await self._query(plan_id, "log", after, limit))
+        piece = slice_of(form)
+        return await self._ask(whole_slice(self._client, plan_id, piece, names))
 
     async def lines(self, plan_id: UUID, position: int) -> list[LineRecord]:
         """See ``Vault.lines``."""
         found: list[LineRecord] = []
+        put: list[str] = []
         while True:
             last = found[-1].number if found else 0
-            [forms] = unpacked(await self._query(plan_id, "lines", position, last))
+            answer = await self._query(plan_id, "lines", position, last)
+            forms, names = unpacked(answer)
+            put += names
             if not forms:
-                return found
+                break
             found += lines_of(forms)
+        found += await self._ask(lines_on(self._client, plan_id, put, position))
+        return sorted(found, key=lambda each: each.number)
 
     async def delete(self, plan_id: UUID) -> None:
         """See ``Vault.delete``; the server takes its time, and nobody sees it meanwhile."""
@@ -239,6 +244,8 @@ class TemporalVault:
             if going_on:
                 await self._ask(workflow.terminate("the plan is deleted"))
             await self._shared.hide(plan_id)
+            for each in await self._ask(shelves_of(self._client, plan_id)):
+                await self._ask(self._delete_runs(each))
             await self._ask(self._delete_runs(workflow_id(plan_id)))
 
     async def _delete_runs(self, workflow: str) -> None:

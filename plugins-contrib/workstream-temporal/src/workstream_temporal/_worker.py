@@ -13,6 +13,7 @@ from workstream._registry.registry import Registry
 from workstream._runtime.plugin_init import init_plugins
 
 from ._activities import Activities
+from ._limits.shelves import ShelfWorkflow, Tidies
 from ._names import QUEUE, queue_of
 from ._plan_workflow import PlanWorkflow
 from ._store_workflow import StoreWorkflow
@@ -50,12 +51,14 @@ async def worker_of(
     thread = TrioThread(clock)
     await thread.call(lambda: init_plugins(registry))
     made = activities(client, registry, thread)
-    workflows: Sequence[type] = [] if zone else [plan_workflow, StoreWorkflow]
+    workflows: Sequence[type] = (
+        [] if zone else [plan_workflow, StoreWorkflow, ShelfWorkflow]
+    )
     return Worker(
         client,
         task_queue=queue_of(zone) if zone else QUEUE,
         workflows=workflows,
-        activities=[made.call],
+        activities=[made.call, Tidies(client).tidy],
         # The interpreter awaits nothing but its runtime, and asks nobody else for the
         # time or for chance: what a sandbox would have to keep it from.
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
