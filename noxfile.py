@@ -33,6 +33,7 @@ TYPING_TESTS = sorted(
 # plugin, that it is found and keeps its contract.
 INSTALLED_TESTS = (
     *("core/tests/cli/test_cli_new_plugin.py", "core/tests/cli/test_cli_processes.py"),
+    "core/tests/cli/test_cli_terminals.py",
     *("core/tests/test_host_discovery.py", "core/tests/test_imports.py"),
     *("testing/tests/test_stranger.py", "testing/tests/test_pytest_plugin.py"),
     "testing/tests/test_plugin_init.py",

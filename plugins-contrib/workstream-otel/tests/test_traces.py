@@ -69,7 +69,7 @@ def check_whole(spans: list[Span], ended: Plan) -> None:
 
 
 def _nanoseconds(time: object) -> int:
-    from workstream_otel._story import nanoseconds
+    from workstream_otel._words import nanoseconds
 
     return nanoseconds(time)  # type: ignore[arg-type]
 

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from workstream.plugins import Observation, Observer
 
+from ._meter import Measured, Meter
 from ._settings import protocol_fault, signals
-from ._story import Measured, Span, Story
+from ._story import Span, Story
 
 if TYPE_CHECKING:
     from ._sending import Metrics, Traces
@@ -31,6 +32,7 @@ class Otel(Observer):
         self._metrics: Metrics | None = None
         self._is_set_up = False
         self._stories: dict[UUID, Story] = {}
+        self._meters: dict[UUID, Meter] = {}
         self._sent: dict[UUID, set[int]] = {}
         self._told: dict[UUID, int] = {}
 
@@ -40,6 +42,8 @@ class Otel(Observer):
         story = self._stories.get(seen.plan_id)
         if story is None:
             story = self._stories[seen.plan_id] = Story(seen)
+            self._meters[seen.plan_id] = Meter(story)
+        meter = self._meters[seen.plan_id]
         sent = self._sent.setdefault(seen.plan_id, set())
         spans: dict[int, Span] = {}
         measured: list[Measured] = []
@@ -49,7 +53,7 @@ class Otel(Observer):
                 if span.id not in sent:
                     spans[span.id] = span
             if event.position > told:
-                measured += story.measured(event)
+                measured += meter.measured(event)
         self._told[seen.plan_id] = max(told, seen.events[-1].position)
         self._measure(measured)  # once, however often the spans are sent
         if self._traces is not None and spans:
@@ -57,7 +61,7 @@ class Otel(Observer):
         if self._metrics is not None:
             self._metrics.send(now=story.is_over)
         if story.is_over:
-            for kept in (self._stories, self._sent, self._told):
+            for kept in (self._stories, self._meters, self._sent, self._told):
                 kept.pop(seen.plan_id, None)
 
     def _measure(self, measured: Iterable[Measured]) -> None:

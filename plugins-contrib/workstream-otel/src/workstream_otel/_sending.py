@@ -39,7 +39,8 @@ from opentelemetry.trace import (
 
 from . import _names as names
 from ._ids import span_id, trace_id
-from ._story import Measured, Span
+from ._meter import Measured
+from ._story import Span
 
 MOST = 512
 """How many spans are sent in one request."""

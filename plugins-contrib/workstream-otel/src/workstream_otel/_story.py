@@ -1,4 +1,4 @@
-"""Which spans and measurements the events of a plan are (knows nothing of the SDK).
+"""Which spans the events of a plan are (knows nothing of the SDK).
 
 One rule: **each object of a plan has one span, sent when it has ended, and so has each
 attempt.** All of it follows from the event that ended the object and from the plan's
@@ -14,8 +14,8 @@ as that one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import PurePath
 from uuid import UUID
 
@@ -26,7 +26,6 @@ from workstream.plugins import Observation
 from workstream.results import (
     Attempt,
     BaseAction,
-    Effect,
     FailureReason,
     Intervened,
     Intervention,
@@ -35,18 +34,23 @@ from workstream.results import (
     PlanSnapshot,
     State,
     StateChange,
-    Verb,
     WatchEvent,
     paths,
 )
 
 from . import _names as names
 from ._ids import span_id
+from ._words import (
+    RESULTS,
+    Value,
+    attempt_error,
+    attempt_outcome,
+    error_type,
+    nanoseconds,
+    result_of,
+)
 
-Value = str | int | bool | tuple[str, ...]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REPEATED = ("cont_checks", "batch_checks")
-_TIMED_OUT = "plugin execution timed out"
 _KINDS = {
     ObjectType.PLAN: "plan",
     ObjectType.BLOCK: "block",
@@ -56,14 +60,6 @@ _KINDS = {
     ObjectType.CHECK: "check group",
     ObjectType.ACTION: "action",
 }
-_RESULTS = {
-    Status.COMPLETED: "success",
-    Status.FAILED: "failure",
-    Status.STOPPED: "cancellation",
-    Status.SKIPPED: "skip",
-}
-_NOT_ITS_OWN = (FailureReason.ABANDONED, FailureReason.EXCEED_RECOVERY)
-"""Why a plan is FAILED that nobody ran to its end."""
 
 
 @attrs.frozen(kw_only=True)
@@ -109,21 +105,6 @@ class Span:
 
 
 @attrs.frozen
-class Measured:
-    """One measurement.
-
-    Attributes:
-        metric: The metric's name.
-        value: Seconds, or how many.
-        attributes: By what it is grouped.
-    """
-
-    metric: str
-    value: float
-    attributes: Mapping[str, Value]
-
-
-@attrs.frozen
 class _Place:
     """Where an object stands.
 
@@ -145,27 +126,26 @@ class Story:
 
     Attributes:
         is_over: Whether the plan has ended.
+        pipeline: What the runs of such a plan are called together.
     """
 
     def __init__(self, seen: Observation) -> None:
         self.is_over = False
-        self.is_counted = False
         self.interventions: list[Intervention] = []
         self._failed = False
         self._skipped = False
         self._begun: set[UUID] = set()
-        self._measured: set[int] = set()
         self._ended: set[int]
         self._position: int
         self._plan: Plan
         self._places: dict[UUID, _Place]
-        self._pipeline: str
+        self.pipeline: str
         self._learn(seen.plan, seen.position)
 
     def _learn(self, plan: Plan, position: int) -> None:
         self._plan, self._position, self._ended = plan, position, set()
-        self._pipeline = PurePath(plan.origin.file if plan.origin else "").stem
-        self._pipeline = self._pipeline or plan.name
+        self.pipeline = PurePath(plan.origin.file if plan.origin else "").stem
+        self.pipeline = self.pipeline or plan.name
         self._places = {}
         for path, item in paths(plan):
             node = item.node
@@ -195,15 +175,19 @@ class Story:
             self._failed |= state.status is Status.FAILED
         self._skipped |= state.status is Status.SKIPPED
 
+    def node(self, object_id: UUID) -> Node:
+        """An object, as it was when the process began to observe its plan."""
+        return self._places[object_id].node
+
     # --- what an event is -------------------------------------------------------------
 
     def spans(self, event: WatchEvent) -> Iterator[Span]:
         """What has ended with an event."""
         for span in self._spans(event):
-            if not self._is_old(span.id, event):
+            if not self.is_old(span.id, event):
                 yield span
 
-    def _is_old(self, span: int, event: WatchEvent) -> bool:
+    def is_old(self, span: int, event: WatchEvent) -> bool:
         """Whether it had ended before this process began, and so before the event.
 
         A recovery writes down once more what it goes on with: an action that waits for
@@ -264,7 +248,7 @@ class Story:
         if isinstance(node, BaseAction):
             attributes[names.TASK] = node.name
             attributes[names.TASK_RUN_ID] = str(node.id)
-            attributes[names.TASK_RESULT] = _RESULTS[state.status]
+            attributes[names.TASK_RESULT] = RESULTS[state.status]
             attributes[names.PLUGIN] = node.plugin
         if failed and error is not None:
             said = str(error)
@@ -297,7 +281,7 @@ class Story:
         result = result_of(state.status, reasons)
         attributes: dict[str, Value] = {
             names.KIND: "plan",
-            names.PIPELINE: self._pipeline,
+            names.PIPELINE: self.pipeline,
             names.ACTION_NAME: names.ACTION,
             names.RUN_ID: str(plan.id),
             names.RESULT: result,
@@ -326,7 +310,7 @@ class Story:
         return Span(
             id=span_id(plan.id),
             parent=None,
-            name=f"{names.ACTION} {self._pipeline}",
+            name=f"{names.ACTION} {self.pipeline}",
             began=nanoseconds(state.started),
             ended=nanoseconds(max(ended, state.started)),
             attributes=attributes,
@@ -404,111 +388,6 @@ class Story:
         if status is Status.COMPLETED and self._skipped:
             return Outcome.COMPLETED_WITH_SKIPPED
         return Outcome[status.name]
-
-    # --- what is measured -------------------------------------------------------------
-
-    def measured(self, event: WatchEvent) -> Iterator[Measured]:
-        """What an event adds to the metrics of this process."""
-        run = {names.PIPELINE: self._pipeline, names.RUN_STATE: "executing"}
-        if not self.is_counted:
-            self.is_counted = True
-            yield Measured(names.RUN_ACTIVE, 1, run)
-        if isinstance(event, PlanSnapshot):
-            yield Measured(names.MISSED, 1, {})
-            state, reasons = event.plan.state, event.plan.reasons
-            if state.status.is_terminal:
-                yield from self._measured_run(run, state, reasons)
-        elif isinstance(event, Intervened):
-            told = event.intervention
-            if told.verb in (Verb.PAUSE, Verb.FREEZE) and told.effect is Effect.TAKEN:
-                yield Measured(names.HOLDS, 1, {names.VERB: told.verb.value})
-        elif isinstance(event, StateChange):
-            node = self._places[event.object_id].node
-            if isinstance(node, BaseAction) and event.attempt is not None:
-                yield from self._measured_attempt(node, event)
-            if isinstance(node, Plan) and event.state.status.is_terminal:
-                yield from self._measured_run(run, event.state, event.reasons)
-
-    def _measured_run(
-        self,
-        run: Mapping[str, str],
-        state: State,
-        reasons: tuple[FailureReason, ...],
-    ) -> Iterator[Measured]:
-        yield Measured(names.RUN_ACTIVE, -1, run)
-        result = result_of(state.status, reasons)
-        by = {
-            **run,
-            names.RESULT: result,
-            names.OUTCOME: self.outcome(state.status).value,
-        }
-        if result in ("failure", "error"):
-            by[names.ERROR_TYPE] = reasons[0].name.lower() if reasons else "_OTHER"
-        if state.duration is not None:
-            yield Measured(names.RUN_DURATION, state.duration.total_seconds(), by)
-
-    def _measured_attempt(
-        self, node: BaseAction, event: StateChange
-    ) -> Iterator[Measured]:
-        attempt = event.attempt
-        assert attempt is not None
-        by = {names.PLUGIN: node.plugin}
-        kind = attempt_error(node, attempt)
-        assert node.id is not None
-        id_ = span_id(node.id, attempt.started)
-        is_new = id_ not in self._measured and not self._is_old(id_, event)
-        if attempt.ended is not None and is_new:
-            self._measured.add(id_)
-            seconds = max((attempt.ended - attempt.started).total_seconds(), 0)
-            how = {**by, names.ATTEMPT_OUTCOME: attempt_outcome(attempt)}
-            if kind is not None:
-                how[names.ERROR_TYPE] = kind
-            yield Measured(names.ATTEMPT_DURATION, seconds, how)
-            if event.attempts > 1:
-                yield Measured(names.RETRIES, 1, by)
-        if event.state.status is Status.FAILED:
-            about = {names.PIPELINE: self._pipeline, names.ERROR_TYPE: kind or "_OTHER"}
-            yield Measured(names.RUN_ERRORS, 1, about)
-
-
-# --- words and numbers ------------------------------------------------------------------
-
-
-def nanoseconds(time: datetime) -> int:
-    """Nanoseconds since 1970, exactly."""
-    return (time - _EPOCH) // timedelta(microseconds=1) * 1_000
-
-
-def result_of(status: Status, reasons: Iterable[FailureReason]) -> str:
-    """The result of a plan, as the conventions have it."""
-    if status is Status.FAILED and any(each in _NOT_ITS_OWN for each in reasons):
-        return "error"
-    return _RESULTS[status]
-
-
-def attempt_outcome(attempt: Attempt) -> str:
-    """How an attempt ended, in a word."""
-    if attempt.interrupted:
-        return "interrupted"
-    if attempt.error is None:
-        return "completed"
-    return "timed out" if attempt.error.message == _TIMED_OUT else "failed"
-
-
-def attempt_error(node: BaseAction, attempt: Attempt) -> str | None:
-    """The class of an attempt's error; None: it has none."""
-    if attempt.interrupted:
-        return "interrupted"
-    return None if attempt.error is None else error_type(node, attempt.error)
-
-
-def error_type(node: Node, error: PluginError) -> str:
-    """The class of an error: few of them, whatever its words are."""
-    if error.message == _TIMED_OUT:
-        return "timeout"
-    if error.code and isinstance(node, BaseAction):
-        return f"{node.plugin}:{error.code}"
-    return "_OTHER"
 
 
 def _moment_of(told: Intervention) -> Moment:
