@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from temporal_server import Server
-from temporalio.client import Client
 
 from workstream._registry.registry import Registry
+from workstream_temporal._cluster.connection import Connection
 from workstream_temporal._plan_workflow import PlanWorkflow
 from workstream_temporal._worker import worker_of
 
@@ -53,8 +53,7 @@ def working(
     begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def work() -> None:
-        target, _, namespace = server.location.partition("/")
-        client = await Client.connect(target, namespace=namespace)
+        client = await Connection(server.location).connect()
         worker = await worker_of(client, registry, plan_workflow=plan_workflow)
         over = asyncio.Event()
         async with worker:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
+import pytest
 import trio
 from temporalio import workflow
 
@@ -37,6 +38,8 @@ from workstream_temporal._vault import TemporalVault
 
 if TYPE_CHECKING:
     from temporal_server import Server
+
+pytestmark = pytest.mark.slow  # it starts a cluster
 
 Working = Callable[..., AbstractContextManager[None]]
 

@@ -24,6 +24,8 @@ from workstream_temporal._vault import TemporalVault
 if TYPE_CHECKING:
     from temporal_server import Server
 
+pytestmark = pytest.mark.slow  # it starts a cluster
+
 Working = Callable[..., AbstractContextManager[None]]
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -53,9 +53,11 @@ def worker(engine: str, zone: str | None) -> None:
 async def _work(vault: TemporalVault, zone: str | None) -> None:
     from workstream._registry.registry import Registry
 
+    from ._cluster.sharing import refuse_unreadable
     from ._worker import worker_of
 
     client = await vault.client()
+    await refuse_unreadable(client)
     running = await worker_of(client, Registry.installed(), zone)
     over = asyncio.Event()
     loop = asyncio.get_running_loop()

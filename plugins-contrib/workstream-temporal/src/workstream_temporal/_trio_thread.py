@@ -13,6 +13,9 @@ import trio
 
 T = TypeVar("T")
 
+SETTLES = 0.02
+"""Seconds in which a call that was given up is let go by the client's threads."""
+
 
 async def on_asyncio(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[object, object, T]
@@ -49,7 +52,6 @@ class AsyncioThread:
             target=self._loop.run_forever, name="workstream-temporal", daemon=True
         )
         self._thread.start()
-        self._beside: list[Future[None]] = []
 
     async def call(self, coroutine: Coroutine[object, object, T]) -> T:
         """Await it on trio."""
@@ -57,15 +59,22 @@ class AsyncioThread:
 
     def beside(self, coroutine: Coroutine[object, object, None]) -> None:
         """Let it go on beside, until the end of the loop."""
-        self._beside.append(asyncio.run_coroutine_threadsafe(coroutine, self._loop))
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def close(self) -> None:
         """End it."""
-        for each in self._beside:
-            each.cancel()
-        self._loop.call_soon_threadsafe(self._loop.call_soon, self._loop.stop)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop)
         self._thread.join()
         self._loop.close()
+
+    async def _end(self) -> None:
+        """Leave nothing to the client's own threads, which may outlive the interpreter."""
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for each in rest:
+            each.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        await asyncio.sleep(SETTLES)
+        self._loop.stop()
 
 
 class TrioThread:

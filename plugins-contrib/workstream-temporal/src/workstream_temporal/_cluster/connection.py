@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from workstream._values.errors import StorageError
 
 from .._trio_thread import AsyncioThread
+from .encryption import converter
 
 T = TypeVar("T")
 
@@ -58,7 +60,8 @@ class Connection:
         """A client of the cluster, for the asyncio loop that awaits it.
 
         TLS, an API key and headers are those of Temporal's own tools: the environment's
-        ``TEMPORAL_TLS...``, ``TEMPORAL_API_KEY``, or its configuration file.
+        ``TEMPORAL_TLS...``, ``TEMPORAL_API_KEY``, or its configuration file. Keys that
+        encrypt are named by ``WORKSTREAM_TEMPORAL_KEYS``.
 
         Raises:
             StorageError: No server answers, or what is set cannot be used.
@@ -67,7 +70,9 @@ class Connection:
             settings = ClientConfig.load_client_connect_config()
             settings["target_host"] = self._target
             settings["namespace"] = self.namespace
-            return await Client.connect(**settings)
+            # A keyring may ask a person, and keep the loop.
+            payloads = await asyncio.to_thread(converter)
+            return await Client.connect(**settings, data_converter=payloads)
         except (OSError, RuntimeError, ValueError) as error:
             message = f"no Temporal server answers at {self._target}: {error}"
             raise StorageError(message) from error

@@ -10,10 +10,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from workstream._codec.records import decode_freeze, encode_freeze
+from workstream._values.errors import StorageError
 from workstream._values.interventions import Freeze
 
 from .._forms import packed, unpacked
@@ -52,6 +54,8 @@ class Shared:
                 b"",
                 id=STORE,
                 task_queue=QUEUE,
+                # So whoever lacks the key of an encrypted cluster hears of it at once.
+                memo={DELETED: packed([])},
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             )
         )
@@ -114,14 +118,19 @@ class Shared:
         self, plan_id: UUID, locks: Sequence[str]
     ) -> tuple[str, UUID] | None:
         """Which of these locks another plan holds, and which plan (LK-1)."""
-        answer = await self._connection.ask(
-            self._workflow.query(
-                "holder",
-                packed(plan_id.bytes, list(locks)),
-                result_type=bytes,
-                rpc_timeout=PATIENCE,
+        try:
+            answer = await self._connection.ask(
+                self._workflow.query(
+                    "holder",
+                    packed(plan_id.bytes, list(locks)),
+                    result_type=bytes,
+                    rpc_timeout=PATIENCE,
+                )
             )
-        )
+        except WorkflowQueryFailedError as error:
+            host = self._connection.host
+            message = f"a worker of {host} cannot read its locks; its log says why"
+            raise StorageError(message) from error
         [taken] = unpacked(answer)
         return None if taken is None else (taken[0], UUID(bytes=taken[1]))
 
@@ -148,3 +157,9 @@ class Shared:
         await self._connection.ask(
             self._workflow.signal("deleted", args=[plan_id.bytes, deleted])
         )
+
+
+async def refuse_unreadable(client: Client) -> None:
+    """Raise StorageError where what is shared is encrypted, and the key is not here."""
+    with suppress(RPCError):  # nobody has used the cluster yet
+        await (await client.get_workflow_handle(STORE).describe()).memo()
