@@ -14,7 +14,7 @@ pytest.importorskip("hypothesis", reason="an optional extra")
 
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
-from verify_plans import PLUGINS, SERVING, Copy, Look, On, rollout
+from verify_plans import PLUGINS, SERVING, Copy, Look, On, Start, look, rollout, steps
 
 from _workstream_testing.verify.faults import Budget, Fault, Kind
 from _workstream_testing.verify.invariants import Rule
@@ -28,9 +28,14 @@ from workstream import (
     Block,
     CheckAction,
     Context,
+    DeferBatch,
+    DeferredActions,
     HaltAfter,
+    OnFailure,
     Percent,
     Plan,
+    Undo,
+    WhenDeferred,
     late,
     plan_text,
 )
@@ -279,6 +284,7 @@ def test_rules_are_judged_alike() -> None:
     assert {n: len(t.faults) for n, t in one.broken.items()} == {
         n: len(t.faults) for n, t in two.broken.items()
     }
+    assert check_each(made, Budget(2, 0, 0), 400 * MORE)
 
 
 def block_of(plan: Plan) -> Block:
@@ -315,23 +321,49 @@ def test_a_plan_that_is_cut_has_the_same_ends(
             assert again.harm == trial.harm
 
 
-def test_what_a_signature_does_not_know_is_not_merged() -> None:
-    """Batches of sequences, failures in a row; the answer says so, and why."""
-    plan = alike(3, 1, concurrency=2)
-    block = block_of(plan)
+FEATURES: dict[str, dict[str, Any]] = {
+    "batches": {"batches": (1, 2), "batch_delay": 20.0},
+    "batches with a gate": {"batches": (2,), "batch_checks": look()},
+    "no concurrency of its own": {"concurrency": None, "batches": (2,)},
+    "failures in a row": {"max_consecutive_failures": 1, "tolerated_failures": -1},
+    "percent": {"tolerated_failures": Percent(50)},
+    "undo of the block": {"undo": Undo.BLOCK_FAILURE, "tolerated_failures": 0},
+    "undo of the plan": {"undo": Undo.PLAN_FAILURE, "tolerated_failures": 0},
+    "checks that may fail twice": {"cont_checks": look(failures_before_halt=3)},
+}
+
+
+@pytest.mark.parametrize("bounds", [(2, 0, 0), (1, 1, 0), (1, 0, 1)])
+@pytest.mark.parametrize("feature", FEATURES)
+def test_settings_of_a_block(feature: str, bounds: tuple[int, int, int]) -> None:
+    """Whatever a block counts or waits for: what is merged has the same ends."""
+    budget = Budget(*bounds)
+    plan = alike(5, 1, concurrency=2)
+    block = attrs.evolve(block_of(plan), **FEATURES[feature])
+    if block.undo is not Undo.NEVER:
+        for each in block.sequences:
+            back = steps(each.name, Start)
+            batch = DeferBatch(name="Back", actions=back, when=WhenDeferred.ON_UNDO)
+            each.deferred_actions = DeferredActions(batches=[batch])
+    plan = attrs.evolve(plan, blocks=[block])
     assert not list(unmerged(plan))
-    for changed, why in (
-        (attrs.evolve(block, batches=(1, 2)), "its batches"),
-        (attrs.evolve(block, max_consecutive_failures=1), "a limit of failures in a"),
-        (attrs.evolve(block, concurrency=None, batches=(2,)), "no concurrency of its"),
-        (attrs.evolve(block, tolerated_failures=Percent(50)), "tolerated in percent"),
-    ):
-        other = attrs.evolve(plan, blocks=[changed])
-        found = verify(other, *PLUGINS, suggest=False)
-        told = " ".join(found.covered)
-        assert "that follow differ" not in told
-        assert "no sets were merged, however alike: block" in told
-        assert why in told
+    found = trials(plan, stores=budget.crashes > 0)
+    one, two = searches(found, budget)
+    assert ends(one) == ends(two)
+    check_each(found, budget, 400 * MORE)
+
+
+def test_what_a_signature_does_not_know_is_not_merged() -> None:
+    """Checks whose failure does not halt; the answer says so, and why."""
+    plan = alike(3, 1, concurrency=2)
+    assert not list(unmerged(plan))
+    checks = look(on_failure=OnFailure.PAUSE)
+    block = attrs.evolve(block_of(plan), cont_checks=checks)
+    other = attrs.evolve(plan, blocks=[block])
+    found = verify(other, *PLUGINS, suggest=False, kinds=["fails"])
+    told = " ".join(found.covered)
+    assert "that follow differ" not in told
+    assert "no sets were merged, however alike: a failure of the continuous" in told
     found = verify(plan, *PLUGINS, suggest=False, merge=False)
     assert "however alike: merge=False" in found.covered[0]
 
@@ -364,7 +396,11 @@ def test_hosts_that_others_wait_for_are_not_merged() -> None:
     fake = FakePlugin(Ask).otherwise(gives=On("10.0.0.1"))
     found = verify(plan, fake, Copy, suggest=False)
     assert found.worst_end.touched == ("web-2", "lb")
-    assert "requests wait for the responses of other actions" in found.covered[0]
+
+    made = Trials(plan, (fake, Copy), invariants=lambda world: [])
+    assert check_each(made, Budget(2, 0, 0))
+    one, two = searches(made, Budget(2, 0, 0))
+    assert ends(one) == ends(two)
 
 
 def test_what_must_not_be_cut() -> None:

@@ -43,7 +43,8 @@ class Fault:
             about; of a stop, the action that is called at that moment.
         position: The object's place in walk order.
         attempt: Which attempt fails, or begins or ends in the last write, or is called.
-        at: When, in seconds: of a check that turns red, and of what comes at a time.
+        at: When, in seconds: of a check that turns red, and of what comes at a time; of
+            a crash and a stop, not before when, if several moments have one name.
         what: What the last write before a crash stores of the object.
         lost: Whether a plugin that is asked after the crash cannot tell what became of
             its work (R-7); otherwise it says that the work was not done.
@@ -65,10 +66,12 @@ class Fault:
             return f"{who} after {duration_text(self.at)}"
         if self.kind is Kind.CRASH:
             then = ", and plugins cannot tell what became of it" if self.lost else ""
-            return f"the engine dies when {self.path} {self.what} was stored{then}"
+            text = f"the engine dies when {self.path} {self.what} was stored"
+            return f"{text}{self._when()}{then}"
         if self.kind is Kind.STOP:
             again = "" if self.attempt == 1 else f" (attempt {self.attempt})"
-            return f"a stop is asked for when {self.path} is called{again}"
+            text = f"a stop is asked for when {self.path} is called{again}"
+            return f"{text}{self._when()}"
         if self.kind is Kind.RED:
             return f"{self.path} turns red after {duration_text(self.at)}"
         if self.kind is Kind.FAILS_ONCE:
@@ -77,12 +80,15 @@ class Fault:
             return f"{self.path} hangs until its timeout"
         return f"{self.path} fails"
 
+    def _when(self) -> str:
+        return f" after {duration_text(self.at)}" if self.at else ""
+
     def data(self) -> dict[str, Any]:
         """The fault as JSON has it."""
         found: dict[str, Any] = {"kind": self.kind.value, "path": self.path}
         if self.kind in (Kind.FAILS_ONCE, Kind.STOP):
             found["attempt"] = self.attempt
-        if self.kind is Kind.RED:
+        if self.kind is Kind.RED or self.at:
             found["at"] = self.at
         if self.kind is Kind.CRASH:
             found |= {"stored": self.what, "lost": self.lost}
@@ -132,6 +138,8 @@ def _one(fault: Fault) -> str:
     if fault.kind is Kind.RED:
         return f"{text}#{fault.at!r}"
     text += f"#{fault.attempt}"
+    if fault.at:
+        text += f"@{fault.at!r}"
     if fault.kind is Kind.CRASH:
         text += f":{fault.what}{'!' if fault.lost else ''}"
     return text
@@ -167,8 +175,10 @@ def _parsed(part: str, paths: Sequence[str]) -> Fault:
     if position < 0:
         raise IndexError(position)
     path = paths[position]
+    number, _, since = number.partition("@")
+    at = float(since) if since else 0.0
     if kind is Kind.RED:
         return Fault(kind, path, position, at=float(number))
     lost = what.endswith("!")
     text = what.removesuffix("!")
-    return Fault(kind, path, position, int(number), what=text, lost=lost)
+    return Fault(kind, path, position, int(number), at, text, lost)

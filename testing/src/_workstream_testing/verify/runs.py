@@ -58,6 +58,8 @@ class _Entry:
     key: object
     what: str = ""
     reconciles: bool = False
+    at: float = 0.0
+    """When, if there was another one of this name after the last fault; else 0."""
 
 
 class Run:
@@ -103,7 +105,7 @@ class Run:
             self._signatures = Signatures(trials.shape, budget, doomed, self.facts)
         note = _ignore if self._signatures is None else self._signatures.note
         self.history = history or _Quiet(trials.plan, note)
-        self._writes: set[tuple[int, int, str]] = set()
+        self._named: set[tuple[int, int, str]] = set()
         self._vault = LightVault(self._stored)
         self._asked = False
         self._looked = -1.0
@@ -196,6 +198,7 @@ class Run:
         if number in self._left:
             self._left.discard(number)
             self._since = len(self._log)
+            self._named = set()
 
     # --- what plugins and the store tell ----------------------------------------------
 
@@ -229,12 +232,20 @@ class Run:
             return
         if self.budget.total:
             key = self._key(time, position)
-            self._log.append(_Entry(time, position, attempt, key))
+            at = self._at(time, (position, attempt, ""))
+            self._log.append(_Entry(time, position, attempt, key, at=at))
         elif self._signatures is not None and time != self._looked:
             # Once an instant: a moment that is not looked up merges nothing, and
             # to look up ten calls of one instant takes longer than to make them.
             self._looked = time
             self._look_up(time, position)
+
+    def _at(self, time: float, identity: tuple[int, int, str]) -> float:
+        """What tells this moment from others of its name: those of looping checks."""
+        if identity in self._named:
+            return time
+        self._named.add(identity)
+        return 0.0
 
     def _is_next(self, number: int) -> bool:
         """Whether a fault may strike: all before it have, or it has begun to."""
@@ -265,15 +276,17 @@ class Run:
                     return False
                 if (fault.position, fault.attempt, fault.what) != identity:
                     return False
+                if _time() < fault.at:
+                    return False
                 self._strike(number)
                 self.lost = fault.lost
                 return True
-        if self.budget.crashes and not self._left and identity not in self._writes:
-            self._writes.add(identity)
+        if self.budget.crashes and not self._left:
             time = _time()
             key = self._key(time, position, what)
-            entry = _Entry(time, position, attempt, key, what, self._reconciles())
-            self._log.append(entry)
+            at = self._at(time, identity)
+            asks = self._reconciles()
+            self._log.append(_Entry(time, position, attempt, key, what, asks, at))
         return False
 
     def _reconciles(self) -> bool:
@@ -336,6 +349,7 @@ class Run:
                             path,
                             entry.position,
                             entry.attempt,
+                            at=entry.at,
                             what=entry.what,
                             lost=lost,
                         ),
@@ -347,7 +361,8 @@ class Run:
                         yield self._moment(entry, fault)
             if self.budget.stops:
                 place, attempt = entry.position, entry.attempt
-                yield self._moment(entry, Fault(Kind.STOP, path, place, attempt))
+                stop = Fault(Kind.STOP, path, place, attempt, entry.at)
+                yield self._moment(entry, stop)
 
     def _moment(self, entry: _Entry, fault: Fault) -> Moment:
         key = None
@@ -375,7 +390,9 @@ class Run:
 def _strikes(fault: Fault, attempt: int, time: float) -> bool:
     if fault.kind is Kind.RED:
         return time >= fault.at
-    if fault.kind in (Kind.FAILS_ONCE, Kind.STOP):
+    if fault.kind is Kind.STOP:
+        return attempt == fault.attempt and time >= fault.at
+    if fault.kind is Kind.FAILS_ONCE:
         return attempt == fault.attempt
     return attempt >= fault.attempt
 

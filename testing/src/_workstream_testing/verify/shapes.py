@@ -6,10 +6,10 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 import attrs
 
-from workstream._flow.late import Late
-from workstream._plan.plan import BaseAction, Block, Node, Percent, Plan
+from workstream._plan.plan import BaseAction, Block, Node, Plan
 from workstream._plan.plan import Sequence as PlanSequence
 from workstream._plan.walk import actions, position_of, walk
+from workstream._secrets.references import needed_keys
 from workstream._values.state import OnFailure, Status
 
 from .faults import Budget
@@ -21,30 +21,11 @@ def unmerged(plan: Plan) -> Iterator[str]:
 
     The interpreter looks at it, so moments of such a plan are all told apart.
     """
-    for block in plan.blocks:
-        rules = {
-            "its batches": block.batches,
-            "no concurrency of its own": block.concurrency is None,
-            "a limit of failures in a row": block.max_consecutive_failures is not None,
-            "failures tolerated in percent": isinstance(
-                block.tolerated_failures, Percent
-            ),
-            "sequences that may be taken back": any(
-                sequence.undo_batches for sequence in block.sequences
-            ),
-        }
-        yield from (
-            f"block {block.name!r} has {what}" for what, has in rules.items() if has
-        )
-    looping = [(plan.name, plan.cont_checks)]
-    looping += [(block.name, block.cont_checks) for block in plan.blocks]
-    for name, group in looping:
-        if group is not None and (
-            group.failures_before_halt != 1 or group.on_failure is not OnFailure.HALT
-        ):
+    groups = [(plan.name, plan.cont_checks)]
+    groups += [(block.name, block.cont_checks) for block in plan.blocks]
+    for name, group in groups:
+        if group is not None and group.on_failure is not OnFailure.HALT:
             yield f"a failure of the continuous checks of {name!r} does not halt it"
-    if any(isinstance(action.request, Late) for action in actions(plan)):
-        yield "requests wait for the responses of other actions"
 
 
 @attrs.frozen(eq=False)
@@ -57,6 +38,8 @@ class Member:
         kind: Its class.
         deferred: Its deferred work, with places.
         facts: What its actions alone set.
+        lasts: Whether its end makes a difference later, also if it completed: it may be
+            taken back, or others wait for a response of one of its actions.
     """
 
     place: int
@@ -64,14 +47,17 @@ class Member:
     kind: int
     deferred: tuple[tuple[int, Node], ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+    lasts: bool = False
 
 
 class Line:
     """The sequences of one block, in the order in which they begin.
 
     Attributes:
+        block: The block.
         members: The sequences.
         rests: What is left from each of them on: equal for equal classes.
+        lasts: Whether the end of any of them makes a difference later.
         wave: How many begin at once.
         bound: Of how many waves that wait no more is counted, by how much may still go
             wrong; None: each is counted. See ``waves``.
@@ -80,7 +66,9 @@ class Line:
     def __init__(self, block: Node) -> None:
         """Begin a line."""
         assert isinstance(block, Block), "sequences are in blocks"
+        self.block = block
         self.members: list[Member] = []
+        self.lasts = False
         self.wave = block.slots(len(block.sequences))
         self.bound: Callable[[Budget], int] | None = None
         self._rests: list[int] | None = None
@@ -88,6 +76,7 @@ class Line:
     def add(self, member: Member) -> None:
         """One more sequence."""
         self.members.append(member)
+        self.lasts = self.lasts or member.lasts
 
     def rest(self, first: int, budget: Budget) -> int:
         """What is left from a member on, as a number: equal for equal classes."""
@@ -110,6 +99,7 @@ class Shape:
     """The classes of a plan's sequences.
 
     Attributes:
+        plan: The plan.
         sequences: All sequences of blocks, in order.
         classes: The class of each, by the sequence's place in walk order.
         others: The objects that are in no sequence, with their places.
@@ -133,6 +123,7 @@ class Shape:
             own: The plugins to which every request is one of its own.
             takes: How long actions take, by their places.
         """
+        self.plan = plan
         self.sequences: list[PlanSequence] = []
         self.classes: dict[int, int] = {}
         self.others: list[tuple[int, Node]] = []
@@ -141,6 +132,7 @@ class Shape:
         self.owners: dict[int, Member | int] = {}
         known: dict[object, int] = {}
         members: dict[int, Member] = {}
+        needed = {key for each in actions(plan) for key in needed_keys(each.request)}
         for item in walk(plan):
             inside = next(
                 (n for n in item.ancestors if isinstance(n, PlanSequence)), None
@@ -153,12 +145,16 @@ class Shape:
                 place = position_of(sequence)
                 later = tuple(_deferred_of(sequence))
                 nodes = [*sequence.actions, *(node for _, node in later)]
-                forms = [_form(node, world, own, takes) for node in nodes]
+                forms = [_form(node, world, own, takes, needed) for node in nodes]
                 kind = known.setdefault((where, *forms), len(known))
                 self.classes[place] = kind
                 line = self.blocks.setdefault(where, Line(block))
                 facts = tuple(_facts_of(nodes, world))
-                member = Member(place, sequence, kind, later, facts)
+                lasts = bool(sequence.undo_batches) or any(
+                    isinstance(node, BaseAction) and node.key in needed
+                    for node in nodes
+                )
+                member = Member(place, sequence, kind, later, facts, lasts)
                 members[place] = self.owners[id(sequence)] = member
                 line.add(member)
             elif inside is not None:
@@ -222,12 +218,18 @@ def _facts_of(nodes: Iterable[Node], world: World) -> Iterator[tuple[str, str]]:
 
 
 def _form(
-    node: Node, world: World, own: Container[str], takes: Mapping[int, float]
+    node: Node,
+    world: World,
+    own: Container[str],
+    takes: Mapping[int, float],
+    needed: Container[str],
 ) -> object:
     if not isinstance(node, BaseAction):
         when = getattr(node, "when", None)
         return (type(node), when, getattr(node, "fail_element", None))
     place = position_of(node)
+    # Whom others wait for, and who waits for others, is nobody's like.
+    is_own = node.plugin in own or node.key in needed or any(needed_keys(node.request))
     setting = world.settings.get(place)
     sets: object = None
     if setting is not None:
@@ -242,7 +244,7 @@ def _form(
         node.deadline,
         getattr(node, "on_interrupt", None),
         type(node.request),
-        place if node.plugin in own else None,
+        place if is_own else None,
         takes[place],
         sets,
     )

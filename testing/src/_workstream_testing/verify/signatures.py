@@ -33,7 +33,10 @@ them there is an argument why nobody in the program looks at it:
   when it will end; what else a date could decide (a deadline, an exit delay) is said.
 - **Sequences that completed.** Nobody asks them any more, and they do no harm. Of those
   that ended otherwise, how many of each class ended how is said, as tolerances count
-  them. Of those that were not begun, their classes in order.
+  them. Of those that were not begun, their classes in order. Where somebody does ask, it
+  is said: how sequences ended that may be taken back, or whose responses others need, one
+  by one; the failures since the last success, where a block counts them in a row; and how
+  long ago the latest one ended, where a batch waits after it.
 
 Where a plan has parts of which this is not so, ``unmerged`` names them, and nothing of
 the plan is merged. Every rule counts hosts and does not name them, so it judges the ends
@@ -56,13 +59,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from workstream._interpreter import judgement
 from workstream._plan.plan import BaseAction, Block, Checks, Node, Plan
+from workstream._plan.walk import position_of
 from workstream._values.state import Status
 
 from ..crashes.light_store import Kept
 from ..virtual.loop import Loop, Task
 from .faults import Budget
-from .shapes import Member, Shape
+from .shapes import Line, Member, Shape
 from .world import Facts
 
 if TYPE_CHECKING:
@@ -169,7 +174,33 @@ class Signatures:
             for where, line in self._shape.blocks.items()
         )
         others = tuple(self._others(self._shape.others, now))
-        return (frozenset(self._harm.items()), waiting, others)
+        lines = tuple(self._line(line, now) for line in self._shape.blocks.values())
+        return (frozenset(self._harm.items()), waiting, others, lines)
+
+    def _line(self, line: Line, now: datetime) -> object:
+        """What a block still asks of sequences that ended."""
+        block, plan = line.block, self._shape.plan
+        rests: object = None
+        if block.batch_delay:
+            latest = judgement.latest_end(block)
+            rests = None if latest is None else now - latest
+        row: list[object] = []
+        if block.max_consecutive_failures is not None:
+            row.append(judgement.too_many_in_a_row(block, plan))
+            found = map(judgement.verdict_of, block.sequences)
+            for moment, ok in sorted((v for v in found if v is not None), reverse=True):
+                row.append((moment == now, ok))
+                if ok and moment < now:
+                    break  # what was before this does not count any more
+        last: list[object] = []
+        if line.lasts:
+            begun = line.members[: self._next[position_of(block)]]
+            last += [
+                (self._end_of(each), *self._others(each.deferred, now))
+                for each in begun
+                if each.lasts
+            ]
+        return (rests, tuple(row), tuple(last))
 
     def _look_for_ends(self) -> None:
         """Find the sequences that have begun since, which they do in order; or ended."""
@@ -199,6 +230,8 @@ class Signatures:
         if isinstance(owner, Member):
             if owner.sequence.state.status is Status.RUNNING:
                 doing = self.standing(owner, now)
+            elif owner.lasts:
+                doing = owner.place  # it is taken back
         else:
             doing = owner
         chain: list[int] = [0 if task.error is None else 1]
