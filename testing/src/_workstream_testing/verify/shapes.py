@@ -222,7 +222,7 @@ def _form(
     world: World,
     own: Container[str],
     takes: Mapping[int, float],
-    needed: Container[str],
+    needed: Container[str | None],
 ) -> object:
     if not isinstance(node, BaseAction):
         when = getattr(node, "when", None)
