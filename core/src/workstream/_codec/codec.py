@@ -38,7 +38,7 @@ from .._protocols.plugin import Plugins
 from .._protocols.vault import NodeRecord, PlanRow, StoredPlan
 from .._values.errors import Fault, PlanCorruptError, ValidationError
 from .._values.state import Attempt, State, chained, links_of
-from .._values.wire import from_micros, moment, pack, to_micros, unpack
+from .._values.wire import PartPacker, from_micros, moment, pack, to_micros, unpack
 from . import records
 from .brief import Brief
 from .typed.value_codec import MisfitError, Side, ValueCodec
@@ -90,7 +90,7 @@ class Codec:
             ValidationError: A request cannot be stored; every such request is named.
         """
         # cattrs takes its time to import: whoever only lists plans need not wait for it.
-        from .objects import definition_of
+        from .objects import pack_definition
 
         refused: dict[int, str] = {}
 
@@ -100,7 +100,8 @@ class Codec:
             except (TypeError, ValueError) as error:
                 refused[id(action)] = str(error)
 
-        definition = definition_of(plan, request_of)
+        out = PartPacker(_DEFINITION)
+        pack_definition(plan, request_of, out)
         if refused:
             faults = [
                 Fault(path=path, field="request", rule="STO-7", message=refused[key])
@@ -109,7 +110,7 @@ class Codec:
             ]
             message = "the plan cannot be stored"
             raise ValidationError(message, faults)
-        return pack(_DEFINITION, definition)
+        return out.done()
 
     @staticmethod
     def lineage(definition: bytes) -> tuple[UUID | None, UUID | None]:

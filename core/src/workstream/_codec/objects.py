@@ -25,6 +25,7 @@ from .._plan.shape import SHAPES
 from .._secrets.references import StoredValue
 from .._values.annotations import is_record
 from .._values.state import Attempt, Link, PluginError, State, chained, links_of
+from .._values.wire import PartPacker
 from .typed.converter import converter, new_converter
 from .typed.forms import (
     TAG,
@@ -52,12 +53,35 @@ Request = Callable[[BaseAction], dict[str, Any]]
 """Gives the plain data of an action's request, which is not None, by its names."""
 
 
-def definition_of(
-    plan: Plan, request_of: Callable[[BaseAction], Any]
-) -> dict[str, Any]:
-    """The plan as its author wrote it; fields that have their default are left out."""
-    hooks = _definition_hooks()
-    return _written(plan, hooks, lambda action: {"request": request_of(action)})
+def pack_definition(
+    node: Node, request_of: Callable[[BaseAction], Any], out: PartPacker
+) -> None:
+    """Pack an object and all that it holds, as its author wrote them.
+
+    Fields that have their default are left out. No more than one object is plain data at
+    a time: that of a whole plan takes as much memory as the plan.
+    """
+    [hook] = _definition_hooks()[type(node)]
+    data: dict[str, Any] = hook(node)
+    if isinstance(node, BaseAction):
+        if node.request is not None:
+            data["request"] = request_of(node)
+        out.add(data)
+        return
+    held = [(field, getattr(node, field.name)) for field in SHAPES[type(node)].held]
+    held = [(field, value) for field, value in held if field.many or value is not None]
+    out.begin_map(len(data) + len(held))
+    for name, value in data.items():
+        out.add(name)
+        out.add(value)
+    for field, value in held:
+        out.add(field.name)
+        if field.many:
+            out.begin_array(len(value))
+            for each in value:
+                pack_definition(each, request_of, out)
+        else:
+            pack_definition(value, request_of, out)
 
 
 def json_of(plan: Plan) -> dict[str, Any]:

@@ -76,9 +76,19 @@ def clone(
     return copier.node(plan)
 
 
-def copied(plan: Plan, request: Callable[[BaseAction], object]) -> Plan:
-    """A copy ready to be submitted, with the requests that the function gives."""
-    return _Copier(request=request).node(plan)
+def copied(
+    plan: Plan,
+    request: Callable[[BaseAction], object],
+    finish: Callable[[Node], None] | None = None,
+) -> Plan:
+    """A copy ready to be submitted.
+
+    Args:
+        plan: The plan.
+        request: Gives the request of each copied action.
+        finish: Is called with each copied object, those inside it first.
+    """
+    return _Copier(request=request, finish=finish).node(plan)
 
 
 def without(
@@ -153,6 +163,7 @@ class _Copier:
     scrub: bool = False
     left_out: frozenset[int] = frozenset()
     request: Callable[[BaseAction], object] | None = None
+    finish: Callable[[Node], None] | None = None
 
     def node(self, node: NodeT) -> NodeT:
         """The object and all that it holds.
@@ -160,9 +171,7 @@ class _Copier:
         Its class knows what is an argument: just that is not the engine's (OM-2).
         """
         shape = SHAPES[type(node)]
-        given: dict[str, Any] = {
-            name: getattr(node, name) for name in shape.setting_names
-        }
+        given = shape.settings_of(node)
         for field in shape.held:
             held: Any = getattr(node, field.name)
             if field.many:
@@ -184,6 +193,8 @@ class _Copier:
         if isinstance(new, Plan) and isinstance(node, Plan):
             # A copy of what was scrubbed still has no secrets (CL-3).
             new.scrubbed = node.scrubbed or self.scrub
+        if self.finish is not None:
+            self.finish(new)
         return new
 
     def _request_of(self, action: BaseAction) -> object:

@@ -9,7 +9,8 @@ walked, found, compared, copied and stored from that moment on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any, get_args, get_origin
 
 import attrs
@@ -50,18 +51,28 @@ class Shape:
         held: Those that hold other objects, in walk order.
         settings: All others that the plan's author writes.
         written: Those that the engine writes (OM-2).
-        setting_names: The names of the settings.
+        settings_of: Gives the settings of an object of the class, by their names.
     """
 
     held: tuple[Held, ...]
     settings: tuple[attrs.Attribute[Any], ...]
     written: tuple[attrs.Attribute[Any], ...]
-    setting_names: tuple[str, ...] = attrs.field(init=False)
+    settings_of: Callable[[Node], dict[str, Any]] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Keep the names of the settings, as every copy asks for them."""
-        names = tuple(field.name for field in self.settings)
-        object.__setattr__(self, "setting_names", names)
+        """Make at once what every copy asks for."""
+        object.__setattr__(self, "settings_of", _reader_of(self.settings))
+
+
+def _reader_of(
+    fields: tuple[attrs.Attribute[Any], ...],
+) -> Callable[[Node], dict[str, Any]]:
+    """What gives these fields of an object, by their names."""
+    names = tuple(field.name for field in fields)
+    if len(names) < 2:
+        return lambda node: {name: getattr(node, name) for name in names}
+    values_of = attrgetter(*names)  # half the time of asking for one after the other
+    return lambda node: dict(zip(names, values_of(node), strict=True))
 
 
 def _shape_of(cls: type[Node]) -> Shape:

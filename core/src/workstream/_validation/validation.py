@@ -30,7 +30,7 @@ from .._plan.plan import (
 )
 from .._plan.shape import SHAPES
 from .._plan.structure import Found, structure
-from .._plan.walk import Item, walk
+from .._plan.walk import Item
 from .._protocols.approval import Approve
 from .._protocols.plugin import AnyPlugin, can_reconcile
 from .._values.display import shorten
@@ -91,9 +91,7 @@ def prepared(plan: object, plugins: KnownPlugins) -> tuple[Plan, list[Fault]]:
     checker.run(plan)
     if checker.faults or not isinstance(plan, Plan):
         raise ValidationError(_summary(plan, len(checker.faults)), checker.faults)
-    ready = copied(plan, lambda action: checker.requests[id(action)])
-    for item in walk(ready):
-        _normalise(item.node)
+    ready = copied(plan, lambda action: checker.requests[id(action)], _normalise)
     return ready, checker.warnings
 
 

@@ -63,6 +63,36 @@ def pack(version: bytes, data: object) -> bytes:
     return version + _pack(data)
 
 
+class PartPacker:
+    """Packs data part by part, where all of it at once would take much memory.
+
+    The parts follow each other as in the whole: a map's header, then each key and its
+    value; an array's header, then each of its values.
+    """
+
+    def __init__(self, version: bytes) -> None:
+        """Begin with the byte that tells the version of the form."""
+        self._out = io.BytesIO()
+        self._write = self._out.write
+        self._write(version)
+
+    def add(self, data: object) -> None:
+        """Pack a key, or a value with all that is in it. Raises as ``pack`` does."""
+        self._write(_pack(data))
+
+    def begin_map(self, size: int) -> None:
+        """So many keys follow, each with its value."""
+        self._write(_packer.pack_map_header(size))
+
+    def begin_array(self, size: int) -> None:
+        """So many values follow."""
+        self._write(_packer.pack_array_header(size))
+
+    def done(self) -> bytes:
+        """All of it: what ``pack`` gives for the whole."""
+        return self._out.getvalue()
+
+
 def unpack(version: bytes, data: bytes) -> Any:
     """The data that was packed.
 
