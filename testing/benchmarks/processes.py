@@ -25,6 +25,11 @@ def plan() -> Plan:
     sequences = [Sequence(name="One", actions=[action])]
     return Plan(name="One action", blocks=[Block(name="Block", sequences=sequences)])
 """
+FLOORS = {
+    "`workstream run`, one action": "trio, attrs, cattrs, msgpack, lmdb, pluggy, click",
+    "`workstream list`": "attrs, msgpack, lmdb, click",
+}
+"""The libraries that a command cannot do without."""
 MOST = {
     "`workstream run`, one action": 15,
     "`workstream --help`": 6,
@@ -54,7 +59,11 @@ def _wall(*arguments: str) -> float:
 
 
 def walls(path: Path, rounds: int) -> list[Figure]:
-    """The wall time of three commands against that of an interpreter that does nothing."""
+    """The wall time of three commands against that of an interpreter that does nothing.
+
+    Beside it stands what the libraries take that a command is made of: no command that
+    uses them can be faster.
+    """
     plan = path / "one_action.py"
     plan.write_text(ONE_ACTION)
     store = str(path / "store")
@@ -65,6 +74,9 @@ def walls(path: Path, rounds: int) -> list[Figure]:
         "`workstream list`": (WORKSTREAM, "list", "--store", store),
     }
     contenders: dict[str, Callable[[], float]] = {"pass": partial(_wall, *PASS)}
+    for libraries in FLOORS.values():
+        imported = f"import {libraries}"
+        contenders[imported] = partial(_wall, sys.executable, "-c", imported)
     figures: list[Figure] = []
     for name, command in commands.items():
         try:
@@ -77,11 +89,15 @@ def walls(path: Path, rounds: int) -> list[Figure]:
     for name in contenders:
         ratio = samples.ratio(name, "pass")
         most = MOST.get(name)
+        text = "" if name == "pass" else f"{ratio:.1f} x `python -c pass`"
+        if name in FLOORS:
+            floor = samples.ratio(name, f"import {FLOORS[name]}")
+            text += f", {floor:.1f} x its libraries alone"
         figures.append(
             Figure(
-                name="`python -c pass`" if name == "pass" else name,
+                name=name if name in commands else f"`python -c '{name}'`",
                 value=f"{samples.median(name) * 1e3:.0f} ms",
-                ratio="" if name == "pass" else f"{ratio:.1f} x `python -c pass`",
+                ratio=text,
                 goal="" if most is None else f"at most {most} x",
                 reached=None if most is None else ratio <= most,
             )
