@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 def worker(engine: str, zone: str | None) -> None:
     """Work for a Temporal cluster: go on with its plans, and call the plugins here.
 
-    Ctrl-C ends it; another worker takes over what it did.
+    Ctrl-C ends it; another worker takes over what it did. A worker of a newer version
+    takes new plans, and leaves the others to older workers.
     """
     from workstream._values.errors import StorageError
 
@@ -53,17 +54,22 @@ def worker(engine: str, zone: str | None) -> None:
 async def _work(vault: TemporalVault, zone: str | None) -> None:
     from workstream._registry.registry import Registry
 
+    from . import _names
     from ._cluster.sharing import refuse_unreadable
+    from ._cluster.versions import make_current
     from ._worker import worker_of
 
     client = await vault.client()
     await refuse_unreadable(client)
-    running = await worker_of(client, Registry.installed(), zone)
+    version = None if zone else _names.VERSION
+    running = await worker_of(client, Registry.installed(), zone, version=version)
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
-    where = f"zone {zone}" if zone else "all plans"
-    print(f"at work for {vault.host}: {where}", flush=True)
     async with running:
+        where = f"zone {zone}" if zone else f"all plans of version {version}"
+        print(f"at work for {vault.host}: {where}", flush=True)
+        if version is not None and await make_current(client, version):
+            print(f"new plans begin with version {version}", flush=True)
         await over.wait()

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError
 
 from ._forms import packed, unpacked
@@ -19,7 +20,7 @@ DELETING_LASTS = timedelta(hours=1)
 """How long the server takes to delete a plan, at most."""
 
 
-@workflow.defn(name=STORE)
+@workflow.defn(name=STORE, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class StoreWorkflow:
     """Runs for ever, one in a namespace.
 

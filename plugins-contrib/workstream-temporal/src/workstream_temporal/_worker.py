@@ -13,6 +13,7 @@ from workstream._registry.registry import Registry
 from workstream._runtime.plugin_init import init_plugins
 
 from ._activities import Activities
+from ._cluster.versions import config_of
 from ._limits.shelves import ShelfWorkflow, Tidies
 from ._names import QUEUE, queue_of
 from ._plan_workflow import PlanWorkflow
@@ -30,6 +31,7 @@ async def worker_of(
     registry: Registry,
     zone: str | None = None,
     *,
+    version: int | None = None,
     plan_workflow: type[PlanWorkflow] = PlanWorkflow,
     activities: Callable[[Client, Registry, TrioThread], Activities] = Activities,
     runner: WorkflowRunner | None = None,
@@ -42,6 +44,8 @@ async def worker_of(
         registry: The plugins.
         zone: The zone whose attempts it makes; None: those of no zone, and the
             workflows of all plans.
+        version: The version to say, where the server is to keep plans with the
+            workers of theirs; not for a zone, whose workers serve all versions.
         plan_workflow: For tests: a plan's workflow, perhaps with a time of its own.
         activities: For tests: makes what makes attempts.
         runner: For tests: runs workflows, perhaps by a time of its own.
@@ -67,4 +71,5 @@ async def worker_of(
         default_heartbeat_throttle_interval=timedelta(seconds=1),
         graceful_shutdown_timeout=timedelta(seconds=1),
         sticky_queue_schedule_to_start_timeout=STICKY,
+        deployment_config=None if version is None else config_of(version),
     )
