@@ -58,14 +58,16 @@ _CHECK_READERS_EVERY = 256
 _ROOM = 2**22
 """How many bytes a full store grows by, at least, so that plans can be deleted."""
 
-OPEN_HERE: dict[tuple[int, int], int] = {}
-"""The stores that are open, by device and inode, and the process that opened them."""
+OPEN_HERE: dict[tuple[int, int], Environment] = {}
+"""The stores that this process has open, by device and inode."""
+# What a forked child inherits it has not opened.
+os.register_at_fork(after_in_child=OPEN_HERE.clear)
 
 
 def is_open_here(path: Path) -> bool:
     """Whether this process has the store open already, by whatever name."""
     status = path.stat()
-    return OPEN_HERE.get((status.st_dev, status.st_ino)) == os.getpid()
+    return (status.st_dev, status.st_ino) in OPEN_HERE
 
 
 class Environment:
@@ -86,7 +88,9 @@ class Environment:
         self._map_size = map_size
         self._sync = sync
         self._commits = 0
-        self._panicked = self._outgrown = False
+        self._panicked = False
+        self.broken = False
+        """Whether ``mend`` must be called before anything else."""
         self.readers_cleared = 0
         with storage_errors(path):
             self._env = self._open()
@@ -135,11 +139,6 @@ class Environment:
                     raise
                 size //= 2
 
-    @property
-    def broken(self) -> bool:
-        """Whether ``mend`` must be called before anything else."""
-        return self._panicked or self._outgrown
-
     def mend(self) -> None:
         """Make it usable again. Nobody may be using the environment.
 
@@ -152,9 +151,9 @@ class Environment:
                 self._env.close()
                 self._env = self._open()
                 log.warning("the store at %s was opened anew", self._path)
-            elif self._outgrown:
+            elif self.broken:
                 self._env.set_mapsize(0)  # as large as the store says it is
-        self._panicked = self._outgrown = False
+        self._panicked = self.broken = False
 
     def check_in_place(self) -> None:
         """See that the store's files are still those that were opened.
@@ -287,13 +286,13 @@ class Environment:
         """Find out whether the environment is of use any more."""
         library = lmdb()
         if isinstance(error, library.MapResizedError):
-            self._outgrown = True
+            self.broken = True
             return
         try:
             # Of a commit that failed, the next transaction tells what it has done.
             self._env.begin().abort()
         except library.PanicError:
-            self._panicked = True
+            self._panicked = self.broken = True
         except library.Error:
             pass  # it has its own trouble, which the next reader will be told
 

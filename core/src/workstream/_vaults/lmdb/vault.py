@@ -121,8 +121,7 @@ class LmdbVault:
         self._sync = not risk_power_cut
         self._env: Environment | None = None
         self._owners: Owners | None = None
-        self._key: tuple[int, int] | None = None
-        self._pid = 0
+        self._key = (0, 0)
         self._is_alone = False
         self._frozen: tuple[bytes | None, Freeze | None] = (None, None)
         self._one_at_a_time: trio.CapacityLimiter
@@ -184,7 +183,7 @@ class LmdbVault:
         except BaseException:
             env.close()
             raise
-        OPEN_HERE[key] = self._pid = os.getpid()
+        OPEN_HERE[key] = env
         self._env, self._owners, self._key = env, owners, key
 
     async def close(self) -> None:
@@ -202,13 +201,12 @@ class LmdbVault:
         env, self._env = self._env, None
         owners, self._owners = self._owners, None
         # A forked child leaves its parent's store alone.
-        if env is None or owners is None or os.getpid() != self._pid:
+        if env is None or owners is None or OPEN_HERE.get(self._key) is not env:
             return
         try:
             env.close()
         finally:
             owners.close()
-            assert self._key is not None
             del OPEN_HERE[self._key]
 
     # -- Reading -----------------------------------------------------------------------
@@ -228,16 +226,17 @@ class LmdbVault:
         return self._environment()
 
     def _environment(self) -> Environment:
-        if self._env is None:
+        env = self._env
+        if env is None:
             message = f"the store at {self._path} is not open"
             raise StorageError(message)
-        if os.getpid() != self._pid:
+        if OPEN_HERE.get(self._key) is not env:
             message = (
                 f"the store at {self._path} was opened by the process that this one was "
                 "forked from: open it anew"
             )
             raise StorageError(message)
-        return self._env
+        return env
 
     async def read(self, plan_id: UUID) -> StoredPlan:
         """See ``Vault.read``."""
