@@ -26,7 +26,6 @@ from .._values.state import (
     PluginError,
     State,
     Status,
-    WhenDeferred,
 )
 from . import interventions, verdicts
 from .verdicts import Verdict
@@ -80,7 +79,7 @@ class ActionRunner:
         if self._held():
             self._runtime.wake()
 
-    def _skip_in_vain(self, action: BaseAction, container: Node) -> None:
+    def _skip_in_vain(self, action: BaseAction) -> None:
         """Skip what would take back what was never done (VF-6).
 
         An action of an ON_UNDO batch that needs the response of one that did not
@@ -89,13 +88,9 @@ class ActionRunner:
         keys = needed_keys(action.request)
         if not keys or action.state.status is not N:
             return
-        if (
-            isinstance(container, DeferBatch)
-            and container.when is WhenDeferred.ON_UNDO
-            and any(
-                each.key in keys and each.state.status is not C
-                for each in actions(self._plan)
-            )
+        if any(
+            each.key in keys and each.state.status is not C
+            for each in actions(self._plan)
         ):
             action.state = State(K, None, self._runtime.now())
             self._runtime.record(action)
@@ -111,41 +106,53 @@ class ActionRunner:
     # --- actions (section 10) ---------------------------------------------------
 
     async def _action(
-        self, action: BaseAction, main: bool, watching: bool = False
-    ) -> None:
-        """Run one action to its verdict, from wherever its attempts stand."""
+        self,
+        action: BaseAction,
+        main: bool,
+        watching: bool = False,
+        begins: datetime | None = None,
+    ) -> datetime:
+        """Run one action to its verdict, from wherever its attempts stand.
 
-        def may() -> bool:
-            return not (main and self._plan.stopping) and action.state.status is not K
+        Args:
+            action: The action.
+            main: Whether a stop keeps it from beginning.
+            watching: Whether it goes on under a hold (HO-1).
+            begins: When it begins, if it is N and was found just now to be free to.
 
+        Returns:
+            When it came to its verdict.
+        """
         # A resumed action has waited long enough: the downtime was the wait (R-5).
-        rested = True
-        now = self._runtime.now()
+        rested = begins is None
+        if begins is None:
+            now = self._runtime.now()
+        else:
+            now = await self._attempt(action, begins, main)
         while True:
-            verdict = verdicts.judge(
-                action, self._runtime.on_interrupt, self._own_time(action, now)
-            )
+            own_time = verdicts.own_time(self._plan, action, now)
+            verdict = verdicts.judge(action, self._runtime.on_interrupt, own_time)
             if verdict is Verdict.RECONCILE:
                 verdict = await self._reconcile(action)
                 now = self._runtime.now()
+                own_time = verdicts.own_time(self._plan, action, now)
             seconds = 0.0
             if verdict is Verdict.AGAIN and not rested:
                 policy = self._runtime.retry_policy(action)
                 seconds = policy.wait(verdicts.tries(action), self._runtime.random())
-                own_time = self._own_time(action, now)
                 if verdicts.deadline_passed(action, own_time, seconds):
                     verdict = Verdict.FAILED  # the wait would not fit (A-15)
             if verdict is not Verdict.AGAIN:
                 return self._decide(
                     action, C if verdict is Verdict.COMPLETED else F, now
                 )
-            if not may():
+            if not self._may(action, main):
                 return self._cut(action, now)
             if rested:
                 if self._held() and not watching:
-                    await self._released(may)
+                    await self._released(lambda: self._may(action, main))
                     now = self._runtime.now()
-                    if not may():
+                    if not self._may(action, main):
                         return self._cut(action, now)
                 now = await self._attempt(action, now, main)
             else:
@@ -153,17 +160,17 @@ class ActionRunner:
                 now = self._runtime.now()
             rested = not rested
 
-    def _cut(self, action: BaseAction, now: datetime) -> None:
+    def _cut(self, action: BaseAction, now: datetime) -> datetime:
         """Leave an action of which no attempt may begin: what was begun is STOPPED."""
         if action.state.status is R:
             self._decide(action, S, now)
         elif self._notes.pop(id(action), None) is not None:
             self._runtime.record(action)  # nothing takes the old attempt's place
+        return now
 
-    def _own_time(self, action: BaseAction, now: datetime) -> datetime:
-        if not self._plan.interventions:
-            return now
-        return verdicts.own_time(self._plan, action, now)
+    def _may(self, action: BaseAction, main: bool) -> bool:
+        """Whether an attempt of it may begin, but for a hold."""
+        return not (main and self._plan.stopping) and action.state.status is not K
 
     async def _attempt(self, action: BaseAction, now: datetime, main: bool) -> datetime:
         """Make one attempt; returns when it ended."""
@@ -195,7 +202,8 @@ class ActionRunner:
         found = await self._runtime.reconcile(action)
         now = self._runtime.now()
         if isinstance(found, NotDone):
-            passed = verdicts.deadline_passed(action, self._own_time(action, now))
+            own_time = verdicts.own_time(self._plan, action, now)
+            passed = verdicts.deadline_passed(action, own_time)
             return Verdict.FAILED if passed else Verdict.AGAIN
         error = found.error
         if error is not None:
@@ -205,10 +213,11 @@ class ActionRunner:
         )
         return Verdict.COMPLETED if error is None else Verdict.FAILED
 
-    def _decide(self, action: BaseAction, status: Status, now: datetime) -> None:
+    def _decide(self, action: BaseAction, status: Status, now: datetime) -> datetime:
         action.state.status = status
         action.state.ended = now
         self._runtime.record(action)
+        return now
 
     # --- the two changes that every object goes through --------------------------
 

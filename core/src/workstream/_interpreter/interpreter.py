@@ -313,15 +313,23 @@ class Interpreter(CheckRunner):
         main: bool,
     ) -> None:
         """Run the actions one after the other, as long as all is well (Q-7)."""
+        takes_back = (
+            isinstance(container, DeferBatch) and container.when is WhenDeferred.ON_UNDO
+        )
+        now = self._runtime.now()
         for action in container.actions:
-            if action.state.status is N:
+            is_new = action.state.status is N
+            if is_new:
                 if self._held():
                     await self._released(unless_decided(action, may_go_on))
+                    now = self._runtime.now()
                 if action.state.status is N and not may_go_on():
                     break
-                self._skip_in_vain(action, container)
+                if takes_back:
+                    self._skip_in_vain(action)
             if not action.state.status.is_terminal:
-                await self._action(action, main)
+                # It begins when the one before it ended: nothing was waited for.
+                now = await self._action(action, main, begins=now if is_new else None)
             if action.state.status not in PASSED:
                 break
 

@@ -145,6 +145,7 @@ class Pacing:
         for group in self._halting:
             if group.state.status is Status.FAILED:
                 return True
-        return self._too_many_in_a_row or judgement.exceeds_tolerance(
-            self._block, self._plan, len(self._failed)
+        return self._too_many_in_a_row or (
+            bool(self._failed)
+            and judgement.exceeds_tolerance(self._block, self._plan, len(self._failed))
         )

@@ -17,6 +17,7 @@ import importlib
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 # It brings no types; as ``Any`` it says so once, here.
@@ -129,6 +130,7 @@ def _checked(version: bytes, data: bytes) -> memoryview:
     return memoryview(data)[1:]
 
 
+@lru_cache(maxsize=1024)  # the end of one action, and the start of the next one
 def to_micros(moment: datetime | None) -> int | None:
     """A time as whole microseconds since 1970, UTC; it must be timezone-aware."""
     if moment is None:
