@@ -240,6 +240,125 @@ def test_a_lookup_takes_its_time_from_the_attempt(
     assert plugin.times == [4]
 
 
+# --- the timeout, and what comes between two attempts (A-4) ------------------------------
+
+
+class SlowVault(MemoryVault):
+    """Each write takes twenty seconds."""
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
+        """Take the time, and write."""
+        await trio.sleep(20)
+        return await super().write(writes)
+
+
+class Quick(ActionPlugin[Nothing, Nothing]):
+    """Notes for how long it may work, and fails the first time."""
+
+    name = "promises.quick"
+    retry = RetryPolicy(initial_interval=60, randomization_factor=0)
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    async def execute(self, context: Context, request: Nothing) -> Nothing:
+        """Note the time, and end at once."""
+        self.times.append(trio.current_effective_deadline() - trio.current_time())
+        if context.attempt == 1:
+            raise ValueError
+        return request
+
+
+@pytest.mark.parametrize("vault", [MemoryVault, SlowVault])
+def test_the_time_of_an_attempt_is_over_when_it_ends(vault: type[MemoryVault]) -> None:
+    """Neither a slow commit nor a wait is cut by the timeout of the attempt before (A-4).
+
+    Where the tasks of a run share cancel scopes, one that is left armed cuts them.
+    """
+    plugin = Quick()
+    world = World(lambda clock: vault(), plugins=[plugin])
+
+    async def scenario() -> None:
+        def sequence(*names: str) -> PlanSequence:
+            actions = [
+                Quick.action(Nothing(), name=name, timeout=5, retries=1)
+                for name in names
+            ]
+            return PlanSequence(name=names[0], actions=actions)
+
+        alone = Block(name="A", sequences=[sequence("a", "b")])
+        beside = Block(name="B", sequences=[sequence("c"), sequence("d")])
+        beside.concurrency = 2
+        last = Block(name="C", sequences=[sequence("e")], exit_delay=60)
+        async with world.engine() as ws:
+            ended = await ws.run(Plan(name="Promises", blocks=[alone, beside, last]))
+        assert ended.state.status is Status.COMPLETED
+        for block in ended.blocks:
+            for each in block.sequences:
+                assert [len(action.attempts) for action in each.actions] == [2] * len(
+                    each.actions
+                )
+
+    world.clock.run(scenario)
+
+    assert plugin.times == [5] * 10
+
+
+class Asks(ActionPlugin[WithSecret, Nothing]):
+    """Needs a secret, and no time."""
+
+    name = "promises.asks"
+
+    async def execute(self, context: Context, request: WithSecret) -> Nothing:
+        """End at once."""
+        return Nothing()
+
+
+def test_a_lookup_is_not_cut_by_the_time_of_the_attempt_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second lookup goes on past the moment when the first attempt's time ends (A-4)."""
+
+    async def six_seconds(self: Lookups, ref: SecretRef) -> str:
+        await trio.sleep(6)
+        return "secret"
+
+    monkeypatch.setattr(Lookups, "_look_up", six_seconds)
+    world = World(plugins=[Asks()])
+
+    async def scenario() -> None:
+        request = WithSecret(SecretRef("file:/never/looked/at"))
+        actions = [
+            Asks.action(request, name=name, timeout=10, retries=0) for name in "ab"
+        ]
+        async with world.engine() as ws:
+            ended = await ws.run(plan_of(*actions))
+        assert ended.state.status is Status.COMPLETED
+
+    world.clock.run(scenario)
+
+
+def test_an_engine_that_closes_ends_a_run_that_waits_for_a_slow_commit() -> None:
+    """It leaves as a cancellation, also when the attempt's time is over since (T-3)."""
+    world = World(lambda clock: SlowVault(), plugins=[Quick()])
+
+    async def scenario() -> None:
+        action = Quick.action(Nothing(), name="a", timeout=5, retries=1)
+        later = Quick.action(Nothing(), name="b", timeout=5, retries=1)
+        async with world.engine() as ws:
+            plan_id = await ws.submit(plan_of(action, later))
+            await ws.start(plan_id)
+            # The first attempt of b has its commit under way, for longer than 5 seconds.
+            await trio.sleep(20 + 20 + 60 + 20 + 10)
+        async with world.engine() as ws:
+            plan = await ws.plan(plan_id)
+            assert plan.state.status is Status.RUNNING
+            one, other = plan.blocks[0].sequences[0].actions
+            assert [one.state.status, len(other.attempts)] == [Status.COMPLETED, 1]
+
+    world.clock.run(scenario)
+
+
 # --- output (WA-1, WA-3) --------------------------------------------------------------
 
 

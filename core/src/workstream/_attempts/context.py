@@ -62,13 +62,12 @@ class AttemptContext:
 
     __slots__ = (
         "_attempt",
-        "_deadline",
         "_host",
         "_over",
         "_secrets",
         "action",
         "current",
-        "deaf_at",
+        "ends",
         "is_cut",
         "waiting",
     )
@@ -78,19 +77,18 @@ class AttemptContext:
         *,
         action: BaseAction,
         current: Attempt,
-        deadline: float,
+        ends: float,
         secrets: frozenset[str],
         host: ContextHost,
     ) -> None:
         self.action = action
         self.current = current
-        self.deaf_at = math.inf
-        """When, by its runtime's clock, the plugin is called unresponsive (A-16)."""
+        self.ends = ends
+        """When, by its runtime's clock, it will be cancelled."""
         self.waiting = 0
         """How many of its tasks wait for a signal (SG-2)."""
         self.is_cut = False
         """Whether a stop has cut it."""
-        self._deadline = deadline
         self._secrets = secrets
         self._host = host
         self._attempt = len(action.attempts)
@@ -119,7 +117,7 @@ class AttemptContext:
     @property
     def deadline(self) -> datetime | None:
         """When the attempt will be cancelled; None: never."""
-        return self._host.date_of(self._deadline)
+        return self._host.date_of(self.ends)
 
     @property
     def idempotency_key(self) -> str:

@@ -48,6 +48,9 @@ def on_interrupt_by(plugins: Plugins) -> Callable[[BaseAction], OnInterrupt]:
 class PluginVerbs(ABC):
     """A runtime's verbs that concern plugins; see ``Runtime`` for what they promise."""
 
+    now: Callable[[], datetime]
+    """The time to record."""
+
     def __init__(self, plan: Plan, plugins: Plugins, storable: StorableCheck) -> None:
         """Take what is asked of plugins, and of what they return.
 
@@ -148,10 +151,6 @@ class PluginVerbs(ABC):
     @abstractmethod
     def path_of(self, action: BaseAction, /) -> str:
         """The action's address (OM-15)."""
-
-    @abstractmethod
-    def now(self) -> datetime:
-        """The time to record."""
 
     @abstractmethod
     async def _call(

@@ -6,6 +6,11 @@ A plugin cannot tell: ``trio.current_effective_deadline()`` is that of its attem
 that has fired cannot be used again: what came of the call is settled by leaving it, as a
 ``with`` would, and another one takes its place.
 
+To move a deadline costs as much as a call, too, so it is done once a call: when the call
+has ended, its deadline stays. It must cut nothing that the task waits for then. Before a
+wait that may be long, ``rest`` takes it away. The short one, for a commit, goes on if it is
+cut: ``was_cut`` tells that from a cancellation that is meant.
+
 The scope can be left in the middle of a task only while nothing that was entered after it
 is still open. So whoever opens a nursery in the task hides its slot for as long.
 """
@@ -19,6 +24,7 @@ from typing import Any
 
 import trio
 
+from .._attempts.context import AttemptContext
 from .._attempts.outcomes import (
     began_in,
     interrupted,
@@ -32,15 +38,29 @@ from .._authoring.errors import leaves_of
 from .._protocols.runtime import AttemptOutcome
 from .._values.state import PluginError
 
+_INNERMOST = "_cancel_status"
+"""What a task of trio's calls what it will leave next; another trio may not say."""
+
 
 class Slot:
     """Makes the calls of one task, one after the other; entered for as long."""
 
-    __slots__ = ("_innermost", "_scope", "_spoilt", "_task")
+    __slots__ = (
+        "_innermost",
+        "_is_calling",
+        "_scope",
+        "_spoilt",
+        "_task",
+        "_until",
+        "time",
+    )
 
     def __enter__(self) -> Slot:
         """Take the task that enters it."""
         self._task: Any = trio.lowlevel.current_task()
+        self.time = trio.lowlevel.current_clock().current_time
+        """The time, as ``trio.current_time`` tells it by a longer way."""
+        self._is_calling = False
         self._begin()
         return self
 
@@ -50,14 +70,15 @@ class Slot:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Leave the scope. It never fires between two calls, so it catches nothing."""
+        """Leave the scope. Nothing was cut that it would have to catch."""
         self._scope.__exit__(kind, error, traceback)
 
     def _begin(self) -> None:
         self._scope = trio.CancelScope()
+        self._until = math.inf
         self._spoilt = False
         self._scope.__enter__()
-        self._innermost = _innermost(self._task)
+        self._innermost: object = getattr(self._task, _INNERMOST, None)
 
     def _renew(self, error: BaseException | None) -> BaseException | None:
         """Leave the scope and enter another; what is left of the exception then."""
@@ -70,6 +91,19 @@ class Slot:
         self._begin()
         return error
 
+    def rest(self) -> None:
+        """Before the task waits, and not for a call: no time of a call may cut that."""
+        if self._is_calling or self._until == math.inf:
+            return
+        if self.time() < self._until:
+            self._scope.deadline = self._until = math.inf
+        else:
+            self._renew(None)
+
+    def was_cut(self, error: trio.Cancelled) -> bool:
+        """Whether the time of a call that has ended cut what the task waits for."""
+        return not self._is_calling and self._renew(error) is None
+
     def cancel(self) -> None:
         """Cut the call that is under way; the scope cannot be used again."""
         self._spoilt = True
@@ -78,42 +112,44 @@ class Slot:
     async def call(
         self,
         function: Callable[[Any, Any], Awaitable[object]],
-        context: object,
+        context: AttemptContext,
         request: object,
-        ends: float,
-        cut: Callable[[], bool],
+        now: float,
     ) -> AttemptOutcome:
         """Call a plugin's method; what it did is returned and never raised.
 
         Args:
             function: The method.
-            context: What it is told.
+            context: What it is told; it knows when its time is over (A-4). Where a stop
+                cuts the call, it says so, and somebody calls ``cancel`` (SN-1).
             request: What it is asked.
-            ends: When its time is over, by trio's clock (A-4).
-            cut: Says whether a stop has cut it (SN-1): then somebody calls ``cancel``.
+            now: The time.
         """
+        if now >= self._until:
+            self._renew(None)  # it has fired since the latest call
         scope = self._scope
-        scope.deadline = ends
+        scope.deadline = self._until = context.ends
+        self._is_calling = True
         try:
             response = await function(context, request)
         except BaseException as error:
-            return await self._outcome_of(error, scope, ends, cut)
+            self._is_calling = False
+            return await self._outcome_of(error, scope, context)
+        self._is_calling = False
         # A plugin may have left open what it entered: as a ``with`` would, tell it so.
         if (
-            trio.current_time() < ends
-            and _innermost(self._task) is self._innermost
+            self.time() < context.ends
+            and getattr(self._task, _INNERMOST, None) is self._innermost
             and not self._spoilt
         ):
-            scope.deadline = math.inf
             return outcome_of_response(response)
-        return await self._outcome_of(None, scope, ends, cut, response)
+        return await self._outcome_of(None, scope, context, response)
 
     async def _outcome_of(
         self,
         raised: BaseException | None,
         scope: trio.CancelScope,
-        ends: float,
-        cut: Callable[[], bool],
+        context: AttemptContext,
         response: object = None,
     ) -> AttemptOutcome:
         """What came of a call that raised, or took its whole time."""
@@ -121,8 +157,8 @@ class Slot:
         if error is None:
             # What could not be cancelled may give a result after its deadline. One that
             # came at the very moment of the deadline counts (A-5).
-            if scope.cancelled_caught or trio.current_time() > ends:
-                return _cut_short(ends, cut, None)
+            if scope.cancelled_caught or self.time() > context.ends:
+                return self._cut_short(context, None)
             return outcome_of_response(response)
         if _is_the_loops(error):
             raise error
@@ -138,21 +174,15 @@ class Slot:
         else:
             outcome = outcome_of_exception(error)
         if scope.cancel_called:  # it was told to end, and said so in its own way
-            return _cut_short(ends, cut, outcome.error)
+            return self._cut_short(context, outcome.error)
         return outcome
 
-
-def _cut_short(
-    ends: float, cut: Callable[[], bool], error: PluginError | None
-) -> AttemptOutcome:
-    """What became of a call that was cancelled: by a stop, or by its timeout."""
-    late = trio.current_time() >= ends
-    return interrupted(error) if cut() and not late else timed_out(error)
-
-
-def _innermost(task: Any) -> object:
-    """What trio will leave next in the task; None where this trio does not say."""
-    return getattr(task, "_cancel_status", None)
+    def _cut_short(
+        self, context: AttemptContext, error: PluginError | None
+    ) -> AttemptOutcome:
+        """What became of a call that was cancelled: by a stop, or by its timeout."""
+        late = self.time() >= context.ends
+        return interrupted(error) if context.is_cut and not late else timed_out(error)
 
 
 def _is_the_loops(error: BaseException) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import attrs
 import trio
@@ -28,7 +29,7 @@ from .secret_requests import NoSecretsError, with_secrets
 from .slots import Slot
 from .trio_loop import TrioLoop
 
-_NO_SECRETS: frozenset[str] = frozenset()
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -70,9 +71,11 @@ class TrioCalls(TrioLoop, PluginVerbs):
         TrioLoop.__init__(self)
         PluginVerbs.__init__(self, plan, plugins, storable)
         self._lookups = lookups
+        self._host = cast("ContextHost", self)
         self._paths: dict[int, str] = {}
         self._slots: dict[object, Slot] = {}
-        self._cuttable: dict[Slot, Callable[[], bool]] = {}
+        self._calls: dict[AttemptContext, Slot | None] = {}
+        """The calls under way; with its slot, each that a stop may cut (SN-1)."""
 
     # --- tasks, and the slots in which they call ------------------------------------
 
@@ -80,6 +83,7 @@ class TrioCalls(TrioLoop, PluginVerbs):
     async def nursery(self) -> AsyncGenerator[Nursery]:
         """See ``TrioLoop``; each child calls plugins in a slot of its own."""
         task = trio.lowlevel.current_task()
+        self._rest()
         hidden = self._slots.pop(task, None)
         try:
             async with super().nursery() as nursery:
@@ -88,16 +92,25 @@ class TrioCalls(TrioLoop, PluginVerbs):
             if hidden is not None:
                 self._slots[task] = hidden
 
-    async def in_slot(
-        self, function: Callable[..., Awaitable[object]], *args: object
-    ) -> None:
+    async def in_slot(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Let the calls that the function makes in this task share a slot."""
         task = trio.lowlevel.current_task()
         with Slot() as self._slots[task]:
             try:
-                await function(*args)
+                return await function(*args)
             finally:
                 del self._slots[task]
+
+    def _rest(self) -> None:
+        """Before a wait that may be long: the slot of the task must not cut it."""
+        slot = self._slots.get(trio.lowlevel.current_task())
+        if slot is not None:
+            slot.rest()
+
+    async def wait(self, seconds: float, until: Callable[[], bool]) -> None:
+        """See ``TrioLoop``."""
+        self._rest()
+        await super().wait(seconds, until)
 
     # --- a call -----------------------------------------------------------------------
 
@@ -111,75 +124,57 @@ class TrioCalls(TrioLoop, PluginVerbs):
         main: bool = False,
     ) -> AttemptOutcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
-        ends = trio.current_time() + seconds
-        request, secrets = made.request, _NO_SECRETS
+        slot = self._slots.get(trio.lowlevel.current_task())
+        if slot is None:
+            return await self.in_slot(
+                self._call, function, action, made, attempt, seconds, main
+            )
+        now = slot.time()
+        request, secrets = made.request, made.secrets
         facts = facts_of(request)  # of its type: most hold no secret, whatever they say
         if facts.references or facts.secrets:
+            slot.rest()
             try:
-                request, secrets = await with_secrets(self._lookups, request, seconds)
+                request, found = await with_secrets(self._lookups, request, seconds)
             except NoSecretsError as error:
                 return error.outcome
-        if made.secrets:
-            secrets |= made.secrets
+            secrets |= found
         if main and judgement.cuts(self._plan):
             return interrupted()
         context = AttemptContext(
             action=action,
             current=attempt,
-            deadline=ends,
+            ends=now + seconds,
             secrets=secrets,
-            host=cast("ContextHost", self),
+            host=self._host,
         )
-
-        def cut() -> bool:
-            return self._is_cut(context, main)
-
-        self._entered(context, ends)
+        self._calls[context] = slot if main else None
+        if context.ends < self._first_end:
+            self._ends_first(context.ends)
         try:
-            slot = self._slots.get(trio.lowlevel.current_task())
-            if slot is not None:
-                outcome = await self._call_in(
-                    slot, function, context, request, ends, cut
-                )
-            else:
-                with Slot() as slot:
-                    outcome = await self._call_in(
-                        slot, function, context, request, ends, cut
-                    )
+            outcome = await slot.call(function, context, request, now)
         finally:
             context.close()
-            self._left(context)
+            del self._calls[context]
         return hide_secrets(outcome, secrets) if secrets else outcome
-
-    async def _call_in(
-        self,
-        slot: Slot,
-        function: Callable[[Any, Any], Awaitable[object]],
-        context: object,
-        request: object,
-        ends: float,
-        cut: Callable[[], bool],
-    ) -> AttemptOutcome:
-        """Make the call in a slot, where a stop finds it (SN-1)."""
-        self._cuttable[slot] = cut
-        try:
-            return await slot.call(function, context, request, ends, cut)
-        finally:
-            del self._cuttable[slot]
 
     def wake(self) -> None:
         """Let every wait look at its condition again, and every call be cut (SN-1)."""
         super().wake()
         if self._plan.stopping:
-            for slot, cut in self._cuttable.items():
-                if cut():
-                    slot.cancel()
+            self._cut()
 
-    def _entered(self, context: AttemptContext, ends: float) -> None:
-        """A call begins, which must end at a time of trio's clock."""
+    def _cut(self) -> None:
+        """Cut the calls that a stop cuts."""
+        for context, slot in self._calls.items():
+            if slot is not None and self._is_cut(context, main=True):
+                slot.cancel()
 
-    def _left(self, context: AttemptContext) -> None:
-        """A call has ended."""
+    _first_end = -math.inf
+    """When, by trio's clock, the first of the calls must end, for who wants to know."""
+
+    def _ends_first(self, ends: float) -> None:
+        """A call begins that must end before ``_first_end``."""
 
     # --- what a context asks ------------------------------------------------------
 

@@ -91,16 +91,15 @@ class TrioRuntime(TrioCalls):
         self._settings = settings
         self._interpreter = Interpreter(plan, self)
         self._reported = trio.Event()
-        self._calls: set[AttemptContext] = set()
         self._sooner = trio.Event()
-        self._deaf_due = math.inf
+        self._first_end = math.inf
         self._recorded = False
         self._add = journal.add
         self._record_of = settings.codec.record_of
+        self.now = settings.now
         self.random = settings.random
         self.freeze = settings.freeze
         self.look = self._interpreter.look
-        self.durable = journal.durable
         self._told = len(plan.interventions)
 
     async def run(self) -> None:
@@ -139,6 +138,7 @@ class TrioRuntime(TrioCalls):
 
     async def hear(self) -> None:
         """Take what the store has for the plan; where it cannot tell, that is too late."""
+        self._rest()
         try:
             found = await self._settings.requests()
         except Exception as error:
@@ -163,9 +163,15 @@ class TrioRuntime(TrioCalls):
                 self._add(self._record_of(node))
         self._recorded = True
 
-    def now(self) -> datetime:
-        """The time to record."""
-        return self._settings.now()
+    async def durable(self) -> None:
+        """See ``Journal.durable``: however long it takes."""
+        while True:
+            try:
+                return await self._journal.durable()
+            except trio.Cancelled as error:
+                slot = self._slots.get(trio.lowlevel.current_task())
+                if slot is None or not slot.was_cut(error):
+                    raise
 
     def report(
         self,
@@ -213,17 +219,10 @@ class TrioRuntime(TrioCalls):
 
     # --- plugins that do not hear (A-16) ------------------------------------------
 
-    def _entered(self, context: AttemptContext, ends: float) -> None:
-        """Note when the call's plugin should have heard."""
-        context.deaf_at = ends + DEAF_AFTER
-        self._calls.add(context)
-        if context.deaf_at < self._deaf_due:
-            self._deaf_due = context.deaf_at
-            self._sooner.set()
-
-    def _left(self, context: AttemptContext) -> None:
-        """Forget the call."""
-        self._calls.remove(context)
+    def _ends_first(self, ends: float) -> None:
+        """Look sooner whether the call's plugin has heard."""
+        self._first_end = ends
+        self._sooner.set()
 
     async def _watch_deaf(self) -> None:
         """Mark the attempts whose plugin goes on long after it was cancelled."""
@@ -231,16 +230,16 @@ class TrioRuntime(TrioCalls):
             # A call that ends leaves its moment behind: to wake up once for nothing
             # is cheaper than to look for the next moment whenever a call ends.
             self._sooner = trio.Event()
-            with trio.move_on_at(self._deaf_due):
+            with trio.move_on_at(self._first_end + DEAF_AFTER):
                 await self._sooner.wait()
                 continue
-            for call in self._calls:
-                if call.deaf_at <= trio.current_time():
-                    call.deaf_at = math.inf
+            heard_by = trio.current_time() - DEAF_AFTER
+            calls = [call for call in self._calls if not call.current.unresponsive]
+            for call in calls:
+                if call.ends <= heard_by:
                     self._mark_deaf(call)
-            self._deaf_due = min(
-                (call.deaf_at for call in self._calls), default=math.inf
-            )
+            later = (call.ends for call in calls if call.ends > heard_by)
+            self._first_end = min(later, default=math.inf)
 
     def _mark_deaf(self, call: AttemptContext) -> None:
         call.current.unresponsive = True

@@ -101,7 +101,7 @@ class Call(TrioCalls):
         self._stopped = False
         self._output = OutputBuffer({part.position: lines})
         self._begun = trio.Event()
-        self._ends = math.inf
+        self._first_end = math.inf
 
     def reported(self) -> list[LineRecord]:
         """The lines that were not taken yet."""
@@ -113,9 +113,7 @@ class Call(TrioCalls):
     def stop(self) -> None:
         """Let a stop cut the call (SN-1)."""
         self._stopped = True
-        for slot, cut in list(self._cuttable.items()):
-            if cut():
-                slot.cancel()
+        self._cut()
 
     # --- what a context asks ----------------------------------------------------------
 
@@ -171,11 +169,11 @@ class Call(TrioCalls):
     async def tell_of_deaf(self) -> None:
         """Tell of a plugin that goes on long after it was cancelled (A-16)."""
         await self._begun.wait()
-        await trio.sleep_until(self._ends + DEAF_AFTER)
+        await trio.sleep_until(self._first_end + DEAF_AFTER)
         await self._say("deaf", None)
 
-    def _entered(self, context: AttemptContext, ends: float) -> None:
-        self._ends = ends
+    def _ends_first(self, ends: float) -> None:
+        self._first_end = ends
         self._begun.set()
 
 

@@ -256,7 +256,7 @@ class SimulatedRuntime(PluginVerbs):
         context = AttemptContext(
             action=action,
             current=attempt,
-            deadline=scope.deadline,
+            ends=scope.deadline,
             secrets=secrets,
             host=self,
         )
