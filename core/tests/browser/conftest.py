@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from real_browser import browser
+from real_browser import attentive, browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -86,25 +86,9 @@ def nasty() -> Plan:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A tab without a network, which notes what its page complains of."""
-    context = browser.new_context(
-        offline=True, viewport={"width": 1200, "height": 900}, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith("file:")
-            else complaints.append(f"asked for {request.url}")
-        ),
-    )
-    yield page
-    context.close()
-    assert complaints == []
+    """A tab without a network."""
+    with attentive(browser, "file:", offline=True) as page:
+        yield page
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 import trio
-from real_browser import browser
+from real_browser import attentive, browser
 
 from workstream import Block, Plan, Registry, Sequence, open_store, open_workstream
 from workstream_command import Run, RunCommand
@@ -221,24 +221,8 @@ def begin(store: Path, tmp_path: Path) -> Iterator[Begin]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A tab; nothing that it complains of is let pass, nor a request to another host."""
-    context = browser.new_context(
-        viewport={"width": 1200, "height": 900}, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith("http://127.0.0.1:")
-            else complaints.append(f"asked for {request.url}")
-        ),
-    )
-    yield page
-    context.close()
+    """A tab."""
     # That a server has gone, or refuses an order, is no complaint: tests want it.
-    known = "Failed to load resource"
-    assert [each for each in complaints if not each.startswith(known)] == []
+    pardoned = "Failed to load resource"
+    with attentive(browser, "http://127.0.0.1:", pardoned=pardoned) as page:
+        yield page

@@ -33,6 +33,7 @@ _MANY = 1_000
 """So many streams at once; more are refused."""
 _SHARED = ("timeline.js", "report.css")
 _OWN = ("page.js", "list.js", "plan.js", "web.css")
+_HTML = ("list.html", "plan.html")
 _TYPES = {"js": "text/javascript", "css": "text/css", "html": "text/html"}
 
 
@@ -78,9 +79,13 @@ class _Pages:
         self._tokens = tokens
         self._hub = hub
         self._files = {name: client_file(name).strip() + "\n" for name in _SHARED}
-        for name in (*_OWN, "list.html", "plan.html"):
-            file = resources.files(__name__.rpartition(".")[0]) / "pages" / name
-            self._files[name] = file.read_text(encoding="utf-8")
+        own = resources.files(__name__.rpartition(".")[0]) / "pages"
+        for name in (*_OWN, *_HTML):
+            self._files[name] = (own / name).read_text(encoding="utf-8")
+        head = (own / "head.html").read_text(encoding="utf-8")
+        for name in _HTML:
+            whole = self._files[name].replace("<!-- head.html -->\n", head)
+            self._files[name] = whole
 
     async def file(self, request: Request) -> Response:
         name = request.path_params["name"]

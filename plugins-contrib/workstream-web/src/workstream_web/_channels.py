@@ -189,14 +189,18 @@ class Channel:
 
 def _change(change: StateChange) -> dict[str, Any]:
     """What the timeline takes in: one object, and of an action the latest attempt."""
-    data = event_data(change)
-    attempt = data.get("attempt")
-    if attempt is not None and change.attempt is not None:
-        attempt["started"] = milliseconds(change.attempt.started)
-        attempt["ended"] = milliseconds(change.attempt.ended)
+    attempt: dict[str, Any] | None = None
+    if change.attempt is not None:
+        # Of one that runs its times are all; to write the rest takes as long as to read it.
+        over = change.attempt.ended is not None
+        attempt = {
+            **(event_data(change)["attempt"] if over else {}),
+            "started": milliseconds(change.attempt.started),
+            "ended": milliseconds(change.attempt.ended),
+        }
     return {
-        "id": data["id"],
-        "status": data["status"],
+        "id": str(change.object_id),
+        "status": change.state.status.name,
         "started": milliseconds(change.state.started),
         "ended": milliseconds(change.state.ended),
         "attempts": change.attempts,

@@ -279,7 +279,7 @@ const workstreamTimeline = (() => {
       pool.forEach((slot, place) => {
         const element = slot.element, index = first + (place - (first % pool.length) + pool.length) % pool.length;
         element.hidden = index >= last;
-        if (element.hidden) return;
+        if (element.hidden) { slot.told = ""; element.removeAttribute("id"); return; } // the id may be another's
         const row = rows[shown[index]], told = [index, shown[index], shown.length, row.status, shown[index] === chosen, palette.text].join();
         if (slot.told === told) return;
         slot.told = told;
