@@ -142,9 +142,9 @@ class Lane:
     It plays one plan at a time.
     """
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, new_history_after: float = math.inf) -> None:
         """Begin it on a cluster, ``HOST:PORT/NAMESPACE``."""
-        self.time = VirtualTime()
+        self.time = VirtualTime(new_history_after)
         self._location = location
         self._stage = _Stage()
         self._played = ""
@@ -306,16 +306,22 @@ class Lane:
 class Lanes:
     """One lane at a time on a cluster, and a new one after a case that fails."""
 
-    def __init__(self, location: str) -> None:
-        """Take the cluster."""
+    def __init__(self, location: str, new_history_after: float = math.inf) -> None:
+        """Take the cluster, and after how many events a history shall end."""
         self._location = location
+        self._new_history_after = new_history_after
         self._lane: Lane | None = None
 
     def lane(self) -> Lane:
         """The lane."""
         if self._lane is None:
-            self._lane = Lane(self._location)
+            self._lane = Lane(self._location, self._new_history_after)
         return self._lane
+
+    @property
+    def new_histories(self) -> int:
+        """How many plans the lane has let go on in a new history."""
+        return self.lane().time.new_histories
 
     def close(self) -> None:
         """End it; the next case begins another one."""

@@ -14,7 +14,10 @@ __all__ = ["Server"]
 
 
 class Server:
-    """Temporal's own development server, in a process; ``begin`` starts it."""
+    """Temporal's own development server, in a process; ``begin`` starts it.
+
+    It has two namespaces, ``default`` and ``other``.
+    """
 
     def __init__(self, place: Path | None) -> None:
         """Take a directory for the file with its plans; None: it keeps them in memory."""
@@ -32,6 +35,7 @@ class Server:
             [
                 *(str(program), "server", "start-dev", "--headless"),
                 *("--port", str(self.port), "--log-level", "never", *file),
+                *("--namespace", "other"),
             ],
             stdout=subprocess.DEVNULL,
         )

@@ -69,10 +69,22 @@ class _Timer:
 
 
 class VirtualTime:
-    """A clock, and who is at work."""
+    """A clock, and who is at work.
 
-    def __init__(self) -> None:
-        """Begin at zero."""
+    Attributes:
+        clock: The clock.
+        new_histories: How many plans went on in a new history, by now.
+    """
+
+    def __init__(self, new_history_after: float = math.inf) -> None:
+        """Begin at zero.
+
+        Args:
+            new_history_after: The events of a history after which the server is said to
+                suggest a new one.
+        """
+        self.new_histories = 0
+        self._new_history_after = new_history_after
         self.clock = trio.testing.MockClock()
         self._lock = threading.Lock()
         self._at_work = 0
@@ -239,6 +251,8 @@ class VirtualTime:
                     self._times.setdefault(key, self._nanoseconds())
                 )
             at = act.timestamp.ToNanoseconds()
+            if act.history_length > self._new_history_after:
+                act.continue_as_new_suggested = True
             jobs = [
                 heard
                 for job in act.jobs
@@ -338,6 +352,7 @@ class VirtualTime:
             case "continue_as_new_workflow_execution":
                 if new:
                     self.sent("workflow", info.workflow_id)
+                    self.new_histories += 1
                 self._forget(run)
             case _:
                 pass

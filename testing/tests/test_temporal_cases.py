@@ -16,8 +16,15 @@ from temporal_server import Server
 
 from _workstream_testing.cases.case import Case
 from _workstream_testing.cases.cases import CASES
+from _workstream_testing.conformance.case_runs import CaseRun
 from _workstream_testing.conformance.conformance import SimulatedPlans, run_case_on
-from _workstream_testing.conformance.expectations import always_wrong, facts, wrong
+from _workstream_testing.conformance.expectations import (
+    always_wrong,
+    facts,
+    kind_of,
+    wrong,
+)
+from workstream.results import BaseAction, walk
 
 RACES = ("Y-38",)
 """Cases with several ends: something races with something else at one instant."""
@@ -29,15 +36,43 @@ OTHERWISE = {
 """The cases that cannot end so, each with the reason; ``engines.md`` has them too."""
 
 
+SHORT = 22
+"""Events of a history that is to be short; the beginning of one is half of it."""
+
+AGAIN = "a group that was not over is run anew, as after a crash (R-8)"
+LATER = {
+    "X-06": AGAIN,
+    "Y-112": AGAIN,
+    "Y-138": AGAIN,
+    "Z-120": "what waits for the new history ends in another order",
+}
+"""The cases that do not end so over several short histories, each with the reason. Nor do
+those with continuous checks, which are looked at anew in each history (R-9)."""
+
+
 @pytest.fixture(scope="session")
-def lanes() -> Generator[Lanes]:
-    """A cluster, and a worker on it."""
+def server() -> Generator[Server]:
+    """A cluster."""
     server = Server(None)
     server.begin()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def lanes(server: Server) -> Generator[Lanes]:
+    """Workers on it."""
     lanes = Lanes(server.location)
     yield lanes
     lanes.close()
-    server.kill()
+
+
+@pytest.fixture(scope="session")
+def short(server: Server) -> Generator[Lanes]:
+    """Workers in another namespace, where histories are short."""
+    lanes = Lanes(server.location.replace("default", "other"), SHORT)
+    yield lanes
+    lanes.close()
 
 
 @pytest.mark.parametrize("case", one_in(37, CASES), ids=lambda case: case.id)
@@ -56,6 +91,59 @@ def test_a_case_ends_as_on_one_machine(case: Case, lanes: Lanes) -> None:
     else:
         assert problems == []
         assert facts(run) in ends
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case",
+    [
+        case
+        for case in CASES
+        if "cont" not in case.plan and case.id not in {**OTHERWISE, **LATER}
+    ][::5],
+    ids=lambda case: case.id,
+)
+def test_a_case_ends_so_over_several_histories(case: Case, short: Lanes) -> None:
+    """With the same statuses, attempts, reasons and calls.
+
+    Not at the same times: what would begin waits for the new history, and that waits for
+    what goes on.
+    """
+    run = run_case_on(TemporalPlans(short), case, 0)
+
+    assert always_wrong(run) == []
+    assert outline(run) == outline(run_case_on(SimulatedPlans(), case, 0))
+
+
+@pytest.mark.slow
+def test_an_attempt_that_was_made_is_not_forgotten(short: Lanes) -> None:
+    """It was cut by a stop, and its reconciliation waits for the new history."""
+    [case] = [case for case in CASES if case.id == "H-17"]
+    before = short.new_histories
+    run = run_case_on(TemporalPlans(short), case, 0)
+
+    assert short.new_histories > before
+    assert wrong(run, "S/STOPPED a=C a{int ok} b=N s1,B1=S") == []
+
+
+def outline(run: CaseRun) -> object:
+    """What is the same at whatever times things happen."""
+    return (
+        run.plan.reasons,
+        [
+            (
+                item.node.state.status,
+                [
+                    (kind_of(each), each.response, each.error, each.notes)
+                    for each in item.node.attempts
+                ]
+                if isinstance(item.node, BaseAction)
+                else [],
+            )
+            for item in walk(run.plan)
+        ],
+        sorted((call.label, call.of) for call in run.stage.calls),
+    )
 
 
 def test_the_page_tells_what_ends_otherwise() -> None:
