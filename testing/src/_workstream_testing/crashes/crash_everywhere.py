@@ -154,20 +154,16 @@ def crash_everywhere(
     """
     crashes = _Crashes(plan, plugins, seed, stop_at, told, max_time, vault)
     without, writes = crashes.without()
-    points = [[*_parsed(only)]] if only is not None else list(_points(writes))
     twice: dict[str, CalledTwice] = {}
     broken: list[tuple[list[Point], _Run]] = []
     reconciled: dict[str, None] = {}
     tried = 0
-    while points:
-        chosen = points.pop(0)
-        run = crashes.run(chosen)
+
+    def judge(chosen: list[Point], run: _Run) -> None:
+        nonlocal tried
         if not run.reached:
-            continue
+            return
         tried += 1
-        if second_crash and only is None and len(chosen) == 1:
-            # What was stored before the crash is the same; so these follow it at once.
-            points[:0] = [[*chosen, *second] for second in _points(SECOND_CRASHES)]
         run.differences = run.problem or _judged(without, run.result, equal)
         if run.differences:
             broken.append((chosen, run))
@@ -175,7 +171,17 @@ def crash_everywhere(
             known = twice.get(called.path)
             if known is None or (called.was_done and not known.was_done):
                 twice[called.path] = called
-        reconciled |= dict.fromkeys(crashes.reconciled())
+        reconciled.update(dict.fromkeys(crashes.reconciled()))
+
+    if only is not None:
+        chosen = [*_parsed(only)]
+        judge(chosen, crashes.run(chosen))
+    elif crashes.can_branch:
+        crashes.branch(judge, second_crash=second_crash)
+    else:
+        for point in _points(writes):
+            for chosen in _with_second(point, second_crash=second_crash):
+                judge(chosen, crashes.run(chosen))
     if broken:
         raise CrashError(_told(broken, without, writes, seed))
     found = tuple(twice.values())
@@ -189,12 +195,18 @@ def _by_plugin(found: Sequence[CalledTwice]) -> Iterator[str]:
         yield f"  {name}: {', '.join(paths[:3])}{more}"
 
 
-def _points(writes: int) -> Iterator[list[Point]]:
+def _points(writes: int) -> Iterator[Point]:
     # The first write of a plan's run is its start: before it nothing was begun.
-    yield [Point("after", 1)]
+    yield Point("after", 1)
     for write in range(2, writes + 1):
-        yield [Point("before", write)]
-        yield [Point("after", write)]
+        yield Point("before", write)
+        yield Point("after", write)
+
+
+def _with_second(first: Point, *, second_crash: bool) -> Iterator[list[Point]]:
+    yield [first]
+    if second_crash:
+        yield from ([first, second] for second in _points(SECOND_CRASHES))
 
 
 def _parsed(only: str) -> Iterator[Point]:
@@ -226,6 +238,14 @@ class _Run:
     stored: StoredPlan | None
     problem: list[str] = attrs.Factory(list[str])
     differences: list[str] = attrs.Factory(list[str])
+
+
+@attrs.frozen
+class _Stored:
+    """What a crash leaves: the vault, and how many changes it had acknowledged."""
+
+    vault: MemoryVault
+    acknowledged: int
 
 
 class _Crashes:
@@ -279,6 +299,53 @@ class _Crashes:
         check_scripts(self._made)
         return self._result(simulator), wire.writes
 
+    @property
+    def can_branch(self) -> bool:
+        """Whether what comes before a crash need not be run again for each crash.
+
+        Then nothing but the fakes' scripts, the vault and the history knows what came
+        before. A function of the test might, and a vault that is under test.
+        """
+        scripted = all(
+            isinstance(each, FakePlugin) and not each.has_function
+            for each in self._made
+        )
+        usual = self._vault is MemoryVault and chooser(self._seed) is None
+        return scripted and usual and not callable(self._plugins)
+
+    def branch(
+        self, judge: Callable[[list[Point], _Run], None], *, second_crash: bool
+    ) -> None:
+        """Run the plan without a crash; at each write, go on as after a crash there.
+
+        Args:
+            judge: Is given each run with crashes.
+            second_crash: Whether each recovery is crashed, too.
+        """
+        raised: list[Exception] = []
+        simulator, vault = self._simulator(), self._vault()
+
+        def die(point: Point, acknowledged: int) -> None:
+            if point == Point("before", 1):
+                return
+            for points in _with_second(point, second_crash=second_crash):
+                marks = [fake.mark() for fake in self._fakes()]
+                try:
+                    run = self._lives(
+                        points, simulator.forked(), _Stored(vault, acknowledged)
+                    )
+                    judge(points, run)
+                except Exception as error:
+                    raised.append(error)
+                    raise Abandon from None
+                for back in marks:
+                    back()
+
+        try:
+            simulator.start(cast("Vault", _Wire(vault, None, at=die)))
+        except Abandon:
+            raise raised[0] from None
+
     def run(self, points: list[Point]) -> _Run:
         """The run with a crash at each of these points, one after the other."""
         simulator = self._simulator()
@@ -287,20 +354,26 @@ class _Crashes:
         try:
             simulator.start(cast("Vault", wire))
         except Abandon:
-            pass
-        else:
-            return _Run(self._result(simulator), False, None)
+            return self._lives(points, simulator, _Stored(vault, wire.acknowledged))
+        return _Run(self._result(simulator), False, None)
+
+    def _lives(self, points: list[Point], simulator: Simulator, left: _Stored) -> _Run:
+        """The lives after the first crash, of which this is left."""
         for point in [*points[1:], None]:
             simulator.history.crashed(simulator.time)
-            vault = type(vault).restored(vault.snapshot())
-            lost = self._lost(wire, vault)
+            vault = type(left.vault).restored(left.vault.snapshot())
+            lost = self._lost(left.acknowledged, vault)
             stored = None
             if not lost:
                 stored = finish(vault.read(PLAN_ID))
-            wire = _Wire(vault, point, wire.acknowledged)
+            wire = _Wire(vault, point, left.acknowledged)
+            if point is None and type(vault) is MemoryVault and self._is_silent:
+                simulator.write_unread()
+                wire.is_read = False
             try:
                 simulator.recover_from(cast("Vault", wire))
             except Abandon:
+                left = _Stored(vault, wire.acknowledged)
                 continue
             except Exception as error:
                 lost = lost or [f"recovery fails: {type(error).__name__}: {error}"]
@@ -309,53 +382,86 @@ class _Crashes:
         message = "the last life has no crash to end it"
         raise AssertionError(message)
 
+    @property
+    def _is_silent(self) -> bool:
+        """Whether the plan is told nothing: otherwise requests go through the vault."""
+        return not self._told and self._stop_at is None
+
+    def _fakes(self) -> Iterator[FakePlugin[Any, Any]]:
+        return (each for each in self._made if isinstance(each, FakePlugin))
+
     def reconciled(self) -> list[str]:
         """The plugins whose fakes told the truth when they were asked to reconcile."""
-        fakes = (each for each in self._made if isinstance(each, FakePlugin))
-        return [fake.name for fake in fakes if fake.told_truth]
+        return [fake.name for fake in self._fakes() if fake.told_truth]
 
-    def _lost(self, wire: _Wire, vault: MemoryVault) -> list[str]:
+    def _lost(self, acknowledged: int, vault: MemoryVault) -> list[str]:
         """What a vault acknowledged and does not hold after the crash."""
         try:
             position = finish(vault.read(PLAN_ID)).position
         except Exception as error:
             return [f"the plan cannot be read after the crash: {error}"]
-        missing = wire.acknowledged - position
+        missing = acknowledged - position
         if missing <= 0:
             return []
         return [
             f"the vault ({type(vault).__name__}) lost {missing:,} of "
-            f"{wire.acknowledged:,} changes that it had acknowledged as durable"
+            f"{acknowledged:,} changes that it had acknowledged as durable"
         ]
 
 
 class _Wire:
-    """The way to the store: it counts the writes, and dies at one of them."""
+    """The way to the store: it counts the writes, and dies at one of them.
+
+    Attributes:
+        writes: How many writes there were.
+        acknowledged: How many changes are durable.
+        is_read: Whether anybody reads what is stored; otherwise nothing is.
+    """
 
     def __init__(
-        self, vault: MemoryVault, crash: Point | None, acknowledged: int = 0
+        self,
+        vault: MemoryVault,
+        crash: Point | None,
+        acknowledged: int = 0,
+        at: Callable[[Point, int], None] | None = None,
     ) -> None:
+        """Make one.
+
+        Args:
+            vault: The store.
+            crash: Where the engine dies; None: nowhere.
+            acknowledged: How many changes were durable before.
+            at: Is told of each point, and how many changes are durable there.
+        """
         self.writes = 0
         self.acknowledged = acknowledged
+        self.is_read = True
         self.create = vault.create
         self.read = vault.read
         self.ask = vault.ask
         self.requests = vault.requests
         self._vault = vault
         self._crash = crash
+        self._at = at
 
     async def write(self, writes: list[Write]) -> Any:
         """See ``Vault.write``."""
         self.writes += 1
-        if self._crash == Point("before", self.writes):
-            raise Abandon
-        answers = await self._vault.write(writes)
+        self._come_to(Point("before", self.writes))
+        answers: Sequence[Any] = [None for _ in writes]
+        if self.is_read:
+            answers = await self._vault.write(writes)
         if not any(answers):
             for write in writes:
                 self.acknowledged = write.first + len(write.changes) - 1
-        if self._crash == Point("after", self.writes):
-            raise Abandon
+        self._come_to(Point("after", self.writes))
         return answers
+
+    def _come_to(self, point: Point) -> None:
+        if self._at is not None:
+            self._at(point, self.acknowledged)
+        if point == self._crash:
+            raise Abandon
 
 
 def _judged(without: Simulation, end: Simulation, equal: Equal | None) -> list[str]:

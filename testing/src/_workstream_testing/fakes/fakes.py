@@ -15,7 +15,7 @@ does. It works inside ``simulate``, and in a ``Registry`` of an engine on trio.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Self, TypeVar, cast, overload
 from uuid import UUID
 
@@ -305,6 +305,22 @@ class FakePlugin(BasePlugin[Request, Response]):
         self._done: dict[UUID, Any] = {}
         self.told_truth = False
         self._script.reset()
+
+    @property
+    def has_function(self) -> bool:
+        """Whether a function of the test does some of its calls."""
+        return self._script.has_function
+
+    def mark(self) -> Callable[[], None]:
+        """What was called so far; what is returned makes it forget what came after."""
+        calls, done, script = len(self._noted), dict(self._done), self._script.mark()
+
+        def back() -> None:
+            del self._noted[calls:]
+            self._done, self.told_truth = dict(done), False
+            script()
+
+        return back
 
     # --- being a plugin -------------------------------------------------------------
 

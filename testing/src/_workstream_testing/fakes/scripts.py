@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
@@ -50,6 +50,29 @@ class Script:
             line.uses = 0
         if self.base is not None:
             self.base.reset()
+
+    @property
+    def has_function(self) -> bool:
+        """Whether a function does some of the calls: it may remember others."""
+        acts = [line.act for line in self.lines]
+        acts += filter(None, (self.otherwise, self.again, self.reconciles))
+        mine = any(act.does is not None for act in acts)
+        return mine or (self.base is not None and self.base.has_function)
+
+    def mark(self) -> Callable[[], None]:
+        """How it was used so far; what is returned makes it forget what came after."""
+        uses = [line.uses for line in self.lines]
+        problems = list(self.problems)
+        base = None if self.base is None else self.base.mark()
+
+        def back() -> None:
+            for line, count in zip(self.lines, uses, strict=True):
+                line.uses = count
+            self.problems = problems
+            if base is not None:
+                base()
+
+        return back
 
     @property
     def is_mute(self) -> bool:

@@ -22,8 +22,8 @@ Entry: TypeAlias = tuple[float, Node, Status, Attempt | None, int, bool]
 """One change: when, of what, its status; of an action its latest attempt, the number of
 that, and whether it was still open."""
 
-_SIZE = 6
-"""How many things make an entry."""
+_SIZE, _ATTEMPT = 6, 3
+"""How many things make an entry, and which of them is the attempt."""
 
 
 @attrs.frozen
@@ -132,6 +132,31 @@ class History:
     def made(self, attempt: Attempt, request: object) -> None:
         """The attempt's request was made of the responses that it waited for."""
         self._made[id(attempt)] = request
+
+    def forked(self) -> History:
+        """What has happened so far, in a history that goes on in another way.
+
+        What was called and has not ended yet may still end here, and not there.
+        """
+        fork = History(self.plan, self.start)
+        there: dict[int, Any] = {
+            id(each): attrs.evolve(each, notes=dict(each.notes))
+            for each in self._flat[_ATTEMPT::_SIZE]
+            if each is not None and each.ended is None
+        }
+        fork._flat += [there.get(id(each), each) for each in self._flat]
+        fork._attempts += [there.get(id(each), each) for each in self._attempts]
+        fork._made = {
+            id(there[known]) if known in there else known: request
+            for known, request in self._made.items()
+        }
+        fork._actions += self._actions
+        fork._numbers += self._numbers
+        fork._started += self._started
+        fork.reports += self.reports
+        fork.paths = self.paths
+        fork._crashes += self._crashes
+        return fork
 
     def crashed(self, time: float) -> None:
         """The engine died; another life begins."""

@@ -34,7 +34,7 @@ from workstream._values.state import State, Status
 
 from ..fakes.fakes import FakePlugin
 from ..problems import SimulationError, says_all
-from ..virtual.loop import Loop
+from ..virtual.loop import Loop, current_loop
 from ..virtual.loop_errors import Abandon, EndlessError, ForeignAwait
 from ..virtual.virtual_time import START
 from .history import History
@@ -79,6 +79,7 @@ class Simulator:
         max_time: float = MONTH,
         stop_at: float | None = None,
         told: Iterable[Told] = (),
+        history: History | None = None,
     ) -> None:
         """Make a world.
 
@@ -90,10 +91,11 @@ class Simulator:
             max_time: The bound of virtual time, in seconds.
             stop_at: When a stop is asked for, in seconds.
             told: What else it is told, in order.
+            history: What has happened in it before.
         """
         check_times(stop_at, max_time)
         self.plan = plan
-        self.history = History(plan, START)
+        self.history = history or History(plan, START)
         self.time = 0.0
         codec = Codec(registry)
         self._registry = registry
@@ -150,6 +152,27 @@ class Simulator:
         self._note([plan])
         self._store(store, [plan])
 
+    def forked(self) -> Simulator:
+        """A world in which the same has happened so far, and the engine dies now.
+
+        For a world in which nobody draws anything.
+        """
+        loop = current_loop()
+        fork = Simulator(
+            self.plan,
+            self._registry,
+            max_time=self._max_time,
+            history=self.history.forked(),
+        )
+        fork.time = fork.history.end = self.time if loop is None else loop.time
+        fork._told, fork._freeze = list(self._told), self._freeze
+        return fork
+
+    def write_unread(self) -> None:
+        """Encode nothing from now on: nobody reads what this life stores."""
+        unread: Any = _Unread()
+        self._settings = attrs.evolve(self._settings, codec=unread)
+
     def recover(self, *, max_last_update: float | None) -> None:
         """Bring a plan to its end that is as a crash left it.
 
@@ -203,7 +226,9 @@ class Simulator:
         if store is None or not (nodes or requests):
             return
         changes: list[Change] = [
-            self._codec.record_of(node) for node in nodes if node is not self.plan
+            self._settings.codec.record_of(node)
+            for node in nodes
+            if node is not self.plan
         ]
         if requests or any(node is self.plan for node in nodes):
             changes += plan_changes(self.plan, known)
@@ -305,6 +330,14 @@ class Simulator:
             for call in running[:SHOWN]
         )
         return "\n".join([*lines, "", str(Timeline(self.history))])
+
+
+class _Unread:
+    """A codec for records that nobody reads."""
+
+    def record_of(self, node: Node) -> Node:
+        """The object itself."""
+        return node
 
 
 def given(plugins: Plugins) -> list[AnyPlugin]:

@@ -1,0 +1,207 @@
+"""A crash is a branch of the run without one: it ends as if all before had run again."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import attrs
+import pytest
+
+pytest.importorskip("hypothesis", reason="an optional extra")
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from _workstream_testing.simulation.told import Told
+from workstream import (
+    Action,
+    ActionPlugin,
+    Block,
+    CheckPlugin,
+    Context,
+    OnInterrupt,
+    Plan,
+    Sequence,
+    late,
+    text,
+)
+from workstream._values.interventions import Verb
+from workstream.testing import CrashReport, FakePlugin, crash_everywhere
+from workstream.testing.strategies import fakes, plans
+from workstream.vaults import MemoryVault
+
+PLANS = int(os.environ.get("WORKSTREAM_PLANS", "120")) // 8
+
+
+@attrs.frozen
+class Ask:
+    """A request."""
+
+    host: str = "web"
+
+
+@attrs.frozen
+class Answer:
+    """A response."""
+
+    address: str = "10.0.0.1"
+
+
+class Copy(ActionPlugin[Ask, Answer]):
+    """A plugin that is run again."""
+
+    name = "acme.copy"
+
+    async def execute(self, context: Context, request: Ask, /) -> Answer:
+        """Fail the test."""
+        raise NotImplementedError
+
+
+class Send(ActionPlugin[Ask, Answer]):
+    """A plugin that is asked what became of its work."""
+
+    name = "acme.send"
+    on_interrupt = OnInterrupt.RECONCILE
+
+    async def execute(self, context: Context, request: Ask, /) -> Answer:
+        """Fail the test."""
+        raise NotImplementedError
+
+    async def reconcile(self, context: Context, request: Ask, /) -> Answer:
+        """Fail the test."""
+        raise NotImplementedError
+
+
+class Look(CheckPlugin[Ask, None]):
+    """A check."""
+
+    name = "acme.look"
+
+    async def execute(self, context: Context, request: Ask, /) -> None:
+        """Fail the test."""
+        raise NotImplementedError
+
+
+class OwnVault(MemoryVault):
+    """A vault that is under test: so each crash runs all that comes before it."""
+
+
+def _copy(retries: int) -> Action:
+    return Copy.action(Ask(), name="Copy", retries=retries)
+
+
+def _refer(source: Action) -> Action | None:
+    if source.plugin != Copy.name:
+        return None
+    address = Copy.response(source).address
+    return Copy.action(late(Ask)(host=text("{}", address)), name="Copy")
+
+
+EVERY_PLAN = plans(
+    st.builds(_copy, st.integers(0, 1)) | st.just(Send.action(Ask(), name="Send")),
+    st.just(Look.action(Ask(), name="Look")),
+    max_sequences=3,
+    max_actions=2,
+    referring=_refer,
+)
+TOLD = st.none() | st.sampled_from([Verb.STOP, Verb.PAUSE])
+
+
+def ends(plan: Plan, plugins: list[Any], **options: Any) -> tuple[CrashReport, Any]:
+    """What is found, and everything that can be seen of each run with a crash."""
+    seen: list[Any] = []
+
+    def equal(without: Any, end: Any) -> bool:
+        seen.append((end.plan, end.calls, end.timeline.events, end.crashes, end.seed))
+        # As text, as two cancellations are never equal.
+        seen.append([str(call) for fake in plugins for call in fake.calls])
+        return True
+
+    return crash_everywhere(plan, plugins, equal=equal, **options), seen
+
+
+@settings(
+    max_examples=PLANS,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(
+    data=st.data(),
+    plan=EVERY_PLAN,
+    second=st.booleans(),
+    verb=TOLD,
+    at=st.integers(0, 20),
+)
+def test_a_branch_ends_as_the_whole_run_would(
+    data: st.DataObject, plan: Plan, second: bool, verb: Verb | None, at: int
+) -> None:
+    """The same plan, calls, events and report, whatever fails before and after it."""
+    plugins: list[Any] = data.draw(fakes(plan, Copy, Send, Look, max_lines=4))
+    told = [] if verb is None else [Told(float(at), verb)]
+    if verb is Verb.PAUSE:
+        told.append(Told(at + 30.0, Verb.UNPAUSE))
+
+    branched, ends_branched = ends(plan, plugins, told=told, second_crash=second)
+    whole, ends_whole = ends(
+        plan, plugins, told=told, second_crash=second, vault=OwnVault
+    )
+
+    assert ends_branched == ends_whole
+    assert (branched.writes, branched.crashes) == (whole.writes, whole.crashes)
+    assert branched.called_twice == whole.called_twice
+    assert branched.reconciled == whole.reconciled
+    assert branched.result.timeline.events == whole.result.timeline.events
+
+
+def _rollout() -> Plan:
+    hosts = [f"web-{number}" for number in range(1, 4)]
+    return Plan(
+        name="Rollout",
+        blocks=[
+            Block(
+                name="Web",
+                concurrency=2,
+                sequences=[
+                    Sequence(name=host, actions=[Copy.action(Ask(host), name="Copy")])
+                    for host in hosts
+                ],
+            )
+        ],
+    )
+
+
+def test_what_was_before_the_crash_is_told_once_for_each() -> None:
+    """A branch's calls do not stay with the fakes, nor lines that it alone has used."""
+    copy = FakePlugin(Copy).when(host="web-2", attempt=1, takes=5).otherwise(takes=3)
+    report = crash_everywhere(_rollout(), [copy])
+
+    assert len(report.result.calls) == 3
+    assert len(copy.calls) == 3
+    assert not copy.unused
+
+
+def test_what_a_comparison_raises_is_raised() -> None:
+    """With its own traceback: it is the test's."""
+
+    def equal(_without: Any, _end: Any) -> bool:
+        message = "no two ends are equal"
+        raise ZeroDivisionError(message)
+
+    with pytest.raises(ZeroDivisionError, match="no two ends") as caught:
+        crash_everywhere(_rollout(), [FakePlugin(Copy).otherwise(takes=3)], equal=equal)
+    assert "equal" in [entry.name for entry in caught.traceback]
+
+
+def test_a_function_that_remembers_is_run_again() -> None:
+    """Only the test knows what it makes of the calls before the crash."""
+    asked: list[str] = []
+
+    def note(_context: Any, request: Any) -> Answer:
+        asked.append(request.host)
+        return Answer()
+
+    report = crash_everywhere(_rollout(), [FakePlugin(Copy).does(note)])
+
+    # Once without a crash, and once more for each crash, up to it and after it.
+    assert len(asked) >= 3 * (report.crashes + 1)
