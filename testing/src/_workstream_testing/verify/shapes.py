@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 import attrs
 
+from workstream._interpreter import judgement
 from workstream._plan.plan import BaseAction, Block, Node, Plan
 from workstream._plan.plan import Sequence as PlanSequence
 from workstream._plan.walk import actions, position_of, walk
@@ -36,6 +37,7 @@ class Member:
         place: Its place in walk order; its actions follow it.
         sequence: The sequence.
         kind: Its class.
+        block: The place of its block.
         deferred: Its deferred work, with places.
         facts: What its actions alone set.
         lasts: Whether its end makes a difference later, also if it completed: it may be
@@ -45,6 +47,7 @@ class Member:
     place: int
     sequence: PlanSequence
     kind: int
+    block: int
     deferred: tuple[tuple[int, Node], ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     lasts: bool = False
@@ -59,16 +62,21 @@ class Line:
         rests: What is left from each of them on: equal for equal classes.
         lasts: Whether the end of any of them makes a difference later.
         wave: How many begin at once.
+        halting: The checks whose failure halts the block.
+        forgets: Whether no rule counts hosts that were never begun: how many they are
+            makes no difference once no more may begin.
         bound: Of how many waves that wait no more is counted, by how much may still go
             wrong; None: each is counted. See ``waves``.
     """
 
-    def __init__(self, block: Node) -> None:
+    def __init__(self, block: Node, plan: Plan) -> None:
         """Begin a line."""
         assert isinstance(block, Block), "sequences are in blocks"
         self.block = block
         self.members: list[Member] = []
         self.lasts = False
+        self.halting = judgement.halting_groups(block, plan)
+        self.forgets = False
         self.wave = block.slots(len(block.sequences))
         self.bound: Callable[[Budget], int] | None = None
         self._rests: list[int] | None = None
@@ -148,13 +156,13 @@ class Shape:
                 forms = [_form(node, world, own, takes, needed) for node in nodes]
                 kind = known.setdefault((where, *forms), len(known))
                 self.classes[place] = kind
-                line = self.blocks.setdefault(where, Line(block))
+                line = self.blocks.setdefault(where, Line(block, plan))
                 facts = tuple(_facts_of(nodes, world))
                 lasts = bool(sequence.undo_batches) or any(
                     isinstance(node, BaseAction) and node.key in needed
                     for node in nodes
                 )
-                member = Member(place, sequence, kind, later, facts, lasts)
+                member = Member(place, sequence, kind, where, later, facts, lasts)
                 members[place] = self.owners[id(sequence)] = member
                 line.add(member)
             elif inside is not None:

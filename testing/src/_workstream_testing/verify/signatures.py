@@ -18,7 +18,7 @@ program has in memory at that moment, and of nothing else; and that is:
    that is left, and tasks and queues begin anew from it.
 5. **What the trial does**: which calls are going to fail, the facts, the broken rules.
 
-A signature says all five of one moment, with three things left out, and for each of
+A signature says all five of one moment, with four things left out, and for each of
 them there is an argument why nobody in the program looks at it:
 
 - **Names.** The interpreter never looks at a name or a request; both only reach plugins,
@@ -37,6 +37,9 @@ them there is an argument why nobody in the program looks at it:
   is said: how sequences ended that may be taken back, or whose responses others need, one
   by one; the failures since the last success, where a block counts them in a row; and how
   long ago the latest one ended, where a batch waits after it.
+- **Sequences that will never begin.** A block that has halted, or a plan that stops,
+  begins no more sequences, not even after a crash. Of those that wait it only matters
+  whether there are any; unless a rule counts such hosts.
 
 Where a plan has parts of which this is not so, ``unmerged`` names them, and nothing of
 the plan is merged. Every rule counts hosts and does not name them, so it judges the ends
@@ -101,6 +104,7 @@ class Signatures:
         self._owners: dict[Task, Member | int] = {}
         self._active: dict[int, Member] = {}
         self._harm: Counter[object] = Counter()
+        self._failed: Counter[int] = Counter()
         self._next = dict.fromkeys(shape.blocks, 0)
 
     # --- what the run tells -----------------------------------------------------------
@@ -112,6 +116,7 @@ class Signatures:
         self._owners = {}
         self._active = {}
         self._harm = Counter()
+        self._failed = Counter()
         self._next = dict.fromkeys(self._shape.blocks, 0)
 
     def note(self, entry: Any) -> None:
@@ -170,12 +175,27 @@ class Signatures:
     def _tree(self, now: datetime) -> object:
         """What both have: all but what is on its way."""
         waiting = tuple(
-            line.rest(self._next[where], self._budget)
-            for where, line in self._shape.blocks.items()
+            self._waiting(where, line) for where, line in self._shape.blocks.items()
         )
         others = tuple(self._others(self._shape.others, now))
         lines = tuple(self._line(line, now) for line in self._shape.blocks.values())
         return (frozenset(self._harm.items()), waiting, others, lines)
+
+    def _waiting(self, where: int, line: Line) -> object:
+        """Which sequences of a block were not begun."""
+        first = self._next[where]
+        if line.forgets and self._is_over(where, line):
+            return (first < len(line.members),)
+        return line.rest(first, self._budget)
+
+    def _is_over(self, where: int, line: Line) -> bool:
+        """Whether no more of the block's sequences may begin, for good (Q-4)."""
+        plan = self._shape.plan
+        return (
+            plan.stopping
+            or judgement.exceeds_tolerance(line.block, plan, self._failed[where])
+            or any(group.state.status is Status.FAILED for group in line.halting)
+        )
 
     def _line(self, line: Line, now: datetime) -> object:
         """What a block still asks of sequences that ended."""
@@ -222,6 +242,8 @@ class Signatures:
             del self._active[member.place]
             if member.sequence.state.status is not Status.COMPLETED:
                 self._harm[self._end_of(member)] += 1
+            if member.sequence.state.status is Status.FAILED:
+                self._failed[member.block] += 1
 
     def task(self, task: Task, now: datetime) -> object:
         """What a task does, and where it stands."""

@@ -104,13 +104,17 @@ def _counts_idle(whole: Trials) -> bool:
 
 
 def bound(trials: Trials) -> None:
-    """Let signatures count no more waiting waves than can make a difference.
+    """Let signatures count no more sequences that wait than can make a difference.
 
     Args:
         trials: Of which one without a fault was just run.
     """
     plan = trials.plan
-    if plan.cont_checks is not None or trials.world.shared or _counts_idle(trials):
+    if trials.world.shared or _counts_idle(trials):
+        return
+    for line in trials.shape.blocks.values():
+        line.forgets = True
+    if plan.cont_checks is not None:
         return
     for block in plan.blocks:
         lost = _lost_waves(block, trials)
