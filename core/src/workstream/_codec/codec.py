@@ -165,6 +165,7 @@ class Codec:
             )
             plan = yield from plan_in_steps(data, step)
             positions = None if found is None else found.positions
+            del data, found  # plain data of a plan takes as much memory as the plan
             for item in giving_ids(plan, plan_id, positions):
                 items.append(item)
                 if len(items) % step == 0:

@@ -216,10 +216,10 @@ class _Finding:
         self, allowed: dict[str, str] | None, only: Collection[str] | None
     ) -> None:
         """Take every package that the allow-list lets in, each fenced by itself."""
-        found = list(self._entry_points())
+        # With an allow-list all are looked at: it may name a package that is not there.
+        found = list(self._entry_points(only if allowed is None else None))
         for source, entry_point in found:
-            name = entry_point.name
-            if only is not None and name not in only and not name.endswith(OBSERVERS):
+            if not _is_wanted(entry_point, only):
                 continue
             if allowed is not None and _normal(source.package) not in allowed:
                 reason = f"{ALLOW_LIST} is set and does not name {source.package}"
@@ -239,14 +239,18 @@ class _Finding:
                 )
                 self._left_out.append(Source(name, "", "").left_out(reason))
 
-    def _entry_points(self) -> Iterator[tuple[Source, EntryPoint]]:
+    def _entry_points(
+        self, only: Collection[str] | None
+    ) -> Iterator[tuple[Source, EntryPoint]]:
         try:
             found = list(importlib.metadata.entry_points(group=GROUP))
         except Exception:
             # A single unreadable distribution, whoever's it is, hides all others. Only
             # then look through them one by one: it reads every package's metadata.
             found = self._entry_points_one_by_one()
-        pairs = [(_source(each.dist, each.name), each) for each in found]
+        # To know the name of a distribution all of its metadata is parsed.
+        wanted = [each for each in found if _is_wanted(each, only)]
+        pairs = [(_source(each.dist, each.name), each) for each in wanted]
         # Of two with one name, not the disk's order decides.
         pairs.sort(key=lambda pair: (pair[1].name, pair[1].value, pair[0].package))
         yield from pairs
@@ -298,6 +302,12 @@ class _Finding:
                 fault = f"{packages[0]} brings two {kind}s {name!r}: rename one"
             for item in items:
                 item.fault = fault
+
+
+def _is_wanted(entry_point: EntryPoint, only: Collection[str] | None) -> bool:
+    """Whether an entry point is to be looked at; see ``discover``."""
+    name = entry_point.name
+    return only is None or name in only or name.endswith(OBSERVERS)
 
 
 def _source(distribution: Distribution | None, entry_point: str) -> Source:

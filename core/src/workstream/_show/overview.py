@@ -128,17 +128,20 @@ async def overview(
         if entry.row.status is stored.row.status:
             break  # else it has begun or ended meanwhile
     # Without plugins: a type that fails to load may be what broke the run.
-    plan = clone(Codec(None).load(stored, brief=brief), keep_state=True, scrub=True)
+    plan = Codec(None).load(stored, brief=brief)
+    row, requests = stored.row, stored.requests
+    del stored  # of a large plan, its bytes take as much memory as the copy
+    plan = clone(plan, keep_state=True, scrub=True)
     found = tuple(failures(plan))
     running = tuple(
         each for each in actions(plan) if each.state.status is Status.RUNNING
     )
     return Overview(
-        entry=attrs.evolve(entry, row=stored.row),
+        entry=attrs.evolve(entry, row=row),
         plan=plan,
         failures=found,
         running=running,
-        requests=stored.requests,
+        requests=requests,
         said=await _said(store, plan_id, found, running),
         kin=tuple(await store.kin(plan_id)) if kin else (),
         unattended=await store.waits(plan_id) if running else {},
