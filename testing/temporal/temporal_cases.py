@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -39,6 +40,7 @@ from workstream_temporal._activities import Activities, Call, Look, Say
 from workstream_temporal._forms import conduct_form, packed, stored_form
 from workstream_temporal._names import PLAN, QUEUE, ROW, workflow_id
 from workstream_temporal._parts import Part
+from workstream_temporal._plan_workflow import PlanWorkflow
 from workstream_temporal._trio_thread import TrioThread
 from workstream_temporal._vault import TemporalVault
 from workstream_temporal._worker import worker_of
@@ -142,8 +144,14 @@ class Lane:
     It plays one plan at a time.
     """
 
-    def __init__(self, location: str, new_history_after: float = math.inf) -> None:
+    def __init__(
+        self,
+        location: str,
+        new_history_after: float = math.inf,
+        plan_workflow: type[PlanWorkflow] = PlanWorkflow,
+    ) -> None:
         """Begin it on a cluster, ``HOST:PORT/NAMESPACE``."""
+        self._plan_workflow = plan_workflow
         self.time = VirtualTime(new_history_after)
         self._location = location
         self._stage = _Stage()
@@ -168,6 +176,7 @@ class Lane:
         worker = await worker_of(
             self._client,
             Registry(scripted_plugins(cast("Stage", self._stage))),
+            plan_workflow=self._plan_workflow,
             activities=self._activities,
             clock=self.time.clock,
             runner=VirtualRunner(self.time),
@@ -306,16 +315,27 @@ class Lane:
 class Lanes:
     """One lane at a time on a cluster, and a new one after a case that fails."""
 
-    def __init__(self, location: str, new_history_after: float = math.inf) -> None:
-        """Take the cluster, and after how many events a history shall end."""
-        self._location = location
-        self._new_history_after = new_history_after
+    def __init__(
+        self,
+        location: str,
+        *,
+        new_history_after: float = math.inf,
+        plan_workflow: type[PlanWorkflow] = PlanWorkflow,
+    ) -> None:
+        """Take the cluster.
+
+        Args:
+            location: Where it is, ``HOST:PORT/NAMESPACE``.
+            new_history_after: After how many events a history shall end.
+            plan_workflow: What plans are, perhaps with a planted fault.
+        """
+        self._new = partial(Lane, location, new_history_after, plan_workflow)
         self._lane: Lane | None = None
 
     def lane(self) -> Lane:
         """The lane."""
         if self._lane is None:
-            self._lane = Lane(self._location, self._new_history_after)
+            self._lane = self._new()
         return self._lane
 
     @property

@@ -13,11 +13,16 @@ pytest.importorskip("workstream_temporal", reason="an optional plugin")
 
 from temporal_cases import Lanes, TemporalPlans
 from temporal_server import Server
+from temporalio import workflow
 
 from _workstream_testing.cases.case import Case
 from _workstream_testing.cases.cases import CASES
 from _workstream_testing.conformance.case_runs import CaseRun
-from _workstream_testing.conformance.conformance import SimulatedPlans, run_case_on
+from _workstream_testing.conformance.conformance import (
+    SimulatedPlans,
+    check_runtime,
+    run_case_on,
+)
 from _workstream_testing.conformance.expectations import (
     always_wrong,
     facts,
@@ -25,6 +30,9 @@ from _workstream_testing.conformance.expectations import (
     wrong,
 )
 from workstream.results import BaseAction, walk
+from workstream_temporal._names import PLAN
+from workstream_temporal._plan_workflow import PlanWorkflow
+from workstream_temporal._runtime import TemporalRuntime
 
 RACES = ("Y-38",)
 """Cases with several ends: something races with something else at one instant."""
@@ -70,7 +78,8 @@ def lanes(server: Server) -> Generator[Lanes]:
 @pytest.fixture(scope="session")
 def short(server: Server) -> Generator[Lanes]:
     """Workers in another namespace, where histories are short."""
-    lanes = Lanes(server.location.replace("default", "other"), SHORT)
+    other = server.location.replace("default", "other")
+    lanes = Lanes(other, new_history_after=SHORT)
     yield lanes
     lanes.close()
 
@@ -124,6 +133,47 @@ def test_an_attempt_that_was_made_is_not_forgotten(short: Lanes) -> None:
 
     assert short.new_histories > before
     assert wrong(run, "S/STOPPED a=C a{int ok} b=N s1,B1=S") == []
+
+
+class Uncut(TemporalRuntime):
+    """The planted fault: a stop cuts no call."""
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+
+@workflow.defn(name=PLAN)
+class UncutWorkflow(PlanWorkflow):
+    """A plan that cannot be stopped at once."""
+
+    runtime = Uncut
+
+    @workflow.init
+    def __init__(self, given: bytes) -> None:
+        """See ``PlanWorkflow``."""
+        super().__init__(given)
+
+    @workflow.run
+    async def run(self, given: bytes) -> None:
+        """See ``PlanWorkflow``."""
+        await super().run(given)
+
+
+@pytest.mark.slow
+def test_a_broken_rule_is_found(server: Server, short: Lanes) -> None:
+    """Each case that fails by it is named, with its rules; the others pass."""
+    short.close()  # it has the same queue
+    other = server.location.replace("default", "other")
+    lanes = Lanes(other, plan_workflow=UncutWorkflow)
+    cases = [case for case in CASES if case.id in ("X-01", "H-16", "H-05")]
+    try:
+        with pytest.raises(AssertionError) as caught:
+            check_runtime(lambda: TemporalPlans(lanes), seeds=[0], cases=cases)
+    finally:
+        lanes.close()
+
+    assert "fails 1 conformance cases" in str(caught.value)
+    assert "H-16 with seed 0, by SN-1 B-9" in str(caught.value)
 
 
 def outline(run: CaseRun) -> object:
