@@ -116,6 +116,6 @@ def _large() -> Figure:
         name="verify: 500 hosts x 4, two failures and a crash, both halt modes",
         value=f"{seconds:.0f} s",
         ratio=f"{RUNS:,} runs each{', a sample' if sampled else ''}",
-        goal=f"{LIMIT:.0f} s",
-        reached=seconds <= LIMIT,
+        goal=f"{LIMIT:.0f} s, all of them",
+        reached=seconds <= LIMIT and not sampled,
     )

@@ -218,6 +218,7 @@ class Run:
             elif number in self._left:
                 self._strike(number)
                 self._ask_to_stop()
+                self.asked_of(position)  # the task wrote something else meanwhile
                 self._note_call(time, position, attempt)
         if found is not None:
             # Behind the moment itself: what follows a fault comes after it.
@@ -254,7 +255,7 @@ class Run:
         return not any(before in self._left for before in range(number))
 
     def asked_of(self, position: int) -> None:
-        """A plugin is asked what became of its work."""
+        """A plugin is asked what became of its work: its task goes on with that."""
         if self._signatures is not None:
             self._signatures.called(position)
 

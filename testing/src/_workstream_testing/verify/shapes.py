@@ -108,6 +108,7 @@ class Shape:
 
     Attributes:
         plan: The plan.
+        has_deadlines: Whether the age of an action makes a difference.
         sequences: All sequences of blocks, in order.
         classes: The class of each, by the sequence's place in walk order.
         others: The objects that are in no sequence, with their places.
@@ -132,6 +133,7 @@ class Shape:
             takes: How long actions take, by their places.
         """
         self.plan = plan
+        self.has_deadlines = any(a.deadline is not None for a in actions(plan))
         self.sequences: list[PlanSequence] = []
         self.classes: dict[int, int] = {}
         self.others: list[tuple[int, Node]] = []

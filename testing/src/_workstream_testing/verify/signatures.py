@@ -102,6 +102,7 @@ class Signatures:
         self._loop = Loop()  # nothing runs before the first life
         self._runtime: SimulatedRuntime
         self._owners: dict[Task, Member | int] = {}
+        self._known: dict[Task, tuple[int, bool, int]] = {}
         self._active: dict[int, Member] = {}
         self._harm: Counter[object] = Counter()
         self._failed: Counter[int] = Counter()
@@ -114,6 +115,7 @@ class Signatures:
         self._loop = loop
         self._runtime = runtime
         self._owners = {}
+        self._known = {}
         self._active = {}
         self._harm = Counter()
         self._failed = Counter()
@@ -136,11 +138,11 @@ class Signatures:
         """The signature of the moment at which the running task calls a plugin."""
         self._look_for_ends()
         tasks = _Tasks(self, now)
-        running = tasks.number(self._loop.task)
+        tasks.running(self._loop.task)
         ready = [tasks.number(task) for task in self._loop.ready]
         due = [
-            (time, kind, -1 if task is None else tasks.number(task))
-            for time, kind, task in self._loop.due()
+            (time, kind, tasks.number(whose) if isinstance(whose, Task) else -1)
+            for time, kind, whose in self._loop.due()
         ]
         waiting = [tasks.number(task) for task in self._runtime.waiting()]
         rest = [tasks.number(task) for task in self._loop.tasks]
@@ -152,7 +154,7 @@ class Signatures:
             order = tasks.in_plan_order()
         return (
             tuple(tasks.said),
-            (running, *ready),
+            tuple(ready),
             tuple(due),
             tuple(waiting),
             len(rest),
@@ -244,6 +246,20 @@ class Signatures:
                 self._harm[self._end_of(member)] += 1
             if member.sequence.state.status is Status.FAILED:
                 self._failed[member.block] += 1
+
+    def waits(self, task: Task, now: datetime) -> int:
+        """What a task does that waits or is ready, and where it stands: a hash of it.
+
+        That changes only when the task runs. It is told anew each time it parks, and
+        each time it becomes ready: both are in what is compared here.
+        """
+        known = self._known.get(task)
+        if known is not None and known[0] == task.ticket and known[1] is task.parked:
+            return known[2]
+        said = hash(self.task(task, now))
+        if not self._shape.has_deadlines:
+            self._known[task] = (task.ticket, task.parked, said)
+        return said
 
     def task(self, task: Task, now: datetime) -> object:
         """What a task does, and where it stands."""
@@ -350,12 +366,17 @@ class _Tasks:
         self._numbers: dict[Task, int] = {}
         self.said: list[object] = []
 
+    def running(self, task: Task) -> None:
+        """Number the task that runs."""
+        self._numbers[task] = 0
+        self.said.append(self._signatures.task(task, self._now))
+
     def number(self, task: Task) -> int:
         """The task's number; what it does is said when it turns up first."""
         found = self._numbers.get(task)
         if found is None:
             found = self._numbers[task] = len(self._numbers)
-            self.said.append(self._signatures.task(task, self._now))
+            self.said.append(self._signatures.waits(task, self._now))
         return found
 
     def left(self, members: Iterable[Member]) -> list[Member]:

@@ -271,13 +271,12 @@ class Loop:
         """All tasks, in the order in which they began."""
         return self._tasks
 
-    def due(self) -> Iterator[tuple[float, int, Task | None]]:
-        """What is due later, in order: in how many seconds, of which kind, for whom."""
+    def due(self) -> Iterator[tuple[float, int, object]]:
+        """What is due later, in order: in how many seconds, of which kind, and whose."""
         for entry in sorted(self._timers):  # the third part of each is its own
             if not _is_stale(entry):
-                time, kind, _, what, _ = entry
-                task = what if kind == _SLEEP else getattr(what, "task", None)
-                yield time - self.time, kind, task
+                whose = getattr(entry[3], "task", entry[3])
+                yield entry[0] - self.time, entry[1], whose
 
     # --- tasks --------------------------------------------------------------------
 
@@ -327,6 +326,7 @@ class Loop:
         task = self.task
         if self._cancels and self.is_cancelled(task.scope):
             return self._refuse_to_wait()
+        task.ticket += 1  # as by a wake: it stands elsewhere than before
         self._ready.append(task)
         return _park()
 
