@@ -20,7 +20,7 @@ DELETING_LASTS = timedelta(hours=1)
 """How long the server takes to delete a plan, at most."""
 
 
-@workflow.defn(name=STORE, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+@workflow.defn(name=STORE)
 class StoreWorkflow:
     """Runs for ever, one in a namespace.
 
@@ -160,6 +160,21 @@ class StoreWorkflow:
 
     def _show_claims(self) -> None:
         workflow.upsert_memo({CLAIMS: packed(_claims_form(self._claims))})
+
+
+@workflow.defn(name=STORE, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class UpgradedStoreWorkflow(StoreWorkflow):
+    """The same, of a worker that says its version: it goes over to the newest."""
+
+    @workflow.init
+    def __init__(self, given: bytes) -> None:
+        """See ``StoreWorkflow``."""
+        super().__init__(given)
+
+    @workflow.run
+    async def run(self, given: bytes) -> None:
+        """See ``StoreWorkflow``."""
+        await super().run(given)
 
 
 def _claims_form(claims: dict[bytes, tuple[bytes, float]]) -> list[Any]:

@@ -17,7 +17,7 @@ from ._cluster.versions import config_of
 from ._limits.shelves import ShelfWorkflow, Tidies
 from ._names import QUEUE, queue_of
 from ._plan_workflow import PlanWorkflow
-from ._store_workflow import StoreWorkflow
+from ._store_workflow import StoreWorkflow, UpgradedStoreWorkflow
 from ._trio_thread import TrioThread
 
 STICKY = timedelta(seconds=2)
@@ -55,9 +55,8 @@ async def worker_of(
     thread = TrioThread(clock)
     await thread.call(lambda: init_plugins(registry))
     made = activities(client, registry, thread)
-    workflows: Sequence[type] = (
-        [] if zone else [plan_workflow, StoreWorkflow, ShelfWorkflow]
-    )
+    store = StoreWorkflow if version is None else UpgradedStoreWorkflow
+    workflows: Sequence[type] = [] if zone else [plan_workflow, store, ShelfWorkflow]
     return Worker(
         client,
         task_queue=queue_of(zone) if zone else QUEUE,
