@@ -16,8 +16,9 @@ from typing import Any, cast
 
 import trio
 from temporalio import activity
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from workstream._attempts.context import AttemptContext
 from workstream._attempts.outcomes import DEAF_AFTER
@@ -253,6 +254,7 @@ class _Shell:
         self._action.timeout, self._action.deadline = seconds, None
         self._attempt = self._action.attempts[-1]
         self._number = len(self._action.attempts)
+        self._signalled: list[list[Any]] = []
         self._call = activities.made(self._part, path, lines, self._say, self._look)
 
     async def run(self) -> bytes:
@@ -379,8 +381,11 @@ class _Shell:
         await self._thread.ask(self._signal(kind, what))
 
     async def _look(self) -> tuple[list[list[Any]], bool]:
-        answer = await self._thread.ask(
-            self._workflow.query("told", self._part.position, result_type=bytes)
-        )
-        forms, cut = unpacked(cast("bytes", answer))
-        return forms, cut
+        try:
+            answer = await self._thread.ask(
+                self._workflow.query("told", self._part.position, result_type=bytes)
+            )
+        except (RPCError, WorkflowQueryFailedError):
+            return self._signalled, False  # no worker answers for the plan just now
+        self._signalled, cut = unpacked(cast("bytes", answer))
+        return self._signalled, cut
