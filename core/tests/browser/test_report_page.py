@@ -47,6 +47,9 @@ def test_the_timeline_is_found_through(page: Page, report: Report) -> None:
     page.fill("input[type=search]", "")
     page.select_option("select", "FAILED")
     assert lines(page) == "6 of 101 lines"
+    page.locator(".row:visible").nth(6).wait_for(state="detached")
+    ids = page.locator(".row[id]").evaluate_all("rows => rows.map(({ id }) => id)")
+    assert len(ids) == len(set(ids)) == 6  # a reader of the screen goes by them
 
 
 def test_a_line_tells_what_was_asked_and_answered(page: Page, report: Report) -> None:
