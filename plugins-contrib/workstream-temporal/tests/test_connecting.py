@@ -1,13 +1,16 @@
-"""TLS and client certificates, as Temporal's own tools are told of them."""
+"""TLS, client certificates and API keys, as Temporal's own tools are told of them."""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import h2.config
+import h2.connection
+import h2.events
 import pytest
 import trio
 import trustme
@@ -110,3 +113,114 @@ def test_what_cannot_be_used_is_told(
 
     with pytest.raises(StorageError, match="No such file"):
         trio.run(main)
+
+
+class Guard:
+    """Reads what a client sends over HTTP/2, and knows which requests have the key."""
+
+    def __init__(self, key: str) -> None:
+        """Take the key; nothing was sent yet."""
+        settings = h2.config.H2Configuration(client_side=False)
+        self._wire = h2.connection.H2Connection(settings)
+        self._wire.initiate_connection()
+        self._wanted = ("authorization", f"Bearer {key}")
+
+    def look(self, data: bytes) -> bool | None:
+        """Whether the requests in what a client sends now have it; None: there is none."""
+        found: bool | None = None
+        for event in self._wire.receive_data(data):
+            if isinstance(event, h2.events.RequestReceived):
+                named = [(_text(name), _text(text)) for name, text in event.headers]
+                if self._wanted not in named:
+                    self._answer(event.stream_id)
+                    return False
+                found = True
+        return found
+
+    def _answer(self, stream: int) -> None:
+        headers = [
+            (":status", "200"),
+            ("content-type", "application/grpc"),
+            ("grpc-status", "16"),
+            ("grpc-message", "the API key is missing or wrong"),
+        ]
+        self._wire.send_headers(stream, headers, end_stream=True)
+
+    @property
+    def answer(self) -> bytes:
+        """What to send to a client that is refused."""
+        return self._wire.data_to_send()
+
+
+def _text(of: str | bytes) -> str:
+    return of.decode() if isinstance(of, bytes) else of
+
+
+@asynccontextmanager
+async def key_before(server: Server, ca: Any, key: str) -> AsyncGenerator[int]:
+    """A front with TLS that lets requests with an API key through; yields its port."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["h2"])
+    ca.issue_cert("localhost").configure_cert(context)
+
+    async def back(source: Streams, target: Streams) -> None:
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            while data := await source.receive_some(65_536):
+                await target.send_all(data)
+        await target.aclose()
+
+    async def front(stream: Streams) -> None:
+        guard = Guard(key)
+        behind = await trio.open_tcp_stream("127.0.0.1", server.port)
+        async with stream, behind, trio.open_nursery() as both:
+            begun, held = False, b""  # nothing is let through before the first request
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                while data := bytes(await stream.receive_some(65_536)):
+                    has_key = guard.look(data)
+                    if has_key is False:
+                        await stream.send_all(guard.answer)
+                        break
+                    held += data
+                    if has_key and not begun:
+                        both.start_soon(back, behind, stream)
+                        begun = True
+                    if begun:
+                        await behind.send_all(held)
+                        held = b""
+            both.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await trio.open_ssl_over_tcp_listeners(0, context, host="127.0.0.1")
+        first: Any = listeners[0].transport_listener
+        port: int = first.socket.getsockname()[1]
+        nursery.start_soon(trio.serve_listeners, front, listeners)
+        yield port
+        nursery.cancel_scope.cancel()
+
+
+def test_an_api_key_opens_the_cluster(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request has it, over TLS; with none or another one nobody gets in."""
+    ca: Any = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(tmp_path / "ca.pem"))
+
+    async def look(port: int) -> int:
+        async with open_store(f"temporal:localhost:{port}/default") as store:
+            return len(await store.list())
+
+    async def main() -> None:
+        async with key_before(server, ca, "correct-horse") as port:
+            monkeypatch.setenv("TEMPORAL_TLS", "true")
+            with pytest.raises(StorageError, match="the API key is missing or wrong"):
+                await look(port)
+            monkeypatch.delenv("TEMPORAL_TLS")
+            monkeypatch.setenv("TEMPORAL_API_KEY", "battery-staple")
+            with pytest.raises(StorageError) as caught:
+                await look(port)
+            assert "battery-staple" not in str(caught.value)
+            monkeypatch.setenv("TEMPORAL_API_KEY", "correct-horse")
+            assert await look(port) >= 0
+
+    trio.run(main)
