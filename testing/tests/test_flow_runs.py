@@ -246,6 +246,9 @@ def test_deferred_work_fails_alone_where_nobody_responded() -> None:
     assert "the action 'never' is not started, not completed" in str(never.error)
     assert told.response == Visit("10.0.0.7")
     assert go.seen == {"10.0.0.7"}
+    assert [c.path for c in done.calls if c.plugin == Go.name] == [
+        "p / deferred_actions / done / tell done"
+    ]
     assert (len(failed.attempts), len(never.attempts)) == (1, 1)
     assert FailureReason.BLOCK in done.plan.reasons
     crash_everywhere(plan, [Create(), Fails(), Go()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -47,6 +48,7 @@ SECONDS = (0.0, 1.0, 5.0, 30.0, 90.0)
 
 
 PERCENTS = (Percent(1), Percent(50), Percent(100))
+_LOCKS = st.sampled_from(((), (), ("web tier",), ("web tier", "database")))
 _ZONES = st.sampled_from((None, None, None, "eu-1", "us-1"))
 
 
@@ -79,8 +81,8 @@ def plans(
         max_sequences: How many sequences a block has at most, and batches a plan.
         max_actions: How many actions a sequence, batch or check group has at most.
         referring: Given an action with a key, makes one that refers to its response
-            (VF-2), or None if none can. Some actions of a sequence then refer to an
-            action before them: in the sequence, or in an earlier block.
+            (VF-2), or None if none can. Some actions then refer to an action before
+            them: in the sequence, in an earlier block, or of what a batch follows.
         pausing: Whether continuous checks may pause the plan (BG-4): then somebody has
             to unpause it.
     """
@@ -252,38 +254,57 @@ def _checks(actions: list[CheckAction], seconds: float) -> Checks:
 def _plan(draw: st.DrawFn, shape: _Shape) -> Plan:
     count = draw(st.integers(1, shape.blocks))
     blocks = [draw(_block(shape, number)) for number in range(1, count + 1)]
-    if shape.referring is not None:
-        _refer(draw, blocks, shape.referring)
-    return Plan(
+    plan = Plan(
         name="Plan",
+        locks=draw(_LOCKS),
         blocks=blocks,
         deferred_actions=draw(st.none() | _deferred(shape, Plan)),
         **draw(_groups(shape, Plan)),
     )
+    if shape.referring is not None:
+        _refer(draw, plan, shape.referring)
+    return plan
 
 
 def _refer(
     draw: st.DrawFn,
-    blocks: list[Block],
+    plan: Plan,
     referring: Callable[[Action], Action | None],
 ) -> None:
-    """Let some actions of sequences refer to the response of one before them."""
+    """Let some actions refer to the response of one before them.
+
+    One before them is one of their sequence, or of an earlier block; for deferred work,
+    any whose end it waits for.
+    """
+    keys = itertools.count(1)
+
+    def refer(several: list[Action], known: list[Action]) -> list[Action]:
+        """Let some of these refer to what is known, or to one before them."""
+        for index in range(len(several)):
+            known_now = [*known, *several[:index]]
+            source = draw(st.none() | st.sampled_from(known_now)) if known_now else None
+            if source is not None:
+                source.key = source.key or f"key {next(keys)}"
+                made = referring(source)
+                if made is not None:
+                    several[index] = attrs.evolve(made, key=None)
+        return several
+
     before: list[Action] = []
-    for block in blocks:
+    for block in plan.blocks:
         met: list[Action] = []
         for sequence in block.sequences:
-            mine: list[Action] = []
-            for index in range(len(sequence.actions)):
-                known = [*before, *mine]
-                source = draw(st.none() | st.sampled_from(known)) if known else None
-                if source is not None:
-                    source.key = source.key or f"key {len(before)}.{len(met)}.{index}"
-                    made = referring(source)
-                    if made is not None:
-                        sequence.actions[index] = attrs.evolve(made, key=None)
-                mine.append(sequence.actions[index])
+            mine = refer(sequence.actions, before)
+            for batch in _batches_of(sequence):
+                refer(batch.actions, [*before, *mine])
             met += mine
         before += met
+    for batch in _batches_of(plan):
+        refer(batch.actions, before)
+
+
+def _batches_of(owner: Plan | Sequence) -> list[DeferBatch]:
+    return [] if owner.deferred_actions is None else owner.deferred_actions.batches
 
 
 @st.composite

@@ -225,13 +225,6 @@ class SimulatedRuntime(PluginVerbs):
 
     # --- the verbs that call a plugin ---------------------------------------------
 
-    async def execute(
-        self, action: BaseAction, attempt: Attempt, main: bool = True
-    ) -> AttemptOutcome:
-        """One attempt: secrets made up, timeout kept, outcome returned (A-3)."""
-        self._history.called(action, attempt, self._loop.time)
-        return await super().execute(action, attempt, main)
-
     async def _call(
         self,
         function: Callable[[Any, Any], Awaitable[object]],
@@ -245,6 +238,8 @@ class SimulatedRuntime(PluginVerbs):
         if main and judgement.cuts(self._plan):
             return interrupted()
         loop = self._loop
+        if not attempt.interrupted:  # then it is ``reconcile`` that is called
+            self._history.called(action, attempt, loop.time)
         if made.request is not action.request:
             self._history.made(attempt, made.request)
         request, secrets = made.request, made.secrets
