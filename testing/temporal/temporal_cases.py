@@ -15,7 +15,7 @@ from uuid import UUID
 
 import trio
 from temporal_time import Letters, VirtualRunner, VirtualTime
-from temporalio import activity
+from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -41,11 +41,12 @@ from workstream_temporal._forms import conduct_form, packed, stored_form
 from workstream_temporal._names import PLAN, QUEUE, ROW, workflow_id
 from workstream_temporal._parts import Part
 from workstream_temporal._plan_workflow import PlanWorkflow
+from workstream_temporal._runtime import TemporalRuntime
 from workstream_temporal._trio_thread import TrioThread
 from workstream_temporal._vault import TemporalVault
 from workstream_temporal._worker import worker_of
 
-__all__ = ["Lanes", "TemporalPlans"]
+__all__ = ["CaseWorkflow", "Lanes", "TemporalPlans"]
 
 T = TypeVar("T")
 A_LONG_TIME = 120
@@ -138,6 +139,26 @@ class _Activities(Activities):
         return call
 
 
+@workflow.defn(name=PLAN)
+class CaseWorkflow(PlanWorkflow):
+    """A plan whose continuous checks run one by one: each of their runs has a time."""
+
+    class Runtime(TemporalRuntime):
+        """Has no run made elsewhere."""
+
+        watches = False
+
+    runtime = Runtime
+
+    @workflow.init
+    def __init__(self, given: bytes) -> None:
+        super().__init__(given)
+
+    @workflow.run
+    async def run(self, given: bytes) -> None:
+        await super().run(given)
+
+
 class Lane:
     """A worker of a cluster, in a thread of this process, and a time of its own.
 
@@ -148,7 +169,7 @@ class Lane:
         self,
         location: str,
         new_history_after: float = math.inf,
-        plan_workflow: type[PlanWorkflow] = PlanWorkflow,
+        plan_workflow: type[PlanWorkflow] = CaseWorkflow,
     ) -> None:
         """Begin it on a cluster, ``HOST:PORT/NAMESPACE``."""
         self._plan_workflow = plan_workflow
@@ -298,13 +319,13 @@ class Lane:
         codec, store = Codec(registry), MemoryVault()
         plan_id = await store_plan(store, plan, codec)
         stored = await store.read(plan_id)
-        workflow = workflow_id(plan_id)
+        name = workflow_id(plan_id)
         conduct = conduct_form(conduct_of(plan, registry))
-        self.time.sent("workflow", workflow)
+        self.time.sent("workflow", name)
         start = self._client.start_workflow(
             PLAN,
             packed(stored_form(stored), [], [], conduct),
-            id=workflow,
+            id=name,
             task_queue=QUEUE,
             memo={ROW: encode_row(stored.row)},
         )
@@ -320,7 +341,7 @@ class Lanes:
         location: str,
         *,
         new_history_after: float = math.inf,
-        plan_workflow: type[PlanWorkflow] = PlanWorkflow,
+        plan_workflow: type[PlanWorkflow] = CaseWorkflow,
     ) -> None:
         """Take the cluster.
 

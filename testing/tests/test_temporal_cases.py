@@ -138,6 +138,8 @@ def test_an_attempt_that_was_made_is_not_forgotten(short: Lanes) -> None:
 class Uncut(TemporalRuntime):
     """The planted fault: a stop cuts no call."""
 
+    watches = False
+
     def wake(self) -> None:
         """Do nothing."""
 

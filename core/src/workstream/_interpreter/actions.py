@@ -111,6 +111,7 @@ class ActionRunner:
         main: bool,
         watching: bool = False,
         begins: datetime | None = None,
+        rested: bool = True,
     ) -> datetime:
         """Run one action to its verdict, from wherever its attempts stand.
 
@@ -119,16 +120,16 @@ class ActionRunner:
             main: Whether a stop keeps it from beginning.
             watching: Whether it goes on under a hold (HO-1).
             begins: When it begins, if it is N and was found just now to be free to.
+            rested: Whether its next attempt need not wait. A resumed action has waited
+                long enough: the downtime was the wait (R-5).
 
         Returns:
             When it came to its verdict.
         """
-        # A resumed action has waited long enough: the downtime was the wait (R-5).
-        rested = begins is None
         if begins is None:
             now = self._runtime.now()
         else:
-            now = await self._attempt(action, begins, main)
+            rested, now = False, await self._attempt(action, begins, main)
         while True:
             own_time = verdicts.own_time(self._plan, action, now)
             verdict = verdicts.judge(action, self._runtime.on_interrupt, own_time)

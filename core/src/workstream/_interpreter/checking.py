@@ -96,10 +96,16 @@ class CheckRunner(ActionRunner):
             return body.over or self._plan.stopping
 
         while group.state.status is C and not over():
-            await self._runtime.wait(group.delay, over)
-            if not over():
-                await self._look(owner, group)
+            await self._turn(owner, group, over)
         self._runtime.wake()  # a failure ends delays (E-6)
+
+    async def _turn(
+        self, owner: Plan | Block, group: Checks, over: Callable[[], bool]
+    ) -> None:
+        """One turn of the loop: its wait, and its run (K-1)."""
+        await self._runtime.wait(group.delay, over)
+        if not over():
+            await self._look(owner, group)
 
     async def _group_if_due(
         self, group: Checks | None, failed: Callable[[], bool] | None = None
@@ -141,6 +147,10 @@ class CheckRunner(ActionRunner):
     async def _look(self, owner: Plan | Block, group: Checks) -> None:
         """Run a continuous group once, and see what that means (BG-4)."""
         await self._run_checks(group, True, watching=True)
+        self._judged(owner, group)
+
+    def _judged(self, owner: Plan | Block, group: Checks) -> None:
+        """Finish a run of a continuous group by what it means."""
         outcome = judgement.settled(group)
         look = judgement.after_look(group, owner, self._plan, outcome)
         group.missed = look.missed

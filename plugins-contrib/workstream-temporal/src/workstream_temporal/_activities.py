@@ -44,10 +44,11 @@ from workstream._values.state import (
 
 from ._forms import packed, unpacked
 from ._limits.shelves import TooLargeError, put
-from ._names import CALL, HEARTBEAT
+from ._names import CALL, HEARTBEAT, WATCH
 from ._parts import Part, part_of
 from ._runtime import LOST
 from ._trio_thread import TrioThread
+from ._watching.passes import Passes, Watched
 
 BEAT = HEARTBEAT.total_seconds() / 5
 """Seconds between two signs of life."""
@@ -195,6 +196,18 @@ class Activities:
         *settings, form, room = unpacked(given)
         part = await part_of(self._codec, self._client, form)
         return await _Shell(self, settings, part, room).run()
+
+    @activity.defn(name=WATCH)
+    async def watch(self, given: bytes) -> bytes:
+        """Run a group of checks again and again; its last run."""
+        delay, once, forms = unpacked(given)
+        checks = [
+            Watched(
+                await part_of(self._codec, self._client, form), path, lines, seconds
+            )
+            for path, lines, seconds, form in forms
+        ]
+        return await Passes(self, checks, delay=delay, once=once, lost=LOST).run()
 
     def made(self, part: Part, path: str, lines: int, say: Say, look: Look) -> Call:
         """The call of an attempt."""

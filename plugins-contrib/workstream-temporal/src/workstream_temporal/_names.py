@@ -12,6 +12,8 @@ STORE = "workstream.store"
 """The type of the one workflow that keeps what plans share; its id, too."""
 CALL = "workstream.call"
 """The type of the activity that is an attempt."""
+WATCH = "workstream.watch"
+"""The type of the activity that runs continuous checks."""
 
 QUEUE = "workstream"
 """The queue of workflows, and of actions of no zone."""

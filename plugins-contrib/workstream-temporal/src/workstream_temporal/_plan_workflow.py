@@ -218,6 +218,11 @@ class PlanWorkflow:
             return packed([], False)
         return self._runtime.told(position)
 
+    @workflow.query(name="cuts")
+    def cuts(self) -> bool:
+        """Whether a stop cuts the run of continuous checks that is under way (SN-1)."""
+        return self._runtime is not None and self._runtime.cuts()
+
     # --- what clients write -----------------------------------------------------------
 
     @workflow.update(name="start")

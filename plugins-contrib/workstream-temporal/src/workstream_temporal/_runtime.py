@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 import attrs
@@ -30,35 +30,29 @@ from workstream._attempts.outcomes import interrupted, time_left
 from workstream._codec.codec import Codec
 from workstream._codec.records import plan_changes
 from workstream._interpreter import judgement, verdicts
-from workstream._interpreter.interpreter import Interpreter
-from workstream._interpreter.recovery import INTERRUPTED, putting_in_order
-from workstream._plan.paths import paths
-from workstream._plan.plan import Action, BaseAction, Node, Plan
+from workstream._interpreter.recovery import INTERRUPTED
+from workstream._plan.plan import BaseAction, CheckAction, Checks, Plan
 from workstream._plan.walk import position_of
-from workstream._plan.zones import zone_of
 from workstream._protocols.plugin import NOT_DONE, NotDone
 from workstream._protocols.runtime import AttemptOutcome, Nursery
 from workstream._protocols.vault import (
-    Change,
-    LineRecord,
-    LogSlice,
     NodeRecord,
     PlanRequest,
     StoredPlan,
-    Write,
 )
-from workstream._secrets.references import needed_keys
 from workstream._values.interventions import Freeze
-from workstream._values.state import Attempt, OnInterrupt, PluginError
+from workstream._values.state import Attempt, PluginError, State, Status
+from workstream._values.wire import from_micros
 from workstream._vaults.memory_vault import MemoryVault
-from workstream.retries import FAST, RetryPolicy
 
 from ._forms import packed, unpacked
 from ._limits.flight import Flight
 from ._limits.shelves import Shelves
 from ._limits.steps import STEP, in_steps, take_back
-from ._names import CALL, HEARTBEAT, activity_id, queue_of
-from ._parts import part_form, signals_to
+from ._memory.memory import Memory
+from ._names import CALL, HEARTBEAT, WATCH, activity_id, queue_of
+from ._parts import signals_to
+from ._watching.loop import Seen, WatchingInterpreter, take
 
 ONCE = ServerRetry(maximum_attempts=1)
 LOST = "lost"
@@ -94,14 +88,16 @@ class _Tasks:
         self._group.create_task(go())
 
 
-class TemporalRuntime:
+class TemporalRuntime(Memory):
     """Runs one plan in a workflow; see ``Runtime`` for the verbs.
 
     Attributes:
         flight: How much of it is under way at a time.
+        watches: Whether an activity makes the runs of continuous checks that pass.
     """
 
     flight: ClassVar[type[Flight]] = Flight
+    watches: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -112,42 +108,17 @@ class TemporalRuntime:
         shelves: Shelves,
         show: Callable[[], None],
     ) -> None:
-        """Make a runtime for a plan; ``loaded`` makes one that is ready.
-
-        Args:
-            plan: The plan.
-            stored: All that is stored of it.
-            vault: Keeps its changes.
-            conduct: What its plugins say of retries and interruptions, by their names.
-            shelves: Where what is large of it is kept.
-            show: Lets a list show what the row is now.
-        """
-        self._codec = Codec(None)
-        self._plan = plan
-        self._id = stored.row.id
-        self._vault = vault
-        self._position = stored.position
-        self._shelves = shelves
-        self._shelved: dict[tuple[int, int], list[str]] = {}
-        self._show = show
-        self._told = len(self._plan.interventions)
-        self._taken = self._removed = 0
-        self._conduct = {
-            name: (RetryPolicy(**retry), OnInterrupt[meaning])
-            for name, (retry, meaning) in conduct.items()
-        }
-        self._frozen: Freeze | None = None
+        """Make a runtime for a plan; ``loaded`` makes one that is ready."""
+        super().__init__(plan, stored, vault, conduct, shelves, show)
         self._calls: dict[int, _Call] = {}
         self._waiting: dict[int, str] = {}
+        self._watched: dict[int, Checks] = {}
+        self._begun = 0
         self._is_left = False
-        self._lines: dict[int, int] = dict(stored.lines)
-        self._records: dict[int, list[NodeRecord]] = {}
-        self._paths: dict[int, str] = {}
-        self._by_key: dict[str, BaseAction] = {}
-        self._zones: dict[int, str] = {}
         self._flight = self.flight()
-        self._random = workflow.random()
-        self._interpreter = Interpreter(self._plan, self)
+        self._interpreter = WatchingInterpreter(
+            self._plan, self, self if self.watches else None
+        )
 
     @classmethod
     async def loaded(
@@ -166,33 +137,6 @@ class TemporalRuntime:
         made = cls(plan, stored, vault, conduct, shelves, show)
         await in_steps(made._look_round(stored))
         return made
-
-    def _look_round(self, stored: StoredPlan) -> Generator[None]:
-        """Find out where all actions are, and put them in order; in steps."""
-        for number, (path, item) in enumerate(paths(self._plan), 1):
-            if isinstance(item.node, BaseAction):
-                position = position_of(item.node)
-                self._paths[position] = path
-                zone = zone_of(item.ancestors)
-                if zone is not None:
-                    self._zones[position] = zone
-                if item.node.key is not None:
-                    self._by_key[item.node.key] = item.node
-            if number % STEP == 0:
-                yield
-        for number, record in enumerate(stored.records, 1):
-            if record.position in self._paths and record.attempt:
-                self._records.setdefault(record.position, []).append(record)
-            if number % STEP == 0:
-                yield
-        if stored.records:
-            now = self.now()
-            order = putting_in_order(self._plan, self.on_interrupt, now)
-            for number, changed in enumerate(order, 1):
-                if changed:
-                    self.record(*changed)
-                if number % STEP == 0:
-                    yield
 
     async def run(self) -> bool:
         """Run the plan; whether it has ended, or is to go on in a new history."""
@@ -237,77 +181,6 @@ class TemporalRuntime:
         kept = [c for c in plan_changes(small, 0) if isinstance(c, NodeRecord)]
         cut = call.main and judgement.cuts(self._plan, waits=True)
         return packed([[each.attempt, each.data] for each in kept], cut)
-
-    # --- the verbs that remember ------------------------------------------------------
-
-    @staticmethod
-    def time() -> datetime:
-        """The time of the workflow, which a replay tells again."""
-        return workflow.now()
-
-    def now(self) -> datetime:
-        """The time to record."""
-        return self.time()
-
-    def random(self) -> float:
-        """A number that a replay draws again."""
-        return self._random.random()
-
-    def retry_policy(self, action: BaseAction) -> RetryPolicy:
-        """What the action's plugin said when the plan was started."""
-        known = self._conduct.get(action.plugin)
-        return FAST if known is None else known[0]
-
-    def on_interrupt(self, action: BaseAction, /) -> OnInterrupt:
-        """What an interrupted attempt means: the action's word, or its plugin's (R-7)."""
-        if isinstance(action, Action) and action.on_interrupt is not None:
-            return action.on_interrupt
-        known = self._conduct.get(action.plugin)
-        return OnInterrupt.RERUN if known is None else known[1]
-
-    def record(self, *nodes: Node) -> None:
-        """Keep what these objects are now."""
-        changes: list[Change] = []
-        for node in nodes:
-            if node is self._plan:
-                changes += plan_changes(self._plan, self._told)
-                self._told = len(self._plan.interventions)
-                continue
-            record = self._codec.record_of(node)
-            changes.append(record)
-            if isinstance(node, BaseAction):
-                self._keep(record, over=node.state.status.is_terminal)
-        self._write(changes)
-
-    def _keep(self, record: NodeRecord, *, over: bool) -> None:
-        """Have the records of the attempts of an action that goes on at hand."""
-        if over:
-            self._records.pop(record.position, None)
-            return
-        kept = self._records.setdefault(record.position, [])
-        kept[max(record.attempt - 1, 0) :] = [record] if record.attempt else []
-
-    def _write(self, changes: list[Change]) -> None:
-        write = Write(
-            plan_id=self._id,
-            first=self._position + 1,
-            changes=tuple(changes),
-            taken=self._taken if self._taken > self._removed else 0,
-        )
-        self._removed = self._taken
-        self._vault.write_now(write)
-        self._position += len(changes)
-        self._show()
-
-    async def durable(self) -> None:
-        """Return at once: see above."""
-
-    async def hear(self) -> None:
-        """Do nothing: what is asked is taken as it comes."""
-
-    def freeze(self) -> Freeze | None:
-        """What the store says of a freeze."""
-        return self._frozen
 
     # --- the verbs that wait ----------------------------------------------------------
 
@@ -380,17 +253,8 @@ class TemporalRuntime:
         room: int,
     ) -> AttemptOutcome | NotDone:
         position = position_of(action)
-        keys = needed_keys(action.request)
-        part = part_form(
-            self._codec,
-            self._plan,
-            action,
-            records=self._records.get(position, ()),
-            sources=[self._by_key[key] for key in keys if key in self._by_key],
-            told=signals_to(self._plan, action, self._paths[position]),
-            shelves=self._shelves,
-        )
         path, lines = self._paths[position], self._lines.get(position, 0)
+        part = self._part(action, self._records.get(position, ()))
         given = packed(verb, seconds, main, path, lines, part, room)
         await self._flight.sent(len(given))
         if self._flight.is_full():
@@ -398,18 +262,7 @@ class TemporalRuntime:
         del self._waiting[position]
         if main and judgement.cuts(self._plan):
             return interrupted()
-        handle = workflow.start_activity(
-            CALL,
-            given,
-            result_type=bytes,
-            activity_id=activity_id(position, len(action.attempts), verb),
-            task_queue=queue_of(self._zones.get(position)),
-            start_to_close_timeout=FOR_EVER,
-            heartbeat_timeout=HEARTBEAT,
-            retry_policy=ONCE,
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=action.name[:200],
-        )
+        handle = self._started(CALL, given, action, verb)
         self._calls[position] = _Call(action, attempt, main, handle)
         try:
             answer = await handle
@@ -432,6 +285,95 @@ class TemporalRuntime:
         assert found is not None
         return AttemptOutcome(found.response, found.error, found.interrupted)
 
+    def _started(
+        self, name: str, given: bytes, action: BaseAction, verb: str
+    ) -> workflow.ActivityHandle[bytes]:
+        """An activity that was begun where the action is to be done."""
+        position = position_of(action)
+        self._begun += verb == "watch"
+        number = self._begun if verb == "watch" else len(action.attempts)
+        return workflow.start_activity(
+            name,
+            given,
+            result_type=bytes,
+            activity_id=activity_id(position, number, verb),
+            task_queue=queue_of(self._zones.get(position)),
+            start_to_close_timeout=FOR_EVER,
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=ONCE,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=action.name[:200],
+        )
+
+    # --- continuous checks ------------------------------------------------------------
+
+    def cuts(self) -> bool:
+        """Whether a stop cuts attempts (SN-1)."""
+        return judgement.cuts(self._plan)
+
+    async def watch(self, group: Checks, over: Callable[[], bool]) -> Seen:
+        """See ``Watching``: one activity, which ends when there is something to tell."""
+        checks = [each for each in group.actions if each.attempts]
+        if not checks:  # all were skipped
+            await self.wait(group.delay, over)
+            return Seen()
+        first = position_of(checks[0])
+        forms = [
+            [self._paths[at], self._lines.get(at, 0), _seconds_of(each), part]
+            for each in checks
+            for at, part in [(position_of(each), self._part(each, ()))]
+        ]
+        given = packed(group.delay, bool(group.missed), forms)
+        self._waiting[first] = "watch"
+        await self._flight.sent(len(given))
+        if self._flight.is_full():
+            await asyncio.Future[None]()  # for ever
+        del self._waiting[first]
+        handle = self._started(WATCH, given, checks[0], "watch")
+        for each in checks:
+            call = _Call(each, each.attempts[-1], True, handle)
+            self._calls[position_of(each)] = call
+        self._watched[first] = group
+        full = self._flight.is_full
+
+        def ends() -> bool:
+            return over() or (full() and bool(self._waiting))
+
+        ending = asyncio.create_task(workflow.wait_condition(ends))
+        try:
+            await workflow.wait([handle, ending], return_when=asyncio.FIRST_COMPLETED)
+            if not handle.done():
+                handle.cancel()
+            return self._seen(await handle)
+        except ActivityError as error:
+            cause = error.cause
+            if isinstance(cause, ApplicationError) and cause.type != LOST:
+                raise
+            return Seen(lost=not ends())
+        finally:
+            ending.cancel()
+            del self._watched[first]
+            for each in checks:
+                del self._calls[position_of(each)]
+
+    def _seen(self, answer: bytes) -> Seen:
+        """What an activity that watches says."""
+        began, records, lines = unpacked(answer)
+        for position, number, data in lines:
+            self._report(position, [[number, data]])
+        if began is None:
+            return Seen()
+        attempts: list[tuple[CheckAction, Attempt]] = []
+        for position, data in records:
+            action = self._calls[position].action
+            assert isinstance(action, CheckAction)
+            record = NodeRecord(position, 1, data)
+            _, attempt = self._codec.decode_record(action, record)
+            assert attempt is not None
+            attempts.append((action, attempt))
+        began = State(Status.RUNNING, from_micros(began))
+        return Seen(began=began, attempts=tuple(attempts))
+
     def note(
         self, position: int, number: int, kind: str, what: Any, reported: list[Any]
     ) -> None:
@@ -445,6 +387,12 @@ class TemporalRuntime:
             reported: The lines.
         """
         call = self._calls.get(position)
+        if kind == "pass":
+            if position in self._watched:
+                group, seen = self._watched[position], self._seen(what)
+                take(group, seen, Status.COMPLETED)
+                self.record(*(action for action, _ in seen.attempts), group)
+            return
         if call is None or len(call.action.attempts) != number:
             return  # it came too late, and the attempt's end had it with it
         self._report(position, reported)
@@ -455,43 +403,15 @@ class TemporalRuntime:
             call.attempt.unresponsive = True
             self.record(call.action)
 
-    def _report(self, position: int, reported: list[Any]) -> None:
-        lines = [LineRecord(position, number, data) for number, data in reported]
-        last = self._lines.get(position, 0)
-        new = [each for each in lines if each.number > last]
-        if new:
-            self._lines[position] = new[-1].number
-            self._write(list(new))
-
-    def _put_on(self, names: list[str], action: BaseAction, last: int) -> None:
-        """Note that what came of an attempt is on shelves."""
-        position = position_of(action)
-        self._shelves.add(names)
-        self._shelved[position, len(action.attempts)] = names
-        if action.key is not None:
-            self._shelves.keyed[position] = names
-        if last > self._lines.get(position, 0):
-            self._shelves.put_lines(names, position, last)
-            self._lines[position] = last
-
-    def shelved_in(self, found: LogSlice) -> list[str]:
-        """Where what is large is of the records in a piece of the log."""
-        names = [
-            name
-            for _, each in found.changes
-            if isinstance(each, NodeRecord)
-            for name in self._shelved.get((each.position, each.attempt), ())
-        ]
-        return list(dict.fromkeys(names))
-
-    @property
-    def keyed(self) -> set[int]:
-        """The places of the actions to whose responses requests may refer."""
-        return {position_of(each) for each in self._by_key.values()}
-
     # --- a new history ----------------------------------------------------------------
 
     def _is_drained(self) -> bool:
         if not self._flight.is_full():
             return False
         return (bool(self._waiting) and not self._calls) or self._flight.is_too_full()
+
+
+def _seconds_of(action: BaseAction) -> float:
+    """What the first attempt of an action may take."""
+    seconds = action.timeout
+    return seconds if action.deadline is None else min(seconds, action.deadline)

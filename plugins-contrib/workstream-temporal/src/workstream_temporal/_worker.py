@@ -61,7 +61,7 @@ async def worker_of(
         client,
         task_queue=queue_of(zone) if zone else QUEUE,
         workflows=workflows,
-        activities=[made.call, Tidies(client).tidy],
+        activities=[made.call, made.watch, Tidies(client).tidy],
         # The interpreter awaits nothing but its runtime, and asks nobody else for the
         # time or for chance: what a sandbox would have to keep it from.
         workflow_runner=runner or UnsandboxedWorkflowRunner(),

@@ -1,0 +1,1 @@
+"""What a workflow knows of its plan while it runs it: ``memory``."""

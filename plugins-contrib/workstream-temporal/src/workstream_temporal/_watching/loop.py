@@ -1,0 +1,83 @@
+"""The loop of continuous checks, as the interpreter in a workflow sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+
+from workstream._interpreter.interpreter import Interpreter
+from workstream._plan.plan import Block, CheckAction, Checks, Plan
+from workstream._protocols.runtime import Runtime
+from workstream._values.state import Attempt, State, Status
+
+
+@attrs.frozen
+class Seen:
+    """How an activity that watched has ended.
+
+    Attributes:
+        lost: Its worker died: nobody knows of the run that was under way, if any.
+        began: When the latest run began; None: there was none.
+        attempts: What came of the first attempt of each action in it.
+    """
+
+    lost: bool = False
+    began: State | None = None
+    attempts: tuple[tuple[CheckAction, Attempt], ...] = ()
+
+
+class Watching(Protocol):
+    """What a runtime has beside its verbs, if its groups are watched elsewhere."""
+
+    async def watch(self, group: Checks, over: Callable[[], bool]) -> Seen:
+        """Have a group run again and again, until a run tells something.
+
+        Args:
+            group: The group.
+            over: Whether it is not to be run any more: a wait ends at once, and a run
+                under way goes on (K-6).
+        """
+        ...
+
+
+class WatchingInterpreter(Interpreter):
+    """Has continuous checks watched elsewhere."""
+
+    def __init__(self, plan: Plan, runtime: Runtime, watching: Watching | None) -> None:
+        """Make one for a plan, from wherever it stands; None: it watches itself."""
+        super().__init__(plan, runtime)
+        self._watching = watching
+
+    async def _turn(
+        self, owner: Plan | Block, group: Checks, over: Callable[[], bool]
+    ) -> None:
+        """Several turns of the loop, the last of which may tell something."""
+        if self._watching is None:
+            return await super()._turn(owner, group, over)
+        seen = await self._watching.watch(group, over)
+        if seen.lost and not over():
+            # The run that may have been broken off is made again (R-9).
+            return await self._look(owner, group)
+        if seen.began is None:
+            return None
+        take(group, seen, Status.RUNNING)
+        self._runtime.record(group, *(action for action, _ in seen.attempts))
+        async with self._runtime.nursery() as nursery:
+            for action, _ in seen.attempts:
+                nursery.start_soon(self._action, action, True, True, None, False)
+        self._judged(owner, group)
+        return None
+
+
+def take(group: Checks, seen: Seen, status: Status) -> None:
+    """Let a group be as its latest run left it: still RUNNING, or COMPLETED."""
+    assert seen.began is not None
+    done = status is Status.COMPLETED
+    for action, attempt in seen.attempts:
+        action.attempts = [attempt]
+        action.state = State(status, attempt.started, attempt.ended if done else None)
+    ends = [attempt.ended for _, attempt in seen.attempts if attempt.ended is not None]
+    ended = max(ends, default=None) if done else None
+    group.state = State(status, seen.began.started, ended)
