@@ -16,6 +16,9 @@ what an interruption means are workstream's own.
 ``_attended``        which attempts wait for a worker
 ``_forms``           what travels; ``_names``: by which names all know each other
 ``_trio_thread``     the two event loops
+``_memory``          what a workflow knows of its plan while it runs it
+``_limits``          what keeps a plan within the limits of a cluster
+``_watching``        continuous checks, which loop where their worker is
 ===================  ===================================================================
 """
 
