@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -193,7 +192,6 @@ def test_failed_runs_are_counted(server: Server, working: Working) -> None:
     assert str(group.actions[0].error) == "run 21"
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_another_worker_goes_on_to_watch(server: Server, working: Working) -> None:
     """A worker that ends takes no check with it: the run is made again (R-9)."""
     looks = LOOKS["lost"] = Looks(enough=10_000)
@@ -213,7 +211,6 @@ def test_another_worker_goes_on_to_watch(server: Server, working: Working) -> No
     with working(server, Registry(REGISTRY)):
         plan_id = trio.run(main, begin)
         looks.warm.wait()
-    gc.collect()  # a worker that ends drops its workflows where they stand
     before = looks.runs
     looks.enough = before + 20
     with working(server, Registry(REGISTRY)):

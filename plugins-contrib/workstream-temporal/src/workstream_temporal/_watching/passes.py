@@ -11,6 +11,7 @@ import trio
 from temporalio import activity
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from workstream._codec.codec import Codec
 from workstream._protocols.vault import LineRecord, NodeRecord
@@ -192,7 +193,8 @@ class Passes:
 
     async def _look_for_cut(self) -> None:
         while True:
-            if await self._workflow.query("cuts", result_type=bool):
-                break
+            with suppress(RPCError):  # no worker answers for the plan just now
+                if await self._workflow.query("cuts", result_type=bool):
+                    break
             await asyncio.sleep(LOOK_FOR_CUT)
         self._activities.thread.soon(self._cut)
