@@ -50,7 +50,7 @@ Faults: TypeAlias = tuple[Fault, ...]
 NO_END = 1_000_000
 MORE = int(os.environ.get("WORKSTREAM_VERIFY_MORE", "1"))
 """How many times as many plans, and sets of faults of each, are tried."""
-SETS = 1_500 * MORE
+SETS = 300 * MORE
 
 
 def trials(
