@@ -14,7 +14,8 @@ import pytest
 import trio
 from temporalio.client import WorkflowExecution
 
-from workstream import Registry, Status, open_store
+from workstream import Plan, Registry, Status, open_store
+from workstream._codec.codec import Codec
 from workstream._protocols.searching import Where
 from workstream._protocols.vault import PlanRow
 from workstream.errors import NotFoundError
@@ -50,7 +51,9 @@ async def stored(vault: TemporalVault, number: int, *, ended: bool = False) -> U
     )
     if ended:
         row = attrs.evolve(row, status=Status.COMPLETED)
-    await vault.create(row, b"")
+    plan = Plan(name=row.name, blocks=[])
+    plan.id = row.id
+    await vault.create(row, Codec(None).encode_definition(plan))
     return row.id
 
 
