@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from functools import partial
+from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
 import trio
 import trio.testing
 
+from workstream._vaults.lmdb import thread
 from workstream._vaults.lmdb.thread import call_in_thread
 
 
@@ -119,3 +123,105 @@ def test_a_disk_that_stalls_does_not_hold_up_the_loop() -> None:
         return "written"
 
     assert trio.run(main) == "written"
+
+
+class Rounds(trio.abc.Instrument):
+    """Counts how often the loop looks for what is new."""
+
+    number = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Count."""
+        self.number += 1
+
+
+def test_a_quick_answer_is_waited_for_where_nothing_else_is_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Then it costs no round of the loop, and nothing has to wake it."""
+    monkeypatch.setattr(thread, "PATIENCE", 60)
+    rounds = Rounds()
+
+    async def main() -> int:
+        trio.lowlevel.add_instrument(rounds)
+        before = rounds.number
+        for number in range(10):
+            assert await call_in_thread(partial(abs, number), limiter) == number
+        with pytest.raises(OSError, match="full"):
+            await call_in_thread(fail, limiter)
+        return rounds.number - before
+
+    def fail() -> NoReturn:
+        message = "the disk is full"
+        raise OSError(message)
+
+    limiter = trio.CapacityLimiter(1)
+    assert trio.run(main) == 0
+
+
+def test_what_is_ready_does_not_wait_for_the_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However patient the loop is: here it is the other task that lets the thread end."""
+    monkeypatch.setattr(thread, "PATIENCE", 60)
+    go_on = threading.Event()
+    limiter = trio.CapacityLimiter(1)
+    heard: list[bool] = []
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(let_go)
+            heard.append(await call_in_thread(lambda: go_on.wait(30), limiter))
+
+    async def let_go() -> None:
+        go_on.set()
+
+    trio.run(main)
+    assert heard == [True]
+
+
+class LateLock:
+    """A lock that says that it waited in vain when it did not."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.release = self._lock.release
+
+    def acquire(self, timeout: float | None = None) -> bool:
+        """Take it; of a wait that has an end, say that it was in vain."""
+        self._lock.acquire()
+        if timeout is None:
+            return True
+        self._lock.release()
+        return False
+
+
+def test_an_answer_that_comes_while_the_loop_gives_up_is_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The thread was first, although the loop has waited in vain."""
+    monkeypatch.setattr(thread, "threading", SimpleNamespace(Lock=LateLock))
+
+    async def main() -> str:
+        return await call_in_thread(lambda: "written", trio.CapacityLimiter(1))
+
+    assert trio.run(main) == "written"
+
+
+def test_ctrl_c_does_not_leave_a_call_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes while the loop waits for the thread; the answer is heard first (STO-6)."""
+    monkeypatch.setattr(thread, "PATIENCE", 60)
+    made: list[str] = []
+    main_thread = threading.get_ident()
+
+    def interrupted() -> str:
+        signal.pthread_kill(main_thread, signal.SIGINT)
+        return "written"
+
+    async def main() -> None:
+        made.append(await call_in_thread(interrupted, trio.CapacityLimiter(1)))
+        await trio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main)
+    assert made == ["written"]
