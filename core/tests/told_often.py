@@ -22,6 +22,7 @@ thread: so they begin at once.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -224,10 +225,14 @@ KINDS = [kind for kind, (weight, _) in SAYINGS.items() for _ in range(weight)]
 
 
 async def speak(speaker: int) -> None:
-    """Say a quarter of the words, and write down each answer."""
+    """Say a quarter of the words, and write down each answer.
+
+    The one that is to be killed has no last word: it would end before that.
+    """
     chance = random.Random(SEED * 100 + speaker)
+    numbers = range(WORDS // SPEAKERS) if speaker < SPEAKERS else itertools.count()
     async with open_store(STORE) as store:
-        for number in range(WORDS // SPEAKERS):
+        for number in numbers:
             rows: list[Any] = []
             while not rows:
                 rows = list(await store.search(statuses=[Status.RUNNING]))
