@@ -300,6 +300,20 @@ def test_deaf_plugin_is_shown_and_left(caplog: pytest.LogCaptureFixture) -> None
     ]
 
 
+def test_a_deaf_plugin_is_marked_at_any_time_of_day() -> None:
+    """In floating point, 15.3 and 30 and less 30 is more than 15.3 (A-16)."""
+    world = World()
+
+    async def scenario() -> None:
+        async with world.engine() as ws:
+            text = "B1: s1[w ok@0.3; a(timeout=15) hang+40]"
+            plan = await ws.wait(await world.start(ws, text))
+        [_, action] = actions(plan)
+        assert action.attempts[0].unresponsive
+
+    world.clock.run(scenario)
+
+
 def test_plan_refused_at_start() -> None:
     """A plan whose plugin is gone since its submit is refused, and stays N (ST-4)."""
     world = World(plugins=[Spare()])

@@ -233,13 +233,16 @@ class TrioRuntime(TrioCalls):
             with trio.move_on_at(self._first_end + DEAF_AFTER):
                 await self._sooner.wait()
                 continue
-            heard_by = trio.current_time() - DEAF_AFTER
+            now = trio.current_time()
             calls = [call for call in self._calls if not call.current.unresponsive]
+            later = math.inf
             for call in calls:
-                if call.ends <= heard_by:
+                # Reckoned as above: rounded otherwise, a moment could lie before itself.
+                if call.ends + DEAF_AFTER <= now:
                     self._mark_deaf(call)
-            later = (call.ends for call in calls if call.ends > heard_by)
-            self._first_end = min(later, default=math.inf)
+                else:
+                    later = min(later, call.ends)
+            self._first_end = later
 
     def _mark_deaf(self, call: AttemptContext) -> None:
         call.current.unresponsive = True
