@@ -272,11 +272,12 @@ class _Shell:
 
     async def run(self) -> bytes:
         """Make the attempt."""
-        task = asyncio.create_task(self._thread.call(self._made))
+        # The watch stands before the call begins: a minute may pass at once (A-16).
         beside = [
             asyncio.create_task(each())
-            for each in (self._beat, self._send_lines, self._tell_of_deaf)
+            for each in (self._tell_of_deaf, self._beat, self._send_lines)
         ]
+        task = asyncio.create_task(self._thread.call(self._made))
         try:
             return await self._answer(await self._outcome(task))
         finally:
