@@ -114,11 +114,11 @@ def test_a_deleted_plan_is_seen_by_nobody(server: Server, working: Working) -> N
             assert plan_id not in {each.id for each in await vault.search()}
             with pytest.raises(NotFoundError):
                 await vault.row(plan_id)
+            while await page.exists(plan_id):
+                pass  # one that was open already looks each second
             async with opened(server) as later:
                 assert not await later.exists(plan_id)
                 assert not await later.search(ids=[plan_id])
-            while await page.exists(plan_id):
-                pass  # one that was open already looks each second
 
     with working(server, Registry([])):
         trio.run(main)

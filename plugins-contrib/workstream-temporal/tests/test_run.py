@@ -195,7 +195,8 @@ def test_a_plan_is_run_and_read(store: str) -> None:
         async with open_store(store) as plans:
             lines = await plans.lines(ended.id, position_of(first))
             assert [line.text for line in lines] == ["does remember"]
-            assert (await plans.find("last")).row.outcome is Outcome.COMPLETED
+            found = await plans.find(str(ended.id))
+            assert found.row.outcome is Outcome.COMPLETED
 
     on(store, scenario)
 
