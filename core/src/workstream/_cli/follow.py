@@ -137,6 +137,8 @@ async def follow(
     view: View,
     screen: Screen,
     interrupts: Interrupts,
+    *,
+    begun: Collection[UUID] = (),
 ) -> list[Result]:
     """Show the runs of these plans until they have ended, or are left.
 
@@ -147,6 +149,8 @@ async def follow(
         screen: Where the view shows them.
         interrupts: The first stops the plans, the second leaves them. Plans that run
             elsewhere are left by the first: they go on.
+        begun: Those that this process began just now. Some of it may have happened
+            before anybody looks, and lines tell of that, too.
 
     Returns:
         How each ended.
@@ -162,12 +166,14 @@ async def follow(
 
     async def watch(plan_id: UUID, seen: trio.Event, nursery: trio.Nursery) -> None:
         try:
-            async for event in workstream.watch(plan_id):
-                view.see(plan_id, event)
-                if isinstance(event, PlanSnapshot):
-                    settle()  # nothing more is loaded
-                    if view.forecasts:
-                        nursery.start_soon(forecast, plan_id, event.plan)
+            after = 0 if plan_id in begun else None
+            async with aclosing(_events(workstream, plan_id, view, after)) as events:
+                async for event in events:
+                    view.see(plan_id, event)
+                    if isinstance(event, PlanSnapshot):
+                        settle()  # nothing more is loaded
+                        if view.forecasts:
+                            nursery.start_soon(forecast, plan_id, event.plan)
         except WorkstreamError as error:
             view.notice(f"the plan runs on, but cannot be shown: {error}")
         seen.set()
@@ -306,7 +312,7 @@ async def watch_elsewhere(
             async with aclosing(_events(store, plan_id, view, after)) as events:
                 async for event in events:
                     view.see(plan_id, event)
-                    seen(event.position)
+                    seen(max(event.position, after or 0))
                     if view.is_left:
                         break
             nursery.cancel_scope.cancel()
@@ -321,7 +327,7 @@ async def _events(
         # What lines tell is counted from the plan's beginning.
         stored = attrs.evolve(await store.vault.read(plan_id), records=())
         unbegun = clone(Codec(None).load(stored), keep_state=True, scrub=True)
-        view.see(plan_id, PlanSnapshot(position=0, plan=unbegun))
+        yield PlanSnapshot(position=0, plan=unbegun)
         if not (await store.vault.log(plan_id, 0, 1)).missed:
             after = 0
     elif not view.goes_on:

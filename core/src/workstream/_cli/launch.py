@@ -132,7 +132,8 @@ def run_plan(launch: Launch) -> int:
                 if interrupts.count:
                     raise click.Abort
                 await begin(ws, say)
-            return await follow(ws, begun, view_on(screen), screen, interrupts)
+            view = view_on(screen)
+            return await follow(ws, begun, view, screen, interrupts, begun=begun)
 
     try:
         with interrupts:

@@ -274,7 +274,8 @@ def _serve_some(plans: tuple[str, ...], *, waits: bool, store: str | None) -> in
                     await ws.resume(row.id)
             view = view_on(screen, several=len(rows) > 1)
             ids = [row.id for row in rows]
-            return await follow(ws, ids, view, screen, interrupts)
+            begun = [row.id for row in rows if row.status is Status.NOT_STARTED]
+            return await follow(ws, ids, view, screen, interrupts, begun=begun)
 
     with interrupts:
         results = run_async(go)
