@@ -179,7 +179,7 @@ class TestTime:
         assert action.state.started is not None
         assert action.state.ended is not None
         took = (action.state.ended - action.state.started).total_seconds()
-        assert 0.04 < took < 30
+        assert 0 <= took < 30
         assert result.elapsed >= 3600
 
     def test_a_clock_may_jump_over_processes(self) -> None:

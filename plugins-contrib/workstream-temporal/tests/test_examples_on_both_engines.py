@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import attrs
 import pytest
 import trio
+from temporal_server import Server
 
 from workstream import Plan, open_store
 from workstream._plan.paths import paths
@@ -54,6 +55,15 @@ class Cluster(Protocol):
     """A running server; see ``conftest``."""
 
     store: str
+
+
+@pytest.fixture(scope="module", name="server")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
+    """A server of its own: once a worker said its version, no other gets new plans."""
+    found = Server(tmp_path_factory.mktemp("examples"))
+    found.begin()
+    yield found
+    found.kill()
 
 
 @attrs.frozen
