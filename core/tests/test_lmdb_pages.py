@@ -270,7 +270,7 @@ def test_a_store_can_be_looked_at_beside_its_writers(path: Path) -> None:
         done = trio.Event()
 
         async def write() -> None:
-            for _ in range(10):
+            while looks < 10:
                 for row in await fill(vault, 2, size=2_000):
                     await vault.delete(row.id)
             done.set()
@@ -280,7 +280,6 @@ def test_a_store_can_be_looked_at_beside_its_writers(path: Path) -> None:
             while not done.is_set():
                 assert await vault.damage() is None
                 looks += 1
-        assert looks > 1
 
     with_store(path, use)
 

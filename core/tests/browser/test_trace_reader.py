@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.needs_package("playwright")
+pytestmark = [pytest.mark.needs_package("playwright"), pytest.mark.slow]
 
 PANEL = "devtools://devtools/bundled/devtools_app.html?panel=timeline"
 READ = """
