@@ -27,7 +27,7 @@ from workstream._values.errors import StorageError
 from workstream._values.state import Status
 from workstream._vaults.lmdb import layout
 from workstream._vaults.lmdb.index import names
-from workstream._vaults.lmdb.index.keys import STATE, all_keys
+from workstream._vaults.lmdb.index.keys import STATE, all_entries
 from workstream._vaults.lmdb.vault import LmdbVault
 from workstream._vaults.memory_vault import MemoryVault
 
@@ -63,6 +63,18 @@ def with_store(path: Path, use: Callable[[LmdbVault], Awaitable[object]]) -> Non
 def raw(vault: LmdbVault, change: Callable[[Any], object]) -> None:
     """Change what is stored, past everything that guards it."""
     vars(vault)["_env"].write(change)
+
+
+def all_keys(transaction: Any) -> list[bytes]:
+    """Every key of the index that is one plan's."""
+    found = [key for key, _ in all_entries(transaction)]
+    return [key for key in found if not key.startswith(names.NAME)]
+
+
+def all_names(transaction: Any) -> dict[bytes, bytes]:
+    """Every name that stands in a leaf, by its tail."""
+    found = all_entries(transaction)
+    return {key[2:]: name for key, name in found if key.startswith(names.NAME)}
 
 
 def some_row(random: Random, plan_id: UUID) -> PlanRow:
@@ -147,8 +159,8 @@ def test_it_finds_what_a_look_at_every_row_finds(path: Path, seed: int) -> None:
                 change = Write(plan_id=plan_id, first=first, changes=(row,))
                 assert await vault.write([change]) == [None]
             await vault.delete(plan_id)
-        left = list[bytes]()
-        raw(vault, lambda transaction: left.extend(all_keys(transaction)))
+        left = list[object]()
+        raw(vault, lambda transaction: left.extend(all_entries(transaction)))
         assert left == [], "and nothing of a deleted plan is left in it"
         assert await vault.counts() == {}
 
@@ -171,18 +183,18 @@ def test_names_stand_in_leaves(path: Path) -> None:
                     tail = random.randbytes(names.TAIL)
                     kept[tail] = b"n" * random.randrange(names.LONGEST)
                     names.add(transaction, tail, kept[tail])
-            assert dict(names.all_entries(transaction)) == kept
+            assert all_names(transaction) == kept
             part = b"n" * 300
             wanted = sorted((t for t, n in kept.items() if part in n), reverse=True)
             named_, tail = names.Named(transaction, part), b"\xff" * 24
             found = list[bytes]()
-            while tail := named_.at_most(tail):
+            while tail := named_(tail):
                 found.append(tail)
                 tail = (int.from_bytes(tail, "big") - 1).to_bytes(24, "big")
             assert found == wanted
             for tail in kept:
                 names.remove(transaction, tail)
-            assert list(names.all_entries(transaction)) == []
+            assert all_names(transaction) == {}
 
         raw(vault, change)
 

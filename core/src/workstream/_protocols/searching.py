@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 from uuid import UUID
 
 import attrs
@@ -61,6 +61,44 @@ ANY_PLAN = Where()
 
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 """When a plan was submitted of which that is not known, as far as order goes."""
+
+
+class Wanted(TypedDict, total=False):
+    """The arguments of ``Vault.search``."""
+
+    ids: Collection[UUID] | None
+    group_ids: Collection[UUID] | None
+    statuses: Collection[Status] | None
+    where: Where
+    limit: int
+
+
+@attrs.frozen(kw_only=True)
+class Search:
+    """What ``Vault.search`` was given, as data: ``Search(**wanted)``.
+
+    Raises:
+        ValueError: The limit is negative.
+    """
+
+    ids: Collection[UUID] | None = None
+    group_ids: Collection[UUID] | None = None
+    statuses: Collection[Status] | None = None
+    where: Where = ANY_PLAN
+    limit: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        """See that the limit can be one."""
+        refuse_negative(self.limit)
+
+    def fits(self, row: PlanRow) -> bool:
+        """Whether the row fits every given kind; of labels a row tells nothing."""
+        return (
+            (self.ids is None or row.id in self.ids)
+            and (self.group_ids is None or row.group_id in self.group_ids)
+            and (self.statuses is None or row.status in self.statuses)
+            and self.where.fits(row)
+        )
 
 
 def short_form(plan_id: UUID) -> str:

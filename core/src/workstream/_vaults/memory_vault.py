@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from typing import Unpack
 from uuid import UUID
 
 import attrs
 
 from .._plan.outcome import Outcome
-from .._protocols.searching import ANY_PLAN, Where, newest_first
+from .._protocols.searching import Search, Wanted, newest_first
 from .._protocols.vault import (
     LOG_KEPT,
     Change,
@@ -223,28 +224,13 @@ class MemoryVault:
                 return error
         return stored.apply(write)
 
-    async def search(
-        self,
-        *,
-        ids: Collection[UUID] | None = None,
-        group_ids: Collection[UUID] | None = None,
-        statuses: Collection[Status] | None = None,
-        where: Where = ANY_PLAN,
-        limit: int = 0,
-    ) -> list[PlanRow]:
+    async def search(self, **wanted: Unpack[Wanted]) -> list[PlanRow]:
         """See ``Vault.search``."""
-        return newest_first(
-            (
-                stored.row
-                for plan_id, stored in self._plans.items()
-                if (ids is None or plan_id in ids)
-                and (group_ids is None or stored.row.group_id in group_ids)
-                and (statuses is None or stored.row.status in statuses)
-                and where.fits(stored.row)
-                and stored.labels.issuperset(where.labels)
-            ),
-            limit,
-        )
+        search = Search(**wanted)
+        labels = search.where.labels
+        held = (each for each in self._plans.values() if each.labels.issuperset(labels))
+        rows = (each.row for each in held if search.fits(each.row))
+        return newest_first(rows, search.limit)
 
     async def counts(self) -> dict[Outcome, int]:
         """See ``Vault.counts``."""

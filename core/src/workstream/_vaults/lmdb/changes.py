@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..._codec.records import encode_request, status_in
-from ..._protocols.searching import ANY_PLAN
+from ..._protocols.searching import Search
 from ..._protocols.vault import (
     PlanRequest,
     PlanRow,
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .environment import Environment
 
 log = logging.getLogger("workstream")
+
+RUNNING = Search(statuses=[Status.RUNNING])
 
 
 def create(
@@ -56,27 +58,16 @@ def take(transaction: Any, write: Write, steps: layout.Steps) -> StorageError | 
     error = refusal(write, found, position)
     wanted = locks_taken(write) if error is None else None
     if wanted:
-        error = lock_refusal(write, wanted, _running(transaction))
+        running = lookup.found(Reader(transaction), RUNNING)
+        error = lock_refusal(write, wanted, running)
     if error is None:
         cursor = transaction.cursor()
         cursor.putmulti(steps.puts)
         for first, last in steps.gone.items():
-            _sweep(cursor, first, last)
+            layout.sweep(cursor, first, last)
         if row is not None and steps.row is not None:
             Index(transaction).move(write.plan_id, row, steps.row)
     return error
-
-
-def _running(transaction: Any) -> list[PlanRow]:
-    """The rows of all plans that are RUNNING."""
-    return lookup.found(
-        Reader(transaction),
-        ids=None,
-        group_ids=None,
-        statuses=[Status.RUNNING],
-        where=ANY_PLAN,
-        limit=0,
-    )
 
 
 def delete(transaction: Any, plan_id: UUID) -> None:
@@ -87,7 +78,7 @@ def delete(transaction: Any, plan_id: UUID) -> None:
     cursor = transaction.cursor()
     for purpose in layout.PURPOSES:
         prefix = purpose + plan_id.bytes
-        _sweep(cursor, prefix, prefix + b"\xff" * 16)
+        layout.sweep(cursor, prefix, prefix + b"\xff" * 16)
 
 
 def ask(
@@ -112,14 +103,6 @@ def ask(
 def build_index(transaction: Any) -> None:
     """Make the index anew."""
     Index(transaction).build()
-
-
-def _sweep(cursor: Any, first: bytes, last: bytes) -> None:
-    """Delete all from the first key to the last, both included."""
-    if cursor.set_range(first):
-        # A cursor that has run off the end stands at the empty key.
-        while b"" < cursor.key() <= last:
-            cursor.delete()
 
 
 def make_ready(path: Path, env: Environment) -> None:

@@ -39,6 +39,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -79,6 +80,46 @@ _LENGTH = struct.Struct(">I")
 _ROW_HEAD = struct.Struct(">Ic")
 _NODE_HEAD = struct.Struct(">IcII")
 _LINE_HEAD = struct.Struct(">IcIQ")
+
+
+def keys_under(transaction: Any, beginning: bytes) -> Iterator[bytes]:
+    """All keys that begin like this, in order."""
+    cursor = transaction.cursor()
+    if cursor.set_range(beginning):
+        for key in cursor.iternext(values=False):
+            if not key.startswith(beginning):
+                return
+            yield key
+
+
+def all_under(
+    transaction: Any, beginning: bytes, start: bytes = b""
+) -> Iterator[tuple[bytes, bytes]]:
+    """The same, from a first key on, with their values."""
+    cursor = transaction.cursor()
+    if cursor.set_range(start or beginning):
+        for key, value in cursor:
+            if not key.startswith(beginning):
+                return
+            yield key, value
+
+
+def last_up_to(cursor: Any, end: bytes) -> bytes:
+    """The last key up to this one, where the cursor then stands; empty: there is none."""
+    if not cursor.set_range(end):
+        cursor.last()
+    elif cursor.key() != end:
+        cursor.prev()
+    key: bytes = cursor.key()
+    return key
+
+
+def sweep(cursor: Any, first: bytes, last: bytes) -> None:
+    """Delete all from the first key to the last, both included."""
+    if cursor.set_range(first):
+        # A cursor that has run off the end stands at the empty key.
+        while b"" < cursor.key() <= last:
+            cursor.delete()
 
 
 def log_key(plan_id: UUID, position: int) -> bytes:

@@ -115,16 +115,11 @@ class Reader:
                 yield layout.ROW + plan_id.bytes, data
 
     def all_of(
-        self, purpose: bytes, plan_id: UUID | None = None, *, start: bytes | None = None
+        self, purpose: bytes, plan_id: UUID | None = None, *, start: bytes = b""
     ) -> Iterator[tuple[bytes, bytes]]:
         """The keys and values of one purpose, of one plan or all, in order."""
         prefix = purpose if plan_id is None else purpose + plan_id.bytes
-        cursor = self.transaction.cursor()
-        if cursor.set_range(start or prefix):
-            for key, value in cursor:
-                if not key.startswith(prefix):
-                    return
-                yield key, value
+        return layout.all_under(self.transaction, prefix, start)
 
     def log_position(self, plan_id: UUID) -> int:
         """The position of the plan's latest change; 0 before the first."""
@@ -157,11 +152,9 @@ class Reader:
         return counts
 
     def _last_before(self, end: bytes, shared: int) -> bytes | None:
-        """The last key before this one that shares so many bytes with it."""
-        cursor = self.transaction.cursor()
-        found = cursor.prev() if cursor.set_range(end) else cursor.last()
-        key: bytes = cursor.key()
-        return key if found and key[:shared] == end[:shared] else None
+        """The last key up to this one that shares so many bytes with it."""
+        key = layout.last_up_to(self.transaction.cursor(), end)
+        return key if key[:shared] == end[:shared] else None
 
 
 def freeze_in(data: bytes | None) -> Freeze | None:

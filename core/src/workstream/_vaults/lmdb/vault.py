@@ -41,12 +41,12 @@ import sys
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack
 from uuid import UUID
 
 from ..._codec.records import encode_freeze, encode_row
 from ..._plan.outcome import Outcome
-from ..._protocols.searching import ANY_PLAN, Where
+from ..._protocols.searching import Search, Wanted
 from ..._protocols.vault import (
     LineRecord,
     LogSlice,
@@ -253,25 +253,10 @@ class LmdbVault:
         with await self._reading() as reader:
             return reader.get(layout.ROW, plan_id) is not None
 
-    async def search(
-        self,
-        *,
-        ids: Collection[UUID] | None = None,
-        group_ids: Collection[UUID] | None = None,
-        statuses: Collection[Status] | None = None,
-        where: Where = ANY_PLAN,
-        limit: int = 0,
-    ) -> list[PlanRow]:
+    async def search(self, **wanted: Unpack[Wanted]) -> list[PlanRow]:
         """See ``Vault.search``."""
         with await self._reading() as reader:
-            return found(
-                reader,
-                ids=ids,
-                group_ids=group_ids,
-                statuses=statuses,
-                where=where,
-                limit=limit,
-            )
+            return found(reader, Search(**wanted))
 
     async def counts(self) -> dict[Outcome, int]:
         """See ``Vault.counts``."""

@@ -36,7 +36,7 @@ from __future__ import annotations
 
 import logging
 import struct
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -116,34 +116,31 @@ def digests_in(card: bytes) -> list[bytes]:
     return [card[at : at + DIGEST] for at in range(0, len(card), DIGEST)]
 
 
-def _row_keys(row: PlanRow) -> set[bytes]:
-    """The keys that are read off a row."""
-    tail = tail_of(row)
-    keys = {outcome_key(row.outcome) + tail, SHORT + row.id.bytes[8:12] + tail}
-    if len(folded(row.name)) > names.LONGEST:
-        keys.add(LONG_NAME + tail)
+def _entries(row: PlanRow, card: bytes) -> dict[bytes, bytes]:
+    """All that the index says of a plan: keys with their values.
+
+    Its name counts as one more, though it stands in a leaf with others.
+    """
+    name = folded(row.name)
+    starts = [outcome_key(row.outcome), SHORT + row.id.bytes[8:12]]
     if row.group_id is not None:
-        keys.add(group_key(row.group_id) + tail)
-    return keys
+        starts.append(group_key(row.group_id))
+    if len(card) > _WORTH_A_KEY * DIGEST:
+        starts.append(MANY)
+    else:
+        starts += map(label_key, digests_in(card))
+    if len(name) > names.LONGEST:
+        starts.append(LONG_NAME)
+    tail = tail_of(row)
+    found = dict.fromkeys((start + tail for start in starts), b"")
+    if len(name) <= names.LONGEST:
+        found[names.NAME + tail] = name
+    return found
 
 
 def _damaged_key(plan_id: UUID) -> bytes:
     """The one key of a plan whose row cannot be read."""
     return DAMAGED + bytes(8) + plan_id.bytes
-
-
-def _name(row: PlanRow) -> tuple[bytes, bytes] | None:
-    """The tail and the name that stand among the names."""
-    name = folded(row.name)
-    return (tail_of(row), name) if len(name) <= names.LONGEST else None
-
-
-def _label_keys(row: PlanRow, card: bytes) -> list[bytes]:
-    """The keys that are read off a card."""
-    tail = tail_of(row)
-    if len(card) > _WORTH_A_KEY * DIGEST:
-        return [MANY + tail]
-    return [label_key(digest) + tail for digest in digests_in(card)]
 
 
 class Index:
@@ -160,7 +157,7 @@ class Index:
     def add(self, row: PlanRow, card: bytes) -> None:
         """A plan is new in the store."""
         self._transaction.put(layout.CARD + row.id.bytes, card)
-        self._keep(lambda: self._add(row, card))
+        self._keep(lambda: self._change(None, row))
 
     def move(self, plan_id: UUID, before: bytes, row: PlanRow) -> None:
         """A plan has another row.
@@ -170,12 +167,14 @@ class Index:
             before: The row that it had, as it was stored.
             row: The row that it has.
         """
-        self._keep(lambda: self._move(decode_row(plan_id, before), row))
+        self._keep(lambda: self._change(decode_row(plan_id, before), row))
 
     def remove(self, plan_id: UUID, before: bytes) -> None:
         """A plan is about to be deleted: its row and its card are still there."""
         row = _decoded(plan_id, before)
-        self._keep(lambda: self._sweep(plan_id) if row is None else self._remove(row))
+        self._keep(
+            lambda: self._sweep(plan_id) if row is None else self._change(row, None)
+        )
 
     def _keep(self, change: Callable[[], None]) -> None:
         """Change the index, if there is one; where that shows it to be wrong, drop it."""
@@ -189,68 +188,51 @@ class Index:
 
     def build(self) -> None:
         """Make it anew from what is stored of the plans."""
-        cursor = self._transaction.cursor()
-        while cursor.set_range(layout.INDEX) and cursor.key()[:1] == layout.INDEX:
-            cursor.delete()
-        for plan_id, data in list(_rows(self._transaction)):
+        transaction = self._transaction
+        layout.sweep(transaction.cursor(), layout.INDEX, layout.INDEX + b"\xff")
+        for plan_id, data in list(_rows(transaction)):
             row = _decoded(plan_id, data)
             if row is None:  # whoever lists plans is told
-                self._put([_damaged_key(plan_id)])
+                transaction.put(_damaged_key(plan_id), b"")
                 continue
-            card = self._transaction.get(layout.CARD + plan_id.bytes)
-            if card is None:  # of before there were any
-                card = card_of(labels_before_cards(self._transaction, plan_id))
-                self._transaction.put(layout.CARD + plan_id.bytes, card)
-            self._add(row, card)
-        self._transaction.put(STATE, VERSION)
+            if transaction.get(layout.CARD + plan_id.bytes) is None:
+                card = card_of(labels_before_cards(transaction, plan_id))
+                transaction.put(layout.CARD + plan_id.bytes, card)
+            self._change(None, row)
+        transaction.put(STATE, VERSION)
 
-    def _add(self, row: PlanRow, card: bytes) -> None:
-        self._put({*_row_keys(row), *_label_keys(row, card)})
-        self._rename(None, _name(row))
-        self._count(row.outcome, 1)
+    def _change(self, old: PlanRow | None, new: PlanRow | None) -> None:
+        """What was said of one row of a plan is not so any more; of the other it is."""
+        stays = old is not None and new is not None and tail_of(old) == tail_of(new)
+        gone, come = (
+            {} if row is None else _entries(row, b"" if stays else self._card(row.id))
+            for row in (old, new)
+        )
+        for key, _ in gone.items() - come.items():
+            self._delete(key)
+        for key, value in sorted(come.items() - gone.items()):
+            if key.startswith(names.NAME):
+                names.add(self._transaction, key[len(names.NAME) :], value)
+            else:
+                self._transaction.put(key, value)
+        outcomes = [None if row is None else row.outcome for row in (old, new)]
+        if outcomes[0] is not outcomes[1]:
+            self._count(outcomes[0], -1)
+            self._count(outcomes[1], 1)
 
-    def _remove(self, row: PlanRow) -> None:
-        self._delete({*_row_keys(row), *_label_keys(row, self._card(row.id))})
-        self._rename(_name(row), None)
-        self._count(row.outcome, -1)
-
-    def _move(self, old: PlanRow, new: PlanRow) -> None:
-        gone, come = _row_keys(old), _row_keys(new)
-        if tail_of(old) != tail_of(new):
-            card = self._card(new.id)
-            gone.update(_label_keys(old, card))
-            come.update(_label_keys(new, card))
-        self._delete(gone - come)
-        self._put(come - gone)
-        self._rename(_name(old), _name(new))
-        if old.outcome is not new.outcome:
-            self._count(old.outcome, -1)
-            self._count(new.outcome, 1)
-
-    def _rename(
-        self, old: tuple[bytes, bytes] | None, new: tuple[bytes, bytes] | None
-    ) -> None:
-        if old == new:
-            return
-        if old is not None:
-            names.remove(self._transaction, old[0])
-        if new is not None:
-            names.add(self._transaction, *new)
-
-    def _delete(self, keys: Iterable[bytes]) -> None:
-        for key in keys:
-            if not self._transaction.delete(key):
-                message = f"a key of {UUID(bytes=key[-16:])} is missing"
-                raise ValueError(message)
-
-    def _put(self, keys: Iterable[bytes]) -> None:
-        self._transaction.cursor().putmulti([(key, b"") for key in sorted(keys)])
+    def _delete(self, key: bytes) -> None:
+        if key.startswith(names.NAME):
+            names.remove(self._transaction, key[len(names.NAME) :])
+        elif not self._transaction.delete(key):
+            message = f"a key of {UUID(bytes=key[-16:])} is missing"
+            raise ValueError(message)
 
     def _card(self, plan_id: UUID) -> bytes:
-        card: bytes | None = self._transaction.get(layout.CARD + plan_id.bytes)
-        return card or b""
+        return self._transaction.get(layout.CARD + plan_id.bytes) or b""
 
-    def _count(self, outcome: Outcome, more: int) -> None:
+    def _count(self, outcome: Outcome | None, more: int) -> None:
+        if outcome is None:
+            return
         key = COUNT + outcome.name.encode()
         found = _number(self._transaction.get(key))
         if found + more < 0:
@@ -260,25 +242,25 @@ class Index:
 
     def _sweep(self, plan_id: UUID) -> None:
         """Remove the keys of a plan whose row cannot say which they are."""
-        for key in list(all_keys(self._transaction)):
+        for key, _ in list(all_entries(self._transaction)):
             if key.endswith(plan_id.bytes):
                 if key.startswith(_OUTCOME):
                     self._count(Outcome[key[2 : -TAIL - 1].decode()], -1)
-                self._transaction.delete(key)
-        for tail in [tail for tail, _ in names.all_entries(self._transaction)]:
-            if tail.endswith(plan_id.bytes):
-                names.remove(self._transaction, tail)
+                self._delete(key)
 
 
-def all_keys(transaction: Any) -> Iterator[bytes]:
-    """Every key of the index that is one plan's."""
-    cursor = transaction.cursor()
-    if cursor.set_range(layout.INDEX):
-        for key in cursor.iternext(values=False):
-            if key[:1] != layout.INDEX:
-                return
-            if len(key) > TAIL and not key.startswith((COUNT, names.NAME)):
-                yield key
+def all_entries(transaction: Any) -> Iterator[tuple[bytes, bytes]]:
+    """All that the index says of plans; see ``_entries``.
+
+    Raises:
+        ValueError: A leaf of names is damaged.
+    """
+    for key, value in layout.all_under(transaction, layout.INDEX):
+        if key.startswith(names.NAME):
+            for tail, name in names.entries_in(value).items():
+                yield names.NAME + tail, name
+        elif len(key) > TAIL and not key.startswith(COUNT):
+            yield key, value
 
 
 def is_ready(transaction: Any) -> bool:
@@ -299,41 +281,37 @@ def wrong_keys(transaction: Any) -> int:
     """How many keys of the index are missing, or should not be there."""
     if not is_ready(transaction):
         return 1
-    missing = expected = 0
+    there, named = 0, dict[bytes, bytes]()
     try:
-        named = dict(names.all_entries(transaction))
+        for key, value in all_entries(transaction):
+            there += 1
+            if key.startswith(names.NAME):
+                named[key] = value
     except ValueError:
         return 1
+    missing = expected = 0
     counted = dict.fromkeys(Outcome, 0)
     for plan_id, data in _rows(transaction):
         row = _decoded(plan_id, data)
         if row is None:
-            expected += 1
-            missing += transaction.get(_damaged_key(plan_id)) is None
-            continue
-        card = transaction.get(layout.CARD + plan_id.bytes) or b""
-        keys = [*_row_keys(row), *_label_keys(row, card)]
-        expected += len(keys)
-        missing += sum(transaction.get(key) is None for key in keys)
-        counted[row.outcome] += 1
-        name = _name(row)
-        if name is not None:
-            missing += named.pop(name[0], None) != name[1]
-    there = sum(1 for _ in all_keys(transaction))
-    strange = len(named) + abs(there - expected)
-    found = counts_in(transaction)
-    miscounted = sum(counted[each] != found.get(each, 0) for each in Outcome)
-    return missing + strange + miscounted
+            entries = {_damaged_key(plan_id): b""}
+        else:
+            card = transaction.get(layout.CARD + plan_id.bytes) or b""
+            entries = _entries(row, card)
+            counted[row.outcome] += 1
+        expected += len(entries)
+        for key, value in entries.items():
+            found = named if key.startswith(names.NAME) else transaction
+            missing += found.get(key) != value
+    counts = counts_in(transaction)
+    miscounted = sum(counted[each] != counts.get(each, 0) for each in Outcome)
+    return missing + abs(there - expected) + miscounted
 
 
 def _rows(transaction: Any) -> Iterator[tuple[UUID, bytes]]:
-    cursor = transaction.cursor()
-    if cursor.set_range(layout.ROW):
-        for key, data in cursor:
-            if key[:1] != layout.ROW:
-                return
-            if len(key) == 17:
-                yield UUID(bytes=key[1:]), data
+    for key, data in layout.all_under(transaction, layout.ROW):
+        if len(key) == 17:
+            yield UUID(bytes=key[1:]), data
 
 
 def _decoded(plan_id: UUID, data: bytes) -> PlanRow | None:

@@ -15,24 +15,20 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
-from uuid import UUID
 
 import attrs
 
 from ...._codec.records import row_prefixes
 from ...._plan.outcome import Outcome
 from ...._protocols.searching import (
-    ANY_PLAN,
-    Where,
+    Search,
     newest_first,
     outcomes_of,
-    refuse_negative,
 )
 from ...._protocols.vault import PlanRow
-from ...._values.state import Status
 from .. import layout
 from ..reader import Reader, row_at
 from . import keys, names
@@ -42,80 +38,57 @@ log = logging.getLogger("workstream")
 _FEW = 250
 """So many plans whose ids begin alike are looked up before the others are."""
 _NEWEST = b"\xff" * names.TAIL
+_ALL = Search()
 
 
 class WrongIndexError(Exception):
     """The index contradicts the rows."""
 
 
-class _Beginning:
+_Stream: TypeAlias = Callable[[bytes], bytes]
+"""Gives the newest of its tails that is no newer than the given; empty: there is none."""
+
+
+def _beginning(transaction: Any, beginning: bytes) -> _Stream:
     """The tails of the keys that begin like this."""
+    cursor = transaction.cursor()
+    last: bytes | None = None
 
-    def __init__(self, transaction: Any, beginning: bytes) -> None:
-        self._cursor = transaction.cursor()
-        self._beginning = beginning
-        self._last: bytes | None = None
+    def at_most(tail: bytes) -> bytes:
+        nonlocal last
+        if last is None or last > tail:  # else asked again for what was found before
+            key = layout.last_up_to(cursor, beginning + tail)
+            fits = len(key) == len(beginning + tail) and key.startswith(beginning)
+            last = key[len(beginning) :] if fits else b""
+        return last
 
-    def at_most(self, tail: bytes) -> bytes:
-        """The newest of its tails that is no newer than this one; empty: there is none."""
-        if self._last is not None and self._last <= tail:
-            return self._last  # asked again for what was found before
-        beginning, cursor = self._beginning, self._cursor
-        key = beginning + tail
-        if not cursor.set_range(key):
-            cursor.last()
-        elif cursor.key() != key:
-            cursor.prev()
-        found: bytes = cursor.key()
-        fits = len(found) == len(key) and found.startswith(beginning)
-        self._last = found[len(beginning) :] if fits else b""
-        return self._last
+    return at_most
 
 
-class _Any:
+def _any(streams: Sequence[_Stream]) -> _Stream:
     """The tails that stand in any of several streams."""
-
-    def __init__(self, streams: Sequence[_Beginning | names.Named]) -> None:
-        self._streams = streams
-
-    def at_most(self, tail: bytes) -> bytes:
-        """See ``_Beginning``."""
-        return max((each.at_most(tail) for each in self._streams), default=b"")
+    return lambda tail: max((each(tail) for each in streams), default=b"")
 
 
-class _Given:
+def _given(tails: Collection[bytes]) -> _Stream:
     """These tails."""
-
-    def __init__(self, tails: Collection[bytes]) -> None:
-        self._tails = sorted(tails)
-
-    def at_most(self, tail: bytes) -> bytes:
-        """See ``_Beginning``."""
-        place = bisect_right(self._tails, tail)
-        return self._tails[place - 1] if place else b""
+    known = [b"", *sorted(tails)]
+    return lambda tail: known[bisect_right(known, tail) - 1]
 
 
-def found(
-    reader: Reader,
-    *,
-    ids: Collection[UUID] | None,
-    group_ids: Collection[UUID] | None,
-    statuses: Collection[Status] | None,
-    where: Where,
-    limit: int,
-) -> list[PlanRow]:
+def found(reader: Reader, search: Search) -> list[PlanRow]:
     """The plans that fit, the newest first, by the index if there is one."""
-    refuse_negative(limit)
-    search = _Search(reader.transaction, group_ids, statuses, where)
+    look = _Look(reader.transaction, search)
     # What takes all plans anyway takes them faster as they stand.
-    narrow = limit or statuses is not None or group_ids is not None or where != ANY_PLAN
-    if narrow and ids is None and keys.is_ready(reader.transaction):
+    narrow = search.ids is None and search != _ALL
+    if narrow and keys.is_ready(reader.transaction):
         try:
-            return search.by_index(limit)
+            return look.by_index()
         except WrongIndexError as error:
             log.warning("the index of the store is wrong: %s; run the doctor", error)
+    ids = search.ids
     rows = reader.all_of(layout.ROW) if ids is None else reader.rows_of(ids)
-    return newest_first(search.among(rows), limit)
+    return newest_first(look.among(rows), search.limit)
 
 
 def counted(reader: Reader) -> dict[Outcome, int]:
@@ -126,35 +99,28 @@ def counted(reader: Reader) -> dict[Outcome, int]:
     return dict(Counter(row.outcome for row in rows if row is not None))
 
 
-_Stream: TypeAlias = _Any | _Given
-
-
-class _Search:
+class _Look:
     """One search, in one transaction."""
 
-    def __init__(
-        self,
-        transaction: Any,
-        group_ids: Collection[UUID] | None,
-        statuses: Collection[Status] | None,
-        where: Where,
-    ) -> None:
+    def __init__(self, transaction: Any, search: Search) -> None:
         self._transaction = transaction
-        self._group_ids = group_ids
-        self._statuses = statuses
-        self._where = where
-        wanted = set(Outcome) if statuses is None else outcomes_of(statuses)
+        self._search = search
+        self._where = where = search.where
+        wanted = set(Outcome)
+        if search.statuses is not None:
+            wanted = outcomes_of(search.statuses)
         if where.outcomes is not None:
             wanted &= set(where.outcomes)
         self._outcomes = wanted
         self._left_out = 0
         self._digests = {keys.digest_of(label) for label in where.labels}
 
-    def by_index(self, limit: int) -> list[PlanRow]:
-        """What fits, at most so many; 0: all. Raises WrongIndexError."""
+    def by_index(self) -> list[PlanRow]:
+        """What fits. Raises WrongIndexError."""
+        limit = self._search.limit
         streams = list(self._made_streams())
         if not streams or len(self._outcomes) < len(Outcome):
-            streams.append(self._any(map(keys.outcome_key, self._outcomes)))
+            streams.append(self._beginnings(map(keys.outcome_key, self._outcomes)))
         try:
             self._tell_damaged()
             found = list(islice(filter(self._fits, self._rows(streams)), limit or None))
@@ -166,7 +132,7 @@ class _Search:
 
     def _tell_damaged(self) -> None:
         """Say which plans are left out, as their rows could not be read before either."""
-        for key in self._keys(keys.DAMAGED):
+        for key in layout.keys_under(self._transaction, keys.DAMAGED):
             row_key = layout.ROW + key[-16:]
             row = row_at(row_key, self._transaction.get(row_key, b""))
             if row is not None:
@@ -178,9 +144,8 @@ class _Search:
 
         So an engine that starts misses no plan that is to be recovered.
         """
-        if self._group_ids is not None or attrs.evolve(self._where, outcomes=None) != (
-            ANY_PLAN
-        ):
+        where = attrs.evolve(self._where, outcomes=None)
+        if attrs.evolve(self._search, statuses=None, limit=0, where=where) != _ALL:
             return
         counts = keys.counts_in(self._transaction)
         counted = sum(counts.get(each, 0) for each in self._outcomes)
@@ -192,56 +157,45 @@ class _Search:
         """What fits of these keys and values of rows."""
         # Of most rows it is enough to look at the first bytes.
         starts: tuple[bytes, ...] = (b"",)
-        if self._statuses is not None:
-            starts = tuple(each for one in self._statuses for each in row_prefixes(one))
-        groups = self._group_ids
-        for key, data in found:
-            row = row_at(key, data) if data.startswith(starts) else None
-            if (
-                row is not None
-                and (groups is None or row.group_id in groups)
-                and self._fits(row)
-            ):
-                yield row
+        statuses = self._search.statuses
+        if statuses is not None:
+            starts = tuple(each for one in statuses for each in row_prefixes(one))
+        rows = (row_at(key, data) for key, data in found if data.startswith(starts))
+        return (row for row in rows if row is not None and self._fits(row))
 
     def _made_streams(self) -> Iterator[_Stream]:
-        if self._group_ids is not None:
-            yield self._any(keys.group_key(each) for each in set(self._group_ids))
+        groups = self._search.group_ids
+        if groups is not None:
+            yield self._beginnings(map(keys.group_key, set(groups)))
         for digest in self._digests:
-            yield self._any((keys.label_key(digest), keys.MANY))
+            yield self._beginnings((keys.label_key(digest), keys.MANY))
         if self._where.name:
             part = names.folded(self._where.name)
             named = names.Named(self._transaction, part)
             # Of a long name only the row knows.
-            long = _Beginning(self._transaction, keys.LONG_NAME)
-            yield _Any([named, long])
+            long = _beginning(self._transaction, keys.LONG_NAME)
+            yield _any([named, long])
         if self._where.id_starts:
             tails = list(islice(self._tails_of_ids(self._where.id_starts), _FEW))
             if len(tails) < _FEW:  # else most plans of a day begin so
-                yield _Given(tails)
+                yield _given(tails)
 
-    def _any(self, beginnings: Iterable[bytes]) -> _Any:
-        return _Any([_Beginning(self._transaction, each) for each in beginnings])
+    def _beginnings(self, found: Iterable[bytes]) -> _Stream:
+        return _any([_beginning(self._transaction, each) for each in found])
 
     def _tails_of_ids(self, digits: str) -> Iterator[bytes]:
         """The tails of the plans whose id, or its short form, begins so."""
         even = digits[: len(digits) // 2 * 2]
-        for key in self._keys(keys.SHORT + bytes.fromhex(even[:8])):
+        short = keys.SHORT + bytes.fromhex(even[:8])
+        for key in layout.keys_under(self._transaction, short):
             if key[2:6].hex().startswith(digits[:8]) and len(digits) <= 8:
                 yield key[-names.TAIL :]
-        for key in self._keys(layout.ROW + bytes.fromhex(even)):
+        whole = layout.ROW + bytes.fromhex(even)
+        for key, data in layout.all_under(self._transaction, whole):
             if len(key) == 17 and key[1:].hex().startswith(digits):
-                row = row_at(key, self._transaction.get(key))
+                row = row_at(key, data)
                 if row is not None:
                     yield keys.tail_of(row)
-
-    def _keys(self, beginning: bytes) -> Iterator[bytes]:
-        cursor = self._transaction.cursor()
-        if cursor.set_range(beginning):
-            for key in cursor.iternext(values=False):
-                if not key.startswith(beginning):
-                    return
-                yield key
 
     def _rows(self, streams: Sequence[_Stream]) -> Iterator[PlanRow]:
         """What stands in all streams, the newest first; damaged rows are left out."""
@@ -255,7 +209,14 @@ class _Search:
             if row is None:
                 self._left_out += 1
                 continue
-            self._compare(row, tail)
+            groups = self._search.group_ids
+            if (
+                keys.tail_of(row) != tail
+                or row.outcome not in self._outcomes
+                or (groups is not None and row.group_id not in groups)
+            ):
+                message = f"it says of plan {row.id} what its row does not"
+                raise WrongIndexError(message)
             yield row
 
     def _tails(self, streams: Sequence[_Stream]) -> Iterator[bytes]:
@@ -270,7 +231,7 @@ class _Search:
             agreed = 0
             while agreed < len(streams):
                 for stream in streams:
-                    found = stream.at_most(tail)
+                    found = stream(tail)
                     if not found or found < oldest:
                         return
                     agreed = agreed + 1 if found == tail else 1
@@ -283,20 +244,9 @@ class _Search:
                 yield tail
             tail = _before(tail)
 
-    def _compare(self, row: PlanRow, tail: bytes) -> None:
-        groups = self._group_ids
-        if (
-            keys.tail_of(row) == tail
-            and row.outcome in self._outcomes
-            and (groups is None or row.group_id in groups)
-        ):
-            return
-        message = f"it says of plan {row.id} what its row does not"
-        raise WrongIndexError(message)
-
     def _fits(self, row: PlanRow) -> bool:
         """Whether it is found, of which only the row and the card can tell."""
-        return self._where.fits(row) and (not self._digests or self._is_labelled(row))
+        return self._search.fits(row) and (not self._digests or self._is_labelled(row))
 
     def _is_labelled(self, row: PlanRow) -> bool:
         card = self._transaction.get(layout.CARD + row.id.bytes)

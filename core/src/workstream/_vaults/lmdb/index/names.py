@@ -11,8 +11,9 @@ bytes), and the name. A very long name stands elsewhere (``keys.LONG_NAME``).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import Any
+
+from .. import layout
 
 NAME = b"in"
 TAIL = 24
@@ -46,34 +47,19 @@ def entries_in(leaf: bytes) -> dict[bytes, bytes]:
     return found
 
 
-def all_entries(transaction: Any) -> Iterator[tuple[bytes, bytes]]:
-    """All tails and names. Raises ValueError: a leaf is damaged."""
-    cursor = transaction.cursor()
-    if cursor.set_range(NAME):
-        for key, leaf in cursor:
-            if key[:2] != NAME:
-                return
-            yield from entries_in(leaf).items()
-
-
 def add(transaction: Any, tail: bytes, name: bytes) -> None:
     """Keep a name. Raises ValueError: its leaf is damaged."""
-    entry = _HEAD.pack(tail, len(name)) + name
+    entry = _packed({tail: name})
     key, leaf = leaf_of(transaction, tail)
-    if not key:
-        transaction.put(NAME + tail, entry)
-    elif len(leaf) + len(entry) <= _LEAF:
+    if key and len(leaf) + len(entry) <= _LEAF:
         transaction.put(key, leaf + entry)
-    else:
-        found = entries_in(leaf)
-        if tail > max(found):  # as a rule: plans come in the order of time
-            transaction.put(NAME + tail, entry)
-            return
-        found[tail] = name
-        tails = sorted(found)
-        middle = len(tails) // 2
-        for start, half in ((key, tails[:middle]), (b"", tails[middle:])):
-            _put(transaction, start or NAME + half[0], found, half)
+        return
+    # A leaf begins here, with what is newer: as a rule nothing is.
+    found = entries_in(leaf)
+    newer = {each: found.pop(each) for each in list(found) if each > tail}
+    transaction.put(NAME + tail, entry + _packed(newer))
+    if newer:
+        _put(transaction, key, found)
 
 
 def remove(transaction: Any, tail: bytes) -> None:
@@ -84,18 +70,13 @@ def remove(transaction: Any, tail: bytes) -> None:
         message = "a name is missing"
         raise ValueError(message)
     del found[tail]
-    _put(transaction, key, found, list(found))
+    _put(transaction, key, found)
 
 
 def leaf_of(transaction: Any, tail: bytes) -> tuple[bytes, bytes]:
     """The key and the value of the leaf in which a tail stands or would; or nothing."""
     cursor = transaction.cursor()
-    wanted = NAME + tail
-    if not cursor.set_range(wanted):
-        cursor.last()
-    elif cursor.key() != wanted:
-        cursor.prev()
-    key: bytes = cursor.key()
+    key = layout.last_up_to(cursor, NAME + tail)
     return (key, cursor.value()) if key.startswith(NAME) else (b"", b"")
 
 
@@ -105,57 +86,50 @@ class Named:
     def __init__(self, transaction: Any, part: bytes) -> None:
         self._cursor = transaction.cursor()
         self._part = part
+        self._leaf = b""
+        """The key of the leaf where the cursor stands."""
         self._left: list[bytes] = []
-        """The tails of the leaf where the cursor stands that fit, the oldest first."""
-        self._there = False
+        """The tails of this leaf that fit, the oldest first."""
 
-    def at_most(self, tail: bytes) -> bytes:
+    def __call__(self, tail: bytes) -> bytes:
         """The newest of the tails that is no newer than this; empty: there is none.
 
         Raises:
             ValueError: A leaf is damaged.
         """
-        if not self._there or self._cursor.key() > NAME + tail:
-            self._go_to(tail)
-        while self._there:
-            while self._left:
-                if self._left[-1] <= tail:
-                    return self._left[-1]
-                self._left.pop()
-            self._there = self._cursor.prev()
-            self._look()
-        return b""
+        end = NAME + tail
+        if not self._left or self._leaf > end:
+            self._look(layout.last_up_to(self._cursor, end))
+        while self._left and self._left[-1] > tail:
+            self._left.pop()
+            if not self._left:
+                self._cursor.prev()
+                self._look(self._cursor.key())
+        return self._left[-1] if self._left else b""
 
-    def _go_to(self, tail: bytes) -> None:
-        wanted = NAME + tail
-        if not self._cursor.set_range(wanted):
-            self._there = self._cursor.last()
-        else:
-            self._there = self._cursor.key() == wanted or self._cursor.prev()
-        self._look()
-
-    def _look(self) -> None:
+    def _look(self, key: bytes) -> None:
         """Find what fits in the leaf where the cursor stands, or in those before it."""
         cursor, part = self._cursor, self._part
-        while self._there:
-            key, leaf = cursor.item()
-            if not key.startswith(NAME):
-                self._there = False
-                return
-            if part in leaf:
-                found = entries_in(leaf).items()
+        self._left = []
+        while key.startswith(NAME):
+            if part in cursor.value():
+                found = entries_in(cursor.value()).items()
                 self._left = sorted(tail for tail, name in found if part in name)
                 if self._left:
-                    return
-            self._there = cursor.prev()
+                    break
+            cursor.prev()
+            key = cursor.key()
+        self._leaf = key
 
 
-def _put(
-    transaction: Any, key: bytes, found: dict[bytes, bytes], tails: list[bytes]
-) -> None:
-    """Put these entries at the key of a leaf."""
-    if not tails:
+def _put(transaction: Any, key: bytes, found: dict[bytes, bytes]) -> None:
+    """Put these entries at the key of a leaf; where there are none, it goes."""
+    if found:
+        transaction.put(key, _packed(found))
+    else:
         transaction.delete(key)
-        return
-    parts = (_HEAD.pack(tail, len(found[tail])) + found[tail] for tail in tails)
-    transaction.put(key, b"".join(parts))
+
+
+def _packed(found: dict[bytes, bytes]) -> bytes:
+    """A leaf of these entries."""
+    return b"".join(_HEAD.pack(tail, len(name)) + name for tail, name in found.items())
