@@ -40,7 +40,7 @@ class FilesInPlace:
     def add(self, name: str) -> None:
         """Remember one more. Raises OSError when it is not there."""
         path = os.path.join(self._base, name)
-        self._known.append((path, _identity(path)))
+        self._known.append((path, identity(path)))
 
     def check(self) -> None:
         """See that they are still the same. Raises StorageError."""
@@ -59,7 +59,7 @@ class FilesInPlace:
     def _check_each(self) -> None:
         for path, known in self._known:
             try:
-                if _identity(path) == known:
+                if identity(path) == known:
                     continue
                 happened = "replaced by another"
             except (FileNotFoundError, NotADirectoryError):
@@ -75,6 +75,7 @@ class FilesInPlace:
             raise StorageError(message)
 
 
-def _identity(path: str) -> tuple[int, int]:
+def identity(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """What tells a file, or a directory, from all others, by whatever name."""
     status = os.stat(path)
     return status.st_dev, status.st_ino

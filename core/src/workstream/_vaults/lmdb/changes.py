@@ -24,7 +24,7 @@ from ..store_marker import raise_version
 from . import layout
 from .index import lookup
 from .index.keys import STATE, Index, is_ready
-from .reader import Reader, damaged, storage_errors
+from .reader import Reader, damaged
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -54,11 +54,12 @@ def take(transaction: Any, write: Write, steps: layout.Steps) -> StorageError | 
     except Exception as fault:
         return damaged(write.plan_id, "its row", fault)
     expects = write.expect is not None
-    position = Reader(transaction).log_position(write.plan_id) if expects else 0
+    reader = Reader(transaction)
+    position = reader.last_number(layout.LOG, write.plan_id) if expects else 0
     error = refusal(write, found, position)
     wanted = locks_taken(write) if error is None else None
     if wanted:
-        running = lookup.found(Reader(transaction), RUNNING)
+        running = lookup.found(reader, RUNNING)
         error = lock_refusal(write, wanted, running)
     if error is None:
         cursor = transaction.cursor()
@@ -93,9 +94,9 @@ def ask(
         if error is not None:
             raise error
     elif found is Status.RUNNING:
-        position = reader.log_position(plan_id)
-        number = next_number(position, reader.last_request(plan_id))
-        key = layout.request_key(plan_id, number)
+        position = reader.last_number(layout.LOG, plan_id)
+        number = next_number(position, reader.last_number(layout.REQUEST, plan_id))
+        key = layout.numbered_key(layout.REQUEST, plan_id, number)
         transaction.put(key, encode_request(request))
     return found
 
@@ -114,13 +115,11 @@ def make_ready(path: Path, env: Environment) -> None:
     Raises:
         StoreFormatError: A page that this needs is not in order.
     """
-    with storage_errors(path):
-        env.check_pages(STATE)
+    env.check_pages(STATE)
     with env.reading() as reader:
         if is_ready(reader.transaction):
             return
-    with storage_errors(path):
-        env.check_pages()  # the index is built from all of them
+    env.check_pages()  # the index is built from all of them
     try:
         # First, or an engine that knows no index could write beside it.
         raise_version(path)

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -19,7 +20,7 @@ from ..scratch import scratch_directory
 from ..store_marker import MARKER, sync_path
 from . import layout
 from .environment import DATA
-from .reader import Reader, lmdb
+from .reader import DAMAGED, lmdb
 
 
 @attrs.frozen(kw_only=True)
@@ -86,10 +87,17 @@ def _refuse(source: Path, destination: Path) -> None:
 
 
 def _plans_in(directory: Path) -> int:
-    env = lmdb().open(os.fsencode(directory), readonly=True, lock=False, create=False)
+    with opened_to_read(directory, lock=False) as env, env.begin() as transaction:
+        return sum(1 for _ in layout.keys_under(transaction, layout.ROW))
+
+
+@contextmanager
+def opened_to_read(directory: Path, *, lock: bool) -> Generator[Any, None, None]:
+    """LMDB's own environment, of a store or a copy that this process has not open."""
+    path = os.fsencode(directory)
+    env = lmdb().open(path, readonly=True, lock=lock, create=False)
     try:
-        with env.begin() as transaction:
-            return sum(1 for _ in Reader(transaction).all_of(layout.ROW))
+        yield env
     finally:
         env.close()
 
@@ -97,19 +105,11 @@ def _plans_in(directory: Path) -> int:
 @contextmanager
 def copy_errors(destination: Path) -> Generator[None, None, None]:
     """Say in our words why a copy was not made."""
-    library = lmdb()
     try:
         yield
-    except (
-        library.InvalidError,
-        library.CorruptedError,
-        library.PageNotFoundError,
-        library.VersionMismatchError,
-    ) as error:
-        message = (
-            f"no copy is made at {destination}: what is copied is damaged: {error}"
-        )
-        raise StoreFormatError(message) from error
-    except (library.Error, OSError) as error:
-        message = f"no copy is made at {destination}: {error}"
-        raise StorageError(message) from error
+    except (lmdb().Error, OSError) as error:
+        cls, what = StorageError, ""
+        if type(error).__name__ in (*DAMAGED, "VersionMismatchError"):
+            cls, what = StoreFormatError, "what is copied is damaged: "
+        message = f"no copy is made at {destination}: {what}{error}"
+        raise cls(message) from error

@@ -19,7 +19,7 @@ slots every few hundred commits.
 Files that are removed, or replaced by others, while they are open go on to be written by
 who has them open, and nobody else sees it: what is acknowledged then is lost, and of two
 lock files neither keeps two writers apart. So before each write, and each read, the names
-must still mean the files that were opened (``check_in_place``).
+must still mean the files that were opened (``files.check``).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ..._values.errors import StoreFormatError
 from ..scratch import scratch_directory
 from ..store_files import FilesInPlace
 from ..store_marker import UNFINISHED, sync_path
-from .pages import Damage, MomentGoneError, damage_in
+from .pages import MomentGoneError, damage_in
 from .reader import Reader, lmdb, storage_errors
 
 T = TypeVar("T")
@@ -64,12 +64,6 @@ OPEN_HERE: dict[tuple[int, int], Environment] = {}
 os.register_at_fork(after_in_child=OPEN_HERE.clear)
 
 
-def is_open_here(path: Path) -> bool:
-    """Whether this process has the store open already, by whatever name."""
-    status = path.stat()
-    return (status.st_dev, status.st_ino) in OPEN_HERE
-
-
 class Environment:
     """One store's environment, open until it is closed."""
 
@@ -94,7 +88,7 @@ class Environment:
         self.readers_cleared = 0
         with storage_errors(path):
             self._env = self._open()
-            self._files = FilesInPlace(path, (DATA, LOCK))
+            self.files = FilesInPlace(path, (DATA, LOCK))
 
     # -- Opening and closing -----------------------------------------------------------
 
@@ -114,7 +108,7 @@ class Environment:
                         os.truncate(data, 0)
             raise
         try:
-            _check_length(self._path, env, data)
+            _check_length(self._path, env)
             self.readers_cleared += env.reader_check()
         except BaseException:
             env.close()
@@ -147,25 +141,13 @@ class Environment:
         """
         with storage_errors(self._path):
             if self._panicked:
-                self.check_in_place()
+                self.files.check()
                 self._env.close()
                 self._env = self._open()
                 log.warning("the store at %s was opened anew", self._path)
             elif self.broken:
                 self._env.set_mapsize(0)  # as large as the store says it is
         self._panicked = self.broken = False
-
-    def check_in_place(self) -> None:
-        """See that the store's files are still those that were opened.
-
-        Raises:
-            StorageError: They were removed or replaced.
-        """
-        self._files.check()
-
-    def keep_in_place(self, name: str) -> None:
-        """Let one more file be looked at. Raises OSError when it is not there."""
-        self._files.add(name)
 
     def grow(self) -> None:
         """Make room in a full store. Nobody may be using the environment.
@@ -193,12 +175,8 @@ class Environment:
         It takes as long as it takes: call it in a thread. Raises LMDB's own errors,
         and StoreFormatError where a page is not in order: LMDB would follow it anywhere.
         """
-        self.check_pages()
+        refuse_damage(self._path, self._env)
         self._env.copy(os.fsencode(directory), compact=True)
-
-    def damage(self) -> Damage | None:
-        """The first page found that is not in order: call it in a thread."""
-        return damage_of(self._env, self._path / DATA)
 
     def check_pages(self, key: bytes | None = None) -> None:
         """Refuse a store of which a page is not in order: call it in a thread.
@@ -209,9 +187,8 @@ class Environment:
         Raises:
             StoreFormatError: It names the page.
         """
-        damage = damage_of(self._env, self._path / DATA, key)
-        if damage is not None:
-            raise damage_error(self._path, damage)
+        with storage_errors(self._path):
+            refuse_damage(self._path, self._env, key)
 
     def measures(self) -> tuple[int, int, int]:
         """How large it may become and how much of that is used, in bytes; its readers.
@@ -228,7 +205,7 @@ class Environment:
     @contextmanager
     def reading(self) -> Generator[Reader, None, None]:
         """A read transaction; it must be short."""
-        self.check_in_place()
+        self.files.check()
         with storage_errors(self._path), self._begin() as transaction:
             yield Reader(transaction)
 
@@ -276,7 +253,7 @@ class Environment:
             try:
                 with self._env.begin(write=True) as transaction:
                     # Once others have to wait: they may have kept this one waiting.
-                    self.check_in_place()
+                    self.files.check()
                     return function(transaction)
             except library.Error as error:
                 self._note(error)
@@ -335,29 +312,27 @@ def _reserve_lock_file(path: Path) -> None:
         os.close(file)
 
 
-def _check_length(path: Path, env: Any, data: Path) -> None:
+def _check_length(path: Path, env: Any) -> None:
     """Refuse a data file whose end is missing. Raises StoreFormatError."""
     length = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
-    if data.stat().st_size >= length:
-        return
-    damage = damage_of(env, data)
-    if damage is not None:
-        raise damage_error(path, damage)
+    if (path / DATA).stat().st_size < length:
+        refuse_damage(path, env)
 
 
-def damage_of(env: Any, data: Path, key: bytes | None = None) -> Damage | None:
-    """The first page found that is not in order; others may be writing meanwhile.
+def refuse_damage(path: Path, env: Any, key: bytes | None = None) -> None:
+    """Refuse a store of which a page is not in order; others may be writing meanwhile.
 
     It takes as long as it takes: a few seconds for a hundred megabytes, and next to
     nothing where only the way to one key is looked at.
+
+    Raises:
+        StoreFormatError: It names the page.
     """
     while True:
         # What this transaction could read is not used again while it lasts.
         with env.begin() as transaction, suppress(MomentGoneError):
-            return damage_in(data, moment=transaction.id(), key=key)
-
-
-def damage_error(path: Path, damage: Damage) -> StoreFormatError:
-    """What to say of a store with such a page."""
-    message = f"the store at {path} is damaged: {damage}; restore it from a backup"
-    return StoreFormatError(message)
+            damage = damage_in(path / DATA, moment=transaction.id(), key=key)
+            break
+    if damage is not None:
+        message = f"the store at {path} is damaged: {damage}; restore it from a backup"
+        raise StoreFormatError(message)

@@ -122,19 +122,14 @@ def sweep(cursor: Any, first: bytes, last: bytes) -> None:
             cursor.delete()
 
 
-def log_key(plan_id: UUID, position: int) -> bytes:
-    """The key of the entry whose last change has this position."""
-    return _NUMBERED_KEY.pack(LOG + plan_id.bytes, position)
+def numbered_key(purpose: bytes, plan_id: UUID, number: int) -> bytes:
+    """The key of the log's entry whose last change has this position; of a request."""
+    return _NUMBERED_KEY.pack(purpose + plan_id.bytes, number)
 
 
 def line_key(plan_id: UUID, position: int, number: int) -> bytes:
     """The key of one line."""
     return _LINE_KEY.pack(LINE + plan_id.bytes, position, number)
-
-
-def request_key(plan_id: UUID, number: int) -> bytes:
-    """The key of one request."""
-    return _NUMBERED_KEY.pack(REQUEST + plan_id.bytes, number)
 
 
 def request_at(key: bytes, data: bytes) -> PlanRequest:
@@ -232,7 +227,7 @@ def steps_of(write: Write) -> Steps:
         last += len(entry)
         steps.puts.append((_NUMBERED_KEY.pack(log, last), b"".join(entry)))
     if write.taken:  # unless the plan has ended, and all of them go
-        taken = request_key(write.plan_id, write.taken)
+        taken = numbered_key(REQUEST, write.plan_id, write.taken)
         steps.gone.setdefault(REQUEST + plan, taken)
     if last > LOG_KEPT:
         steps.gone[log] = _NUMBERED_KEY.pack(log, last - LOG_KEPT)

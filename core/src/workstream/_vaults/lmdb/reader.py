@@ -32,7 +32,6 @@ log = logging.getLogger("workstream")
 
 _NEXT_TO_NOTHING = 2**16
 """Bytes; a disk that has less is called full."""
-_SIGNS_OF_FAILURE = (os.strerror(errno.EIO), os.strerror(errno.EROFS), "MDB_PANIC")
 
 
 class StoreFullError(StorageError):
@@ -69,7 +68,7 @@ class Reader:
                 row=row,
                 definition=self.get(layout.DEFINITION, plan_id) or b"",
                 records=tuple(layout.records_in(self.all_of(layout.RECORD, plan_id))),
-                position=self.log_position(plan_id),
+                position=self.last_number(layout.LOG, plan_id),
                 lines=self.line_counts(plan_id),
                 requests=self.requests(plan_id),
             )
@@ -78,7 +77,7 @@ class Reader:
         """See ``Vault.log``."""
         status = self.row(plan_id).status
         changes: list[tuple[int, Change]] = []
-        start = layout.log_key(plan_id, after + 1)
+        start = layout.numbered_key(layout.LOG, plan_id, after + 1)
         with keys_of(plan_id):
             for key, entry in self.all_of(layout.LOG, plan_id, start=start):
                 found = layout.changes_in(plan_id, entry)
@@ -121,20 +120,15 @@ class Reader:
         prefix = purpose if plan_id is None else purpose + plan_id.bytes
         return layout.all_under(self.transaction, prefix, start)
 
-    def log_position(self, plan_id: UUID) -> int:
-        """The position of the plan's latest change; 0 before the first."""
-        key = self._last_before(layout.log_key(plan_id, 2**64 - 1), 17)
+    def last_number(self, purpose: bytes, plan_id: UUID) -> int:
+        """The number of the plan's last entry in its log, or of its last request; or 0."""
+        key = self._last_before(layout.numbered_key(purpose, plan_id, 2**64 - 1), 17)
         return 0 if key is None else layout.number_in(key)
 
     def requests(self, plan_id: UUID) -> tuple[PlanRequest, ...]:
         """What was asked of the plan and not taken yet, in order."""
         found = self.all_of(layout.REQUEST, plan_id)
         return tuple(layout.request_at(*one) for one in found)
-
-    def last_request(self, plan_id: UUID) -> int:
-        """The number of the last of them; 0 when there is none."""
-        key = self._last_before(layout.request_key(plan_id, 2**64 - 1), 17)
-        return 0 if key is None else layout.number_in(key)
 
     def line_counts(self, plan_id: UUID) -> dict[int, int]:
         """The number of the last line of each action that has reported any."""
@@ -220,76 +214,81 @@ def lmdb() -> Any:
     return importlib.import_module("lmdb")
 
 
+DAMAGED = ("InvalidError", "CorruptedError", "PageNotFoundError")
+"""What LMDB raises of a file that is not in order."""
+_WORDS: dict[str, tuple[type[StorageError], str]] = {
+    "MapFullError": (
+        StoreFullError,
+        "is full: delete finished plans, or open it with a larger map_size",
+    ),
+    "MapResizedError": (
+        OutgrownError,
+        "was just made larger than this process had expected: try again",
+    ),
+    "ReadersFullError": (
+        StorageError,
+        "is being read by as many processes as it can take: close some that watch or "
+        "read it",
+    ),
+    "VersionMismatchError": (
+        StoreFormatError,
+        "is of another version of LMDB: {error}",
+    ),
+    "ReadonlyError": (StorageError, "cannot be written: it is read-only"),
+    **dict.fromkeys(
+        DAMAGED, (StoreFormatError, "is damaged: {error}; restore it from a backup")
+    ),
+}
+"""What LMDB raises, what that is here, and what is said of the store then."""
+
+_NO_ROOM = {
+    errno.ENOSPC: "the disk of {store} is full: make room on it",
+    errno.EDQUOT: "the disk quota of who owns {store} is used up: make room, or have it "
+    "raised",
+    errno.EFBIG: "the data file of {store} may not become larger: delete finished plans, "
+    "or raise the limit (ulimit -f)",
+}
+"""What keeps a store from growing, and what to do."""
+_BROKEN_OFF = {
+    (os.strerror(errno.EINTR),): "{store} could not be written, as a signal came in "
+    "between, and whether the last change is in it is not known, while all before it is: "
+    "resume what broke off, or try again",
+    (
+        os.strerror(errno.EIO),
+        os.strerror(errno.EROFS),
+        "MDB_PANIC",
+    ): "{store} could not "
+    "be written, and whether the last change is in it is not known, while all before it "
+    "is: see whether its disk fails or is full",
+}
+"""What breaks off a write, by what is said of it, and what to do."""
+
+
 @contextmanager
 def storage_errors(path: Path) -> Generator[None, None, None]:
     """Say in our words what LMDB and the system say in theirs, and what to do."""
-    library = lmdb()
     try:
         yield
-    except library.MapFullError as error:
-        message = (
-            f"the store at {path} is full: delete finished plans, or open it with a "
-            "larger map_size"
-        )
-        raise StoreFullError(message) from error
-    except library.MapResizedError as error:
-        message = (
-            f"the store at {path} was just made larger than this process had expected: "
-            "try again"
-        )
-        raise OutgrownError(message) from error
-    except library.ReadersFullError as error:
-        message = (
-            f"the store at {path} is being read by as many processes as it can take: "
-            "close some that watch or read it"
-        )
-        raise StorageError(message) from error
-    except (
-        library.InvalidError,
-        library.CorruptedError,
-        library.PageNotFoundError,
-    ) as error:
-        message = f"the store at {path} is damaged: {error}; restore it from a backup"
-        raise StoreFormatError(message) from error
-    except library.VersionMismatchError as error:
-        message = f"the store at {path} is of another version of LMDB: {error}"
-        raise StoreFormatError(message) from error
-    except library.ReadonlyError as error:
-        message = f"the store at {path} cannot be written: it is read-only"
-        raise StorageError(message) from error
-    except (library.Error, OSError) as error:
-        raise StorageError(_failure(path, error)) from error
+    except (lmdb().Error, OSError) as error:
+        store = f"the store at {path}"
+        known = _WORDS.get(type(error).__name__)
+        if known is None:
+            message = _failure(path, str(error)).format(store=store, error=error)
+            raise StorageError(message) from error
+        cls, words = known
+        message = f"{store} {words.format(error=error)}"
+        raise cls(message) from error
 
 
-_NO_ROOM = {
-    errno.ENOSPC: "the disk of the store at {path} is full: make room on it",
-    errno.EDQUOT: "the disk quota of who owns the store at {path} is used up: make room, "
-    "or have it raised",
-    errno.EFBIG: "the data file of the store at {path} may not become larger: delete "
-    "finished plans, or raise the limit (ulimit -f)",
-}
-"""What keeps a store from growing, and what to do."""
-
-
-def _failure(path: Path, error: Exception) -> str:
+def _failure(path: Path, reason: str) -> str:
     """What the system, or the disk, did to a store."""
-    reason = str(error)
-    for number, advice in _NO_ROOM.items():
+    for number, words in _NO_ROOM.items():
         if os.strerror(number) in reason or (number == errno.ENOSPC and _is_full(path)):
-            return f"{advice.format(path=path)}; what was stored is safe ({error})"
-    if os.strerror(errno.EINTR) in reason:
-        return (
-            f"the store at {path} could not be written, as a signal came in between, and "
-            "whether the last change is in it is not known, while all before it is: "
-            f"resume what broke off, or try again ({error})"
-        )
-    if any(sign in reason for sign in _SIGNS_OF_FAILURE):
-        return (
-            f"the store at {path} could not be written, and whether the last change is "
-            "in it is not known, while all before it is: see whether its disk fails or "
-            f"is full ({error})"
-        )
-    return f"the store at {path} failed: {error}"
+            return words + "; what was stored is safe ({error})"
+    for signs, words in _BROKEN_OFF.items():
+        if any(sign in reason for sign in signs):
+            return words + " ({error})"
+    return "{store} failed: {error}"
 
 
 def _is_full(path: Path) -> bool:

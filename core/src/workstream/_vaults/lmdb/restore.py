@@ -18,6 +18,7 @@ import trio
 from ..._codec.codec import Codec
 from ..._values.errors import PlanCorruptError, StorageError
 from ..scratch import scratch_directory
+from ..store_files import identity
 from ..store_marker import (
     MARKER,
     UNFINISHED,
@@ -26,9 +27,8 @@ from ..store_marker import (
     refuse_links,
     sync_path,
 )
-from .copy import StoreCopy, copy_errors, write_copy
-from .environment import DATA, LOCK, damage_error, damage_of, is_open_here
-from .reader import lmdb
+from .copy import StoreCopy, copy_errors, opened_to_read, write_copy
+from .environment import DATA, LOCK, OPEN_HERE, refuse_damage
 from .vault import LmdbVault
 
 
@@ -53,12 +53,7 @@ async def restore_store(
         StorageError: The directory is not empty, something cannot be read or written,
             or a plan cannot be read. Then nothing was restored.
     """
-    return await _restore(Path(source), Path(path), accept_unreadable)
-
-
-async def _restore(
-    source: Path, destination: Path, accept_unreadable: bool
-) -> StoreCopy:
+    source, destination = Path(source), Path(path)
     is_new = await trio.to_thread.run_sync(_prepare, source, destination)
     try:
         with copy_errors(destination):
@@ -83,7 +78,7 @@ def _prepare(source: Path, destination: Path) -> bool:
             raise StorageError(message)
         refuse_links(source)
         check_marker(source)
-        if is_open_here(source):
+        if identity(source) in OPEN_HERE:
             message = (
                 f"the store at {source} is open in this process: use its backup() to "
                 "copy it"
@@ -118,16 +113,11 @@ def _remove_if_empty(directory: Path) -> None:
 def _copy(source: Path, draft: Path) -> StoreCopy:
     # A backup has no lock file; a store that others may be using has, and needs it.
     lock = (source / LOCK).exists()
-    env = lmdb().open(os.fsencode(source), readonly=True, lock=lock, create=False)
-    try:
-        damage = damage_of(env, source / DATA)
-        if damage is not None:
-            raise damage_error(source, damage)
+    with opened_to_read(source, lock=lock) as env:
+        refuse_damage(source, env)
         return write_copy(
             source, lambda place: env.copy(os.fsencode(place), compact=True), draft
         )
-    finally:
-        env.close()
 
 
 async def _looked_through(copied: StoreCopy) -> StoreCopy:

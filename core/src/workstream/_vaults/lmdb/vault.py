@@ -56,12 +56,13 @@ from ..._protocols.vault import (
     Write,
     refuse_delete,
 )
-from ..._values.errors import PlanCorruptError, StorageError
+from ..._values.errors import PlanCorruptError, StorageError, StoreFormatError
 from ..._values.interventions import Freeze
 from ..._values.state import Status
+from ..store_files import identity
 from ..store_marker import check_directory
 from . import changes, layout
-from .environment import OPEN_HERE, Environment, damage_error, is_open_here
+from .environment import OPEN_HERE, Environment
 from .index.keys import card_of, wrong_keys
 from .index.lookup import counted, found
 from .reader import (
@@ -166,9 +167,8 @@ class LmdbVault:
         from ..owners import OWNERS, Owners
 
         check_directory(self._path, create=self._create)
-        status = self._path.stat()
-        key = (status.st_dev, status.st_ino)
-        if is_open_here(self._path):
+        key = identity(self._path)
+        if key in OPEN_HERE:
             message = (
                 f"the store at {self._path} is already open in this process: share the "
                 "one vault, or the one engine"
@@ -178,7 +178,7 @@ class LmdbVault:
         try:
             with storage_errors(self._path):
                 owners = Owners(self._path / OWNERS)
-                env.keep_in_place(OWNERS)
+                env.files.add(OWNERS)
             changes.make_ready(self._path, env)
         except BaseException:
             env.close()
@@ -407,14 +407,11 @@ class LmdbVault:
         a signal. This does not go through LMDB. It takes a few seconds for a hundred
         megabytes; runs go on meanwhile.
         """
-        import trio
-
-        await self._healthy()
-        async with self._copying:
-            with storage_errors(self._path):
-                look = self._environment().damage
-                found = await trio.to_thread.run_sync(look)
-        return None if found is None else str(damage_error(self._path, found))
+        try:
+            await self._beside_writers(Environment.check_pages)
+        except StoreFormatError as error:
+            return str(error)
+        return None
 
     async def wrong_index(self) -> int:
         """How many keys of the index do not say what the plans do; 0: it is in order.
@@ -443,22 +440,26 @@ class LmdbVault:
         Raises:
             StorageError: There is something already, or it cannot be written.
         """
-        import trio
-
         from .copy import back_up
 
+        return await self._beside_writers(
+            lambda env: back_up(self._path, env.copy, Path(path))
+        )
+
+    async def _beside_writers(self, function: Callable[[Environment], T]) -> T:
+        """Call it in a thread: writers need not wait, whoever closes or mends must."""
+        import trio
+
         await self._healthy()
-        # Not in the writers' place: they need not wait. Whoever closes or mends must.
         async with self._copying:
-            copy = self._environment().copy
-            return await trio.to_thread.run_sync(back_up, self._path, copy, Path(path))
+            return await trio.to_thread.run_sync(function, self._environment())
 
     # -- Owning ------------------------------------------------------------------------
 
     async def claim(self, plan_id: UUID) -> bool:
         """See ``Vault.claim``."""
         with self._claims() as claims:
-            self._environment().check_in_place()
+            self._environment().files.check()
             return claims.claim(plan_id)
 
     async def release(self, plan_id: UUID) -> None:
@@ -469,7 +470,7 @@ class LmdbVault:
     async def owner(self, plan_id: UUID) -> int | None:
         """See ``Vault.owner``."""
         with self._claims() as claims:
-            self._environment().check_in_place()
+            self._environment().files.check()
             return claims.owner(plan_id)
 
     @contextmanager
