@@ -41,12 +41,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard, cast, get_args, get_origin
 
 import attrs
 
-from .._values.annotations import Field, fields_of, is_record, members, type_text
+from .._values.annotations import (
+    Field,
+    fields_of,
+    is_record,
+    members,
+    misfits,
+    type_text,
+    union,
+)
 
 
 @attrs.frozen
@@ -281,20 +289,43 @@ def argument_fields(cls: type[Any]) -> dict[str, Field]:
 # -- Types ---------------------------------------------------------------------------------
 
 
+def item_type(wanted: Any, step: Item, *, made_of: bool = False) -> Any:
+    """The declared type of an item of a collection; NOTHING: it has no such item.
+
+    Args:
+        wanted: A type that is no union; Any where it says nothing of its items.
+        step: Which item.
+        made_of: Whether the collection is to be made of the items of another one: then
+            it may be any that takes them, and nobody asks for keys.
+    """
+    origin, inner = get_origin(wanted) or wanted, get_args(wanted)
+    if wanted in (Any, object):
+        return Any
+    if not isinstance(origin, type) or is_record(wanted):
+        return attrs.NOTHING
+    if issubclass(origin, Mapping):
+        key = inner[0] if inner else Any
+        if isinstance(step.at, int) if made_of else misfits(type(step.at), key):
+            return attrs.NOTHING
+        return inner[1] if inner else Any
+    holds = Iterable if made_of else Sequence
+    if isinstance(step.at, str) or not issubclass(origin, holds):
+        return attrs.NOTHING
+    if issubclass(origin, str | bytes):
+        return attrs.NOTHING
+    if not inner:
+        return Any
+    if issubclass(origin, tuple) and inner[-1] is not Ellipsis:
+        is_there = -len(inner) <= step.at < len(inner)
+        return inner[step.at] if is_there else attrs.NOTHING
+    return inner[0]
+
+
 def part_type(wanted: Any, step: Item) -> Any:
-    """The declared type of an item of a collection; Any where nothing is declared."""
-    for member in members(wanted):
-        origin, below_it = get_origin(member), get_args(member)
-        if not isinstance(origin, type) or not below_it or is_record(member):
-            continue
-        if issubclass(origin, Mapping):
-            if isinstance(step.at, str):
-                return below_it[1]
-        elif isinstance(step.at, int):
-            if issubclass(origin, tuple) and below_it[-1] is not Ellipsis:
-                return below_it[step.at] if step.at < len(below_it) else Any
-            return below_it[0]
-    return Any
+    """The declared type of what goes into a collection; Any where nothing is declared."""
+    found = [item_type(each, step, made_of=True) for each in members(wanted)]
+    kinds = [kind for kind in found if kind is not attrs.NOTHING]
+    return union(kinds) if kinds else Any
 
 
 def list_class(wanted: Any) -> type[Any]:

@@ -26,12 +26,21 @@ class Found:
     Attributes:
         path: Its address (OM-15).
         node: The object.
-        parent: What holds it; None for the plan.
+        holder: What was found to hold it; None for the plan.
+        field: The holder's field that it is in.
+        index: Its place there.
     """
 
     path: str
     node: Node
-    parent: Node | None
+    holder: Found | None = None
+    field: str = ""
+    index: int = 0
+
+    @property
+    def parent(self) -> Node | None:
+        """What holds it; None for the plan."""
+        return None if self.holder is None else self.holder.node
 
 
 _ACTIONS = (Action, CheckAction)
@@ -47,32 +56,31 @@ def structure(plan: object) -> Iterator[Found | Fault]:
         yield _not_wanted("(the plan)", plan, Plan)
         return
     path = label_of_plan(plan)
-    yield from _below(Found(path, plan, None), {id(plan): path})
+    yield from _below(Found(path, plan), {id(plan): path})
 
 
 def _below(found: Found, seen: dict[int, str]) -> Iterator[Found | Fault]:
     """The object, then what it holds. ``seen`` has the path of each object met so far."""
     yield found
-    for path, held in _held(found):
-        if isinstance(held, Fault):
-            yield held
-        elif (first := seen.setdefault(id(held), path)) is not path:
+    for each in _held(found):
+        if isinstance(each, Fault):
+            yield each
+        elif (first := seen.setdefault(id(each.node), each.path)) is not each.path:
             message = (
                 f"is the very object that stands at '{first}' too: make one object "
                 "for each place, as each has a state of its own"
             )
-            yield Fault(path=path, field="", rule="V-3", message=message)
-        elif isinstance(held, BaseAction):
-            yield Found(path, held, found.node)
+            yield Fault(path=each.path, field="", rule="V-3", message=message)
+        elif isinstance(each.node, BaseAction):
+            yield each
         else:
-            yield from _below(Found(path, held, found.node), seen)
+            yield from _below(each, seen)
 
 
-def _held(found: Found) -> Iterator[tuple[str, Node | Fault]]:
-    """What the object holds, in walk order, each with its path."""
+def _held(found: Found) -> Iterator[Found | Fault]:
+    """What the object holds, in walk order."""
     path = found.path
-    entries: list[Node | Fault] = []
-    good: list[tuple[Held, Node]] = []
+    entries: list[Fault | tuple[Held, Node, int]] = []
     for field in SHAPES[type(found.node)].held:
         value: Any = getattr(found.node, field.name)
         if not field.many:
@@ -81,25 +89,27 @@ def _held(found: Found) -> Iterator[tuple[str, Node | Fault]]:
             members = cast("list[object]", value)
         else:
             message = f"must be a list, not {kind_of(value)}"
-            fault = Fault(path=path, field=field.name, rule="V-3", message=message)
-            entries.append(fault)
+            entries.append(
+                Fault(path=path, field=field.name, rule="V-3", message=message)
+            )
             continue
         for index, member in enumerate(members):
             if type(member) is field.type or _is_other_action(member, field):
-                node = cast("Node", member)
-                entries.append(node)
-                good.append((field, node))
+                entries.append((field, cast("Node", member), index))
             else:
                 place = f"{path}{SEPARATOR}{field.name}"
                 place += f"[{index}]" if field.many else ""
                 entries.append(_not_wanted(place, member, field.type))
     # Labels are those that the object's children have once the faults are mended.
+    good = [entry[:2] for entry in entries if not isinstance(entry, Fault)]
     good_labels = iter(labels(good))
     for entry in entries:
         if isinstance(entry, Fault):
-            yield entry.path, entry
+            yield entry
         else:
-            yield f"{path}{SEPARATOR}{next(good_labels)}", entry
+            field, node, index = entry
+            label = next(good_labels)
+            yield Found(f"{path}{SEPARATOR}{label}", node, found, field.name, index)
 
 
 def _is_other_action(member: object, field: Held) -> bool:

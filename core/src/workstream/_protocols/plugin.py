@@ -24,7 +24,7 @@ from uuid import UUID
 
 from .._flow.writing import reference_to
 from .._plan.plan import DEFAULT_TIMEOUT, Action, BaseAction, CheckAction
-from .._values.annotations import TypeArgument, members, type_text
+from .._values.annotations import arguments_of, is_open, members, type_text
 from .._values.errors import RegistrationError
 from .._values.interventions import Signal
 from .._values.state import NoteValue, OnInterrupt
@@ -147,6 +147,50 @@ class Context(Protocol):
         ``batch_checks`` only signals count that were sent since the latest batch began.
         """
         ...
+
+
+_ARGUMENTS = "_type_arguments_found"
+_ROLES = ("request", "response")
+
+
+class TypeArgument:
+    """A class attribute that is the n-th type argument of the generic root class.
+
+    The root is the class whose body holds the attribute. Asking a class for an argument
+    that was left open, or that cannot be found, raises ``AttributeError`` with a
+    sentence for the plugin's author.
+    """
+
+    def __init__(self, index: int) -> None:
+        self._index = index
+        self._root: type | None = None
+        self._name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._root = owner
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        assert self._root is not None
+        found = vars(owner).get(_ARGUMENTS)
+        if found is None:
+            found = arguments_of(owner, self._root)
+            # A subclass looks in its own namespace alone, so this is never inherited.
+            setattr(owner, _ARGUMENTS, found)
+        argument = found[self._index]
+        if is_open(argument):
+            role = _ROLES[self._index]
+            message = (
+                f"{owner.__qualname__} does not say its {role} type: write it in square"
+                " brackets after the base class, as in"
+                " `class Copy(ActionPlugin[CopyRequest, CopyResponse])`"
+            )
+            raise AttributeError(message)
+        # An engine asks its plugins at every step: an instance answers by itself then.
+        own: dict[str, Any] | None = getattr(instance, "__dict__", None)
+        if own is not None:
+            own[self._name] = argument
+        return argument
 
 
 class BasePlugin(Generic[Request, Response]):

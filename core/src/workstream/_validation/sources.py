@@ -6,7 +6,7 @@ import difflib
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 import attrs
 
@@ -17,18 +17,18 @@ from .._flow.late import (
     Late,
     Source,
     argument_fields,
+    item_type,
     part_type,
     parts_of_late,
     path_text,
     sources_of,
 )
-from .._plan.plan import BaseAction, Block, Checks, Node
-from .._plan.shape import SHAPES
+from .._plan.plan import BaseAction, Block, Checks
 from .._plan.structure import Found
 from .._protocols.plugin import AnyPlugin
 from .._secrets.references import MARK, SECURE
 from .._secrets.responses import NoRequestError, value_at
-from .._values.annotations import bare, fields_of, is_union, members, type_text
+from .._values.annotations import fields_of, members, misfits, type_text, union
 from .._values.display import shorten
 from .._values.state import Status
 
@@ -67,34 +67,33 @@ class Sources:
     ) -> None:
         """Take the objects of the plan, and what finds a plugin."""
         self._plugin_of = plugin_of
-        self._parents: dict[int, Node | None] = {}
-        self._places: dict[int, tuple[str, int]] = {}
+        self._found = {id(each.node): each for each in found}
         self._by_key: dict[str, Found] = {}
-        for each in found:
-            self._parents[id(each.node)] = each.parent
-            self._places.update(_places_in(each.node))
+        for each in self._found.values():
             key = getattr(each.node, "key", None)
             if isinstance(key, str):
                 self._by_key.setdefault(key, each)
 
-    def problems(self, user: Found, late: Late) -> Iterator[Problem]:
+    def problems(self, action: BaseAction, late: Late) -> Iterator[Problem]:
         """All that is wrong with what a request refers to, in the order of its places."""
+        user = self._found[id(action)]
         for place, wanted, flowing in flows_with_types(late):
             if isinstance(flowing, Source):
                 yield from self._source(user, flowing, wanted, place)
                 continue
             for part in sources_of(flowing):
                 yield from self._source(user, part, str | int, place, in_text=True)
-            if _misfits(str, wanted):
+            if misfits(str, wanted):
                 message = f"{place}: must be {type_text(wanted)}, not a text()"
                 yield "VF-5", message
 
-    def outgrown(self, user: Found, late: Late) -> Iterator[str]:
+    def outgrown(self, action: BaseAction, late: Late) -> Iterator[str]:
         """What plugins no longer respond of what a stored request needs (STO-14).
 
         The types fitted when the plan was stored. Where they no longer do, a value that
         is stored may fit all the same.
         """
+        user = self._found[id(action)]
         for place, wanted, flowing in flows_with_types(late):
             for source in sources_of(flowing):
                 kind = wanted if flowing is source else str | int
@@ -143,7 +142,7 @@ class Sources:
             )
             yield "VF-5", message
             return
-        reason = self._not_before(found, user)
+        reason = _not_before(found, user)
         if reason is not None:
             message = (
                 f"{place}: refers to '{found.path}', which {reason} '{user.path}': refer "
@@ -165,14 +164,14 @@ class Sources:
                 "over as an argument of its own"
             )
             yield "VF-5", message
-        misfits = _misfits(part, wanted)
-        if misfits == [types.NoneType]:
+        wrong = misfits(part, wanted)
+        if wrong == [types.NoneType]:
             message = (
                 f"{place}: {source} may be None, but {type_text(wanted)} is wanted: "
                 "write sure(...) around it"
             )
             yield "VF-5", message
-        elif misfits:
+        elif wrong:
             message = (
                 f"{place}: {source} is {type_text(part)}, but {type_text(wanted)} is "
                 "wanted"
@@ -186,53 +185,34 @@ class Sources:
             if isinstance(found.node, BaseAction)
         ]
 
-    def _chain(self, node: Node) -> list[Node]:
-        """From the plan down to the object."""
-        chain: list[Node] = []
-        at: Node | None = node
-        while at is not None:
-            chain.append(at)
-            at = self._parents.get(id(at))
-        return chain[::-1]
 
-    def _not_before(self, source: Found, user: Found) -> str | None:
-        """Why an action has not certainly ended when another begins; None: it has."""
-        if source.node is user.node:
-            return "is"
-        ours, theirs = self._chain(user.node), self._chain(source.node)
-        for held in theirs[1:]:
-            field = self._places[id(held)][0]
-            if field in _NEVER:
-                return f"is {_NEVER[field]}, whose response says nothing certain to"
-        fork = 0
-        while ours[fork + 1] is theirs[fork + 1]:
-            fork += 1
-        holder = ours[fork]
-        own, mine = self._places[id(ours[fork + 1])]
-        other, its = self._places[id(theirs[fork + 1])]
-        if isinstance(holder, Checks) or (
-            isinstance(holder, Block) and own == other == "sequences"
-        ):
-            return "runs beside"
-        first, second = (_STAGES.get(other, 2), its), (_STAGES.get(own, 2), mine)
-        if first[0] == second[0] and own != other:
-            return "runs beside"
-        return None if first < second else "runs after"
+def _chain(found: Found | None) -> list[Found]:
+    """From the plan down to the object."""
+    return [] if found is None else [*_chain(found.holder), found]
 
 
-def _places_in(holder: Node) -> Iterator[tuple[int, tuple[str, int]]]:
-    """Of what an object holds: in which field each is, and its index there."""
-    for field in SHAPES[type(holder)].held:
-        value: Any = getattr(holder, field.name)
-        members = cast("list[object]", value) if type(value) is list else [value]
-        for index, member in enumerate(members):
-            yield id(member), (field.name, index)
-
-
-def _flows(value: Any) -> bool:
-    return isinstance(value, Flowing | Late) or any(
-        _flows(part) for _, part in parts_of_late(value)
+def _not_before(source: Found, user: Found) -> str | None:
+    """Why an action has not certainly ended when another begins; None: it has."""
+    if source.node is user.node:
+        return "is"
+    ours, theirs = _chain(user), _chain(source)
+    for held in theirs:
+        if held.field in _NEVER:
+            return f"is {_NEVER[held.field]}, whose response says nothing certain to"
+    own, other = next(
+        (own, other)
+        for own, other in zip(ours, theirs, strict=False)
+        if own is not other
     )
+    if isinstance(own.parent, Checks) or (
+        isinstance(own.parent, Block) and own.field == other.field == "sequences"
+    ):
+        return "runs beside"
+    first = (_STAGES.get(other.field, 2), other.index)
+    second = (_STAGES.get(own.field, 2), own.index)
+    if first[0] == second[0] and own.field != other.field:
+        return "runs beside"
+    return None if first < second else "runs after"
 
 
 # -- Types ---------------------------------------------------------------------------------
@@ -249,7 +229,7 @@ def type_at(response: Any, source: Source) -> tuple[Any, bool]:
         before = path_text(source.path[:index]) or "the response"
         found = members(at)
         if step == SURE:
-            at = _union(each for each in found if each is not types.NoneType)
+            at = union(each for each in found if each is not types.NoneType)
             continue
         if types.NoneType in found:
             nothing = len(found) == 1
@@ -264,12 +244,19 @@ def type_at(response: Any, source: Source) -> tuple[Any, bool]:
             if each in (Any, object):
                 kinds.append(Any)
             elif isinstance(step, Item):
-                kinds.append(_item_of(each, step, before))
+                kind = item_type(each, step)
+                if kind is attrs.NOTHING:
+                    message = (
+                        f"{before} is {type_text(each)}, which has no "
+                        f"{'key' if _is_mapping(each) else 'item'} {step.at!r}"
+                    )
+                    raise LookupError(message)
+                kinds.append(kind)
             else:
                 kind, marked = _field_type(each, str(step), before)
                 kinds.append(kind)
                 secure = secure or marked
-        at = _union(kinds)
+        at = union(kinds)
     return at, secure
 
 
@@ -290,39 +277,9 @@ def _field_type(cls: Any, name: str, before: str) -> tuple[Any, bool]:
     raise LookupError(message)
 
 
-def _item_of(cls: Any, step: Item, before: str) -> Any:
-    origin, inner = get_origin(cls) or cls, get_args(cls)
-    wants_key = isinstance(step.at, str)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        if not inner:
-            return Any
-        if _misfits(type(step.at), inner[0]):
-            message = f"{before} is {type_text(cls)}, which has no key {step.at!r}"
-            raise LookupError(message)
-        return inner[1]
-    is_list = isinstance(origin, type) and issubclass(origin, typing.Sequence)
-    if not is_list or issubclass(origin, str | bytes) or wants_key:
-        message = f"{before} is {type_text(cls)}, which has no item {step.at!r}"
-        raise LookupError(message)
-    if not inner:
-        return Any
-    if issubclass(origin, tuple) and inner[-1] is not Ellipsis:
-        assert isinstance(step.at, int)
-        if not -len(inner) <= step.at < len(inner):
-            message = f"{before} is {type_text(cls)}, which has no item {step.at}"
-            raise LookupError(message)
-        return inner[step.at]
-    return inner[0]
-
-
-def _union(kinds: Iterable[Any]) -> Any:
-    found = list(dict.fromkeys(kinds))
-    if not found:
-        return types.NoneType
-    made = found[0]
-    for each in found[1:]:
-        made = typing.Union[made, each]  # noqa: UP007  (made at run time)
-    return made
+def _is_mapping(cls: Any) -> bool:
+    origin = get_origin(cls) or cls
+    return isinstance(origin, type) and issubclass(origin, Mapping)
 
 
 def taken_by(cls: type[Any], name: str, declared: Any) -> Any:
@@ -353,88 +310,19 @@ def _loosened(declared: Any) -> Any:
     return holder[inner[0]] if len(inner) == 1 else Any
 
 
-def _item_type(wanted: Any, step: Item) -> Any:
-    """What a collection takes as its item."""
-    kinds: list[Any] = []
-    for each in members(wanted):
-        try:
-            if each in (Any, object):
-                kinds.append(Any)
-            elif get_origin(each) in _LOOSE and isinstance(step.at, int):
-                kinds.append(get_args(each)[0])
-            else:
-                kinds.append(_item_of(each, step, ""))
-        except LookupError:
-            continue
-    return _union(kinds) if kinds else Any
-
-
-_LOOSE = tuple(
-    get_origin(each)
-    for each in (typing.Iterable[int], typing.Collection[int], typing.AbstractSet[int])
-)
-
-
-def _misfits(given: Any, wanted: Any) -> list[Any]:
-    """The members of a type that do not fit where another is wanted."""
-    choices = members(wanted)
-    if any(each in (Any, object) or isinstance(each, TypeVar) for each in choices):
-        return []
-    return [
-        each
-        for each in members(given)
-        if each is not Any
-        and not isinstance(each, TypeVar)
-        and not any(_fits(each, choice) for choice in choices)
-    ]
-
-
-def _fits(given: Any, wanted: Any) -> bool:
-    """Whether every value of a type is one of another (VF-5)."""
-    given, wanted = bare(given), bare(wanted)
-    if given == wanted:
-        return True
-    if is_union(given) or is_union(wanted):
-        return not _misfits(given, wanted)
-    if get_origin(wanted) is Literal:
-        return get_origin(given) is Literal and set(get_args(given)) <= set(
-            get_args(wanted)
-        )
-    if get_origin(given) is Literal:
-        return all(_fits(type(value), wanted) for value in get_args(given))
-    if given is int and wanted is float:
-        return True
-    ours, theirs = get_origin(given) or given, get_origin(wanted) or wanted
-    if not (isinstance(ours, type) and isinstance(theirs, type)):
-        return False
-    if not issubclass(ours, theirs):
-        return False
-    mine, its = get_args(given), get_args(wanted)
-    if not its or not mine:
-        return True
-    if Ellipsis in mine or Ellipsis in its or len(mine) != len(its):
-        mine = tuple(each for each in mine if each is not Ellipsis)
-        its = tuple(each for each in its if each is not Ellipsis)
-        return all(not _misfits(one, its[-1]) for one in mine)
-    return all(not _misfits(a, b) for a, b in zip(mine, its, strict=True))
-
-
 def value_misfits(value: object, wanted: Any) -> bool:
     """Whether a value is of none of the wanted types: asked of what was Any (VF-5)."""
-    choices = [
-        each
-        for each in members(wanted)
-        if get_origin(each) is Literal or not _misfits(type(value), each)
-    ]
-    return not any(_is_one(value, each) for each in choices)
+    return not any(_is_one(value, each) for each in members(wanted))
 
 
 def _is_one(value: Any, wanted: Any) -> bool:
-    """Whether a value whose class fits a type is one of it, items included."""
+    """Whether a value is one of a type that is no union, items included."""
     if get_origin(wanted) is Literal:
         return any(
             value == each and type(value) is type(each) for each in get_args(wanted)
         )
+    if misfits(type(value), wanted):
+        return False
     if not get_args(wanted) or not isinstance(value, dict | list | tuple):
         return True
     return not any(
@@ -458,7 +346,6 @@ def _wanted(value: Any, wanted: Any, place: str) -> Iterator[tuple[str, Any, Flo
             yield from _wanted(part, taken_by(value.made, name, fields[name].type), at)
     else:
         for step, part in parts_of_late(value):
-            if _flows(part):
-                item = cast("Item", step)
-                at = f"{place}{path_text((item,))}"
-                yield from _wanted(part, _item_type(wanted, item), at)
+            item = cast("Item", step)
+            at = f"{place}{path_text((item,))}"
+            yield from _wanted(part, part_type(wanted, item), at)

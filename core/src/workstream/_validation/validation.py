@@ -278,16 +278,15 @@ class _Checker:
         if wrong is not None and not (self._scrubbed and wrong[0] == "CL-3"):
             self._note("request", *wrong)
         if isinstance(action.request, Late):
-            self._late(action, parent, action.request)
+            self._late(action, action.request)
 
-    def _late(self, action: BaseAction, parent: Node | None, late: Late) -> None:
+    def _late(self, action: BaseAction, late: Late) -> None:
         """Note what a request may not refer to (VF-1, VF-5)."""
         if self._sources is None:  # few plans have such a request
             self._sources = _sources_of(
                 self._plan, lambda name: self._plugin_of(name)[0]
             )
-        user = Found(self._path, action, parent)
-        for rule, problem in self._sources.problems(user, late):
+        for rule, problem in self._sources.problems(action, late):
             self._note("request", rule, problem)
 
     def _reconcile(self, action: Action, plugin: AnyPlugin) -> None:
@@ -364,9 +363,7 @@ class _Outgrown:
             self._sources = _sources_of(
                 self._plan, lambda name: plugin_problem(name, self._plugins)[0]
             )
-        for problem in self._sources.outgrown(
-            Found(path, node, item.ancestors[-1]), node.request
-        ):
+        for problem in self._sources.outgrown(node, node.request):
             message = (
                 f"{problem}: a plugin's types have changed since the plan was stored; "
                 "install the version of the package that it was stored with to go on "

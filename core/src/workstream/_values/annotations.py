@@ -42,9 +42,6 @@ COLLECTIONS = (*LISTS, *SEQUENCES, *SETS, tuple, deque)
 NATIVE: tuple[type, ...] = (types.NoneType, bool, int, float, str)
 """What plain data tells apart without a tag, in JSON too."""
 
-_ARGUMENTS = "_type_arguments_found"
-_ROLES = ("request", "response")
-
 
 # -- One annotation --------------------------------------------------------------------
 
@@ -165,6 +162,54 @@ def value_class(member: Any) -> Any:
     return get_origin(member) or member
 
 
+def union(kinds: Iterable[Any]) -> Any:
+    """The type of whatever is of one of these types; without any, None's."""
+    made: Any = Union
+    found = tuple(kinds)
+    return made[found] if found else types.NoneType
+
+
+def misfits(given: Any, wanted: Any) -> list[Any]:
+    """The members of a type that do not fit where another is wanted."""
+    choices = members(wanted)
+    if any(each in (Any, object) or isinstance(each, TypeVar) for each in choices):
+        return []
+    return [
+        each
+        for each in members(given)
+        if each is not Any
+        and not isinstance(each, TypeVar)
+        and not any(_fits(each, choice) for choice in choices)
+    ]
+
+
+def _fits(given: Any, wanted: Any) -> bool:
+    """Whether every value of a type is one of another (VF-5); neither is a union."""
+    if given == wanted:
+        return True
+    if get_origin(wanted) is Literal:
+        return get_origin(given) is Literal and set(get_args(given)) <= set(
+            get_args(wanted)
+        )
+    if get_origin(given) is Literal:
+        return all(_fits(type(value), wanted) for value in get_args(given))
+    if given is int and wanted is float:
+        return True
+    ours, theirs = get_origin(given) or given, get_origin(wanted) or wanted
+    if not (isinstance(ours, type) and isinstance(theirs, type)):
+        return False
+    if not issubclass(ours, theirs):
+        return False
+    mine, its = get_args(given), get_args(wanted)
+    if not its or not mine:
+        return True
+    if Ellipsis in mine or Ellipsis in its or len(mine) != len(its):
+        mine = tuple(each for each in mine if each is not Ellipsis)
+        its = tuple(each for each in its if each is not Ellipsis)
+        return all(not misfits(one, its[-1]) for one in mine)
+    return all(not misfits(a, b) for a, b in zip(mine, its, strict=True))
+
+
 def fits(value: object, wanted: Any) -> bool:
     """Whether the value's class is exactly this type, or a member of this union."""
     cls: type = type(value)
@@ -241,7 +286,7 @@ def fields_of(wanted: Any) -> tuple[Field, ...]:
         return found
     return tuple(
         attrs.evolve(field, type=_filled(field, wanted))
-        if _is_open(field.type)
+        if is_open(field.type)
         else field
         for field in found
     )
@@ -404,48 +449,8 @@ def _substituted(wanted: Any, values: dict[Any, Any]) -> Any:
     return wanted[tuple(values.get(name, name) for name in names)]
 
 
-def _is_open(wanted: Any) -> bool:
+def is_open(wanted: Any) -> bool:
     """Whether type variables in it stand for nothing yet."""
     return isinstance(wanted, TypeVar) or bool(
         get_origin(wanted) is not None and _variables(wanted)
     )
-
-
-class TypeArgument:
-    """A class attribute that is the n-th type argument of the generic root class.
-
-    The root is the class whose body holds the attribute. Asking a class for an argument
-    that was left open, or that cannot be found, raises ``AttributeError`` with a
-    sentence for the plugin's author.
-    """
-
-    def __init__(self, index: int) -> None:
-        self._index = index
-        self._root: type | None = None
-        self._name = ""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._root = owner
-        self._name = name
-
-    def __get__(self, instance: object, owner: type) -> Any:
-        assert self._root is not None
-        found = vars(owner).get(_ARGUMENTS)
-        if found is None:
-            found = arguments_of(owner, self._root)
-            # A subclass looks in its own namespace alone, so this is never inherited.
-            setattr(owner, _ARGUMENTS, found)
-        argument = found[self._index]
-        if _is_open(argument):
-            role = _ROLES[self._index]
-            message = (
-                f"{owner.__qualname__} does not say its {role} type: write it in square"
-                " brackets after the base class, as in"
-                " `class Copy(ActionPlugin[CopyRequest, CopyResponse])`"
-            )
-            raise AttributeError(message)
-        # An engine asks its plugins at every step: an instance answers by itself then.
-        own: dict[str, Any] | None = getattr(instance, "__dict__", None)
-        if own is not None:
-            own[self._name] = argument
-        return argument
