@@ -248,13 +248,16 @@ def test_only_some_are_done_or_some_are_not(
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("nowhere", "'nowhere' names no object of the plan"),
-        ("late", "'late' names no block or sequence: did you mean 'p / later'"),
+        ("nowhere", "'nowhere' names no block or sequence of the plan"),
+        (
+            "late",
+            "'late' names no block or sequence of the plan: did you mean 'p / later'",
+        ),
         ("p / web / e", "'p / web' holds 'pre_checks', 'a', 'b'"),
         ("p / web / a / a1", "is no block or sequence: name the one that holds it"),
         ("p / web / pre_checks", "is no block or sequence"),
         ("a", "'a' is done already"),
-        ("", "names no object"),
+        ("", "names no block or sequence"),
     ],
 )
 def test_a_path_that_names_nothing_to_do_is_refused(path: str, says: str) -> None:
@@ -276,9 +279,16 @@ def test_an_ambiguous_path_is_refused_and_all_faults_are_told() -> None:
 
     first, second = str(caught.value).splitlines()
     assert first == (
-        "'a' names 2 objects of the plan: say which one, 'p / one / a', 'p / two / a'"
+        "'a' names 2 objects of the plan: say which one, 'p / one / a' or 'p / two / a'"
     )
     assert second.startswith("'three' names no ")
+
+
+def test_a_block_goes_before_a_sequence_of_its_name() -> None:
+    """What ``skip`` and ``pause`` take for an address, ``only`` takes too (OM-15)."""
+    several = plan(F, block("web", F, sequence("web", F), sequence("b", N)))
+
+    assert sequences_of(remaining(several, only=["web"])) == ["web", "b"]
 
 
 def test_another_starting_point_is_refused() -> None:

@@ -123,7 +123,7 @@ def test_show_tells_the_family(call: Call, failed: str) -> None:
         (["--only", "web-1"], "'web-1' is done already"),
         (["--only", "web-9"], "did you mean 'Deploy / Tier / web-"),
         (["--skip", "copy"], "'copy' is no block or sequence"),
-        (["--skip", ""], "names no object of the plan"),
+        (["--skip", ""], "names no block or sequence of the plan"),
         (["--from-action", "--only", "Tier / web-2 / copy"], "is no block or sequence"),
     ],
 )

@@ -12,7 +12,7 @@ from .._secrets.scan import facts_of
 from .._secrets.scrubbing import hide_in_error, hide_within, scrub_value, secret_values
 from .._values.state import Attempt, State, Status
 from .copying import deep_copy
-from .plan import BaseAction, Block, Checks, Node, NodeT, Plan
+from .plan import BaseAction, Block, Checks, Node, NodeT, Plan, is_in
 from .shape import SHAPES
 
 
@@ -111,45 +111,33 @@ def _done(plan: Plan) -> frozenset[int]:
     """The id() of each sequence and block that is done, and of the plan if it is."""
     done: set[int] = set()
     for block in plan.blocks:
-        sequences = [
-            each
-            for each in block.sequences
-            if _is(each, Status.SKIPPED)
-            or (_is(each, Status.COMPLETED) and not each.undo_begun)
-        ]
+        sequences = [each for each in block.sequences if each.is_done]
         done.update(map(id, sequences))
         if _is_bypassed(block) or (
             len(sequences) == len(block.sequences)
             and _completed(block.pre_checks, block.post_checks, block.deferred_checks)
-            and not _is(block.cont_checks, Status.FAILED)
+            and not is_in(block.cont_checks, Status.FAILED)
         ):
             done.add(id(block))
     unless_failed = (plan.cont_checks, plan.deferred_checks, plan.deferred_actions)
     if _is_bypassed(plan) or (
         all(id(block) in done for block in plan.blocks)
         and _completed(plan.pre_checks, plan.post_checks)
-        and not any(_is(node, Status.FAILED) for node in unless_failed)
+        and not any(is_in(node, Status.FAILED) for node in unless_failed)
     ):
         done.add(id(plan))
     return frozenset(done)
 
 
-def _is(node: Node | None, status: Status) -> bool:
-    """Whether there is such an object, and it has this status."""
-    return node is not None and node.state.status is status
-
-
 def _is_bypassed(owner: Plan | Block) -> bool:
     """Whether its bypass checks passed."""
-    return _is(owner.bypass_checks, Status.COMPLETED)
+    return is_in(owner.bypass_checks, Status.COMPLETED)
 
 
 def _completed(*groups: Checks | None) -> bool:
     """Whether all of the groups that there are completed."""
-    return all(
-        group is None or _is(group, Status.COMPLETED) or _is(group, Status.SKIPPED)
-        for group in groups
-    )
+    fine = (Status.COMPLETED, Status.SKIPPED)
+    return all(group is None or is_in(group, *fine) for group in groups)
 
 
 # -- Copying -----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ with another name is another object.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias, cast
@@ -75,7 +75,7 @@ class _Comparison:
     def nodes(self, path: str, before: Pair, after: Pair) -> Iterator[str]:
         """The differences of two objects of one path and type, and of all they hold."""
         place = display_path(path)
-        for line in self._fields("", before, after):
+        for line in self._inside("", before, after):
             yield f"{place}: {line}"
         old, new = _children(before), _children(after)
         for label, child in old.items():
@@ -94,74 +94,72 @@ class _Comparison:
         if order != new_order:
             yield f"{place}: order: {_listed(order)} -> {_listed(new_order)}"
 
-    def _fields(self, name: str, before: Pair, after: Pair) -> Iterator[str]:
-        """The differences of what two records hold; ``name`` leads to them."""
-        owner: object = before[0]
+    def _inside(self, name: str, before: Pair, after: Pair) -> Iterator[str]:
+        """The differences of the parts of two values; ``name`` leads to them."""
+        old, new = self._parts(before), self._parts(after)
+        for key, part in old.items():
+            place = f"{name}{_step(before[0], key)}".removeprefix(".")
+            if key in new:
+                yield from self._values(place, part, new[key])
+            else:
+                yield f"{place}: removed {value_text(part[1])}"
+        for key, part in new.items():
+            if key not in old:
+                yield f"{name}{_step(after[0], key)}: added {value_text(part[1])}"
+
+    def _parts(self, pair: Pair) -> dict[Any, Pair]:
+        """What a value is made of, by name, key or index; empty: it is not gone into.
+
+        Something secret is not: its shown form is another text, or an empty value.
+        """
+        value, shown = pair
+        kind = cast("type[Any]", type(value))
+        if kind is not type(shown):
+            return {}
+        if attrs.has(kind):
+            names = self._compared(value)
+            return {
+                name: (getattr(value, name), getattr(shown, name)) for name in names
+            }
+        keys: Iterable[Any] = ()
+        if issubclass(kind, dict) and value.keys() == shown.keys():
+            keys = value
+        elif issubclass(kind, list | tuple) and len(value) == len(shown):
+            keys = range(len(value))
+        return {key: (value[key], shown[key]) for key in keys}
+
+    def _compared(self, owner: attrs.AttrsInstance) -> Iterator[str]:
+        """The fields of a record that count."""
         # What an object holds is compared by its path.
         held = SHAPES[type(owner)].held if isinstance(owner, Node) else ()
-        names = {field.name for field in held}
-        for field in attrs.fields(cast("type[attrs.AttrsInstance]", type(owner))):
-            is_compared = field.eq and field.name not in names
-            if not is_compared or self._is_ignored(owner, field.name):
-                continue
-            yield from self._values(
-                f"{name}.{field.name}" if name else field.name,
-                (getattr(before[0], field.name), getattr(before[1], field.name)),
-                (getattr(after[0], field.name), getattr(after[1], field.name)),
-            )
-
-    def _is_ignored(self, owner: object, field: str) -> bool:
-        """Whether the field was not asked for."""
-        if field == "id" and isinstance(owner, Node):
-            return not self.ids
-        engines_own = isinstance(owner, Node | State | Attempt)
-        return field in _TIMES and engines_own and not self.times
+        left_out = {field.name for field in held}
+        if isinstance(owner, Node) and not self.ids:
+            left_out.add("id")
+        if isinstance(owner, Node | State | Attempt) and not self.times:
+            left_out |= _TIMES
+        for field in attrs.fields(type(owner)):
+            if field.eq and field.name not in left_out:
+                yield field.name
 
     def _values(self, name: str, before: Pair, after: Pair) -> Iterator[str]:
         """The differences of two values of one name."""
         if _is_same(before[0], after[0]):
             return
-        if _is_record(before) and _is_record(after) and _same_type(before, after):
-            inside = list(self._fields(name, before, after))
+        parts = self._parts(before), self._parts(after)
+        if type(before[0]) is type(after[0]) and any(parts):
+            inside = list(self._inside(name, before, after))
             # State and Attempt may differ in their times alone, which do not count; and
             # ``==`` of a class may deny what is the same, but its instances' identity.
             is_same = isinstance(before[0], State | Attempt) or _has_equality(before[0])
             if inside or is_same:
                 yield from inside
                 return
-        elif _is_list(before) and _is_list(after) and _same_type(before, after):
-            yield from self._lists(name, before, after)
-            return
-        elif _is_dict(before) and _is_dict(after):
-            yield from self._dicts(name, before, after)
-            return
         yield _leaf(name, before[1], after[1])
 
-    def _lists(self, name: str, before: Pair, after: Pair) -> Iterator[str]:
-        """The differences of two lists, place by place."""
-        old = list(zip(*before, strict=True))
-        new = list(zip(*after, strict=True))
-        for index, (one, other) in enumerate(zip(old, new, strict=False)):
-            yield from self._values(f"{name}[{index}]", one, other)
-        for index in range(len(new), len(old)):
-            yield f"{name}[{index}]: removed {value_text(old[index][1])}"
-        for index in range(len(old), len(new)):
-            yield f"{name}[{index}]: added {value_text(new[index][1])}"
 
-    def _dicts(self, name: str, before: Pair, after: Pair) -> Iterator[str]:
-        """The differences of two dicts, key by key."""
-        for key, value in before[0].items():
-            inner = f"{name}[{value_text(key)}]"
-            if key not in after[0]:
-                yield f"{inner}: removed {value_text(before[1][key])}"
-            else:
-                yield from self._values(
-                    inner, (value, before[1][key]), (after[0][key], after[1][key])
-                )
-        for key in after[0]:
-            if key not in before[0]:
-                added = value_text(after[1][key])
-                yield f"{name}[{value_text(key)}]: added {added}"
+def _step(owner: object, key: object) -> str:
+    """What leads from a value to a part of it."""
+    return f".{key}" if attrs.has(type(owner)) else f"[{value_text(key)}]"
 
 
 def _children(pair: Pair) -> dict[str, Pair]:
@@ -172,42 +170,6 @@ def _children(pair: Pair) -> dict[str, Pair]:
             labelled(pair[0]), labelled(pair[1]), strict=True
         )
     }
-
-
-def _is_record(pair: Pair) -> bool:
-    """Whether it can be compared field by field."""
-    value: object = pair[0]
-    return attrs.has(type(value)) and _keeps_shape(pair)
-
-
-def _is_list(pair: Pair) -> bool:
-    """Whether it can be compared place by place."""
-    return isinstance(pair[0], list | tuple) and _keeps_shape(pair)
-
-
-def _is_dict(pair: Pair) -> bool:
-    """Whether it can be compared key by key."""
-    return isinstance(pair[0], dict) and _keeps_shape(pair)
-
-
-def _keeps_shape(pair: Pair) -> bool:
-    """Whether a value can be gone through beside its shown form.
-
-    Something secret cannot: its shown form is another text, or an empty value.
-    """
-    value, shown = pair
-    if type(value) is not type(shown):
-        return False
-    if isinstance(value, dict):
-        return bool(value.keys() == shown.keys())
-    if isinstance(value, list | tuple):
-        return len(cast(Sized, value)) == len(shown)
-    return True
-
-
-def _same_type(before: Pair, after: Pair) -> bool:
-    """Whether two values are of one class."""
-    return type(before[0]) is type(after[0])
 
 
 def _is_same(before: object, after: object) -> bool:

@@ -19,7 +19,7 @@ import contextlib
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 
 from .._values.display import display, shorten
@@ -151,53 +151,47 @@ def find(plan: Plan, path: str) -> Node:
     return node
 
 
-def meant(plan: Plan, text: str) -> str:
+def meant(
+    plan: Plan, text: str, among: Collection[str] = (), what: str = "object"
+) -> str:
     """The path of the object that somebody means.
 
     Args:
         plan: The plan.
         text: A path; one without the plan's name in front; or the end of one, where
             only one object's path ends so. A container goes before what is in it.
+        among: The paths of the objects that may be meant; empty: of all.
+        what: What they are, for the message.
 
     Raises:
         PathError: It names no object, or several; the message tells the nearest paths.
     """
     wanted = text.strip()
-    known = [path for path, _ in paths(plan)]
-    root = label_of_plan(plan)
-    for guess in (wanted, f"{root}{SEPARATOR}{wanted}"):
+    known = among or [path for path, _ in paths(plan)]
+    ending = f"{SEPARATOR}{wanted}"
+    for guess in (wanted, label_of_plan(plan) + ending):
         if guess in known:
             return guess
-    found = [path for path in known if path.endswith(f"{SEPARATOR}{wanted}")]
+    found = [path for path in known if path.endswith(ending)]
     depths = [path.count(SEPARATOR) for path in found]
     highest = [path for path in found if path.count(SEPARATOR) == min(depths)]
     if len(highest) == 1:
         return highest[0]
-    if not highest:
-        raise PathError(_meant_nothing(plan, wanted, known))
-    shown = [_quoted(path) for path in highest[:3]]
-    more = f", or one of {len(highest) - 3:,} more" if len(highest) > 3 else ""
-    message = (
-        f"{_quoted(wanted)} names {len(highest):,} objects of the plan: say which one, "
-        f"{' or '.join(shown)}{more}"
-    )
-    raise PathError(message)
-
-
-def _meant_nothing(plan: Plan, wanted: str, known: list[str]) -> str:
-    """The error for words that name nothing: with the paths that are most like them."""
+    if highest:
+        raise PathError(_several(wanted, highest))
+    if among and any(f"{SEPARATOR}{path}".endswith(ending) for path, _ in paths(plan)):
+        message = f"{_quoted(wanted)} is no {what}: name the one that holds it"
+        raise PathError(message)
     if wanted.startswith(f"{label_of_plan(plan)}{SEPARATOR}"):
-        try:
-            find(plan, wanted)
-        except PathError as error:
-            return str(error)
-    last = wanted.split(SEPARATOR)[-1]
+        find(plan, wanted)  # it leads nowhere: this says what is near
     by_label: dict[str, str] = {}
     for path in known:
         by_label.setdefault(path.split(SEPARATOR)[-1], path)
-    near = [_quoted(by_label[label]) for label in _nearest(last, list(by_label))]
-    hint = f": did you mean {' or '.join(near)}?" if near else ""
-    return f"{_quoted(wanted)} names no object of the plan{hint}"
+    near = _nearest(wanted.split(SEPARATOR)[-1], list(by_label))
+    message = f"{_quoted(wanted)} names no {what} of the plan"
+    if near:
+        message += f": did you mean {_either([by_label[label] for label in near])}?"
+    raise PathError(message)
 
 
 def display_path(path: str) -> str:
@@ -227,13 +221,11 @@ def _not_found(path: str, parent: str, label: str, siblings: list[str]) -> str:
         return f"{message}: {_quoted(parent)} holds nothing"
     same = [each for each in siblings if _ENDS_IN_POSITION.sub("", each) == label]
     if len(same) > 1:
-        return (
-            f"{_quoted(path)} names {len(same):,} objects of the plan: "
-            f"say which one, {_alternatives(parent, same)}"
-        )
+        return _several(path, [f"{parent}{SEPARATOR}{each}" for each in same])
     near = same or _nearest(label, siblings)
     if near:
-        return f"{message}: did you mean {_alternatives(parent, near)}?"
+        near = [f"{parent}{SEPARATOR}{each}" for each in near]
+        return f"{message}: did you mean {_either(near)}?"
     hint = ""
     if "/" in label.replace("//", ""):
         hint = " (names are joined by ' / ', and a slash in a name is written '//')"
@@ -253,10 +245,18 @@ def _nearest(label: str, siblings: list[str]) -> list[str]:
     return [by_short[short] for short in close]
 
 
-def _alternatives(parent: str, siblings: list[str]) -> str:
-    """The paths of up to three objects, to choose from."""
-    shown = [_quoted(f"{parent}{SEPARATOR}{label}") for label in siblings[:3]]
-    more = [f"one of {len(siblings) - 3:,} more"] if len(siblings) > 3 else []
+def _several(text: str, found: list[str]) -> str:
+    """The error for words that name several objects."""
+    return (
+        f"{_quoted(text)} names {len(found):,} objects of the plan: "
+        f"say which one, {_either(found)}"
+    )
+
+
+def _either(found: list[str]) -> str:
+    """Up to three paths, to choose from."""
+    shown = [_quoted(path) for path in found[:3]]
+    more = [f"one of {len(found) - 3:,} more"] if len(found) > 3 else []
     *most, last = [*shown, *more]
     return f"{', '.join(most)} or {last}" if most else last
 

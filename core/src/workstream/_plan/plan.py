@@ -244,25 +244,24 @@ class Sequence(Node):
     @property
     def actions_begun(self) -> bool:
         """Whether any of its own actions has begun: else nothing follows them (SD-2)."""
-        return any(
-            a.state.status not in (Status.NOT_STARTED, Status.SKIPPED)
-            for a in self.actions
-        )
+        return any(action.state.status.has_begun for action in self.actions)
 
     @property
     def undo_batches(self) -> list[DeferBatch]:
         """The batches that take it back (UN-1)."""
-        if self.deferred_actions is None:
-            return []
-        batches = self.deferred_actions.batches
-        return [batch for batch in batches if batch.when is WhenDeferred.ON_UNDO]
+        return [b for b in batches_of(self) if b.when is WhenDeferred.ON_UNDO]
 
     @property
     def undo_begun(self) -> bool:
         """Whether it is being taken back, or was (UN-1)."""
-        batches = self.undo_batches
-        untouched = (Status.NOT_STARTED, Status.SKIPPED)
-        return any(batch.state.status not in untouched for batch in batches)
+        return any(batch.state.status.has_begun for batch in self.undo_batches)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing of it is left to do: done, and not taken back (CL-5, RT-2)."""
+        return is_in(self, Status.SKIPPED) or (
+            is_in(self, Status.COMPLETED) and not self.undo_begun
+        )
 
 
 @attrs.define(kw_only=True)
@@ -435,37 +434,25 @@ class Plan(Node):
         """What came of the undo of a plan that has ended; None: nothing was undone."""
         if not self.state.status.is_terminal:
             return None
+        pairs = [(b, s) for b in self.blocks for s in b.sequences]
         if self.undo_of is not None:
-            undone = [
-                (block, each) for block in self.blocks for each in block.sequences
-            ]
-            return _taken_back(
-                undone,
-                [
-                    pair
-                    for pair in undone
-                    if pair[1].state.status is not Status.COMPLETED
-                ],
-            )
+            left = [pair for pair in pairs if not is_in(pair[1], Status.COMPLETED)]
+            return _taken_back(pairs, left)
+        begun = {id(b) for b, s in pairs if s.undo_begun}
         undone = [
             (block, sequence)
-            for block in self.blocks
-            if any(sequence.undo_begun for sequence in block.sequences)
-            for sequence in block.sequences
+            for block, sequence in pairs
             # Of what completed, a plan in brief has no actions.
-            if sequence.undo_batches
-            and (sequence.actions_begun or sequence.state.status is Status.COMPLETED)
+            if id(block) in begun
+            and sequence.undo_batches
+            and (sequence.actions_begun or is_in(sequence, Status.COMPLETED))
         ]
-        if not undone:
-            return None
         left = [
-            (block, sequence)
-            for block, sequence in undone
-            if any(
-                b.state.status is not Status.COMPLETED for b in sequence.undo_batches
-            )
+            pair
+            for pair in undone
+            if not all(is_in(b, Status.COMPLETED) for b in pair[1].undo_batches)
         ]
-        return _taken_back(undone, left)
+        return _taken_back(undone, left) if undone else None
 
     def _tolerant(self) -> Iterator[Sequence | DeferBatch]:
         """The objects whose failure a completed plan may hold."""
@@ -474,8 +461,17 @@ class Plan(Node):
             owners += block.sequences
             yield from block.sequences
         for owner in owners:
-            if owner.deferred_actions is not None:
-                yield from owner.deferred_actions.batches
+            yield from batches_of(owner)
+
+
+def is_in(node: Node | None, *statuses: Status) -> bool:
+    """Whether there is such an object, and it has one of these statuses."""
+    return node is not None and node.state.status in statuses
+
+
+def batches_of(owner: Plan | Sequence) -> list[DeferBatch]:
+    """The batches of its deferred actions; none if it has no such."""
+    return [] if owner.deferred_actions is None else owner.deferred_actions.batches
 
 
 def _taken_back(

@@ -34,6 +34,8 @@ class Status(enum.Enum):
         # Kept, as it is asked at every step of every plan.
         self.is_terminal: bool = number >= 200
         """Whether it can never change again: COMPLETED, SKIPPED, FAILED, STOPPED."""
+        self.has_begun: bool = number not in (0, 250)
+        """Whether anything of it was done: not NOT_STARTED, nor SKIPPED."""
         self.word: str = self._name_
         """Its name: what is stored. ``name`` says the same, by two calls more."""
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 
 import attrs
 
 from ..._values.display import shorten
 from ..._values.errors import PathError
-from ..paths import SEPARATOR, find, paths
+from ..paths import meant, paths
 from ..plan import Block, Node, Plan, Sequence
-
-_SHOWN = 3
 
 
 @attrs.frozen
@@ -60,13 +57,18 @@ def chosen(
         PathError: A path names no block or sequence, or several, or what is done.
     """
     faults: list[str] = []
-    names = _Names(plan) if only or skip else None
+    nodes: dict[str, Node] = {}
+    if only or skip:
+        nodes = {
+            path: item.node
+            for path, item in paths(plan)
+            if isinstance(item.node, Block | Sequence)
+        }
     wanted, unwanted = set[int](), set[int]()
     for texts, found in ((only, wanted), (skip, unwanted)):
         for text in texts:
-            assert names is not None
             try:
-                node = names.find(text)
+                node = nodes[meant(plan, text, nodes, "block or sequence")]
             except PathError as error:
                 faults.append(str(error))
                 continue
@@ -76,49 +78,3 @@ def chosen(
     if faults:
         raise PathError("\n".join(faults))
     return Choice(frozenset(wanted), frozenset(unwanted))
-
-
-class _Names:
-    """Finds blocks and sequences of one plan by paths, or by how their paths end."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._nodes = {
-            path: item.node
-            for path, item in paths(plan)
-            if isinstance(item.node, Block | Sequence)
-        }
-
-    def find(self, text: str) -> Node:
-        """The block or sequence that is meant.
-
-        Raises:
-            PathError: None is, or several are.
-        """
-        if text in self._nodes:
-            return self._nodes[text]
-        end = f"{SEPARATOR}{text}"
-        found = [path for path in self._nodes if text.strip() and path.endswith(end)]
-        if len(found) == 1:
-            return self._nodes[found[0]]
-        shown = f"'{shorten(text, 300)}'"
-        if found:
-            listed = ", ".join(f"'{shorten(path, 300)}'" for path in found[:_SHOWN])
-            more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
-            message = (
-                f"{shown} names {len(found):,} objects of the plan: say which one, "
-                f"{listed}{more}"
-            )
-            raise PathError(message)
-        if any(f"{SEPARATOR}{path}".endswith(end) for path, _ in paths(self._plan)):
-            message = f"{shown} is no block or sequence: name the one that holds it"
-            raise PathError(message)
-        labels = {path.rpartition(SEPARATOR)[2]: path for path in self._nodes}
-        near = difflib.get_close_matches(text[:80], labels, n=_SHOWN)
-        if near:
-            listed = " or ".join(f"'{shorten(labels[each], 300)}'" for each in near)
-            message = f"{shown} names no block or sequence: did you mean {listed}?"
-            raise PathError(message)
-        find(self._plan, text)  # it leads nowhere: this says what is near
-        message = f"{shown} names no block or sequence"
-        raise PathError(message)

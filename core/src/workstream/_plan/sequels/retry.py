@@ -12,18 +12,16 @@ from typing import Literal, TypeAlias
 import attrs
 
 from ..._flow.late import keys_in
+from ..._values.state import Status
 from ..clone import without
 from ..paths import paths
-from ..plan import Action, Block, DeferBatch, Node, Plan, Sequence
+from ..plan import Action, Block, Plan, Sequence, batches_of, is_in
 from ..walk import groups, walk
 from .choice import chosen
 from .responses import Flows
 
 From: TypeAlias = Literal["sequence", "action"]
 """Where a sequence that was begun is taken up again."""
-
-_UNDO = frozenset({"ON_UNDO"})
-_NOT_BEGUN = ("NOT_STARTED", "SKIPPED")
 
 
 def remaining(
@@ -80,7 +78,7 @@ def remainder(
     if from_ not in ("sequence", "action"):
         message = f"from_ is {from_!r}: it must be 'sequence' or 'action'"
         raise ValueError(message)
-    if _is(plan.bypass_checks, "COMPLETED"):
+    if is_in(plan.bypass_checks, Status.COMPLETED):
         return Remainder(None)
     left_out = _done(plan)
     choice = chosen(plan, only, skip, left_out, "is done already")
@@ -98,7 +96,7 @@ def remainder(
         return Remainder(None)
     again = _keep_secret_sources(plan, left_out)
     left_out |= {
-        id(item.node) for item in walk(plan) if _is(item.node, "SKIPPED")
+        id(item.node) for item in walk(plan) if is_in(item.node, Status.SKIPPED)
     }  # also below what is kept
     flows = Flows(plan, left_out)
     rest = without(plan, frozenset(left_out), flows.request_of)
@@ -108,13 +106,6 @@ def remainder(
 
 
 # -- What is done ------------------------------------------------------------------------
-
-
-def is_done(sequence: Sequence) -> bool:
-    """Whether nothing of the sequence is left to do: done, and not taken back (RT-2)."""
-    if _is(sequence, "SKIPPED"):
-        return True
-    return _is(sequence, "COMPLETED") and not _is_taken_back(sequence)
 
 
 @attrs.frozen
@@ -143,7 +134,7 @@ def left_of(plan: Plan) -> Left:
     """How many sequences of the plan ``remaining`` would keep, by how they ended."""
     counts = dict.fromkeys(attrs.fields_dict(Left), 0)
     done = _done(plan)
-    for block in [] if _is(plan.bypass_checks, "COMPLETED") else plan.blocks:
+    for block in [] if is_in(plan.bypass_checks, Status.COMPLETED) else plan.blocks:
         for sequence in [] if id(block) in done else block.sequences:
             if id(sequence) not in done:
                 kind = _KINDS.get(sequence.state.status.name, "cut")
@@ -158,12 +149,15 @@ def _done(plan: Plan) -> set[int]:
     """The id() of each sequence and block that is done."""
     done: set[int] = set()
     for block in plan.blocks:
-        sequences = [each for each in block.sequences if is_done(each)]
+        sequences = [each for each in block.sequences if each.is_done]
         done.update(map(id, sequences))
         if (
-            _is(block, "SKIPPED")
-            or _is(block.bypass_checks, "COMPLETED")
-            or (_is(block, "COMPLETED") and len(sequences) == len(block.sequences))
+            is_in(block, Status.SKIPPED)
+            or is_in(block.bypass_checks, Status.COMPLETED)
+            or (
+                is_in(block, Status.COMPLETED)
+                and len(sequences) == len(block.sequences)
+            )
         ):
             done.add(id(block))
     return done
@@ -171,40 +165,17 @@ def _done(plan: Plan) -> set[int]:
 
 def _actions_done(sequence: Sequence) -> list[Action]:
     """The actions that need not be done again; none where all must be (RT-2)."""
-    done = [each for each in sequence.actions if _is(each, "COMPLETED")]
-    others = [
-        each
-        for each in sequence.actions
-        if not _is(each, "COMPLETED") and not _is(each, "SKIPPED")
-    ]
-    cleaned = any(not _is(batch, *_NOT_BEGUN) for batch in _batches(sequence))
-    return done if others and not cleaned else []
-
-
-def _is_taken_back(sequence: Sequence) -> bool:
-    """Whether an undo of it was begun: what it did may be gone."""
-    return any(
-        batch.when.name in _UNDO and not _is(batch, *_NOT_BEGUN)
-        for batch in _batches(sequence)
-    )
-
-
-def _batches(sequence: Sequence) -> list[DeferBatch]:
-    """The batches of the sequence's own deferred work."""
-    deferred = sequence.deferred_actions
-    return [] if deferred is None else deferred.batches
+    done = [each for each in sequence.actions if is_in(each, Status.COMPLETED)]
+    over = (Status.COMPLETED, Status.SKIPPED)
+    is_over = all(is_in(each, *over) for each in sequence.actions)
+    cleaned = any(batch.state.status.has_begun for batch in batches_of(sequence))
+    return [] if is_over or cleaned else done
 
 
 def _is_at_peace(plan: Plan) -> bool:
     """Whether the plan completed, and all of its deferred work with it."""
-    deferred = plan.deferred_actions
-    batches = [] if deferred is None else deferred.batches
-    return _is(plan, "COMPLETED") and not any(_is(each, "FAILED") for each in batches)
-
-
-def _is(node: Node | None, *names: str) -> bool:
-    """Whether there is such an object, and its status has one of these names."""
-    return node is not None and node.state.status.name in names
+    failed = any(is_in(each, Status.FAILED) for each in batches_of(plan))
+    return is_in(plan, Status.COMPLETED) and not failed
 
 
 def _holds_anything(owner: Plan | Block, left_out: set[int]) -> bool:
@@ -213,7 +184,7 @@ def _holds_anything(owner: Plan | Block, left_out: set[int]) -> bool:
     deferred = owner.deferred_actions if isinstance(owner, Plan) else None
     return (
         any(id(part) not in left_out for part in parts)
-        or any(not _is(group, "SKIPPED") for _, group in groups(owner))
+        or any(not is_in(group, Status.SKIPPED) for _, group in groups(owner))
         or deferred is not None
     )
 
