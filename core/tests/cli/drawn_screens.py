@@ -30,11 +30,11 @@ from workstream import (
     Status,
     WhenDeferred,
 )
+from workstream._cli.call import Call
 from workstream._cli.draw import live_view
 from workstream._cli.draw.page import show_page
 from workstream._cli.draw.screen import Screen
 from workstream._cli.follow import Result, tell
-from workstream._cli.options import Hints
 from workstream._codec.records import row_of
 from workstream._plan.walk import give_ids, walk
 from workstream._show.failures import failures
@@ -320,9 +320,9 @@ def main(what: str) -> None:
                 shown()
         return
     if what in ("end", "broken"):
-        tell(screen, [Result(ended() if what == "end" else broken())], Hints(None))
+        tell(Call(screen=screen), [Result(ended() if what == "end" else broken())])
     else:
-        show_page(screen, ended(), hints=Hints(None), everything=False)
+        show_page(Call(screen=screen), ended(), everything=False)
     shown()
 
 

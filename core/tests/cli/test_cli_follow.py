@@ -16,8 +16,8 @@ from workstream import (
     Sequence,
     open_workstream,
 )
+from workstream._cli.call import Call
 from workstream._cli.draw.screen import Screen
-from workstream._cli.draw.views import view_on
 from workstream._cli.follow import follow
 from workstream._cli.interrupts import Interrupts
 from workstream.vaults import MemoryVault
@@ -48,9 +48,8 @@ def test_what_happened_before_anybody_looked_is_told() -> None:
             plan_id = await ws.submit(Plan(name="Deploy", blocks=[block]))
             await ws.start(plan_id)
             await ws.wait(plan_id)
-            screen = Screen(output)
-            view = view_on(screen)
-            await follow(ws, [plan_id], view, screen, Interrupts(), begun=[plan_id])
+            call = Call(screen=Screen(output))
+            await follow(ws, [plan_id], call, Interrupts(), begun=[plan_id])
 
     trio.run(main)
 

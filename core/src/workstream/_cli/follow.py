@@ -31,13 +31,12 @@ from .._store.store import Store
 from .._values.display import one_line, shorten
 from .._values.errors import WorkstreamError
 from .._values.state import Status
-from .draw.line import joined
+from .call import Call
 from .draw.page import headline, hint_next, show_failures
-from .draw.screen import Screen
-from .draw.views import LineView, View
+from .draw.screen import Screen, joined
+from .draw.views import LineView, View, view_on
 from .exit_codes import INTERRUPTED, ExitCode, code_of
 from .interrupts import Interrupts
-from .options import Hints
 from .streams import breaking_off_untold
 
 if TYPE_CHECKING:
@@ -88,44 +87,42 @@ class Result:
         }
 
 
-def tell(screen: Screen, results: Sequence[Result], hints: Hints) -> None:
+def tell(call: Call, results: Sequence[Result]) -> None:
     """Say how the plans ended: causes, counts, what to type next; the headline last."""
+    screen = call.screen
     for result in results:
         plan = result.shown.plan
         assert plan.id is not None
-        show = hints.command("show", plan.id) if hints.lasts else ""
+        show = call.command("show", plan.id) if call.lasts else ""
         show_failures(screen, result.shown, most=_MOST, more=show)
         if plan.outcome is not Outcome.COMPLETED:
             screen.line(str(totals(plan)), indent=2)
-        if hints.lasts:
-            _hint_next(screen, result, hints, show)
+        if call.lasts:
+            _hint_next(call, result)
+        name = (shorten(plan.name), "bold")
         if result.goes_on is not None:
             host = one_line(result.goes_on, 200)
             sign = (f"{screen.signs.running} ", "cyan")
-            name = (shorten(plan.name), "bold")
             screen.line(joined(sign, name, f": no longer followed; it goes on: {host}"))
         elif result.broken_off is None:
             headline(screen, plan)
         else:
             words = f"broken off: {shorten(result.broken_off, 1_000)}"
             sign = (f"{screen.signs.stopped} ", "yellow")
-            name = (shorten(plan.name), "bold")
             screen.line(joined(sign, name, ": ", (words, "yellow")))
 
 
-def _hint_next(screen: Screen, result: Result, hints: Hints, show: str) -> None:
+def _hint_next(call: Call, result: Result) -> None:
     """Say what to type next."""
     plan_id = result.shown.plan.id
     if result.goes_on is not None:
-        screen.hint("follow it", hints.command("watch", plan_id), indent=2)
-        screen.hint("stop it", hints.command("stop", plan_id), indent=2)
-        return
-    if result.broken_off is None:
-        screen.hint("look closer", show, indent=2)
-        hint_next(screen, result.shown, hints)
-        return
-    resume = hints.command("resume", plan_id)
-    screen.hint("go on with it", resume, indent=2)
+        call.hint("follow it", "watch", plan_id)
+        call.hint("stop it", "stop", plan_id)
+    elif result.broken_off is None:
+        call.hint("look closer", "show", plan_id)
+        hint_next(call, result.shown)
+    else:
+        call.hint("go on with it", "resume", plan_id)
 
 
 # -- Run here --------------------------------------------------------------------------
@@ -134,8 +131,7 @@ def _hint_next(screen: Screen, result: Result, hints: Hints, show: str) -> None:
 async def follow(
     workstream: Workstream,
     plan_ids: Collection[UUID],
-    view: View,
-    screen: Screen,
+    call: Call,
     interrupts: Interrupts,
     *,
     begun: Collection[UUID] = (),
@@ -145,8 +141,7 @@ async def follow(
     Args:
         workstream: The engine that runs them.
         plan_ids: The plans.
-        view: Shows them.
-        screen: Where the view shows them.
+        call: Where to show them.
         interrupts: The first stops the plans, the second leaves them. Plans that run
             elsewhere are left by the first: they go on.
         begun: Those that this process began just now. Some of it may have happened
@@ -156,6 +151,7 @@ async def follow(
         How each ended.
     """
     broken_off: dict[UUID, str] = dict.fromkeys(plan_ids, _LEFT)
+    view = view_on(call.screen, several=len(plan_ids) > 1)
 
     async def forecast(plan_id: UUID, plan: Plan) -> None:
         from .._show.time_left import earlier_paces  # not every view forecasts
@@ -225,8 +221,8 @@ async def follow(
                     followers.start_soon(one, plan_id)
             nursery.cancel_scope.cancel()
     if interrupts.is_hung_up:
-        screen = Screen()  # of the log
-    with screen.busy("reading how it ended"):
+        call.screen = Screen()  # of the log
+    with call.screen.busy("reading how it ended"):
         return [
             _result(
                 await overview(workstream, each, brief=True), broken_off, workstream

@@ -26,9 +26,8 @@ from .._codec.codec import Codec, collector_paused
 from .._codec.labels import labels_of
 from .._plan.paths import label_of_plan
 from .._plan.plan import Plan
-from .._plan.sequels.retry import From, remainder
+from .._plan.sequels.retry import From
 from .._plan.sequels.undo import UndoPlan
-from .._plan.sequels.undo import undo_plan as made_undo
 from .._plan.walk import give_ids, new_plan_id
 from .._protocols.hosting import hosting
 from .._protocols.vault import PlanRequest, Vault
@@ -36,7 +35,6 @@ from .._registry.registry import Registry
 from .._runtime.lookups import Lookups
 from .._runtime.trio_runtime import RunSettings
 from .._store.asking import requester
-from .._store.ids import short_id
 from .._store.places import vault_at
 from .._store.store import Store
 from .._validation.validation import prepared
@@ -45,8 +43,6 @@ from .._values.display import shorten
 from .._values.errors import (
     Fault,
     LockedError,
-    RetryError,
-    UndoError,
     ValidationError,
     WorkstreamError,
     fault_lines,
@@ -55,7 +51,7 @@ from .hosted import HostedRunner
 from .local import LocalRunner
 from .locks import lock_held
 from .runner import Runner
-from .sequels import alone, nothing_to_undo, refuse_retry, refuse_undo
+from .sequels import alone, rest_of, undo_of
 
 if TYPE_CHECKING:
     from .._preview.forecast import PlanPreview
@@ -269,21 +265,17 @@ class Workstream(Store):
             PathError: A path names no block or sequence, or several.
             PlanCorruptError: A request no longer fits its plugin's type.
         """
-        row = await self.vault.row(plan_id)
-        entry = await self.entry(plan_id)
-        retries = [] if again else await self.kin(plan_id)
-        refuse_retry(entry, [kin.row for kin in retries if kin.retry_of == plan_id])
-        plan = await self.plan(plan_id)
-        found = remainder(plan, from_=from_, only=only, skip=skip)
-        for path in found.again:
-            log.warning(
-                "'%s' is done again: others need a secret that it responded", path
-            )
-        if found.plan is None:
-            message = f"nothing of plan {row.name!r} is left to do: it completed"
-            raise RetryError(message, plan_id)
-        found.plan.description = reason or found.plan.description
-        return found.plan
+        entry, kin = await self.entry(plan_id), await self.kin(plan_id)
+        return rest_of(
+            entry,
+            kin,
+            await self.plan(plan_id),
+            from_=from_,
+            only=only,
+            skip=skip,
+            again=again,
+            reason=reason,
+        )
 
     async def retry(
         self,
@@ -334,20 +326,10 @@ class Workstream(Store):
             PlanCorruptError: A request no longer fits its plugin's type.
         """
         entry, kin = await self.entry(plan_id), await self.kin(plan_id)
-        undos = [] if again else [each.row for each in kin if each.undo_of == plan_id]
-        refuse_undo(entry, undos)
-        retries = [each.row for each in kin if each.retry_of == plan_id]
-        for retry in (each for each in retries if each.started is not None):
-            log.warning(
-                "plan %s did what was left of this one, and is not taken back with it",
-                short_id(retry.id),
-            )
         plan = await self.plan(plan_id)
-        found = made_undo(plan, only=only, skip=skip)
-        if found.plan is None:
-            raise UndoError(nothing_to_undo(plan.name, found.lacking), plan_id)
-        found.plan.description = reason or found.plan.description
-        return found
+        return undo_of(
+            entry, kin, plan, only=only, skip=skip, again=again, reason=reason
+        )
 
     async def undo(
         self,

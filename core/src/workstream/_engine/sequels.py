@@ -1,8 +1,9 @@
-"""Whether a plan may be retried, or taken back, as it stands (RT-3, UN-5)."""
+"""The plans that follow from one that has ended, and whether they may (RT-3, UN-5)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import logging
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -10,50 +11,112 @@ import trio
 
 from .._codec.codec import Codec
 from .._plan.plan import Plan
+from .._plan.sequels.retry import From, remainder
+from .._plan.sequels.undo import UndoPlan, undo_plan
 from .._protocols.vault import PlanRow, Vault, owner_text
 from .._store.entries import PlanEntry
+from .._store.family import Kin
 from .._store.ids import short_id
 from .._values.display import shorten
 from .._values.errors import NotFoundError, RetryError, UndoError
 from .._values.state import Status
 
+log = logging.getLogger("workstream")
+
 _SHOWN = 3
 
 
-def refuse_retry(entry: PlanEntry, retries: Sequence[PlanRow]) -> None:
-    """Raise RetryError unless the plan has ended and was not retried yet.
+def rest_of(
+    entry: PlanEntry,
+    kin: Sequence[Kin],
+    plan: Plan,
+    *,
+    from_: From = "sequence",
+    only: Collection[str] = (),
+    skip: Collection[str] = (),
+    again: bool = False,
+    reason: str = "",
+) -> Plan:
+    """What a plan that has ended left undone, as a plan; see ``Workstream.rest``.
 
     Args:
-        entry: The plan.
-        retries: Its retries, newest first.
+        entry: The plan at a glance.
+        kin: What was made from it, newest first.
+        plan: The plan.
+        from_: See ``remaining``; ``only`` and ``skip`` too.
+        only: Paths of what alone is done.
+        skip: Paths of what is not done.
+        again: Also of a plan that was retried already.
+        reason: Why: the description of the new plan.
+
+    Raises:
+        RetryError: It has not ended, was retried already, or nothing is left.
+        PathError: A path names no block or sequence, or several.
     """
     why = _why_not(
         entry,
-        retries,
+        [] if again else [each.row for each in kin if each.retry_of == plan.id],
         not_started="there is nothing to retry; run it",
         running="wait until it ends, or stop it",
         already=("retried", "for what it left out on purpose, retry this one again"),
     )
     if why is not None:
         raise RetryError(why, entry.row.id)
+    found = remainder(plan, from_=from_, only=only, skip=skip)
+    for path in found.again:
+        log.warning("'%s' is done again: others need a secret that it responded", path)
+    if found.plan is None:
+        message = f"nothing of plan {plan.name!r} is left to do: it completed"
+        raise RetryError(message, entry.row.id)
+    found.plan.description = reason or found.plan.description
+    return found.plan
 
 
-def refuse_undo(entry: PlanEntry, undos: Sequence[PlanRow]) -> None:
-    """Raise UndoError unless the plan has ended and was not taken back yet.
+def undo_of(
+    entry: PlanEntry,
+    kin: Sequence[Kin],
+    plan: Plan,
+    *,
+    only: Collection[str] = (),
+    skip: Collection[str] = (),
+    again: bool = False,
+    reason: str = "",
+) -> UndoPlan:
+    """What takes back a plan that has ended; see ``Workstream.undo_plan``.
 
     Args:
-        entry: The plan.
-        undos: The plans that take it back, newest first.
+        entry: The plan at a glance.
+        kin: What was made from it, newest first.
+        plan: The plan.
+        only: Paths of blocks and sequences that alone are taken back.
+        skip: Paths of blocks and sequences that are not.
+        again: Also of a plan that was taken back already.
+        reason: Why: the description of the new plan.
+
+    Raises:
+        UndoError: It has not ended, was taken back already, or nothing of it can be.
+        PathError: A path names no block or sequence, or several.
     """
     why = _why_not(
         entry,
-        undos,
+        [] if again else [each.row for each in kin if each.undo_of == plan.id],
         not_started="there is nothing to take back",
         running="wait until it ends, or stop it with undo",
         already=("undone", "for what it left out on purpose, undo this one again"),
     )
     if why is not None:
         raise UndoError(why, entry.row.id)
+    for each in kin:
+        if each.retry_of == plan.id and each.row.started is not None:
+            log.warning(
+                "plan %s did what was left of this one, and is not taken back with it",
+                short_id(each.row.id),
+            )
+    found = undo_plan(plan, only=only, skip=skip)
+    if found.plan is None:
+        raise UndoError(_nothing_to_undo(plan.name, found.lacking), entry.row.id)
+    found.plan.description = reason or found.plan.description
+    return found
 
 
 def _why_not(
@@ -140,7 +203,7 @@ async def refuse_overtaken(vault: Vault, plan: Plan, original: UUID) -> None:
             raise RetryError(message, plan.id)
 
 
-def nothing_to_undo(name: str, lacking: Mapping[str, str]) -> str:
+def _nothing_to_undo(name: str, lacking: Mapping[str, str]) -> str:
     """Why nothing of a plan can be taken back."""
     found = f"nothing of plan {name!r} can be taken back"
     if not lacking:

@@ -15,15 +15,10 @@ def _data(report: Report) -> str:
     return json.dumps(document(report), indent=1, ensure_ascii=True) + "\n"
 
 
-_FORMS: dict[str, Callable[[Report], str]] = {
+FORMS: dict[str, Callable[[Report], str]] = {
     "html": page,
     "markdown": markdown,
     "json": _data,
     "perfetto": perfetto,
     "junit": junit,
 }
-
-
-def written(report: Report, form: str) -> str:
-    """The report as text, in the form of this name."""
-    return _FORMS[form](report)

@@ -1,4 +1,4 @@
-"""Commands that copy: a plan into a file, the store into a directory and back."""
+"""Commands that write a plan down, or compare two: ``export``, ``report``, ``diff``."""
 
 from __future__ import annotations
 
@@ -11,41 +11,28 @@ from pathlib import Path
 import click
 
 from ..._codec.json_text import to_json
-from ..._plan.plan import Plan
-from ..._protocols.vault import PlanRow
-from ..._show.data import entry_data
-from ..._store.entries import PlanEntry
-from ..._store.places import vault_at
-from ..._values.state import Status
-from ..._vaults.lmdb.copy import StoreCopy
-from ..._vaults.lmdb.restore import restore_store
-from ..draw.rows import show_rows
-from ..draw.screen import Screen, counted, size
-from ..exit_codes import ExitCode
-from ..options import (
-    Command,
-    Hints,
+from ..._plan.difference import difference
+from ..._values.clock import utc_now
+from ..call import (
+    Call,
+    command,
     json_option,
     last_plan_argument,
     output_option,
+    report_in,
     store_option,
 )
-from ..stores import directory_of, opened, report_from, report_in, run_async
-from ..streams import Refusal, complain, data_stream, print_json
+from ..exit_codes import ExitCode
+from ..streams import Refusal, complain, data_stream
 
 
-@click.command("export", cls=Command)
-@last_plan_argument
+@command("export", last_plan_argument, output_option, store_option)
 @click.option(
     "--with-secrets",
     is_flag=True,
     help="Keep the secrets that the plan holds, so that it can be run again.",
 )
-@output_option
-@store_option
-def export(
-    plan: str, with_secrets: bool, output: Path | None, store: str | None
-) -> int:
+def export(call: Call, plan: str, with_secrets: bool, output: Path | None) -> int:
     """Write a plan as JSON: to keep it, to look into it, or to run it again.
 
     The file has everything recorded about the plan too. `workstream run FILE.json`
@@ -56,13 +43,9 @@ def export(
 
     It imports no plugin package.
     """
-
-    async def read() -> Plan:
-        async with opened(store) as plans:
-            found = await plans.find(plan)
-            return await plans.export(found.row.id, with_secrets=with_secrets)
-
-    shown = run_async(read)
+    shown = call.find(
+        plan, lambda plans, row: plans.export(row.id, with_secrets=with_secrets)
+    )
     try:
         text = to_json(shown, with_secrets=True) + "\n"
     except TypeError as error:
@@ -126,8 +109,7 @@ def _write_file(path: Path, text: str, *, private: bool) -> None:
         raise Refusal(message) from error
 
 
-@click.command("report", cls=Command)
-@last_plan_argument
+@command("report", last_plan_argument, output_option, store_option)
 @click.option(
     "--format",
     "form",
@@ -136,9 +118,7 @@ def _write_file(path: Path, text: str, *, private: bool) -> None:
     help="html, the default, is a page that needs no network; markdown is for a ticket; "
     "json is all of it as data; perfetto is a trace for ui.perfetto.dev; junit is for CI.",
 )
-@output_option
-@store_option
-def report(plan: str, form: str, output: Path | None, store: str | None) -> int:
+def report(call: Call, plan: str, form: str, output: Path | None) -> int:
     """Write all that happened to a plan into one file, to hand over.
 
     The page opens from a mail: it has the outcome, the failures by their causes, a
@@ -149,11 +129,14 @@ def report(plan: str, form: str, output: Path | None, store: str | None) -> int:
 
     It imports no plugin package.
     """
-    from ..._report.written import written
+    from ..._report.document import report_of
+    from ..._report.written import FORMS
 
     def text() -> str:
-        made = report_in(plan) or run_async(lambda: report_from(plan, store))
-        return written(made, form)
+        made = report_in(plan) or call.find(
+            plan, lambda plans, row: report_of(plans, row.id, utc_now())
+        )
+        return FORMS[form](made)
 
     write_out(text, output, page=form == "html")
     return ExitCode.COMPLETED
@@ -176,91 +159,36 @@ def write_out(text: Callable[[], str], output: Path | None, *, page: bool) -> No
     _put(output, text(), private=False)
 
 
-@click.command("backup", cls=Command)
-@click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
-@store_option
-@json_option
-def backup(destination: Path, store: str | None, as_json: bool) -> int:
-    """Copy the store, as it is at one moment, whatever runs meanwhile.
+@command("diff", store_option, json_option)
+@click.argument("first", metavar="PLAN_A")
+@click.argument("second", metavar="PLAN_B")
+@click.option("--times", is_flag=True, help="Also when things began and ended.")
+def diff(call: Call, first: str, second: str, times: bool) -> int:
+    """Say how one plan differs from another: what they do, and how they ended.
 
-    DEST is a directory that does not exist yet. The command writes it under another
-    name, and renames it when it is complete and on the disk. It holds the secrets that
-    plans hold, and only its owner can open it. `workstream restore` makes a store of it.
+    It prints a line for each difference, with the path of the object. Ids do not count,
+    nor do times unless --times is given. PLAN is as for the other commands, or a file
+    that `workstream report` wrote.
+
+    It imports no plugin package, and shows no secret. Exit status: 0 no difference, 1
+    some, 2 wrong usage or no such plan.
     """
 
-    try:
-        destination.absolute()
-    except OSError as error:
-        message = f"{destination}: the current directory is gone: {error.strerror}"
-        raise Refusal(message) from error
-
-    async def back_up() -> StoreCopy:
-        async with opened(store) as plans:
-            return await directory_of(plans.vault).backup(destination)
-
-    screen = Screen()
-    with screen.busy("copying the store"):
-        copy = run_async(back_up)
-    if as_json:
-        print_json({"path": str(copy.path), "plans": copy.plans, "bytes": copy.size})
-        return ExitCode.COMPLETED
-    screen.line(f"{copy.path}: {counted(copy.plans, 'plan')}, {size(copy.size)}")
-    restore = Hints.words("restore", str(copy.path), "--store", "DIR")
-    screen.hint("make a store of it", restore)
-    return ExitCode.COMPLETED
-
-
-@click.command("restore", cls=Command)
-@click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path))
-@click.option(
-    "--accept-unreadable",
-    is_flag=True,
-    help="Restore also when plans cannot be read; they are named either way.",
-)
-@store_option
-@json_option
-def restore(
-    source: Path, accept_unreadable: bool, store: str | None, as_json: bool
-) -> int:
-    """Make a store of a backup.
-
-    The store's directory must not exist, or be empty: the command never overwrites
-    anything. The backup stays as it is. The command opens the copy and reads every plan
-    in it before it becomes the store. The new store shows plans that were running
-    during the backup as crashed: `workstream resume` continues them, and repeats what
-    was done after the backup.
-    """
-
-    async def make() -> tuple[StoreCopy, list[PlanRow]]:
-        path = directory_of(vault_at(store)).path
-        copy = await restore_store(source, path, accept_unreadable=accept_unreadable)
-        async with opened(store) as plans:
-            return copy, await plans.search(statuses=[Status.RUNNING])
-
-    screen = Screen()
-    with screen.busy("copying the backup, and reading every plan in it"):
-        copy, crashed = run_async(make)
-    if as_json:
-        print_json(
-            {
-                "path": str(copy.path),
-                "plans": copy.plans,
-                "bytes": copy.size,
-                "unreadable": [
-                    {"id": str(error.plan_id), "reason": str(error)}
-                    for error in copy.unreadable
-                ],
-                "crashed": [entry_data(PlanEntry(row)) for row in crashed],
-            }
+    # A file has no secrets: what it is compared with must not have them, either.
+    reports = [report_in(text) for text in (first, second)]
+    before, after = (
+        report.plan
+        if report is not None
+        else call.find(
+            text,
+            lambda plans, row: (
+                plans.export(row.id) if any(reports) else plans.plan(row.id)
+            ),
         )
-    else:
-        readable = "" if copy.unreadable else ", all of which can be read"
-        plans = f"{counted(copy.plans, 'plan')}{readable}"
-        screen.line(f"{copy.path}: {plans}, {size(copy.size)}")
-        if crashed:
-            screen.line("as the backup was made, these were running:")
-            show_rows(screen, [PlanEntry(row) for row in crashed])
-            screen.hint("go on with them", Hints(store).command("resume"))
-    for error in copy.unreadable:
-        complain(error, "warning")
-    return ExitCode.FAILED if copy.unreadable else ExitCode.COMPLETED
+        for text, report in zip((first, second), reports, strict=True)
+    )
+    lines = difference(before, after, ids=False, times=times).splitlines()
+    ids = [str(before.id), str(after.id)]
+    data = {"plans": ids, "same": not lines, "differences": lines}
+    call.answer(data, *(lines or ["no difference"]))
+    return ExitCode.FAILED if lines else ExitCode.COMPLETED

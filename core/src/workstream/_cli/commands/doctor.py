@@ -16,7 +16,6 @@ from typing import Any
 from uuid import UUID
 
 import attrs
-import click
 import trio
 
 from ..._codec.codec import Codec
@@ -39,12 +38,18 @@ from ..._values.errors import (
 from ..._values.state import Status
 from ..._vaults.lmdb.health import StoreHealth
 from ..._vaults.lmdb.vault import LmdbVault
-from ..draw.line import joined, plain
-from ..draw.screen import Screen, counted, size
+from ..call import (
+    Call,
+    command,
+    existing_store,
+    json_option,
+    run_async,
+    store_option,
+    typed,
+)
+from ..draw.screen import Screen, counted, joined, plain, size
 from ..exit_codes import ExitCode
-from ..options import Command, Hints, json_option, store_option
-from ..stores import existing_store, run_async
-from ..streams import Refusal, print_json
+from ..streams import Refusal
 
 LITTLE_ROOM = 256 * 2**20
 """Bytes; with less room on its disk, a store is soon in trouble."""
@@ -54,10 +59,8 @@ _FORGOTTEN = timedelta(days=1)
 """A plan that was submitted longer ago and never started will hardly be."""
 
 
-@click.command("doctor", cls=Command)
-@store_option
-@json_option
-def doctor(store: str | None, as_json: bool) -> int:
+@command("doctor", store_option, json_option)
+def doctor(call: Call) -> int:
     """Look for what is wrong, and say what to do.
 
     The store: whether it opens, how large it is and may become, the space on its disk,
@@ -68,23 +71,16 @@ def doctor(store: str | None, as_json: bool) -> int:
 
     Exit status: 0 all is well, 1 there is something to do.
     """
-    screen = Screen()
-    checkup = Checkup(store, Hints(store))
+    checkup = Checkup(call)
     # What plugins print as they are made ready is not what was found.
-    with screen.busy("looking at everything"), redirect_stdout(sys.stderr):
+    with call.screen.busy("looking at everything"), redirect_stdout(sys.stderr):
         run_async(checkup.run)
     findings = checkup.findings
     is_well = all(finding.level is not Level.PROBLEM for finding in findings)
-    if as_json:
-        print_json(
-            {
-                "healthy": is_well,
-                "findings": [finding.data() for finding in findings],
-                "store": checkup.store_data,
-            }
-        )
-    else:
-        _show_findings(screen, findings)
+    told = [{**attrs.asdict(each), "level": each.level.value} for each in findings]
+    call.answer({"healthy": is_well, "findings": told, "store": checkup.store_data})
+    if not call.as_json:
+        _show_findings(call.screen, findings)
     return ExitCode.COMPLETED if is_well else ExitCode.FAILED
 
 
@@ -116,15 +112,6 @@ class Finding:
     message: str
     remedy: str = ""
 
-    def data(self) -> dict[str, str]:
-        """The finding for ``--json``."""
-        return {
-            "area": self.area,
-            "level": self.level.value,
-            "message": self.message,
-            "remedy": self.remedy,
-        }
-
 
 class Checkup:
     """One look at everything.
@@ -134,17 +121,11 @@ class Checkup:
         store_data: The store in numbers, for ``--json``; None when it has none.
     """
 
-    def __init__(self, store: str | None, hints: Hints) -> None:
-        """Prepare.
-
-        Args:
-            store: What was given as ``--store``.
-            hints: Knows what to type.
-        """
+    def __init__(self, call: Call) -> None:
+        """Prepare to look at the call's store."""
         self.findings: list[Finding] = []
         self.store_data: dict[str, Any] | None = None
-        self._store = store
-        self._hints = hints
+        self._call = call
         self._area = "engine"
         self._used: set[str] = set()
 
@@ -190,7 +171,7 @@ class Checkup:
 
     def _existing(self) -> Vault | None:
         try:
-            return existing_store(self._store)
+            return existing_store(self._call.store)
         except Refusal as refusal:
             self._note(refusal.message, "nothing, if this is the store that you mean")
         except WorkstreamError as error:
@@ -209,7 +190,7 @@ class Checkup:
         return False
 
     def _lost(self, message: str) -> None:
-        restore = self._hints.words("restore", "BACKUP", "--store", "DIR")
+        restore = typed("restore", "BACKUP", "--store", "DIR")
         self._problem(message, f"if it is lost, make another: {restore}")
 
     async def _look_into(self, vault: Vault, registry: Registry) -> None:
@@ -258,7 +239,7 @@ class Checkup:
         if share < _NEARLY_FULL:
             self._ok(room)
         else:
-            prune = self._hints.command("prune", None, "--older-than", "30d")
+            prune = self._call.command("prune", None, "--older-than", "30d")
             self._problem(
                 f"the store is nearly full: {room}",
                 f"{prune}; or open it with a larger map_size",
@@ -302,7 +283,7 @@ class Checkup:
                 continue  # deleted meanwhile
             except WorkstreamError as error:
                 unreadable += 1
-                delete = self._hints.command("delete", plan_id)
+                delete = self._call.command("delete", plan_id)
                 self._problem(str(error), f"restore a backup, or give it up: {delete}")
                 continue
             counts[stored.row.status] += 1
@@ -317,7 +298,7 @@ class Checkup:
             age = ("--older-than", "1d", "--status", "not-started")
             self._note(
                 f"{counted(forgotten, 'plan')} submitted over a day ago, never started",
-                self._hints.command("prune", None, *age),
+                self._call.command("prune", None, *age),
             )
         told = ", ".join(
             f"{counts[status]:,} {status.name.lower().replace('_', ' ')}"
@@ -350,7 +331,7 @@ class Checkup:
         except PlanCorruptError as error:
             changed = [str(error)]
         if changed:
-            delete = self._hints.command("delete", stored.row.id)
+            delete = self._call.command("delete", stored.row.id)
             name = named(stored.row.name, stored.row.id)
             self._problem(
                 f"{name} does not fit its plugins: {'; '.join(changed)}",
@@ -360,7 +341,7 @@ class Checkup:
     def _running(self, row: PlanRow, owner: Owner | None) -> None:
         name = named(row.name, row.id)
         if owner is None:
-            resume = self._hints.command("resume", row.id)
+            resume = self._call.command("resume", row.id)
             self._problem(f"{name} has crashed: no process runs it", resume)
         elif isinstance(owner, str) or owner > 0:
             self._ok(f"{name} is run by {owner_text(owner)}")

@@ -17,19 +17,19 @@ from ..._protocols.vault import Vault
 from ..._store.entries import PlanEntry, entries_in, entry_of
 from ..._values.errors import NotFoundError
 from ..._values.state import Status
-from ..draw.rows import show_rows
-from ..draw.screen import Screen, counted
-from ..exit_codes import ExitCode
-from ..options import (
-    Command,
-    Hints,
+from ..call import (
+    Call,
+    command,
     json_option,
     moment_of,
+    read_alone,
     status_option,
     statuses_of,
     store_option,
 )
-from ..stores import read_alone
+from ..draw.rows import show_rows
+from ..draw.screen import counted
+from ..exit_codes import ExitCode
 from ..streams import print_json
 
 _NOT_STORED = {"crashed": "running"}
@@ -38,7 +38,7 @@ _SHOWN = 50
 """How many plans a table shows, unless more are asked for."""
 
 
-@click.command("list", cls=Command)
+@command("list", store_option, json_option)
 @status_option(
     *("not-started", "running", "held", "crashed", "completed"),
     *("completed-with-failures", "completed-with-skipped", "failed", "stopped"),
@@ -90,9 +90,8 @@ _SHOWN = 50
     "and --json all.",
 )
 @click.option("--count", is_flag=True, help="Only tell how many there are.")
-@store_option
-@json_option
 def list_plans(
+    call: Call,
     wanted: tuple[str, ...],
     name: str,
     since: datetime | None,
@@ -103,8 +102,6 @@ def list_plans(
     settings: tuple[str, ...],
     limit: int | None,
     count: bool,
-    store: str | None,
-    as_json: bool,
 ) -> int:
     """List the plans of the store, newest first.
 
@@ -125,7 +122,7 @@ def list_plans(
     )
     asked = where != ANY_PLAN or group_id is not None or "held" in wanted
     most = limit or 0
-    if limit is None and not (as_json or count):
+    if limit is None and not (call.as_json or count):
         most = _SHOWN
 
     asking = set[UUID]()
@@ -154,19 +151,19 @@ def list_plans(
             asking.update(await _asking(vault, found))
         return found, {} if asked else await vault.counts()
 
-    found, counts = read_alone(store, read)
+    found, counts = read_alone(call.store, read)
     if count:
-        _tell_counts(found, counts, as_json=as_json)
+        _tell_counts(call, found, counts)
         return ExitCode.COMPLETED
     shown = found[:most] if most else found
-    if as_json:
+    if call.as_json:
         from ..._show.data import entry_data
 
         print_json(
             [{**entry_data(each), "asks": each.row.id in asking} for each in shown]
         )
         return ExitCode.COMPLETED
-    screen = Screen()
+    screen = call.screen
     if not found:
         screen.line("no such plan" if asked else "no plans yet")
         return ExitCode.COMPLETED
@@ -177,9 +174,9 @@ def list_plans(
         screen.line(f"{more}: --limit 0 lists all", "dim")
     if asking:
         only = next(iter(asking)) if len(asking) == 1 else None
-        screen.hint("see what is asked", Hints(store).command("show", only))
+        call.hint("see what is asked", "show", only, indent=0)
     if any(entry.crashed for entry in shown):
-        screen.hint("go on with what crashed", Hints(store).command("resume"))
+        call.hint("go on with what crashed", "resume", indent=0)
     return ExitCode.COMPLETED
 
 
@@ -254,7 +251,7 @@ def _outcomes(wanted: Sequence[str]) -> set[Outcome]:
 
 
 def _tell_counts(
-    found: Sequence[PlanEntry], counts: Mapping[Outcome, int], *, as_json: bool
+    call: Call, found: Sequence[PlanEntry], counts: Mapping[Outcome, int]
 ) -> None:
     """Print how many plans there are of each kind."""
     crashed = sum(entry.crashed for entry in found)
@@ -263,14 +260,12 @@ def _tell_counts(
     words = {outcome.value: told[outcome] for outcome in Outcome}
     words["crashed"] = crashed
     held = sum(bool(entry.row.held) for entry in found)
-    if as_json:
-        print_json({"plans": sum(words.values()), "outcomes": words, "held": held})
-        return
-    screen = Screen()
-    screen.line(counted(sum(words.values()), "plan"))
     width = max(len(f"{number:,}") for number in words.values())
-    for word, number in words.items():
-        if number:
-            screen.line(f"{number:{width},} {word}", indent=2)
-    if held:
-        screen.line(f"{held:,} of them held: list --status held", "yellow", indent=2)
+    call.answer(
+        {"plans": sum(words.values()), "outcomes": words, "held": held},
+        counted(sum(words.values()), "plan"),
+        *(f"  {number:{width},} {word}" for word, number in words.items() if number),
+    )
+    if held and not call.as_json:
+        text = f"{held:,} of them held: list --status held"
+        call.screen.line(text, "yellow", indent=2)

@@ -13,35 +13,34 @@ from ..._protocols.watching import OutputLine, PlanSnapshot, StateChange, WatchE
 from ..._show.data import event_data, overview_data
 from ..._show.history import history, is_about, read_plan, time_of
 from ..._show.narration import event_told
-from ..._show.overview import Overview, overview
+from ..._show.overview import overview
 from ..._values.display import one_line
 from ..._values.state import ObjectType, Status
-from ..draw.line import joined
+from ..call import (
+    Call,
+    command,
+    json_lines_option,
+    json_option,
+    last_plan_argument,
+    opened,
+    report_in,
+    run_async,
+    store_option,
+)
 from ..draw.page import show_page
-from ..draw.screen import Screen
+from ..draw.screen import Screen, joined
 from ..draw.views import JsonView, View, told_line, watch_view_on
 from ..exit_codes import INTERRUPTED, ExitCode
 from ..follow import Result, tell, watch_elsewhere
 from ..interrupts import interruptible
-from ..options import (
-    Command,
-    Hints,
-    json_option,
-    last_plan_argument,
-    store_option,
-)
-from ..stores import opened, report_in, run_async
 from ..streams import complain, print_json
 
 
-@click.command("show", cls=Command)
-@last_plan_argument
+@command("show", last_plan_argument, store_option, json_option)
 @click.option(
     "--all", "everything", is_flag=True, help="Every object, request and attempt."
 )
-@store_option
-@json_option
-def show(plan: str, everything: bool, store: str | None, as_json: bool) -> int:
+def show(call: Call, plan: str, everything: bool) -> int:
     """Show one plan: what failed where, and why.
 
     It prints the outcome, each failure with its error and the action's last lines, what
@@ -52,26 +51,24 @@ def show(plan: str, everything: bool, store: str | None, as_json: bool) -> int:
     It imports no plugin package, and shows no secret.
     """
 
-    async def read() -> Overview:
-        async with opened(store) as plans:
-            found = (await plans.find(plan)).row.id
-            brief = not (as_json or everything)
-            return await overview(plans, found, kin=True, brief=brief)
-
+    brief = not (call.as_json or everything)
     report = report_in(plan)
-    shown = run_async(read) if report is None else report.shown
-    if as_json:
-        data = overview_data(shown)
-        data["plan"] = json.loads(to_json(shown.plan))
-        print_json(data)
+    shown = (
+        report.shown
+        if report is not None
+        else call.find(
+            plan, lambda plans, row: overview(plans, row.id, kin=True, brief=brief)
+        )
+    )
+    if call.as_json:
+        print_json({**overview_data(shown), "plan": json.loads(to_json(shown.plan))})
         return ExitCode.COMPLETED
-    hints = Hints(store, file=None if report is None else plan)
-    show_page(Screen(), shown, hints=hints, everything=everything)
+    call.file = None if report is None else plan
+    show_page(call, shown, everything=everything)
     return ExitCode.COMPLETED
 
 
-@click.command("watch", cls=Command)
-@last_plan_argument
+@command("watch", last_plan_argument, store_option, json_lines_option)
 @click.option(
     "--after",
     metavar="POSITION",
@@ -79,11 +76,7 @@ def show(plan: str, everything: bool, store: str | None, as_json: bool) -> int:
     help="Go on after this position of the plan's history; as JSON, each line tells "
     "its own.",
 )
-@store_option
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON object a line, for programs."
-)
-def watch(plan: str, after: int | None, store: str | None, as_json: bool) -> int:
+def watch(call: Call, plan: str, after: int | None) -> int:
     """Follow a plan that any process runs, to its end.
 
     It shows the same as `workstream run`. It waits for a plan that has not started yet;
@@ -96,8 +89,8 @@ def watch(plan: str, after: int | None, store: str | None, as_json: bool) -> int
 
     It imports no plugin package, and shows no secret.
     """
-    hints, screen = Hints(store), Screen()
-    view = watch_view_on(screen, after, as_json=as_json)
+    screen = call.screen
+    view = watch_view_on(screen, after, as_json=call.as_json)
     plan_id: UUID | None = None
     position = after
 
@@ -108,7 +101,7 @@ def watch(plan: str, after: int | None, store: str | None, as_json: bool) -> int
     async def go() -> Result | None:
         """How it ended; None: whoever read this has left."""
         nonlocal plan_id
-        async with opened(store) as plans:
+        async with opened(call.store) as plans:
             row = (await plans.find(plan)).row
             plan_id = row.id
             if row.status is Status.NOT_STARTED:
@@ -123,9 +116,9 @@ def watch(plan: str, after: int | None, store: str | None, as_json: bool) -> int
         result = run_async(lambda: interruptible(go))
     except KeyboardInterrupt:
         if position is not None and plan_id is not None:
-            again = hints.command("watch", plan_id, "--after", str(position))
             screen.line("no longer watched; the plan goes on")
-            screen.hint("watch on", again)
+            more = ("--after", str(position))
+            call.hint("watch on", "watch", plan_id, *more, indent=0)
         else:
             complain("nothing was seen yet", "Interrupted")
         return INTERRUPTED
@@ -134,7 +127,7 @@ def watch(plan: str, after: int | None, store: str | None, as_json: bool) -> int
     if isinstance(view, JsonView):
         view.write({"event": "end", "position": position, **result.data()})
     else:
-        tell(screen, [result], hints)
+        tell(call, [result])
     return result.code
 
 
@@ -213,17 +206,12 @@ class JsonLogView(JsonView):
         )
 
 
-@click.command("logs", cls=Command)
-@last_plan_argument
+@command("logs", last_plan_argument, store_option, json_lines_option)
 @click.argument("path", metavar="[PATH]", default="")
 @click.option(
     "-f", "--follow", is_flag=True, help="Go on with what happens, to the plan's end."
 )
-@store_option
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print a JSON object a line, for programs."
-)
-def logs(plan: str, path: str, follow: bool, store: str | None, as_json: bool) -> int:
+def logs(call: Call, plan: str, path: str, follow: bool) -> int:
     """Tell all that happened to a plan, in order.
 
     It prints a line for every change of state, every line of output, and everything
@@ -237,17 +225,17 @@ def logs(plan: str, path: str, follow: bool, store: str | None, as_json: bool) -
     Exit status: 0, also for a plan that failed; with --follow 5 when no process runs
     the plan any more.
     """
-    screen = Screen()
+    screen = call.screen
 
     async def go() -> int:
-        async with opened(store) as plans:
+        async with opened(call.store) as plans:
             plan_id = (await plans.find(plan)).row.id
             begun = await read_plan(plans, plan_id)
             root = label_of_plan(begun.plan)
             where = meant(begun.plan, path) if path else root
-            view = JsonLogView(where) if as_json else LogView(screen, where)
+            view = JsonLogView(where) if call.as_json else LogView(screen, where)
             events = await history(plans, begun.plan, begun.position)
-            if not (as_json or any(is_about(each, where) for each in events)):
+            if not (call.as_json or any(is_about(each, where) for each in events)):
                 screen.line("nothing has happened to it")
             for event in events:
                 view.see(plan_id, event)
@@ -267,11 +255,3 @@ def logs(plan: str, path: str, follow: bool, store: str | None, as_json: bool) -
         return run_async(lambda: interruptible(go))
     except KeyboardInterrupt:
         return INTERRUPTED
-
-
-attach = Command(
-    "attach",
-    callback=watch.callback,
-    params=watch.params,
-    help=watch.help,
-)

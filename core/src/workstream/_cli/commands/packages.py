@@ -25,10 +25,9 @@ from ..._registry.listing import (
 from ..._registry.scaffold import distribution_name, name_faults, scaffold
 from ..._values.display import display_lines, shorten
 from ..._values.state import OnInterrupt
-from ..draw.line import joined, plain
-from ..draw.screen import Screen
+from ..call import Call, command, json_option
+from ..draw.screen import Screen, joined, plain
 from ..exit_codes import ExitCode
-from ..options import Command, json_option
 from ..streams import Refusal, data_stream, print_json
 
 _AFTER_A_CRASH = {
@@ -39,7 +38,7 @@ _AFTER_A_CRASH = {
 _CHECKS = "checks change nothing, and are run again"
 
 
-@click.command("plugins", cls=Command)
+@command("plugins", json_option)
 @click.option(
     "--check",
     is_flag=True,
@@ -51,8 +50,7 @@ _CHECKS = "checks change nothing, and are run again"
     is_flag=True,
     help="Print a catalogue in Markdown, for a page of your documentation.",
 )
-@json_option
-def plugins(check: bool, as_markdown: bool, as_json: bool) -> int:
+def plugins(call: Call, check: bool, as_markdown: bool) -> int:
     """List what is installed, and what was left out.
 
     Packages with their versions and hooks, their plugins with the fields of their
@@ -65,24 +63,24 @@ def plugins(check: bool, as_markdown: bool, as_json: bool) -> int:
     With --check, the exit status is 1 if anything is left out that WORKSTREAM_PLUGINS
     does not exclude.
     """
-    if as_markdown and (check or as_json):
+    if as_markdown and (check or call.as_json):
         message = "--markdown goes with no other option: leave one of them out"
         raise click.UsageError(message)
     listing = discover().listing()
-    if as_json:
+    if call.as_json:
         print_json(listing.as_json())
     elif as_markdown:
         _show_troubles(Screen(sys.stderr), listing)
         data_stream().write(_catalogue(listing))
     elif check:
-        _show_check(Screen(), listing)
+        _show_check(call.screen, listing)
     else:
-        _show_listing(Screen(), listing)
+        _show_listing(call.screen, listing)
     fits = all(each.deliberate for each in listing.left_out)
     return ExitCode.COMPLETED if fits or not check else ExitCode.FAILED
 
 
-@click.command("new-plugin", cls=Command)
+@command("new-plugin")
 @click.argument("name", metavar="NAME")
 @click.option(
     "--directory",
@@ -90,7 +88,7 @@ def plugins(check: bool, as_markdown: bool, as_json: bool) -> int:
     type=click.Path(path_type=Path),
     help="Where to write it; by default workstream-NAME, here.",
 )
-def new_plugin(name: str, directory: Path | None) -> int:
+def new_plugin(call: Call, name: str, directory: Path | None) -> int:
     """Begin a plugin package of your own.
 
     The names of its plugins begin with NAME, such as `acme` in `acme.copy`. The command
@@ -110,7 +108,7 @@ def new_plugin(name: str, directory: Path | None) -> int:
         message = str(error) if error.errno is None else f"{target}: {error.strerror}"
         raise Refusal(message) from None
 
-    screen = Screen()
+    screen = call.screen
     screen.line(str(target), "bold")
     for file in files:
         screen.line(str(file), indent=2)

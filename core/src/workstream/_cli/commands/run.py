@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from uuid import UUID
 
+import attrs
 import click
 
 from ..._codec.codec import Codec
@@ -20,45 +21,37 @@ from ..._show.overview import overview
 from ..._store.ids import short_id
 from ..._store.places import vault_at
 from ..._validation.validation import prepared
-from ..._values.errors import (
-    Fault,
-    ValidationError,
-    WorkstreamError,
-    fault_lines,
-)
+from ..._values.errors import ValidationError, WorkstreamError, fault_lines
 from ..._values.state import Status
 from ..._vaults.lmdb.vault import LmdbVault
-from ..draw.screen import Screen
-from ..draw.views import view_on
-from ..exit_codes import ExitCode, worst
-from ..follow import Result, follow, tell
-from ..interrupts import Interrupts
-from ..launch import Launch, dry_run, log_of, run_plan
-from ..launch import detach as run_detached
-from ..options import (
-    Command,
-    Hints,
+from ..call import (
+    Call,
+    command,
     detach_option,
+    existing_store,
     json_option,
     left_plan_argument,
+    of_file,
     preflight_option,
+    refuse_elsewhere,
+    run_async,
     run_store_option,
-    settings_option,
     store_option,
     wait_option,
 )
+from ..exit_codes import ExitCode, worst
+from ..follow import Result, follow, tell
+from ..interrupts import Interrupts
+from ..launch import Launch, dry_run, log_of
 from ..plan_file import PlanFile, read_plan_file, registry_for
-from ..stores import existing_store, refuse_elsewhere, run_async
 from ..streams import Refusal, complain, print_json
 
-file_argument = click.argument(
-    "file", metavar="FILE", type=click.Path(path_type=Path, allow_dash=False)
+
+@command(
+    *("run", preflight_option, wait_option),
+    *(detach_option, run_store_option, json_option),
 )
-
-
-@click.command("run", cls=Command)
-@file_argument
-@settings_option
+@of_file
 @click.option(
     "--group",
     "group_id",
@@ -72,12 +65,8 @@ file_argument = click.argument(
     is_flag=True,
     help="Only say what would change; run and store nothing.",
 )
-@preflight_option
-@wait_option
-@detach_option
-@run_store_option
-@json_option
 def run(
+    call: Call,
     file: Path,
     settings: tuple[str, ...],
     group_id: UUID | None,
@@ -85,8 +74,6 @@ def run(
     preflight: bool,
     waits: bool,
     detach: bool,
-    store: str | None,
-    as_json: bool,
 ) -> int:
     """Run a plan, and follow it to its end.
 
@@ -111,30 +98,28 @@ def run(
     if group_id is not None:
         plan.group_id = group_id
     if is_dry:
-        return dry_run(plan, registry, as_json=as_json)
-    vault = vault_at(store)
+        return dry_run(call, plan, registry)
+    vault = vault_at(call.store)
+    call.lasts = vault.shared
     launch = Launch(
+        call=call,
         submit=lambda ws: ws.submit(plan),
         vault=vault,
         registry=registry,
-        hints=Hints(store, lasts=vault.shared),
         plan=plan,
-        as_json=as_json,
         preflight=preflight,
         waits=waits,
     )
-    return run_detached(launch) if detach else run_plan(launch)
+    return launch.run(detach=detach)
 
 
-@click.command("validate", cls=Command)
-@file_argument
-@settings_option
+@command("validate", json_option)
+@of_file
 @click.option(
     "--params", "only_parameters", is_flag=True, help="Only list what -p may give."
 )
-@json_option
 def validate(
-    file: Path, settings: tuple[str, ...], only_parameters: bool, as_json: bool
+    call: Call, file: Path, settings: tuple[str, ...], only_parameters: bool
 ) -> int:
     """Check a plan without running anything.
 
@@ -146,73 +131,48 @@ def validate(
     """
     plan_file = read_plan_file(file, Registry.installed)
     if only_parameters:
-        _show_parameters(plan_file, as_json=as_json)
-        return ExitCode.COMPLETED
+        return _show_parameters(call, plan_file)
     plan = plan_file.plan(settings)
     try:
         registry = registry_for(plan)
         copy, warnings = prepared(plan, registry)
         Codec(registry).encode_definition(copy)
     except ValidationError as error:
-        if as_json:
-            faults = [_fault_data(fault) for fault in error.faults]
+        if call.as_json:
+            faults = [attrs.asdict(fault) for fault in error.faults]
             print_json({"valid": False, "faults": faults, "warnings": []})
         else:
             complain(error, "Invalid")
         return ExitCode.REFUSED
-    if as_json:
-        print_json(
-            {
-                "valid": True,
-                "faults": [],
-                "warnings": [_fault_data(fault) for fault in warnings],
-                "plan": json.loads(to_json(copy)),
-            }
-        )
-        return ExitCode.COMPLETED
-    screen = Screen()
-    for line in plan_text(copy).splitlines():
-        screen.line(line)
-    for warning in fault_lines(warnings):
+    found = [attrs.asdict(fault) for fault in warnings]
+    data = {"valid": True, "faults": [], "warnings": found}
+    if call.as_json:
+        data["plan"] = json.loads(to_json(copy))
+    call.answer(data, *plan_text(copy).splitlines())
+    for warning in [] if call.as_json else fault_lines(warnings):
         complain(warning, "warning")
     return ExitCode.COMPLETED
 
 
-def _fault_data(fault: Fault) -> dict[str, str]:
-    return {
-        "path": fault.path,
-        "field": fault.field,
-        "rule": fault.rule,
-        "message": fault.message,
-    }
-
-
-def _show_parameters(plan_file: PlanFile, *, as_json: bool) -> None:
-    if as_json:
-        print_json(
-            [
-                {
-                    "name": each.name,
-                    "usage": each.usage,
-                    "required": each.must_be_given,
-                    "default": None if each.must_be_given else each.default_text,
-                    "description": each.description,
-                }
-                for each in plan_file.command.params
-            ]
-        )
-        return
-    screen = Screen()
+def _show_parameters(call: Call, plan_file: PlanFile) -> int:
+    data = [
+        {
+            "name": each.name,
+            "usage": each.usage,
+            "required": each.must_be_given,
+            "default": None if each.must_be_given else each.default_text,
+            "description": each.description,
+        }
+        for each in plan_file.command.params
+    ]
+    screen = call.screen
     width = screen.console.width if screen.is_live else sys.maxsize
-    for line in plan_file.command.usage_lines(width) or ["it takes no parameters"]:
-        screen.line(line.strip())
+    lines = plan_file.command.usage_lines(width) or ["it takes no parameters"]
+    return call.answer(data, *(line.strip() for line in lines))
 
 
-@click.command("resume", cls=Command)
-@left_plan_argument
-@store_option
-@json_option
-def resume(plan: str | None, store: str | None, as_json: bool) -> int:
+@command("resume", left_plan_argument, store_option, json_option)
+def resume(call: Call, plan: str | None) -> int:
     """Continue the plans that a crash left behind, however long ago.
 
     Without PLAN it continues every crashed plan: the store says that the plan runs, but
@@ -223,7 +183,7 @@ def resume(plan: str | None, store: str | None, as_json: bool) -> int:
     The exit status is that of `workstream run`. For several plans, the most important
     one counts: 5, then 2 (it cannot be resumed here), 1, 4, 3, 0.
     """
-    hints, screen, interrupts = Hints(store), Screen(), Interrupts()
+    interrupts = Interrupts()
     refused: dict[UUID, WorkstreamError] = {}
 
     async def go_on(ws: Workstream, row: PlanRow) -> bool:
@@ -240,51 +200,40 @@ def resume(plan: str | None, store: str | None, as_json: bool) -> int:
             refused[row.id] = error
             complain(error)
             return False
-        if not screen.is_live:
-            screen.line(f"resuming {row.name}  ({short_id(row.id)})")
+        if not call.screen.is_live:
+            call.screen.line(f"resuming {row.name}  ({short_id(row.id)})")
         return True
 
     async def go() -> list[Result]:
-        vault = existing_store(store)
-        refuse_elsewhere(vault, hints)
+        vault = existing_store(call.store)
+        refuse_elsewhere(vault, call)
         async with open_workstream(vault, recover=False) as ws:
             if plan is None:
                 found = await ws.entries(statuses=[Status.RUNNING], crashed=True)
                 found.reverse()  # the oldest first
             else:
                 found = [await ws.find(plan)]
-                if found[0].row.status.is_terminal:
-                    screen.line("it has ended already: there is nothing to resume")
-                    _hint_retry(screen, found[0].row, hints)
-                    return [Result(await overview(ws, found[0].row.id))]
-            with screen.busy("reading what was left behind"):
+                row = found[0].row
+                if row.status.is_terminal:
+                    call.screen.line("it has ended already: there is nothing to resume")
+                    if row.outcome is not Outcome.COMPLETED:
+                        call.hint("do what it left undone", "retry", row.id)
+                    return [Result(await overview(ws, row.id))]
+            with call.screen.busy("reading what was left behind"):
                 ids = [each.row.id for each in found if await go_on(ws, each.row)]
-            interrupts.leaves(hints.command("resume"))
+            interrupts.leaves(call.command("resume"))
             if ids and isinstance(ws.vault, LmdbVault):
                 interrupts.outlives(log_of(ws.vault, ids[0]))
-            view = view_on(screen, several=len(ids) > 1)
-            return await follow(ws, ids, view, screen, interrupts) if ids else []
+            return await follow(ws, ids, call, interrupts) if ids else []
 
     with interrupts:
         results = run_async(go)
     if not results and not refused:
-        screen.line("nothing to resume: no plan was left behind by a crash")
-    tell(Screen() if interrupts.is_hung_up else screen, results, hints)
-    if as_json:
-        print_json(
-            {
-                "plans": [result.data() for result in results],
-                "refused": [
-                    {"id": str(plan_id), "reason": str(error)}
-                    for plan_id, error in refused.items()
-                ],
-            }
-        )
+        call.screen.line("nothing to resume: no plan was left behind by a crash")
+    tell(call, results)
+    refusals = [
+        {"id": str(plan_id), "reason": str(error)} for plan_id, error in refused.items()
+    ]
+    call.answer({"plans": [each.data() for each in results], "refused": refusals})
     codes = [result.code for result in results]
     return worst([*codes, *([ExitCode.REFUSED] * len(refused))])
-
-
-def _hint_retry(screen: Screen, row: PlanRow, hints: Hints) -> None:
-    """Name the command for a plan that has ended with something left to do."""
-    if row.outcome is not Outcome.COMPLETED:
-        screen.hint("do what it left undone", hints.command("retry", row.id), indent=2)

@@ -23,24 +23,24 @@ from ..._store.places import vault_at
 from ..._values.errors import NotFoundError, PlanError, WorkstreamError
 from ..._values.state import Status
 from ..._vaults.lmdb.vault import LmdbVault
-from ..draw.screen import Screen, counted
-from ..draw.views import view_on
-from ..exit_codes import ExitCode, worst
-from ..follow import Result, follow, tell
-from ..interrupts import Interrupts
-from ..options import (
-    Command,
-    Hints,
+from ..call import (
+    Call,
+    command,
+    existing_store,
     json_option,
+    of_file,
     preflight_option,
-    settings_option,
+    refuse_elsewhere,
+    run_async,
     store_option,
     wait_option,
 )
+from ..draw.screen import Screen, counted
+from ..exit_codes import ExitCode, worst
+from ..follow import Result, follow, tell
+from ..interrupts import Interrupts
 from ..plan_file import read_plan_file
-from ..stores import existing_store, refuse_elsewhere, run_async
-from ..streams import Refusal, breaking_off_untold, complain, print_json
-from .run import file_argument
+from ..streams import Refusal, breaking_off_untold, complain
 
 _LOOK_AGAIN = 0.5
 """Seconds between two looks for what was submitted, or left behind by a crash."""
@@ -89,19 +89,9 @@ def _queued(queue: Path) -> list[UUID]:
     return found
 
 
-@click.command("submit", cls=Command)
-@file_argument
-@settings_option
-@preflight_option
-@store_option
-@json_option
-def submit(
-    file: Path,
-    settings: tuple[str, ...],
-    preflight: bool,
-    store: str | None,
-    as_json: bool,
-) -> int:
+@command("submit", preflight_option, store_option, json_option)
+@of_file
+def submit(call: Call, file: Path, settings: tuple[str, ...], preflight: bool) -> int:
     """Hand a plan to the engine that `workstream serve` runs.
 
     FILE and -p are as of `workstream run`. The command validates the plan, stores it
@@ -114,8 +104,8 @@ def submit(
     plan_file = read_plan_file(file, registry)
     plan = plan_file.plan(settings)
     plan.origin = plan_file.origin(settings)
-    vault = vault_at(store)
-    queue, hints = _queue_of(vault), Hints(store)
+    vault = vault_at(call.store)
+    queue = _queue_of(vault)
 
     async def put() -> UUID:
         async with open_workstream(vault, registry=registry(), recover=False) as ws:
@@ -125,23 +115,19 @@ def submit(
             return plan_id
 
     plan_id = run_async(put)
-    if as_json:
-        print_json({"id": str(plan_id), "short_id": short_id(plan_id)})
-        return ExitCode.COMPLETED
-    screen = Screen()
-    screen.line(f"{named(plan.name, plan_id)} is submitted")
-    screen.hint("follow it", hints.command("watch", plan_id), indent=2)
+    data = {"id": str(plan_id), "short_id": short_id(plan_id)}
+    call.answer(data, f"{named(plan.name, plan_id)} is submitted")
+    if not call.as_json:
+        call.hint("follow it", "watch", plan_id)
     return ExitCode.COMPLETED
 
 
 # -- The engine --------------------------------------------------------------------------
 
 
-@click.command("serve", cls=Command)
+@command("serve", wait_option, store_option)
 @click.argument("plans", metavar="[PLAN]...", nargs=-1)
-@wait_option
-@store_option
-def serve(plans: tuple[str, ...], waits: bool, store: str | None) -> int:
+def serve(call: Call, plans: tuple[str, ...], waits: bool) -> int:
     """Run the plans that are submitted to a store, and resume what crashed.
 
     It starts what `workstream submit` hands over, and waits for the locks of such a
@@ -153,9 +139,9 @@ def serve(plans: tuple[str, ...], waits: bool, store: str | None) -> int:
     Ctrl-C and the exit status are then as of `workstream run`.
     """
     if plans:
-        return _serve_some(plans, waits=waits, store=store)
-    vault = vault_at(store)
-    queue, screen, interrupts = _queue_of(vault), Screen(), Interrupts()
+        return _serve_some(call, plans, waits=waits)
+    vault = vault_at(call.store)
+    queue, screen, interrupts = _queue_of(vault), call.screen, Interrupts()
 
     async def go() -> None:
         async with (
@@ -257,29 +243,28 @@ class _Service:
         self._screen.flush()
 
 
-def _serve_some(plans: tuple[str, ...], *, waits: bool, store: str | None) -> int:
+def _serve_some(call: Call, plans: tuple[str, ...], *, waits: bool) -> int:
     """Start or resume these plans, and follow them to their end."""
-    screen, interrupts, hints = Screen(), Interrupts(), Hints(store)
+    interrupts = Interrupts()
 
     async def go() -> list[Result]:
-        vault = existing_store(store)
-        refuse_elsewhere(vault, hints)
+        vault = existing_store(call.store)
+        refuse_elsewhere(vault, call)
         async with open_workstream(vault, recover=False) as ws:
             rows = [(await ws.find(text)).row for text in plans]
-            interrupts.leaves(hints.command("resume"))
+            interrupts.leaves(call.command("resume"))
             for row in rows:
                 if row.status is Status.NOT_STARTED:
                     await ws.start(row.id, when_locked="wait" if waits else "raise")
                 elif not row.status.is_terminal:
                     await ws.resume(row.id)
-            view = view_on(screen, several=len(rows) > 1)
             ids = [row.id for row in rows]
             begun = [row.id for row in rows if row.status is Status.NOT_STARTED]
-            return await follow(ws, ids, view, screen, interrupts, begun=begun)
+            return await follow(ws, ids, call, interrupts, begun=begun)
 
     with interrupts:
         results = run_async(go)
-    tell(screen, results, hints)
+    tell(call, results)
     return worst(result.code for result in results)
 
 

@@ -6,7 +6,8 @@ import functools
 import importlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,20 @@ from ..._plan.plan import Plan
 from ..._registry.registry import Registry
 from ..._values.clock import utc_now
 from ..._values.display import display_lines
-from ..exit_codes import ExitCode
-from ..options import (
-    Command,
+from ..call import (
+    Call,
+    command,
     json_option,
+    of_file,
     output_option,
     run_argument,
     settings_option,
     store_option,
 )
+from ..exit_codes import ExitCode, code_of
 from ..plan_file import read_plan_file, variable
-from ..stores import opened, run_async
 from ..streams import Refusal, print_json
 from .copies import write_out
-from .run import file_argument
 
 VARIABLE = "VERIFY"
 WIDEST = 120
@@ -40,18 +41,16 @@ MOST = 1_000
 """Lines of a story at most."""
 
 most = functools.partial(click.IntRange, min=0)
-form_option = click.option(
-    "--format",
-    "form",
+form_option = click.Option(
+    ["--format", "form"],
     type=click.Choice(["text", "html"]),
     default="text",
     help="html is a page with the run's timeline, as of `workstream report`.",
 )
 
 
-@click.command("verify", cls=Command)
-@file_argument
-@settings_option
+@command("verify", form_option, output_option, json_option)
+@of_file
 @click.option(
     "--failures", type=most(), metavar="N", help="How many steps may go wrong."
 )
@@ -78,17 +77,14 @@ form_option = click.option(
     help="How many processes share the work; by default one a processor.",
 )
 @click.option("--only", metavar="FAULTS", help="One set of faults, as printed before.")
-@form_option
-@output_option
-@json_option
 def verify(
+    call: Call,
     file: Path,
     settings: tuple[str, ...],
     at_most: int | None,
     workers: int | None,
     form: str,
     output: Path | None,
-    as_json: bool,
     **bounds: Any,
 ) -> int:
     """Find the worst that can happen to a plan, and run nothing real.
@@ -100,44 +96,38 @@ def verify(
 
     Exit status: 0 all invariants hold, 1 one is broken, 2 nothing was tried.
     """
-    testing: Any = importlib.import_module("workstream.testing")
-    plan = read_plan_file(file, functools.cache(Registry.installed)).plan(settings)
-    told = _variable()
+    plan, told = _read(file, settings)
     arguments: dict[str, Any] = {
         **told,
         **{name: value for name, value in bounds.items() if value is not None},
-        "workers": workers or _workers(told),
+        "workers": workers or int(told.get("workers", os.cpu_count() or 1)),
     }
     plugins = arguments.pop("plugins", ())
-    if at_most is not None:
-        rule = testing.at_most(at_most, "touched")
-        arguments["invariants"] = [*arguments.get("invariants", ()), rule]
-    try:
-        found = testing.verify(plan, *plugins, **arguments)
-    except testing.VerifyError as error:
-        found = error.verification
-    except (testing.SimulationError, TypeError) as error:
-        if isinstance(error, TypeError) and not told:
-            raise
-        raise Refusal(str(error)) from None
+    with _harness() as testing:
+        if at_most is not None:
+            rule = testing.at_most(at_most, "touched")
+            arguments["invariants"] = [*arguments.get("invariants", ()), rule]
+        try:
+            found = testing.verify(plan, *plugins, **arguments)
+        except testing.VerifyError as error:
+            found = error.verification
+        except TypeError as error:
+            if not told:
+                raise
+            raise Refusal(str(error)) from None
     shown = found.broken[0].worst if found.broken else found.worst_end
     faults = "; ".join(map(str, shown.faults)) or "nothing goes wrong"
     touched = f"{len(shown.touched):,} of {found.sequences:,} sequences"
-    _tell(
-        found.story(width=_width()),
-        found.data(),
-        shown.result.plan,
-        f"The worst that was found: {faults}. {touched} end touched and not completed.",
-        form=form,
-        output=output,
-        as_json=as_json,
+    about = (
+        f"The worst that was found: {faults}. {touched} end touched and not completed."
     )
+    story = found.story(width=_width())
+    _tell(call, story, found.data(), shown.result.plan, about, form, output)
     return ExitCode.COMPLETED if found.ok else ExitCode.FAILED
 
 
-@click.command("rehearse", cls=Command)
-@file_argument
-@settings_option
+@command("rehearse", store_option, form_option, output_option, json_option)
+@of_file
 @click.option(
     "--fail", "fails", metavar="PATH", multiple=True, help="This action fails."
 )
@@ -168,18 +158,13 @@ def verify(
     metavar="PLAN",
     help="Let actions take as long as in this stored plan.",
 )
-@store_option
-@form_option
-@output_option
-@json_option
 def rehearse(
+    call: Call,
     file: Path,
     settings: tuple[str, ...],
     like: str | None,
-    store: str | None,
     form: str,
     output: Path | None,
-    as_json: bool,
     **faults: Any,
 ) -> int:
     """Play one future of a plan in virtual time, and draw it.
@@ -192,16 +177,11 @@ def rehearse(
 
     Exit status: that of `workstream run`, if it went so.
     """
-    testing: Any = importlib.import_module("workstream.testing")
-    from ..exit_codes import code_of
-
-    plan, plugins = _read(file, settings)
+    plan, told = _read(file, settings)
     if like is not None:
-        faults["like"] = _stored(like, store)
-    try:
-        result = testing.rehearse(plan, *plugins, **faults)
-    except testing.SimulationError as error:
-        raise Refusal(str(error)) from None
+        faults["like"] = _stored(call, like)
+    with _harness() as testing:
+        result = testing.rehearse(plan, *told.get("plugins", ()), **faults)
     data = {
         "plan": result.plan.name,
         "outcome": result.plan.outcome.value,
@@ -211,20 +191,16 @@ def rehearse(
             for event in result.timeline.events
         ],
     }
-    _tell(
-        result.timeline.draw(width=_width(), height=60),
-        data,
-        result.plan,
-        "Rehearsed: nothing of it was run.",
-        form=form,
-        output=output,
-        as_json=as_json,
-    )
+    story = result.timeline.draw(width=_width(), height=60)
+    about = "Rehearsed: nothing of it was run."
+    _tell(call, story, data, result.plan, about, form, output)
     return code_of(result.plan.outcome)
 
 
-@click.command("what-if", cls=Command)
-@run_argument
+@command(
+    *("what-if", run_argument),
+    *(store_option, form_option, output_option, json_option),
+)
 @click.option(
     "--plan",
     "file",
@@ -234,18 +210,13 @@ def rehearse(
     help="The file of the changed plan, as for `workstream run`.",
 )
 @settings_option
-@store_option
-@form_option
-@output_option
-@json_option
 def what_if(
+    call: Call,
     ran: str,
     file: Path,
     settings: tuple[str, ...],
-    store: str | None,
     form: str,
     output: Path | None,
-    as_json: bool,
 ) -> int:
     """Play a run again under a changed plan: would it have helped?
 
@@ -256,45 +227,32 @@ def what_if(
     Exit status: 0 the changed plan ends better, or as well and sooner; 1 it does not;
     2 nothing was played.
     """
-    testing: Any = importlib.import_module("workstream.testing")
-    changed, plugins = _read(file, settings)
-    try:
-        found = testing.what_if(changed, _stored(ran, store), *plugins)
-    except testing.SimulationError as error:
-        raise Refusal(str(error)) from None
-    _tell(
-        found.story(width=_width()),
-        found.data(),
-        found.result.plan,
-        " ".join([found.answer, *found.notes]),
-        form=form,
-        output=output,
-        as_json=as_json,
-    )
+    changed, told = _read(file, settings)
+    with _harness() as testing:
+        plugins = told.get("plugins", ())
+        found = testing.what_if(changed, _stored(call, ran), *plugins)
+    story = found.story(width=_width())
+    about = " ".join([found.answer, *found.notes])
+    _tell(call, story, found.data(), found.result.plan, about, form, output)
     return ExitCode.COMPLETED if found.helps else ExitCode.FAILED
 
 
-def _read(file: Path, settings: tuple[str, ...]) -> tuple[Plan, Iterable[Any]]:
-    """The plan of a file, and the plugins that the file adds."""
+@contextmanager
+def _harness() -> Generator[Any]:
+    """The harness, which refuses what it cannot play."""
+    testing: Any = importlib.import_module("workstream.testing")
+    try:
+        yield testing
+    except testing.SimulationError as error:
+        raise Refusal(str(error)) from None
+
+
+def _read(file: Path, settings: tuple[str, ...]) -> tuple[Plan, dict[str, Any]]:
+    """The plan of a file, and what the file says of its verification."""
     plan = read_plan_file(file, functools.cache(Registry.installed)).plan(settings)
-    return plan, _variable().get("plugins", ())
-
-
-def _stored(plan: str, store: str | None) -> Plan:
-    """A plan of the store, its secrets removed."""
-
-    async def read() -> Plan:
-        async with opened(store) as plans:
-            return await plans.export((await plans.find(plan)).row.id)
-
-    return run_async(read)
-
-
-def _variable() -> dict[str, Any]:
-    """What the file says of its verification."""
     found = variable(VARIABLE)
     if found is None:
-        return {}
+        return plan, {}
     if not isinstance(found, Mapping):
         message = (
             f"{VARIABLE} is of type {type(found).__name__}: let it be a dict of "
@@ -302,11 +260,12 @@ def _variable() -> dict[str, Any]:
         )
         raise Refusal(message)
     told: dict[Any, Any] = dict(found)  # pyright: ignore[reportUnknownArgumentType]
-    return {str(name): value for name, value in told.items()}
+    return plan, {str(name): value for name, value in told.items()}
 
 
-def _workers(told: Mapping[str, Any]) -> int:
-    return int(told.get("workers", os.cpu_count() or 1))
+def _stored(call: Call, plan: str) -> Plan:
+    """A plan of the store, its secrets removed."""
+    return call.find(plan, lambda plans, row: plans.export(row.id))
 
 
 def _width() -> int:
@@ -314,41 +273,40 @@ def _width() -> int:
 
 
 def _tell(
+    call: Call,
     story: str,
     data: dict[str, Any],
     plan: Plan,
     about: str,
-    *,
     form: str,
     output: Path | None,
-    as_json: bool,
 ) -> None:
     """Tell what was found: to people, to programs, or as the page of one run.
 
     Args:
+        call: Who asked.
         story: For people.
         data: For programs.
         plan: The plan at its end in the run that the page shows.
         about: What the page says of that run.
         form: ``text`` or ``html``.
         output: The file to write.
-        as_json: Whether programs asked.
     """
-    if as_json:
+    if call.as_json:
         print_json(data)
         return
 
-    def text() -> str:
+    def page() -> str:
         from ..._report.document import report_of_ended
-        from ..._report.written import written
+        from ..._report.html import page
 
         shown = clone(plan, keep_state=True, scrub=True)
         shown.description = f"{about} {plan.description}".strip()
-        return written(report_of_ended(shown, utc_now()), form)
+        return page(report_of_ended(shown, utc_now()))
 
     def lines() -> str:
         shown = display_lines(story, limit=WIDEST * 2, most=MOST)
         return "\n".join(shown) + "\n"
 
     is_page = form == "html"
-    write_out(text if is_page else lines, output, page=is_page)
+    write_out(page if is_page else lines, output, page=is_page)

@@ -18,8 +18,7 @@ from ..._preview.forecast import Forecast, PlanPreview, PreviewItem
 from ..._values.display import display_lines, shorten
 from ..._values.folding import shown, without_name
 from ..exit_codes import ExitCode
-from .line import joined, plain
-from .screen import Screen
+from .screen import Screen, joined, plain
 
 STYLES: dict[Forecast, str] = {
     Forecast.CHANGE: "yellow",

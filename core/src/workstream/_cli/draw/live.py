@@ -31,8 +31,7 @@ from ..._values.display import display, one_line, shorten
 from ..._values.durations import took
 from ..._values.folding import named, without_name
 from ..._values.state import Status
-from .line import joined, plain
-from .screen import STYLES, Signs
+from .screen import STYLES, Signs, joined, plain
 
 _NARROW = 50
 """Columns below which a name takes nearly all of a line."""

@@ -27,10 +27,9 @@ from ..._values.durations import took
 from ..._values.folding import folded
 from ..._values.interventions import Verb
 from ..._values.state import Status
-from ..options import Hints
-from .line import Line, joined
+from ..call import Call
 from .rows import moment, style_of
-from .screen import STYLES, Screen
+from .screen import STYLES, Line, Screen, joined
 
 _NAMED = 6
 """So many of those that are put together are named."""
@@ -124,18 +123,15 @@ def _facts_of(alike: Sequence[Failure], count: int) -> str:
 # -- One plan --------------------------------------------------------------------------
 
 
-def show_page(
-    screen: Screen, shown: Overview, *, hints: Hints, everything: bool
-) -> None:
+def show_page(call: Call, shown: Overview, *, everything: bool) -> None:
     """Print the page of ``workstream show``.
 
     Args:
-        screen: Where to.
+        call: Where to.
         shown: The plan.
-        hints: Knows what to type next.
         everything: Whether the tree is shown whole.
     """
-    plan, crashed = shown.plan, shown.entry.crashed
+    plan, crashed, screen = shown.plan, shown.entry.crashed, call.screen
     assert plan.id is not None
     headline(screen, plan, crashed=crashed)
     for line in display_lines(plan.description, most=5):
@@ -143,15 +139,14 @@ def show_page(
     for facts in filter(None, _facts(shown)):
         screen.line(", ".join(facts), "dim", indent=2)
     if crashed:
-        screen.hint("go on with it", hints.command("resume", plan.id), indent=2)
+        call.hint("go on with it", "resume", plan.id)
     for hold in plan.held:
         screen.line(hold_words(hold), "yellow", indent=2)
-        paused = hold.verb is Verb.PAUSE
-        what = (
-            hints.command("unpause", plan.id) if paused else hints.command("unfreeze")
-        )
-        screen.hint("let it go on", what, indent=2)
-    all_of_it = f"{hints.command('show', plan.id)} --all"
+        if hold.verb is Verb.PAUSE:
+            call.hint("let it go on", "unpause", plan.id)
+        else:
+            call.hint("let it go on", "unfreeze")
+    all_of_it = f"{call.command('show', plan.id)} --all"
     if shown.failures:
         screen.heading("Failures")
         most = sys.maxsize if everything else _FAILURES
@@ -164,12 +159,12 @@ def show_page(
     if shown.running:
         screen.heading("Was running when it crashed" if crashed else "Running now")
         _show_some(screen, list(_running(screen, shown)))
-    waiting = list(_waiting(screen, shown, hints))
+    waiting = list(_waiting(call, shown))
     if waiting:
         screen.heading("Waiting")
         _show_some(screen, waiting)
     for asked in shown.asked[:_RUNNING]:
-        approve = hints.command("approve", plan.id, below_plan(asked.path))
+        approve = call.command("approve", plan.id, below_plan(asked.path))
         screen.hint("decide", f"{approve}  (or reject)", indent=2)
     if everything:
         screen.line()
@@ -181,27 +176,26 @@ def show_page(
     for branch in outline(plan):
         screen.line(_branch(screen, branch), indent=2 * branch.depth)
     screen.hint("all of it", all_of_it, indent=2)
-    hint_next(screen, shown, hints)
+    hint_next(call, shown)
 
 
-def hint_next(screen: Screen, shown: Overview, hints: Hints) -> None:
+def hint_next(call: Call, shown: Overview) -> None:
     """Say what can be done about a plan as it stands, and what to type for it."""
     plan = shown.plan
     if plan.outcome is Outcome.RUNNING and not shown.entry.crashed:
-        if hints.file is None:
-            screen.hint("follow it", hints.command("watch", plan.id), indent=2)
+        if call.file is None:
+            call.hint("follow it", "watch", plan.id)
         return
     if not plan.state.status.is_terminal or plan.outcome is Outcome.COMPLETED:
         return
-    words = left_words(left_of(plan)) or "do it again"
-    screen.hint(words, hints.command("retry", plan.id), indent=2)
+    call.hint(left_words(left_of(plan)) or "do it again", "retry", plan.id)
     sequences = (each for block in plan.blocks for each in block.sequences)
-    if hints.file is None and any(
+    if call.file is None and any(
         batch.state.status is not Status.COMPLETED and sequence.state.started
         for sequence in sequences
         for batch in sequence.undo_batches
     ):
-        screen.hint("take it back", hints.command("undo", plan.id), indent=2)
+        call.hint("take it back", "undo", plan.id)
 
 
 def _facts(shown: Overview) -> Iterator[list[str]]:
@@ -265,9 +259,9 @@ def _running(screen: Screen, shown: Overview) -> Iterator[Line]:
         yield line
 
 
-def _waiting(screen: Screen, shown: Overview, hints: Hints) -> Iterator[Line]:
+def _waiting(call: Call, shown: Overview) -> Iterator[Line]:
     """What waits and why; what was asked, and not taken yet."""
-    sign = (f"{screen.signs.waiting} ", "yellow")
+    sign = (f"{call.screen.signs.waiting} ", "yellow")
     for wait in [] if shown.entry.crashed else shown.waits(utc_now()):
         yield joined(sign, shorten(wait.label, 300), (f"  {wait.why}", "dim"))
     for asked in shown.asked:
@@ -279,7 +273,7 @@ def _waiting(screen: Screen, shown: Overview, hints: Hints) -> Iterator[Line]:
         words = f"{verb} was asked for by {request.by}{because}"
         taken = ""
         if shown.entry.owner is None and shown.plan.id is not None:
-            taken = f"  taken by:  {hints.command('resume', shown.plan.id)}"
+            taken = f"  taken by:  {call.command('resume', shown.plan.id)}"
         yield joined(sign, (one_line(words, 400), "yellow"), (taken, "dim"))
 
 

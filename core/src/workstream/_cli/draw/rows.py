@@ -16,8 +16,7 @@ from ..._values.clock import utc_now
 from ..._values.display import shorten
 from ..._values.durations import took
 from ..._values.state import Status
-from .line import joined
-from .screen import STYLES, Screen
+from .screen import STYLES, Screen, joined
 
 if TYPE_CHECKING:
     from ..._plan.plan import Plan

@@ -21,8 +21,7 @@ from ..._values.clock import utc_now
 from ..._values.display import one_line, shorten
 from ..._values.state import Status
 from ..streams import data_stream
-from .line import Line, joined, plain
-from .screen import STYLES, Screen, Signs, counted
+from .screen import STYLES, Line, Screen, Signs, counted, joined, plain
 
 if TYPE_CHECKING:
     from ..._show.time_left import Pace
