@@ -53,7 +53,7 @@ from workstream import (
 )
 from workstream._codec.codec import Codec
 from workstream._codec.labels import labels_of
-from workstream._codec.records import Line, plan_changes
+from workstream._codec.records import Line, encode_line, plan_changes, row_of
 from workstream._plan.plan import BaseAction
 from workstream._plan.walk import give_ids, position_of
 from workstream._protocols.vault import STOP, Change, LineRecord, PlanRow, Write
@@ -378,7 +378,7 @@ async def make(path: Path) -> None:
     await vault.open()
     codec = Codec(Registry([Copy(), Look()]))
     for plan in all_plans(path):
-        row = codec.row_of(plan)
+        row = row_of(plan)
         fresh_row = attrs.evolve(row, status=N, with_failures=False)
         definition = codec.encode_definition(plan)
         await vault.create(fresh_row, definition, labels_of(plan))
@@ -394,14 +394,12 @@ async def make(path: Path) -> None:
             changes.append(codec.record_of(node))
         if plan.name == "Running":
             changes.append(
-                LineRecord(position_of(actions_of(plan)[0]), 1, codec.encode_line(LINE))
+                LineRecord(position_of(actions_of(plan)[0]), 1, encode_line(LINE))
             )
         write = Write(plan_id=row.id, first=1, changes=tuple(changes))
         assert await vault.write([write]) == [None]
     for plan in (stopped(), running(6, "Asked")):
-        await vault.ask(
-            *asked(codec.row_of(plan), STOP, at=LATER, by="ana", reason="?")
-        )
+        await vault.ask(*asked(row_of(plan), STOP, at=LATER, by="ana", reason="?"))
     if any(plan.interventions for plan in all_plans(path)):
         assert await vault.set_freeze(THAWED, None)
     await vault.close()
@@ -448,7 +446,7 @@ def test_every_plan_is_as_it_was(store: Path) -> None:
                 assert expected.id is not None
                 kept = await vault.read(expected.id)
                 assert codec.load(kept) == expected
-                row = codec.row_of(expected)
+                row = row_of(expected)
                 if store.name != FORMATS[-1]:  # undo plans did not count hosts then
                     row = attrs.evolve(row, taken_back=kept.row.taken_back)
                 assert kept.row == row

@@ -14,6 +14,7 @@ import pytest
 
 from workstream._codec.codec import Codec
 from workstream._codec.json_text import from_json, to_json
+from workstream._codec.records import row_of
 from workstream._plan.clone import clone
 from workstream._plan.plan import (
     BaseAction,
@@ -309,7 +310,7 @@ def test_what_was_stored_without_its_plugin_comes_back() -> None:
     plan = make_run_plan()
     codec = Codec(PLUGINS)
     stored = StoredPlan(
-        row=codec.row_of(plan),
+        row=row_of(plan),
         definition=codec.encode_definition(plan),
         records=(),
         position=0,

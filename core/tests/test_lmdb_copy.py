@@ -21,6 +21,7 @@ import trio.testing
 
 from workstream import Block, Plan, Sequence, Status
 from workstream._codec.codec import Codec
+from workstream._codec.records import row_of
 from workstream._plan.plan import Action
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._vaults.scratch import scratch_directory
@@ -41,7 +42,7 @@ def stored_plan(name: str) -> tuple[PlanRow, bytes]:
     give_ids(plan, new_plan_id())
     plan.submitted = NOW
     codec = Codec(None)
-    return codec.row_of(plan), codec.encode_definition(plan)
+    return row_of(plan), codec.encode_definition(plan)
 
 
 def use(path: Path, body: Callable[[LmdbVault], Awaitable[T]]) -> T:

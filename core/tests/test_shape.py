@@ -95,6 +95,7 @@ NEW_FIELDS = (
 
 PROGRAM = """
 from workstream._codec.codec import Codec
+from workstream._codec.records import row_of
 from workstream._codec.json_text import from_json, to_json
 from workstream._plan.clone import clone
 from workstream._plan.difference import difference
@@ -147,7 +148,7 @@ assert find(plan, walked[6]) is plan.blocks[0].sequences[0].rescue.batches[0].ac
 
 codec = Codec(None)
 stored = StoredPlan(
-    row=codec.row_of(plan), definition=codec.encode_definition(plan), records=(),
+    row=row_of(plan), definition=codec.encode_definition(plan), records=(),
     position=0, lines={},
 )
 back = codec.load(stored)

@@ -34,6 +34,7 @@ from workstream import (
     to_json,
 )
 from workstream._codec.codec import Codec
+from workstream._codec.records import decode_row, encode_row, row_of
 from workstream._plan.outcome import MOST_NAMES, TakenBack
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._show.failures import failures
@@ -184,9 +185,9 @@ def test_the_outcome_says_first_what_was_taken_back(
     plan = ended(rollout(), *undone)
     give_ids(plan, new_plan_id())
     assert outcome_words(plan) == words
-    row = Codec.row_of(plan)
+    row = row_of(plan)
     assert row.id is not None
-    again = Codec.decode_row(row.id, Codec.encode_row(row))
+    again = decode_row(row.id, encode_row(row))
     assert again == row
     assert outcome_words(again) == words
 

@@ -16,6 +16,7 @@ import trio
 
 from workstream import Plan, Status, open_workstream
 from workstream._codec.codec import Codec
+from workstream._codec.records import row_of
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._protocols.vault import Change, StoredPlan
 from workstream._values.state import State
@@ -67,7 +68,7 @@ def _filled(plan: Plan, *, share: float) -> list[Change]:
     codec = Codec(registry())
     now = datetime.now(UTC)
     plan.state = State(Status.RUNNING, now)
-    changes: list[Change] = [codec.row_of(plan)]
+    changes: list[Change] = [row_of(plan)]
     sequences = plan.blocks[0].sequences
     done = int(len(sequences) * share)
     plan.blocks[0].state = State(Status.RUNNING, now)
@@ -90,7 +91,7 @@ def _filled(plan: Plan, *, share: float) -> list[Change]:
     changes.append(codec.record_of(plan.blocks[0]))
     if share == 1:
         plan.state = State(Status.COMPLETED, now, now)
-        changes.append(codec.row_of(plan))
+        changes.append(row_of(plan))
     return changes
 
 
@@ -103,7 +104,7 @@ async def stored_plan(size: int, path: Path, share: float) -> _Stored:
     codec = Codec(registry())
     vault = LmdbVault(path)
     await vault.open()
-    await vault.create(codec.row_of(plan), codec.encode_definition(plan))
+    await vault.create(row_of(plan), codec.encode_definition(plan))
     changes = tuple(_filled(plan, share=share))
     assert await vault.write([Write(plan_id=plan.id, first=1, changes=changes)]) == [
         None

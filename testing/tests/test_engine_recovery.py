@@ -18,6 +18,7 @@ from _workstream_testing.notation.notation import parse
 from _workstream_testing.virtual.held_vault import HeldVault
 from _workstream_testing.virtual.virtual_time import FakeClock
 from workstream._codec.codec import Codec
+from workstream._codec.records import row_of
 from workstream._plan.plan import BaseAction, Plan
 from workstream._plan.walk import actions, new_plan_id, walk
 from workstream._protocols.plugin import ActionPlugin, AnyPlugin, Context
@@ -60,13 +61,13 @@ async def remembered(
     action.plugin = plugin
     action.attempts[-1].notes.update(notes)
     codec = Codec(world.registry())
-    changes: list[Change] = [codec.row_of(plan)]
+    changes: list[Change] = [row_of(plan)]
     changes += [
         codec.record_of(item.node)
         for item in walk(plan)
         if item.node is not plan and item.node.state.status is not Status.NOT_STARTED
     ]
-    row = codec.row_of(plan)
+    row = row_of(plan)
     await world.vault.create(row, codec.encode_definition(plan))
     await world.vault.write([Write(plan_id=row.id, first=1, changes=tuple(changes))])
     return row.id
@@ -251,16 +252,12 @@ def test_plan_that_cannot_be_recovered() -> None:
         )
         action_of(lacking, "a").plugin = "case.gone"
         codec = Codec(world.registry())
-        await world.vault.create(
-            codec.row_of(lacking), codec.encode_definition(lacking)
-        )
+        await world.vault.create(row_of(lacking), codec.encode_definition(lacking))
         corrupt = await world.crashed("plan=R: B1=R: s1=R[a=R{open}]")
         stored = await world.vault.read(corrupt)
         broken = new_plan_id()
         await world.vault.create(
-            codec.row_of(lacking).__class__(
-                id=broken, name="broken", status=Status.RUNNING
-            ),
+            row_of(lacking).__class__(id=broken, name="broken", status=Status.RUNNING),
             stored.definition[:-5],
         )
         async with world.engine() as ws:

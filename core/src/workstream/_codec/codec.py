@@ -28,14 +28,14 @@ import gc
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from .._plan.paths import path_of, paths
 from .._plan.plan import BaseAction, Checks, Node, Plan
 from .._plan.walk import Item, giving_ids, position_of
 from .._protocols.plugin import Plugins
-from .._protocols.vault import NodeRecord, PlanRow, StoredPlan
+from .._protocols.vault import NodeRecord, StoredPlan
 from .._values.errors import Fault, PlanCorruptError, ValidationError
 from .._values.state import Attempt, State, chained, links_of
 from .._values.wire import PartPacker, from_micros, moment, pack, to_micros, unpack
@@ -52,23 +52,6 @@ T = TypeVar("T")
 
 class Codec:
     """Makes bytes of plans and their changes, and plans of bytes."""
-
-    row_of: ClassVar[staticmethod[[Plan], PlanRow]] = staticmethod(records.row_of)
-    apply_row: ClassVar[staticmethod[[Plan, PlanRow], None]] = staticmethod(
-        records.apply_row
-    )
-    encode_row: ClassVar[staticmethod[[PlanRow], bytes]] = staticmethod(
-        records.encode_row
-    )
-    decode_row: ClassVar[staticmethod[[UUID, bytes], PlanRow]] = staticmethod(
-        records.decode_row
-    )
-    encode_line: ClassVar[staticmethod[[records.Line], bytes]] = staticmethod(
-        records.encode_line
-    )
-    decode_line: ClassVar[staticmethod[[bytes], records.Line]] = staticmethod(
-        records.decode_line
-    )
 
     def __init__(self, plugins: Plugins | None) -> None:
         """Make a codec.
@@ -188,7 +171,7 @@ class Codec:
                 what = f"a record of object {record.position}, of {len(items)}"
                 raise _corrupt(plan_id, what, None)
             try:
-                self._apply(held.node, record)
+                self.apply_record(held.node, record)
             except Exception as error:
                 raise _corrupt(plan_id, repr(path_of(held)), error) from error
         return plan
@@ -266,19 +249,6 @@ class Codec:
             return form
         return self._values.encode(action.plugin, Side.RESPONSE, attempt.response)
 
-    def apply_record(self, node: Node, record: NodeRecord) -> None:
-        """Give the object the state, and the latest attempt, that the record holds.
-
-        Raises:
-            PlanCorruptError: The record cannot be read, or is not of this object.
-        """
-        try:
-            self._apply(node, record)
-        except Exception as error:
-            assert node.plan_id is not None
-            what = f"a record of {getattr(node, 'name', node.object_type.name)!r}"
-            raise _corrupt(node.plan_id, what, error) from error
-
     def decode_record(
         self, node: Node, record: NodeRecord
     ) -> tuple[State, Attempt | None]:
@@ -307,8 +277,13 @@ class Codec:
         )
         return state, attempt
 
-    def _apply(self, node: Node, record: NodeRecord) -> None:
-        """See ``apply_record``; whatever is wrong is raised as it is."""
+    def apply_record(self, node: Node, record: NodeRecord) -> None:
+        """Give the object the state, and the latest attempt, that the record holds.
+
+        Raises:
+            ValueError, TypeError, KeyError: The record cannot be read, or is not of this
+                object.
+        """
         state, attempt = self.decode_record(node, record)
         if isinstance(node, BaseAction):
             number = record.attempt

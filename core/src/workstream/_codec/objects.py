@@ -32,6 +32,7 @@ from .typed.forms import (
     DataError,
     Form,
     Hook,
+    StructureHook,
     class_of,
     is_array,
     is_dict,
@@ -49,9 +50,6 @@ STORED_VALUE = "StoredValue"
 
 # -- Written -----------------------------------------------------------------------------
 
-Request = Callable[[BaseAction], dict[str, Any]]
-"""Gives the plain data of an action's request, which is not None, by its names."""
-
 
 def pack_definition(
     node: Node, request_of: Callable[[BaseAction], Any], out: PartPacker
@@ -61,8 +59,7 @@ def pack_definition(
     Fields that have their default are left out. No more than one object is plain data at
     a time: that of a whole plan takes as much memory as the plan.
     """
-    [hook] = _definition_hooks()[type(node)]
-    data: dict[str, Any] = hook(node)
+    data: dict[str, Any] = _definition_hooks()[type(node)](node)
     if isinstance(node, BaseAction):
         if node.request is not None:
             data["request"] = request_of(node)
@@ -84,53 +81,42 @@ def pack_definition(
             pack_definition(value, request_of, out)
 
 
-def json_of(plan: Plan) -> dict[str, Any]:
+def json_of(node: Node) -> dict[str, Any]:
     """The same in JSON, with what the engine wrote.
 
     What is short comes first, so that a block's state does not stand behind its
     thousand sequences.
     """
-    return _written(plan, _json_hooks(), lambda action: _request_data(action.request))
-
-
-def _request_data(request: object) -> dict[str, Any]:
-    """A request in JSON, and beside it the references that it waits for (VF-7)."""
-    data = {"request": described(request)}
-    if isinstance(request, Late):
-        data[REFERENCES] = references_data(request)
-    elif isinstance(request, StoredValue) and request.references:
-        data[REFERENCES] = dict(request.references)
-    return data
-
-
-def _written(
-    node: Node, hooks: dict[type[Node], list[Hook]], request_of: Request
-) -> dict[str, Any]:
-    """The object and all that it holds; ``hooks`` write the fields of each class."""
     cls = type(node)
-    first, *more = hooks[cls]
-    data: dict[str, Any] = first(node)
-    for hook in more:
-        data |= hook(node)
-    if isinstance(node, BaseAction):
-        if node.request is not None:
-            data |= request_of(node)
-        return data
+    settings, written = _json_hooks()[cls]
+    data: dict[str, Any] = settings(node) | written(node)
+    if isinstance(node, BaseAction) and node.request is not None:
+        data["request"] = described(node.request)
+        references = _references_of(node.request)
+        if references:
+            data[REFERENCES] = references
     for field in SHAPES[cls].held:
         held: Any = getattr(node, field.name)
         if field.many:
-            data[field.name] = [_written(each, hooks, request_of) for each in held]
+            data[field.name] = [json_of(each) for each in held]
         elif held is not None:
-            data[field.name] = _written(held, hooks, request_of)
+            data[field.name] = json_of(held)
     return data
 
 
+def _references_of(request: object) -> dict[str, Any]:
+    """What is to go where in a request, by place (VF-7)."""
+    if isinstance(request, Late):
+        return references_data(request)
+    return dict(request.references) if isinstance(request, StoredValue) else {}
+
+
 @functools.cache
-def _definition_hooks() -> dict[type[Node], list[Hook]]:
+def _definition_hooks() -> dict[type[Node], Hook]:
     """What writes an object as its author wrote it, but for requests and what it holds."""
     made = _nodes_converter(Form.STORED)
     return {
-        cls: [_fields_hook(cls, made, shape.settings + _at_submit(cls))]
+        cls: _fields_hook(cls, made, shape.settings + _at_submit(cls))
         for cls, shape in SHAPES.items()
     }
 
@@ -144,14 +130,14 @@ def _at_submit(cls: type[Node]) -> tuple[attrs.Attribute[Any], ...]:
 
 
 @functools.cache
-def _json_hooks() -> dict[type[Node], list[Hook]]:
+def _json_hooks() -> dict[type[Node], tuple[Hook, Hook]]:
     """The same in JSON, and what writes the fields of the engine."""
     made = json_converter()
     return {
-        cls: [
-            _fields_hook(cls, made, fields)
-            for fields in (shape.settings, shape.written)
-        ]
+        cls: (
+            _fields_hook(cls, made, shape.settings),
+            _fields_hook(cls, made, shape.written),
+        )
         for cls, shape in SHAPES.items()
     }
 
@@ -289,7 +275,7 @@ def _stored() -> cattrs.Converter:
     """Reads definitions."""
     made = _nodes_converter(Form.STORED)
 
-    def structure(cls: type[Node]) -> Any:
+    def structure(cls: type[Node]) -> StructureHook:
         names = {field.name for field in _at_submit(cls)}
         written = (field.name for field in SHAPES[cls].written)
         left_out: dict[str, Any] = {

@@ -24,6 +24,7 @@ import trio
 
 from .._codec.codec import Codec, collector_paused
 from .._codec.labels import labels_of
+from .._codec.records import row_of
 from .._plan.paths import label_of_plan
 from .._plan.plan import Plan
 from .._plan.sequels.retry import From
@@ -186,9 +187,7 @@ class Workstream(Store):
         for warning in fault_lines(warnings):
             log.warning("%s", warning)
         with trio.CancelScope(shield=True):
-            await self.vault.create(
-                self._codec.row_of(copy), definition, labels_of(copy)
-            )
+            await self.vault.create(row_of(copy), definition, labels_of(copy))
         self._runner.keep(copy, definition)
         return plan_id
 

@@ -17,7 +17,7 @@ import trio
 
 from .._attempts.verbs import on_interrupt_by
 from .._codec.codec import Codec
-from .._codec.records import plan_changes
+from .._codec.records import apply_row, plan_changes, row_of
 from .._interpreter import recovery
 from .._plan.plan import Plan
 from .._plan.walk import actions
@@ -87,7 +87,7 @@ class Launcher:
         names = {action.plugin for action in actions(plan)}
         if any(plugin_problem(name, self.registry)[1] for name in names):
             return None  # whoever looks at the whole plan says where
-        self.codec.apply_row(plan, stored.row)
+        apply_row(plan, stored.row)
         return plan
 
     async def start(
@@ -150,7 +150,7 @@ class Launcher:
         write = Write(
             plan_id=plan_id,
             first=stored.position + 1,
-            changes=(self.codec.row_of(plan),),
+            changes=(row_of(plan),),
             expect=Status.NOT_STARTED,
         )
         try:

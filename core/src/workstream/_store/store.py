@@ -13,7 +13,7 @@ from uuid import UUID
 import trio
 
 from .._codec.codec import Codec
-from .._codec.records import Line
+from .._codec.records import Line, decode_line
 from .._plan.clone import clone
 from .._plan.outcome import Outcome
 from .._plan.plan import Plan
@@ -240,8 +240,7 @@ class Store(Hand):
     async def lines(self, plan_id: UUID, position: int) -> builtins.list[Line]:
         """What the action at this place in walk order reported (WA-3)."""
         return [
-            Codec.decode_line(each.data)
-            for each in await self.vault.lines(plan_id, position)
+            decode_line(each.data) for each in await self.vault.lines(plan_id, position)
         ]
 
     @overload

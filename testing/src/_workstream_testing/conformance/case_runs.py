@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from workstream._codec.codec import Codec
-from workstream._codec.records import plan_changes
+from workstream._codec.records import plan_changes, row_of
 from workstream._engine.engine import open_workstream
 from workstream._plan.plan import BaseAction, Node, Plan
 from workstream._plan.walk import new_plan_id, walk
@@ -139,7 +139,7 @@ async def store_plan(vault: Vault, plan: Plan, codec: Codec) -> UUID:
         plan: It has its ids.
         codec: Encodes it.
     """
-    row = codec.row_of(plan)
+    row = row_of(plan)
     await vault.create(row, codec.encode_definition(plan))
     changes: list[Change] = [*plan_changes(plan, 0), *records_of(plan, codec)]
     [error] = await vault.write(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from workstream._codec.codec import Codec
+from workstream._codec.records import decode_line
 from workstream._plan.paths import paths
 from workstream._plan.plan import Plan
 from workstream._plan.text import plan_text
@@ -145,7 +145,7 @@ async def _result(plan: Plan, vault: MemoryVault, plan_id: UUID) -> PlanRun:
     reports: list[Report] = []
     for position, (path, _) in enumerate(paths(plan)):
         for record in await vault.lines(plan_id, position):
-            line = Codec.decode_line(record.data)
+            line = decode_line(record.data)
             reports.append(
                 Report(
                     time=(line.time - began).total_seconds(),

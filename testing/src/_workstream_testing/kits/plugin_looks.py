@@ -14,6 +14,7 @@ import attrs
 
 from workstream._codec.codec import Codec
 from workstream._codec.json_text import from_json, to_json
+from workstream._codec.records import row_of
 from workstream._plan.plan import BaseAction, Plan
 from workstream._plan.text import value_text
 from workstream._plan.walk import actions, give_ids, new_plan_id
@@ -121,7 +122,7 @@ def request_looks(
     give_ids(plan, new_plan_id())
     try:
         stored = StoredPlan(
-            row=codec.row_of(plan),
+            row=row_of(plan),
             definition=codec.encode_definition(plan),
             records=(),
             position=0,

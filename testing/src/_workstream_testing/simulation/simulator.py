@@ -16,7 +16,7 @@ import attrs
 
 from workstream._attempts.verbs import on_interrupt_by
 from workstream._codec.codec import Codec
-from workstream._codec.records import plan_changes
+from workstream._codec.records import plan_changes, row_of
 from workstream._interpreter import recovery as recovery
 from workstream._plan.clone import clone
 from workstream._plan.plan import Node, Plan
@@ -137,7 +137,7 @@ class Simulator:
         store = None
         if vault is not None:
             definition = self._codec.encode_definition(plan)
-            finish(vault.create(self._codec.row_of(plan), definition))
+            finish(vault.create(row_of(plan), definition))
             store = Store(vault, _given(plan.id), 0)
         for each in self._before:
             self._take(store, None, each)
@@ -253,7 +253,7 @@ class Simulator:
                 runtime.look()
             return
         plan = self.plan
-        row = self._codec.row_of(plan)
+        row = row_of(plan)
         before = runtime is None
         try:
             request, effect = asked(
