@@ -243,19 +243,21 @@ class PlanBuilder:
         Args:
             action: An ``Action``, in a check group a ``CheckAction``.
         """
-        owner = self._at("add_action", Sequence, Checks, DeferBatch)
+        owner: Any = self._at("add_action", Sequence, Checks, DeferBatch)
         given = _expect("add_action", action, BaseAction)
         _require_name("add_action", given)
         if _is_blank(given.plugin):
             _refuse(f"add_action: the action '{shorten(given.name)}' needs a plugin")
-        if isinstance(owner, Checks):
-            if not isinstance(given, CheckAction):
-                _refuse(_wrong_kind(given, "checks", "a check plugin"))
-            owner.actions.append(given)
-        elif isinstance(owner, Sequence | DeferBatch):
-            if not isinstance(given, Action):
-                _refuse(_wrong_kind(given, "actions", "an action plugin"))
-            owner.actions.append(given)
+        wanted, kind = (
+            (CheckAction, "check") if isinstance(owner, Checks) else (Action, "action")
+        )
+        if not isinstance(given, wanted):
+            _refuse(
+                f"add_action: '{shorten(given.name)}' is of type {type(given).__name__},"
+                f" and this place is for {kind}s: make it with the action() of "
+                f"{'an' if kind == 'action' else 'a'} {kind} plugin (V-20)"
+            )
+        owner.actions.append(given)
 
     @_step
     def add_deferred_actions(self) -> None:
@@ -378,11 +380,3 @@ def _without_holes(method: str, nodes: list[T]) -> list[T]:
     if any(node is None for node in nodes):
         _refuse(f"{method}: the list has a None in place of an object")
     return list(nodes)
-
-
-def _wrong_kind(action: BaseAction, place: str, wanted: str) -> str:
-    """The message for an action where the other kind belongs."""
-    return (
-        f"add_action: '{shorten(action.name)}' is of type {type(action).__name__}, and "
-        f"this place is for {place}: make it with the action() of {wanted} (V-20)"
-    )

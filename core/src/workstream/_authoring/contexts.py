@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID, uuid4
 
 from .._protocols.plugin import Context
@@ -22,6 +23,14 @@ class FilteredContext:
         await command.execute(quiet, request)
     """
 
+    plan_id: UUID
+    action_id: UUID
+    path: str
+    attempt: int
+    deadline: datetime | None
+    idempotency_key: str
+    notes: Mapping[str, NoteValue]
+
     def __init__(self, context: Context, keep: Callable[[str], str | None]) -> None:
         """Wrap a context.
 
@@ -32,40 +41,9 @@ class FilteredContext:
         self._context = context
         self._keep = keep
 
-    @property
-    def plan_id(self) -> UUID:
-        """The plan's id."""
-        return self._context.plan_id
-
-    @property
-    def action_id(self) -> UUID:
-        """The action's id."""
-        return self._context.action_id
-
-    @property
-    def path(self) -> str:
-        """The action's address in the plan."""
-        return self._context.path
-
-    @property
-    def attempt(self) -> int:
-        """Which attempt this is."""
-        return self._context.attempt
-
-    @property
-    def deadline(self) -> datetime | None:
-        """When the attempt will be cancelled."""
-        return self._context.deadline
-
-    @property
-    def idempotency_key(self) -> str:
-        """The action's key."""
-        return self._context.idempotency_key
-
-    @property
-    def notes(self) -> Mapping[str, NoteValue]:
-        """The notes of this and earlier attempts."""
-        return self._context.notes
+    def __getattr__(self, name: str) -> Any:
+        """All facts are the wrapped context's, as they are when asked for."""
+        return getattr(self._context, name)
 
     def report(
         self, message: str, *, done: float | None = None, total: float | None = None

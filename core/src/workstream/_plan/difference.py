@@ -113,7 +113,7 @@ class _Comparison:
         Something secret is not: its shown form is another text, or an empty value.
         """
         value, shown = pair
-        kind = cast("type[Any]", type(value))
+        kind = cast("Any", type(value))
         if kind is not type(shown):
             return {}
         if attrs.has(kind):

@@ -30,6 +30,7 @@ from .._values.state import Attempt, State, Status
 from .clone import clone
 from .paths import SEPARATOR, paths
 from .plan import BaseAction, Block, Checks, Node, Percent, Plan
+from .shape import SHAPES
 
 _INDENT = "  "
 
@@ -215,12 +216,9 @@ def _status_text(node: Node) -> str:
 
 def _settings(node: Node) -> Iterator[str]:
     """What the author set to something else than its default, as they wrote it."""
-    for field in attrs.fields(type(node)):
+    for field in SHAPES[type(node)].settings:
         value = getattr(node, field.name)
-        holds_objects = isinstance(value, list | Node)
-        if not field.init or field.name in _SHOWN_ELSEWHERE or holds_objects:
-            continue
-        if value != field.default:
+        if field.name not in _SHOWN_ELSEWHERE and value != field.default:
             yield f"{field.name}={value_text(value)}"
 
 

@@ -48,33 +48,35 @@ def look_up(ref: SecretRef, resolvers: Mapping[str, SecretResolver]) -> str:
     Raises:
         SecretError: It names the reference that failed and why, never a value.
     """
+    try:
+        return _looked_up(ref, resolvers)
+    except SecretError as error:
+        message = f"the secret {ref.reference!r} cannot be resolved: {error}"
+        raise SecretError(message) from None
+
+
+def _looked_up(ref: SecretRef, resolvers: Mapping[str, SecretResolver]) -> str:
+    """The same; the error does not name the reference."""
     resolver = resolvers.get(ref.scheme)
     if resolver is None:
         known = ", ".join(sorted(resolvers)) or "none"
         message = (
-            f"the secret {ref.reference!r} cannot be resolved: no installed package "
-            f"knows the scheme {ref.scheme!r} (known: {known})"
+            f"no installed package knows the scheme {ref.scheme!r} (known: {known})"
         )
         raise SecretError(message)
     try:
         # A resolver of a package without type annotations may return anything.
         value: Any = resolver(ref.rest)
-    except SecretError as error:
-        message = f"the secret {ref.reference!r} cannot be resolved: {error}"
-        raise SecretError(message) from None
+    except SecretError:
+        raise
     except Exception as error:
         # Its text, and its traceback, may hold what was being looked up.
-        message = (
-            f"the secret {ref.reference!r} cannot be resolved: the resolver of "
-            f"{ref.scheme!r} failed with {type(error).__name__}"
-        )
+        failed = type(error).__name__
+        message = f"the resolver of {ref.scheme!r} failed with {failed}"
         raise SecretError(message) from None
     if not isinstance(value, str) or not value:
         what = "an empty text" if value == "" else f"a {type(value).__name__}"
-        message = (
-            f"the secret {ref.reference!r} cannot be resolved: the resolver of "
-            f"{ref.scheme!r} gave {what} instead of a text"
-        )
+        message = f"the resolver of {ref.scheme!r} gave {what} instead of a text"
         raise SecretError(message)
     return value
 

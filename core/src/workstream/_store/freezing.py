@@ -47,13 +47,9 @@ class Freezing:
             Whether it was not frozen before.
         """
         word = self._word(reason, by)
-
-        def frozen(found: Freeze | None) -> Freeze | None:
-            if found is not None and found.ended is None:
-                return None
-            return Freeze(begun=word)
-
-        return await self._set_freeze(frozen)
+        return await self._set_freeze(
+            lambda frozen: Freeze(begun=word) if frozen is None else None
+        )
 
     async def unfreeze(self, *, reason: str = "", by: str | None = None) -> bool:
         """Let the plans of the store go on. Arguments are those of ``freeze``.
@@ -62,13 +58,9 @@ class Freezing:
             Whether it was frozen before.
         """
         word = self._word(reason, by)
-
-        def thawed(found: Freeze | None) -> Freeze | None:
-            if found is None or found.ended is not None:
-                return None
-            return attrs.evolve(found, ended=word)
-
-        return await self._set_freeze(thawed)
+        return await self._set_freeze(
+            lambda frozen: None if frozen is None else attrs.evolve(frozen, ended=word)
+        )
 
     async def exempt(
         self, plan_id: UUID, *, reason: str = "", by: str | None = None
@@ -92,16 +84,16 @@ class Freezing:
         if row.status.is_terminal:
             raise ended(row.name, plan_id, row.status)
 
-        def exempted(found: Freeze | None) -> Freeze | None:
-            if found is None or found.ended is not None:
+        def exempted(frozen: Freeze | None) -> Freeze | None:
+            if frozen is None:
                 message = (
                     f"the store is not frozen, so plan {row.name!r} needs no exemption; "
                     "where it is paused, unpause it"
                 )
                 raise RefusedError(message, plan_id)
-            if plan_id in found.exempt:
+            if plan_id in frozen.exempt:
                 return None
-            return attrs.evolve(found, exempt={**found.exempt, plan_id: word})
+            return attrs.evolve(frozen, exempt={**frozen.exempt, plan_id: word})
 
         return await self._set_freeze(exempted)
 
@@ -111,11 +103,16 @@ class Freezing:
     async def _set_freeze(
         self, change: Callable[[Freeze | None], Freeze | None]
     ) -> bool:
-        """Change what the store says of a freeze; whether there was anything to change."""
+        """Change what the store says of a freeze; whether there was anything to change.
+
+        Args:
+            change: Given the freeze, None where the store is not frozen, says what the
+                store is to say; None: it says so already.
+        """
         with trio.CancelScope(shield=True):
             while True:
                 found = self.vault.freeze()
-                wanted = change(found)
+                wanted = change(self.frozen())
                 if wanted is None:
                     return False
                 if await self.vault.set_freeze(wanted, found):

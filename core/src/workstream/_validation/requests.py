@@ -100,22 +100,16 @@ def kind_problem(
     return "V-20", f"here, the call of '{name}' must be {wanted}, not {got}"
 
 
-def prepared_request(
-    action: BaseAction, plugin: AnyPlugin | None
-) -> tuple[object, Problem | None]:
-    """A copy of the action's request with its defaults, or what is wrong with it.
-
-    Args:
-        action: The action; its request is not changed.
-        plugin: Its plugin; None when there is none to ask.
-    """
-    return ready_request(action.request, action, plugin)
-
-
 def ready_request(
     given: Any, action: BaseAction, plugin: AnyPlugin | None
 ) -> tuple[object, Problem | None]:
-    """The same of a request that is made for the action (VF-6)."""
+    """A copy of a request with its defaults, or what is wrong with it.
+
+    Args:
+        given: The request; it is not changed.
+        action: The action that it is for: its own, or one made of responses (VF-6).
+        plugin: Its plugin; None when there is none to ask.
+    """
     try:
         request: Any = given
         # What fills itself in may do so although it is frozen.

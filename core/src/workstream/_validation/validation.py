@@ -9,6 +9,7 @@ in ``_validation.requests``.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
@@ -46,7 +47,7 @@ from .requests import (
     Problem,
     kind_problem,
     plugin_problem,
-    prepared_request,
+    ready_request,
 )
 from .rules import LOOKS
 from .sources import Sources
@@ -132,22 +133,23 @@ class _Checker:
         self._known: dict[str, tuple[AnyPlugin | None, Problem | None]] = {}
         self._path = ""
         self._keys: dict[str, str] = {}
-        self._scrubbed = False
-        self._retries = False
-        self._plan: object = None
-        self._sources: Sources | None = None
-        self._deferred: object = None
-        """The plan's own deferred actions."""
+        self._plan: Plan
 
     def run(self, plan: object) -> None:
         """Look at every object of the plan."""
-        self._plan = plan
         for found in structure(plan):
             if isinstance(found, Fault):
                 self.faults.append(found)
-            else:
-                self._path = found.path
-                self._object(found.node, found.parent)
+                continue
+            if isinstance(found.node, Plan):
+                self._plan = found.node
+            self._path = found.path
+            self._object(found.node, found.parent)
+
+    @functools.cached_property
+    def _sources(self) -> Sources:
+        """What requests can refer to; few plans have such a request."""
+        return _sources_of(self._plan, lambda name: self._plugin_of(name)[0])
 
     def _note(self, field: str, rule: str, problem: str) -> None:
         """Note what is wrong with a field of the present object."""
@@ -156,10 +158,7 @@ class _Checker:
 
     def _object(self, node: Node, parent: Node | None) -> None:
         """Look at one object."""
-        if isinstance(node, Plan):
-            self._retries = node.retry_of is not None
         if isinstance(node, Plan) and node.scrubbed:
-            self._scrubbed = True
             message = (
                 "its secrets were removed, for showing: submit the plan that it is a "
                 "scrubbed copy of"
@@ -173,9 +172,7 @@ class _Checker:
                     self._note(rule.field, rule.rule, problem)
                 elif rule.field == "key" and value is not None:
                     self._key(value)
-        if isinstance(node, Plan):
-            self._deferred = node.deferred_actions
-        elif isinstance(node, DeferBatch) and node.when is WhenDeferred.ON_UNDO:
+        if isinstance(node, DeferBatch) and node.when is WhenDeferred.ON_UNDO:
             self._undo(node, parent)
         elif isinstance(node, BaseAction):
             self._action(node, parent)
@@ -208,7 +205,7 @@ class _Checker:
 
     def _undo(self, batch: DeferBatch, parent: Node | None) -> None:
         """Note an undo that has no place, or asks for what it does anyway."""
-        if parent is self._deferred:
+        if parent is self._plan.deferred_actions:
             problem = (
                 "must not be ON_UNDO in the plan's deferred actions: what it would take "
                 "back is a sequence, so put the batch into the sequence's own "
@@ -227,7 +224,9 @@ class _Checker:
 
         What failed in its checks alone has nothing else to do again (RT-2).
         """
-        return self._retries and rule in ("V-7", "V-10") and value == []
+        return (
+            self._plan.retry_of is not None and rule in ("V-7", "V-10") and value == []
+        )
 
     def _plugin_of(self, name: Any) -> tuple[AnyPlugin | None, Problem | None]:
         """The plugin of this name, looked up once; see ``plugin_problem``."""
@@ -274,18 +273,14 @@ class _Checker:
             self._note("plugin", *wrong)
         if plugin is not None and isinstance(action, Action):
             self._reconcile(action, plugin)
-        self.requests[id(action)], wrong = prepared_request(action, plugin)
-        if wrong is not None and not (self._scrubbed and wrong[0] == "CL-3"):
+        self.requests[id(action)], wrong = ready_request(action.request, action, plugin)
+        if wrong is not None and not (self._plan.scrubbed and wrong[0] == "CL-3"):
             self._note("request", *wrong)
         if isinstance(action.request, Late):
             self._late(action, action.request)
 
     def _late(self, action: BaseAction, late: Late) -> None:
         """Note what a request may not refer to (VF-1, VF-5)."""
-        if self._sources is None:  # few plans have such a request
-            self._sources = _sources_of(
-                self._plan, lambda name: self._plugin_of(name)[0]
-            )
         for rule, problem in self._sources.problems(action, late):
             self._note("request", rule, problem)
 
@@ -316,7 +311,7 @@ def check_startable(plan: Plan, plugins: KnownPlugins) -> list[Fault]:
     Returns:
         Every fault, in walk order; empty when the plan can be started.
     """
-    return _faults(plan, lambda item: _start_problems(item, plugins), plugins)
+    return _faults(plan, plugins, _start_problems)
 
 
 def check_resumable(plan: Plan, plugins: KnownPlugins) -> list[Fault]:
@@ -329,52 +324,48 @@ def check_resumable(plan: Plan, plugins: KnownPlugins) -> list[Fault]:
     Returns:
         Every fault, in walk order; empty when the plan can be resumed.
     """
-    return _faults(plan, lambda item: _plugin_problems(item, plugins), plugins)
+    return _faults(plan, plugins)
 
 
 def _faults(
-    plan: Plan, problems: Callable[[Item], Iterable[_Problem]], plugins: KnownPlugins
+    plan: Plan,
+    plugins: KnownPlugins,
+    more: Callable[[Node], Iterable[_Problem]] = lambda node: (),
 ) -> list[Fault]:
-    """What is wrong with each object, as faults."""
-    outgrown = _Outgrown(plan, plugins)
+    """What is wrong with each object, as faults; ``more`` is asked of each as well."""
+
+    @functools.cache
+    def sources() -> Sources:  # few plans have a request that needs them
+        return _sources_of(plan, lambda name: plugin_problem(name, plugins)[0])
+
     return [
         Fault(path=path, field=field, rule=rule, message=message)
         for path, item in paths(plan)
-        for field, rule, message in (*problems(item), *outgrown.problems(path, item))
+        for field, rule, message in (
+            *more(item.node),
+            *_plugin_problems(item, plugins),
+            *_outgrown(item.node, sources),
+        )
     ]
 
 
-class _Outgrown:
-    """What requests of a stored plan wait for that plugins no longer respond."""
-
-    def __init__(self, plan: Plan, plugins: KnownPlugins) -> None:
-        self._plan = plan
-        self._plugins = plugins
-        self._sources: Sources | None = None
-
-    def problems(self, path: str, item: Item) -> Iterator[_Problem]:
-        """Those of one object; what has ended needs no response any more."""
-        node = item.node
-        if not isinstance(node, BaseAction) or not isinstance(node.request, Late):
-            return
-        if node.state.status not in (Status.NOT_STARTED, Status.RUNNING):
-            return
-        if self._sources is None:  # few plans have such a request
-            self._sources = _sources_of(
-                self._plan, lambda name: plugin_problem(name, self._plugins)[0]
-            )
-        for problem in self._sources.outgrown(node, node.request):
-            message = (
-                f"{problem}: a plugin's types have changed since the plan was stored; "
-                "install the version of the package that it was stored with to go on "
-                "with it"
-            )
-            yield "request", "STO-14", message
+def _outgrown(node: Node, sources: Callable[[], Sources]) -> Iterator[_Problem]:
+    """What the request of an action waits for that plugins no longer respond."""
+    if not isinstance(node, BaseAction) or not isinstance(node.request, Late):
+        return
+    if node.state.status not in (Status.NOT_STARTED, Status.RUNNING):
+        return  # what has ended needs no response any more
+    for problem in sources().outgrown(node, node.request):
+        message = (
+            f"{problem}: a plugin's types have changed since the plan was stored; "
+            "install the version of the package that it was stored with to go on "
+            "with it"
+        )
+        yield "request", "STO-14", message
 
 
-def _start_problems(item: Item, plugins: KnownPlugins) -> Iterator[_Problem]:
-    """All that keeps one object from being started."""
-    node = item.node
+def _start_problems(node: Node) -> Iterator[_Problem]:
+    """What keeps one object from being started, whatever its plugin says."""
     if node.id is None or node.id.version != 7:
         yield "id", "ST-4", "must be a UUID version 7: the plan was never submitted"
     if node.state.status is Status.SKIPPED and node.state.started is None:
@@ -383,7 +374,6 @@ def _start_problems(item: Item, plugins: KnownPlugins) -> Iterator[_Problem]:
         yield "state", "ST-4", "must be that of an object never run"
     if isinstance(node, BaseAction) and node.attempts:
         yield "attempts", "ST-4", "must be empty: the action was called before"
-    yield from _plugin_problems(item, plugins)
 
 
 def _plugin_problems(item: Item, plugins: KnownPlugins) -> Iterator[_Problem]:
