@@ -3,6 +3,9 @@
 It is a plan of its own, as the codec writes one: the action, before it the actions whose
 responses its request waits for, and the signals that were sent to it. The worker has the
 plugins: it makes the values of their types again, and gives the action its own id.
+
+Of an action's attempts only the latest travels, with what all earlier ones remembered and
+how many they were: so the thousandth attempt costs no more of a history than the third.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from workstream._plan.plan import Sequence as Steps
 from workstream._plan.walk import actions, give_ids, position_of
 from workstream._protocols.vault import NodeRecord, StoredPlan
 from workstream._values.interventions import Effect, Intervention, Verb
+from workstream._values.state import Attempt, NoteValue
 
 from ._forms import stored_form, stored_of
 from ._limits.shelves import Load, Shelves, refilled, taken
@@ -48,7 +52,7 @@ def part_form(
     plan: Plan,
     action: BaseAction,
     *,
-    records: SequenceOf[NodeRecord],
+    attempts: SequenceOf[Attempt],
     sources: SequenceOf[BaseAction],
     told: tuple[Intervention, ...],
     shelves: Shelves,
@@ -59,7 +63,7 @@ def part_form(
         codec: The workflow's.
         plan: The whole plan.
         action: The action.
-        records: Of its attempts.
+        attempts: Its attempts, as far as the worker is to know of them.
         sources: The actions that have responded what its request waits for.
         told: The signals that were sent to it.
         shelves: Where those responses are that are large.
@@ -88,7 +92,7 @@ def part_form(
             number = len(source.attempts)
             borrowed.append([position_of(each), position_of(source), number, names])
     place = position_of(copies[-1])
-    kept += [NodeRecord(place, each.attempt, each.data) for each in records]
+    kept += _latest(codec, copies[-1], attempts)
     stored = StoredPlan(
         row=row_of(small),
         definition=codec.encode_definition(small),
@@ -96,12 +100,33 @@ def part_form(
         position=0,
         lines={},
     )
-    return [position_of(action), place, stored_form(stored), borrowed]
+    return [position_of(action), place, stored_form(stored), borrowed, len(attempts)]
+
+
+def _latest(
+    codec: Codec, action: BaseAction, attempts: SequenceOf[Attempt]
+) -> list[NodeRecord]:
+    """Records of two attempts at most: of all earlier ones together, and of the latest."""
+    if not attempts:
+        return []
+    *earlier, latest = attempts
+    action.attempts = []
+    records: list[NodeRecord] = []
+    if earlier:
+        notes: dict[str, NoteValue] = {}
+        for each in earlier:
+            notes.update(each.notes)
+        action.attempts.append(
+            attrs.evolve(earlier[-1], response=None, error=None, notes=notes)
+        )
+        records.append(codec.record_of(action))
+    action.attempts.append(latest)
+    return [*records, codec.record_of(action)]
 
 
 async def part_of(codec: Codec, client: Client, form: list[Any]) -> Part:
     """The part of this form. Raises PlanCorruptError: a request fits its plugin no more."""
-    position, place, data, borrowed = form
+    position, place, data, borrowed, number = form
     stored = stored_of(data)
     for at, source, number, names in borrowed:
         whole = [
@@ -116,6 +141,7 @@ async def part_of(codec: Codec, client: Client, form: list[Any]) -> Part:
     assert plan.id is not None
     action = next(each for each in actions(plan) if position_of(each) == place)
     action.id = UUID(int=plan.id.int + position)
+    action.attempts[:0] = action.attempts[:1] * (number - len(action.attempts))
     return Part(plan, action, position)
 
 

@@ -254,7 +254,7 @@ class TemporalRuntime(Memory):
     ) -> AttemptOutcome | NotDone:
         position = position_of(action)
         path, lines = self._paths[position], self._lines.get(position, 0)
-        part = self._part(action, self._records.get(position, ()))
+        part = self._part(action, action.attempts)
         given = packed(verb, seconds, main, path, lines, part, room)
         await self._flight.sent(len(given))
         if self._flight.is_full():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ from workstream._protocols.vault import (
 )
 from workstream._secrets.references import needed_keys
 from workstream._values.interventions import Freeze
-from workstream._values.state import OnInterrupt
+from workstream._values.state import Attempt, OnInterrupt
 from workstream._vaults.memory_vault import MemoryVault
 from workstream.retries import FAST, RetryPolicy
 
@@ -72,7 +72,6 @@ class Memory:
         }
         self._frozen: Freeze | None = None
         self._lines: dict[int, int] = dict(stored.lines)
-        self._records: dict[int, list[NodeRecord]] = {}
         self._paths: dict[int, str] = {}
         self._by_key: dict[str, BaseAction] = {}
         self._zones: dict[int, str] = {}
@@ -89,11 +88,6 @@ class Memory:
                     self._zones[position] = zone
                 if item.node.key is not None:
                     self._by_key[item.node.key] = item.node
-            if number % STEP == 0:
-                yield
-        for number, record in enumerate(stored.records, 1):
-            if record.position in self._paths and record.attempt:
-                self._records.setdefault(record.position, []).append(record)
             if number % STEP == 0:
                 yield
         if stored.records:
@@ -138,19 +132,8 @@ class Memory:
                 changes += plan_changes(self._plan, self._told)
                 self._told = len(self._plan.interventions)
                 continue
-            record = self._codec.record_of(node)
-            changes.append(record)
-            if isinstance(node, BaseAction):
-                self._keep(record, over=node.state.status.is_terminal)
+            changes.append(self._codec.record_of(node))
         self._write(changes)
-
-    def _keep(self, record: NodeRecord, *, over: bool) -> None:
-        """Have the records of the attempts of an action that goes on at hand."""
-        if over:
-            self._records.pop(record.position, None)
-            return
-        kept = self._records.setdefault(record.position, [])
-        kept[max(record.attempt - 1, 0) :] = [record] if record.attempt else []
 
     def _write(self, changes: list[Change]) -> None:
         write = Write(
@@ -208,14 +191,14 @@ class Memory:
         """The places of the actions to whose responses requests may refer."""
         return {position_of(each) for each in self._by_key.values()}
 
-    def _part(self, action: BaseAction, records: Iterable[NodeRecord]) -> list[Any]:
-        """What an attempt of the action needs of the plan."""
+    def _part(self, action: BaseAction, attempts: Sequence[Attempt]) -> list[Any]:
+        """What an attempt of the action needs of the plan, and of these attempts."""
         keys = needed_keys(action.request)
         return part_form(
             self._codec,
             self._plan,
             action,
-            records=list(records),
+            attempts=attempts,
             sources=[self._by_key[key] for key in keys if key in self._by_key],
             told=signals_to(self._plan, action, self._paths[position_of(action)]),
             shelves=self._shelves,
