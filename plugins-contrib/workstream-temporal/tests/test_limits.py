@@ -30,15 +30,18 @@ from workstream import (
     Checks,
     Context,
     Plan,
+    PluginError,
     Registry,
     Sequence,
     Status,
     late,
     open_workstream,
 )
-from workstream._plan.walk import position_of
+from workstream._plan.walk import actions, position_of
 from workstream.errors import PlanRefusedError
+from workstream.retries import RetryPolicy
 from workstream_temporal._limits.flight import Flight
+from workstream_temporal._limits.shelves import KEPT
 from workstream_temporal._limits.steps import STEP
 from workstream_temporal._names import PLAN, workflow_id
 from workstream_temporal._plan_workflow import PlanWorkflow
@@ -99,7 +102,28 @@ class Pass(CheckPlugin[None, None]):
         """Look."""
 
 
-REGISTRY: tuple[Act, Pass] = (Act(), Pass())
+class Fail(ActionPlugin[Fill, Filled]):
+    """Fail so often, with noise, and remember in each attempt how often."""
+
+    name = "limits.fail"
+    retry = RetryPolicy(initial_interval=0.001, max_interval=0.001)
+
+    async def execute(self, context: Context, request: Fill, /) -> Filled:
+        """Do it."""
+        number = context.attempt
+        assert context.notes.get("made", 0) == number - 1
+        await context.remember(made=number)
+        if number < request.size:
+            raise PluginError(message_of(request.text, number))
+        return Filled(request.text)
+
+
+def message_of(name: str, number: int) -> str:
+    """What an attempt says that has failed."""
+    return f"attempt {number} of {name}: {noise(f'{name} {number}', 1_500)}"
+
+
+REGISTRY: tuple[Act, Pass, Fail] = (Act(), Pass(), Fail())
 
 
 class CountingRunner(UnsandboxedWorkflowRunner):
@@ -357,4 +381,128 @@ def test_a_response_that_is_too_large_fails_and_says_so(
             assert "write it to a file" in str(error)
 
     with working(server, registry):
+        trio.run(main)
+
+
+ATTEMPTS = 8
+
+
+def failing(sequences: int) -> Plan:
+    """Sequences of one action that fails several times."""
+    return Plan(
+        name="failing",
+        blocks=[
+            Block(
+                name="tier",
+                concurrency=sequences,
+                tolerated_failures=sequences,
+                sequences=[
+                    Sequence(
+                        name=f"host-{number}",
+                        actions=[
+                            Fail.action(
+                                Fill(f"host {number}", ATTEMPTS),
+                                name="fail",
+                                retries=ATTEMPTS,
+                            )
+                        ],
+                    )
+                    for number in range(sequences)
+                ],
+            )
+        ],
+    )
+
+
+def begins_with(history: WorkflowHistory) -> int:
+    """How many bytes of a plan a history begins with."""
+    return next(payloads(history.events[0]))
+
+
+@pytest.mark.slow
+def test_attempts_of_actions_that_go_on_are_kept_out_of_histories(
+    server: Server, working: Working
+) -> None:
+    """What they say is on shelves, an attempt travels alone, and nothing is lost."""
+    registry = Registry(REGISTRY)
+
+    async def main() -> UUID:
+        async with open_workstream(server.store, registry=registry) as ws:
+            plan_id = await ws.submit(failing(60))
+            await ws.start(plan_id)
+            ended = await ws.wait(plan_id)
+            assert ended.state.status is Status.COMPLETED
+            for number, sequence in enumerate(ended.blocks[0].sequences):
+                [action] = sequence.actions
+                assert action.response == Filled(f"host {number}")
+                *failed, last = action.attempts
+                assert len(failed) == ATTEMPTS - 1
+                assert last.error is None
+                for at, each in enumerate(failed, 1):
+                    assert str(each.error) == message_of(f"host {number}", at)
+                    assert each.notes == {"made": at}
+            return plan_id
+
+    with working(server, registry, plan_workflow=ShortWorkflow):
+        plan_id = trio.run(main)
+    histories = assert_within_limits(server, plan_id, ShortWorkflow)
+    assert len(histories) > 5
+    told = 60 * (ATTEMPTS - 1) * 1_500  # bytes that nothing can deflate
+    assert max(map(begins_with, histories)) < KEPT + 10_000 < told // 2 + 10_000
+    inputs = [
+        next(payloads(event))
+        for history in histories
+        for event in history.events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    assert max(inputs) < 1_000
+
+
+@workflow.defn(name=PLAN)
+class FullWorkflow(PlanWorkflow):
+    """A plan with room for a few attempts more than one of each action."""
+
+    class Runtime(TemporalRuntime):
+        """Has little room."""
+
+        class FullFlight(Flight):
+            """Has little room."""
+
+            state = 5_500
+
+        flight = FullFlight
+
+    runtime = Runtime
+
+    @workflow.init
+    def __init__(self, given: bytes) -> None:
+        """See ``PlanWorkflow``."""
+        super().__init__(given)
+
+    @workflow.run
+    async def run(self, given: bytes) -> None:
+        """See ``PlanWorkflow``."""
+        await super().run(given)
+
+
+def test_more_attempts_than_a_cluster_keeps_are_not_made(
+    server: Server, working: Working
+) -> None:
+    """First attempts always are; an action without room for another one fails for good."""
+    registry = Registry(REGISTRY)
+
+    async def main() -> None:
+        async with open_workstream(server.store, registry=registry) as ws:
+            ended = await ws.run(failing(30))
+            assert ended.state.status is Status.COMPLETED
+            attempts = [each.attempts for each in actions(ended)]
+            assert min(map(len, attempts)) >= 2
+            again = sum(map(len, attempts)) - 30 - 30  # the last of each was not made
+            assert 0 < again < 30 * (ATTEMPTS - 2)
+            for *_, last in attempts:
+                assert last.error is not None
+                assert last.error.permanent
+                assert "more attempts than a cluster keeps" in str(last.error)
+
+    with working(server, registry, plan_workflow=FullWorkflow):
         trio.run(main)

@@ -107,13 +107,18 @@ def request_of(form: list[Any]) -> PlanRequest:
     return decode_request(UUID(bytes=plan_id), number, data)
 
 
+def record_forms(records: Iterable[NodeRecord]) -> list[list[Any]]:
+    """Records as plain data."""
+    return [[each.position, each.attempt, each.data] for each in records]
+
+
 def stored_form(stored: StoredPlan) -> list[Any]:
     """A stored plan as plain data."""
     return [
         stored.row.id.bytes,
         encode_row(stored.row),
         stored.definition,
-        [[each.position, each.attempt, each.data] for each in stored.records],
+        record_forms(stored.records),
         stored.position,
         stored.lines,
         [request_form(each) for each in stored.requests],

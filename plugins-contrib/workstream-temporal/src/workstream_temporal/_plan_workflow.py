@@ -12,6 +12,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workstream._codec.records import decode_freeze, encode_row
+from workstream._codec.thin import LONG
 from workstream._protocols.vault import LineRecord, PlanRow, StoredPlan, Write
 from workstream._values.errors import LockTakenError, WorkstreamError
 from workstream._values.state import Status
@@ -21,6 +22,7 @@ from ._forms import (
     line_forms,
     lines_of,
     packed,
+    record_forms,
     request_of,
     slice_form,
     stored_form,
@@ -28,7 +30,16 @@ from ._forms import (
     unpacked,
     write_of,
 )
-from ._limits.shelves import KEPT, Shelves, keep, loads, places_over, thinned, tidy
+from ._limits.shelves import (
+    KEPT,
+    SPARE,
+    Shelves,
+    keep,
+    loads,
+    places_over,
+    thinned,
+    tidy,
+)
 from ._names import PLAN, ROW, STORE, workflow_id
 from ._runtime import TemporalRuntime
 
@@ -65,6 +76,7 @@ class PlanWorkflow:
         self._labels: list[str] = labels
         self._conduct: dict[str, Any] = conduct
         self._shelves = Shelves.of(*shelves)
+        self._size = len(given)
         self._vault = MemoryVault()
         self._vault.take_over(stored, labels=labels, lines=lines_of(lines))
         self._shown = stored.row
@@ -97,6 +109,7 @@ class PlanWorkflow:
         runtime = await self.runtime.loaded(
             self._stored(), self._vault, self._conduct, self._shelves, self._show
         )
+        runtime.began_with(self._size)
         self._runtime = runtime
         runtime.frozen(self._freeze())
         for request in at_once(self._vault.requests()):
@@ -128,14 +141,20 @@ class PlanWorkflow:
         """
         stored = self._stored()
         over = places_over(stored.records)
-        records, whole = thinned(stored.records, over)
+        letters = LONG
+        records, whole = thinned(stored.records, over, letters)
+        if len(packed(record_forms(records))) > SPARE:
+            letters = 0
+            records, whole = thinned(stored.records, over, letters)
         kept: list[LineRecord] = []
         done: list[LineRecord] = []
         for position in stored.lines:
             lines = at_once(self._vault.lines(self._id, position))
             (done if position in over else kept).extend(lines)
+        if sum(len(each.data) for each in kept) > KEPT:
+            kept, done = [], kept + done
         size = sum(len(each.data) for each in whole)
-        if size + sum(len(each.data) for each in done) <= KEPT:
+        if letters and size + sum(len(each.data) for each in done) <= KEPT:
             records, kept = list(stored.records), kept + done
         else:
             for load in loads(whole, done):

@@ -57,6 +57,11 @@ from ._watching.loop import Seen, WatchingInterpreter, take
 ONCE = ServerRetry(maximum_attempts=1)
 LOST = "lost"
 """The type of the failure by which a worker says that it ends."""
+NO_ROOM = (
+    "the plan has made more attempts than a cluster keeps of one: this one was not made. "
+    "Retry the plan, or let its actions wait longer between their attempts"
+)
+"""The error of an attempt for which the plan's state has no room (``Flight.state``)."""
 FOR_EVER = timedelta(days=3650)
 """How long an attempt may take by the server's clock: the worker keeps its timeout."""
 
@@ -138,6 +143,10 @@ class TemporalRuntime(Memory):
         await in_steps(made._look_round(stored))
         return made
 
+    def began_with(self, size: int) -> None:
+        """Hear how many bytes this run of the workflow began with."""
+        self._flight.began_with(size, self._to_begin)
+
     async def run(self) -> bool:
         """Run the plan; whether it has ended, or is to go on in a new history."""
         over = asyncio.create_task(self._interpreter.run())
@@ -213,6 +222,8 @@ class TemporalRuntime(Memory):
         self, action: BaseAction, attempt: Attempt, main: bool
     ) -> AttemptOutcome:
         """Make one attempt: one activity, which the server never repeats."""
+        if len(action.attempts) > 1 and not self._flight.may_retry():
+            return AttemptOutcome(error=PluginError(NO_ROOM, permanent=True))
         seconds = action.timeout
         if action.deadline is not None:
             own_time = verdicts.own_time(self._plan, action, self.now())

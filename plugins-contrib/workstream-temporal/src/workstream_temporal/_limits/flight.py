@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from temporalio import workflow
 
+from .size import A_STATE
 from .steps import pause
 
 
@@ -31,6 +32,9 @@ class Flight:
         last_size: The same in bytes.
         answers: Bytes that all attempts under way may add to a history when they end.
         answer: The least and the most of them for one.
+        state: Bytes that a plan takes along into a new history, up to which attempts are
+            made again. The first attempt of each action has its room since the submit.
+        retry: How many of them one more attempt takes, without its error's message.
     """
 
     at_once: ClassVar[int] = 500
@@ -41,6 +45,8 @@ class Flight:
     last_size: ClassVar[int] = 7_000_000
     answers: ClassVar[int] = 1_500_000
     answer: ClassVar[tuple[int, int]] = (2_000, 64_000)
+    state: ClassVar[int] = 1_800_000
+    retry: ClassVar[int] = 30
 
     def __init__(self) -> None:
         """Begin with all places free."""
@@ -48,6 +54,7 @@ class Flight:
         self._sending = asyncio.Lock()
         self._activation, self._sent = 0, 0
         self._promised = 0
+        self._left_for_retries = self.state
 
     @asynccontextmanager
     async def place(self) -> AsyncGenerator[int]:
@@ -60,6 +67,15 @@ class Flight:
                 yield share
             finally:
                 self._promised -= share
+
+    def began_with(self, size: int, objects: int) -> None:
+        """Hear how much the plan brought along, and how many objects are to begin."""
+        self._left_for_retries = self.state - size - A_STATE * objects
+
+    def may_retry(self) -> bool:
+        """Whether there is room for one more attempt; it is taken."""
+        self._left_for_retries -= self.retry
+        return self._left_for_retries >= 0
 
     async def sent(self, size: int) -> None:
         """Return when so many bytes may be sent: now, or in a later activation."""

@@ -26,7 +26,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from workstream._codec.thin import filled, is_over, is_thin, thin
 from workstream._protocols.vault import LineRecord, LogSlice, NodeRecord, StoredPlan
 
-from .._forms import line_forms, lines_of, packed, unpacked
+from .._forms import line_forms, lines_of, packed, record_forms, unpacked
 from .._names import QUEUE
 
 SHELF = "workstream.shelf"
@@ -37,6 +37,8 @@ ROOM = 1_000_000
 """Bytes on a shelf, before they are deflated; one thing may be larger."""
 KEPT = 300_000
 """Bytes that a plan takes along without putting anything on a shelf."""
+SPARE = 1_000_000
+"""Bytes of all that it takes along, deflated, from which on it has no room for messages."""
 MOST = 1_900_000
 """Bytes of one thing on a shelf, deflated: a server takes no payload of 2 MB."""
 _TIDIED_WITHIN = timedelta(minutes=10)
@@ -108,8 +110,7 @@ class Load:
 
     def packed(self) -> bytes:
         """As one payload."""
-        records = [[each.position, each.attempt, each.data] for each in self.records]
-        return packed(records, line_forms(self.lines))
+        return packed(record_forms(self.records), line_forms(self.lines))
 
     @classmethod
     def of(cls, payload: bytes) -> Load:
@@ -252,41 +253,44 @@ async def taken(client: Client, plan_id: UUID, names: Iterable[str]) -> list[Loa
 def refilled(
     records: Iterable[NodeRecord], loads: Iterable[Load]
 ) -> tuple[NodeRecord, ...]:
-    """Thin records, with what was taken out of them; a later load counts for more."""
-    whole = {
-        (each.position, each.attempt): each.data
-        for load in loads
-        for each in load.records
-    }
-    return tuple(
-        filled(each, whole[each.position, each.attempt])
-        if (each.position, each.attempt) in whole
-        else each
-        for each in records
-    )
+    """Thin records, with what was taken out of them first: later it was thin already."""
+    whole: dict[tuple[int, int], list[bytes]] = {}
+    for load in loads:
+        for each in load.records:
+            whole.setdefault((each.position, each.attempt), []).append(each.data)
+
+    def fill(record: NodeRecord) -> NodeRecord:
+        known = whole.get((record.position, record.attempt), ())
+        fitting = (filled(record, each) for each in known)
+        return next((each for each in fitting if each is not record), record)
+
+    return tuple(map(fill, records))
 
 
 # --- in the plan's workflow -------------------------------------------------------------
 
 
 def thinned(
-    records: Iterable[NodeRecord], over: set[int]
+    records: Iterable[NodeRecord], over: set[int], letters: int
 ) -> tuple[list[NodeRecord], list[NodeRecord]]:
-    """All records, those of what is over thin; and of these, as they were.
+    """All records, thin but for the latest ones of what goes on; and those as they were.
 
     Args:
         records: All of a plan.
         over: The places of actions that have ended.
+        letters: How much of an error's message is kept.
     """
+    records = list(records)
+    latest = {each.position: each for each in records if each.position not in over}
     kept: list[NodeRecord] = []
     whole: list[NodeRecord] = []
     for each in records:
-        if is_thin(each) or each.position not in over:
+        goes_on = each.position in latest
+        if not each.position or latest.get(each.position) is each:
             kept.append(each)
             continue
-        small = thin(each)
-        kept.append(small)
-        if small != each:  # else it was thinned before
+        kept.append(thin(each, letters=letters, notes=goes_on))
+        if kept[-1] is not each and not is_thin(each):
             whole.append(each)
     return kept, whole
 

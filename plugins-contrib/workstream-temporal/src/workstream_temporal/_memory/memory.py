@@ -25,7 +25,7 @@ from workstream._protocols.vault import (
 )
 from workstream._secrets.references import needed_keys
 from workstream._values.interventions import Freeze
-from workstream._values.state import Attempt, OnInterrupt
+from workstream._values.state import Attempt, OnInterrupt, Status
 from workstream._vaults.memory_vault import MemoryVault
 from workstream.retries import FAST, RetryPolicy
 
@@ -75,11 +75,13 @@ class Memory:
         self._paths: dict[int, str] = {}
         self._by_key: dict[str, BaseAction] = {}
         self._zones: dict[int, str] = {}
+        self._to_begin = 0
         self._random = workflow.random()
 
     def _look_round(self, stored: StoredPlan) -> Generator[None]:
         """Find out where all actions are, and put them in order; in steps."""
         for number, (path, item) in enumerate(paths(self._plan), 1):
+            self._to_begin += item.node.state.status is Status.NOT_STARTED
             if isinstance(item.node, BaseAction):
                 position = position_of(item.node)
                 self._paths[position] = path
