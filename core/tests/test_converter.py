@@ -29,8 +29,8 @@ import attrs
 import pytest
 
 from workstream._codec.typed.converter import converter
-from workstream._codec.typed.forms import Form, marks_in
-from workstream._secrets.references import SECURE, SecretRef
+from workstream._codec.typed.forms import Form, unsealed
+from workstream._secrets.references import SECURE, DataPath, SecretRef
 from workstream._values.errors import SecretError
 from workstream._values.wire import pack, unpack
 
@@ -334,8 +334,8 @@ def test_secrets_are_found_where_they_lie() -> None:
         pair=(1, login),
         several=frozenset({login}),
     )
-    data: Any = converter(Form.STORED).unstructure(value)
-    paths = marks_in(converter(Form.MARKED).unstructure(value))
+    paths: list[DataPath] = []
+    data: Any = unsealed(converter(Form.STORED).unstructure(value), paths)
     assert paths == [
         ("login", "password"),
         ("logins", 0, "password"),

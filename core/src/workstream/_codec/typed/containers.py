@@ -9,22 +9,23 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import cattrs
 
+from ..._secrets.references import DataPath
 from ..._values.annotations import LISTS, SEQUENCES, SETS
 from .forms import (
     TAG,
     VALUE,
     Form,
     Hook,
-    Mark,
+    Sealed,
     StructureHook,
     each,
     is_array,
     is_dict,
     late_structure,
     late_unstructure,
-    marks_in,
     opened,
     ordered,
+    unsealed,
     wrong,
 )
 from .single_values import is_key
@@ -121,11 +122,10 @@ def _set_writer(made: cattrs.Converter, form: Form, wanted: Any) -> Hook:
     items = _items_writer(made, form, wanted)
 
     def write(value: Any) -> Any:
-        parts = items(value)
-        # Where a secret comes to lie depends on it, so the whole set is one.
-        if form is Form.MARKED and any(marks_in(part) for part in parts):
-            return Mark()
-        return ordered(parts)
+        secret: list[DataPath] = []
+        whole = ordered(unsealed(items(value), secret))
+        # Where a secret comes to lie depends on the order, so the whole set is one.
+        return Sealed(whole) if secret else whole
 
     return write
 

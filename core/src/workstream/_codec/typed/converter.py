@@ -4,13 +4,13 @@
 A class becomes a dict of its fields; what else there is, the *declared type* says how to
 read it. So a store holds no class names to import and runs nothing when it is read.
 
-Three converters are made, each once:
+Two kinds of converters are made, each once:
 
-- STORED, for what goes into a vault: nothing is left out, bytes are bytes;
-- MARKED, the same, but with a mark in place of each SECURE field: where the marks
-  come to lie is where the secrets lie in the stored form, whatever that looks like;
+- STORED, for what goes into a vault: nothing is left out, bytes are bytes. What a SECURE
+  field becomes is sealed: where the seals come to lie is where the secrets lie in the
+  stored form, whatever that looks like;
 - JSON, for people: defaults are left out, bytes are base64, and all that is wrong is
-  reported at once, where the others, reading our own data, stop at the first fault.
+  reported at once, where the other, reading our own data, stops at the first fault.
   Only when there is one is it read again, by a converter that finds them all.
 
 What they do beyond cattrs:
@@ -44,7 +44,6 @@ import cattrs
 from attrs import NOTHING
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from ..._secrets.references import MARK, SECURE
 from ..._values.annotations import fields_of
 from ..._values.sameness import identical
 from .containers import register_containers
@@ -53,10 +52,12 @@ from .forms import (
     DataError,
     Form,
     Hook,
-    Mark,
+    Sealed,
     StructureHook,
     is_dict,
     is_record,
+    is_secure,
+    late_unstructure,
     wrong,
 )
 from .single_values import register_single_values
@@ -109,14 +110,14 @@ def _register_records(made: cattrs.Converter, form: Form, drops_fields: bool) ->
 
 def _record_unstructure(made: cattrs.Converter, form: Form, cls: Any) -> Hook:
     """What writes the values of a class with fields."""
-    marks: dict[str, Any] = {}
-    if form is Form.MARKED:
-        marks = {
-            field.name: override(unstruct_hook=_mark)
+    sealed: dict[str, Any] = {}
+    if form is Form.STORED:
+        sealed = {
+            field.name: override(unstruct_hook=_sealing(made, field.type))
             for field in fields_of(cls)
-            if field.metadata.get(MARK) == SECURE[MARK]
+            if is_secure(field)
         }
-    write = make_dict_unstructure_fn(cls, made, _cattrs_use_linecache=False, **marks)
+    write = make_dict_unstructure_fn(cls, made, _cattrs_use_linecache=False, **sealed)
     defaults = [(f.name, f.default) for f in fields_of(cls) if f.default is not NOTHING]
     if form is not Form.JSON or not defaults:
         return write
@@ -177,6 +178,7 @@ def _typed_dict_structure(made: cattrs.Converter, cls: Any) -> StructureHook:
     return structure
 
 
-def _mark(_: object) -> Mark:
-    """What stands in place of a SECURE field."""
-    return Mark()
+def _sealing(made: cattrs.Converter, wanted: Any) -> Hook:
+    """What writes a SECURE field."""
+    write = late_unstructure(made, wanted)
+    return lambda value: Sealed(write(value))

@@ -21,7 +21,8 @@ from cattrs.errors import (
     IterableValidationNote,
 )
 
-from ..._secrets.references import DataPath, SecretRef
+from ..._secrets.references import MARK, SECURE, DataPath, SecretRef
+from ..._values.annotations import Field
 from ..._values.annotations import is_record as has_fields
 
 TAG = "$type"
@@ -40,7 +41,6 @@ class Form(enum.Enum):
     """What the plain data is for; see ``_codec.typed.converter``."""
 
     STORED = "stored"
-    MARKED = "marked"
     JSON = "json"
 
 
@@ -53,8 +53,28 @@ class DataError(TypeError):
     """A value, or data, is not what its declared type says: in words for people."""
 
 
-class Mark:
-    """Stands where a secret does, in data of the MARKED form."""
+class Sealed:
+    """What a SECURE field becomes in the STORED form, until ``unsealed`` opens it."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+
+def is_secure(field: Field) -> bool:
+    """Whether the field is marked as a secret."""
+    return bool(field.metadata.get(MARK) == SECURE[MARK])
+
+
+def unsealed(data: Any, secret: list[DataPath], at: DataPath = ()) -> Any:
+    """The data, with all that is sealed opened; where that lies goes into ``secret``."""
+    if isinstance(data, Sealed):
+        secret.append(at)
+        return unsealed(data.data, [])
+    if is_dict(data):
+        return {key: unsealed(part, secret, (*at, key)) for key, part in data.items()}
+    if is_array(data):
+        return [unsealed(part, secret, (*at, i)) for i, part in enumerate(data)]
+    return data
 
 
 def class_of(value: object) -> type[Any]:
@@ -81,18 +101,6 @@ def opened(value: Any, *names: str) -> Any:
     if is_dict(value) and value.get(TAG) in names and VALUE in value:
         return value[VALUE]
     return value
-
-
-def marks_in(data: Any, at: DataPath = ()) -> list[DataPath]:
-    """Where the marks are."""
-    if isinstance(data, Mark):
-        return [at]
-    parts: Iterable[tuple[Any, Any]] = ()
-    if is_dict(data):
-        parts = data.items()
-    elif is_array(data):
-        parts = enumerate(data)
-    return [found for key, part in parts for found in marks_in(part, (*at, key))]
 
 
 def late_unstructure(made: cattrs.Converter, wanted: Any) -> Hook:

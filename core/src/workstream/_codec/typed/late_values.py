@@ -14,9 +14,8 @@ where its declared type does not tell its class, and lists and objects for colle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, cast, get_origin
+from collections.abc import Iterable, Mapping
+from typing import Any, get_origin
 
 from ..._flow.late import (
     Flowing,
@@ -26,7 +25,6 @@ from ..._flow.late import (
     Source,
     Step,
     argument_fields,
-    flows_in,
     list_class,
     part_type,
     parts_of_late,
@@ -34,19 +32,17 @@ from ..._flow.late import (
     path_text,
     places,
 )
-from ..._secrets.references import MARK, SECURE, DataPath
 from ..._values.annotations import is_record, parts, type_text
 from .converter import converter
 from .forms import (
     TAG,
     DataError,
     Form,
-    Mark,
-    below,
+    Sealed,
     faults_in,
     is_array,
     is_dict,
-    marks_in,
+    is_secure,
     shown,
 )
 
@@ -58,11 +54,9 @@ def late_data(late: Late, form: Form, *, tagged: bool = False) -> dict[str, Any]
     data: dict[str, Any] = {TAG: late.made.__name__} if tagged else {}
     for name, field in argument_fields(late.made).items():
         if name in late.arguments:
-            secure = field.metadata.get(MARK) == SECURE[MARK]
-            if form is Form.MARKED and secure:
-                data[name] = Mark()
-            else:
-                data[name] = _written(late.arguments[name], field.type, form, name)
+            part = _written(late.arguments[name], field.type, form, name)
+            sealed = form is Form.STORED and is_secure(field)
+            data[name] = Sealed(part) if sealed else part
     return data
 
 
@@ -78,14 +72,13 @@ def _written(value: Any, wanted: Any, form: Form, place: str) -> Any:
             )
             raise DataError(message)
         return late_data(value, form, tagged=wanted is not value.made)
-    if not any(True for _ in flows_in(value)) and not _holds_late(value):
-        made = converter(form)
-        return made.unstructure(value, unstructure_as=wanted)
-    if isinstance(value, dict):
+    if not _waits(value):
+        return converter(form).unstructure(value, unstructure_as=wanted)
+    if is_dict(value):
         of = part_type(wanted, Item(""))
         return {
             key: _written(part, of, form, f"{place}[{key!r}]")
-            for key, part in cast("dict[str, Any]", value).items()
+            for key, part in value.items()
         }
     return [
         _written(part, part_type(wanted, Item(index)), form, f"{place}[{index}]")
@@ -93,21 +86,16 @@ def _written(value: Any, wanted: Any, form: Form, place: str) -> Any:
     ]
 
 
-def _holds_late(value: Any) -> bool:
-    """Whether a late request stands in a collection."""
-    return isinstance(value, Late) or any(
-        _holds_late(part) for _, part in parts_of_late(value)
+def _waits(value: Any) -> bool:
+    """Whether it is, or holds, what waits for a response."""
+    return isinstance(value, Flowing | Late) or any(
+        _waits(part) for _, part in parts_of_late(value)
     )
 
 
 def references_data(late: Late) -> dict[str, Any]:
     """What is to go where, by place."""
     return {place: _flowing_data(flowing) for place, flowing in places(late)}
-
-
-def secret_paths(late: Late) -> list[DataPath]:
-    """Where the SECURE fields lie in the stored form."""
-    return marks_in(late_data(late, Form.MARKED))
 
 
 def _flowing_data(flowing: Flowing | str | int) -> Any:
@@ -118,9 +106,6 @@ def _flowing_data(flowing: Flowing | str | int) -> Any:
         data = {"plugin": flowing.plugin, "key": flowing.key}
         return {**data, "path": path_text(flowing.path)} if flowing.path else data
     return flowing
-
-
-_WHOLE = "the request"
 
 
 # -- Read ----------------------------------------------------------------------------------
@@ -166,10 +151,7 @@ def _read(
     """A part of the request; the places of ``flowing`` begin at it."""
     if () in flowing:
         if data is not None or len(flowing) > 1:
-            message = (
-                f"{place or _WHOLE} must be null, as a reference is to stand there"
-            )
-            raise DataError(message)
+            raise _wrong(place, "must be null, as a reference is to stand there")
         return flowing[()]
     if not flowing:
         try:
@@ -180,106 +162,73 @@ def _read(
     under: dict[Step, dict[tuple[Step, ...], Flowing]] = {}
     for path, entry in flowing.items():
         under.setdefault(path[0], {})[path[1:]] = entry
-    first = next(iter(under))
-    if not isinstance(first, Item):
-        return _read_late(data, wanted, under, form, place)
-    if is_dict(data):
-        keys: dict[Item, Any] = {Item(key): key for key in data}
-    elif is_array(data):
-        keys = {Item(index): index for index in range(len(data))}
+    made = None
+    found: dict[Step, tuple[Any, Any]] = {}
+    if not isinstance(next(iter(under)), Item):
+        made, found = _arguments(data, wanted, under, place)
+    elif is_dict(data) or is_array(data):
+        keys: Any = data if is_dict(data) else range(len(data))
+        steps = {Item(key): key for key in keys}
+        found = {
+            step: (data[key], part_type(wanted, step)) for step, key in steps.items()
+        }
     else:
-        message = (
-            f"{place or _WHOLE} must be a list or an object, as references stand in it"
-        )
-        raise DataError(message)
-    _check_known(under, keys, place)
-    read = _all(
-        {
-            key: partial(
-                _read,
-                data[key],
-                part_type(wanted, step),
-                under.get(step, {}),
-                form,
-                f"{place}[{key!r}]",
-            )
-            for step, key in keys.items()
-        }
-    )
-    return read if is_dict(data) else list_class(wanted)(read.values())
-
-
-def _read_late(
-    data: Any,
-    wanted: Any,
-    under: Mapping[Step, Mapping[tuple[Step, ...], Flowing]],
-    form: Form,
-    place: str,
-) -> Late:
-    if not is_dict(data):
-        message = f"{place or _WHOLE} must be an object, as references stand in it"
-        raise DataError(message)
-    classes = [part for part in parts(wanted) if is_record(part)]
-    tag = data.get(TAG)
-    if tag is not None:
-        classes = [cls for cls in classes if _name(cls) == tag]
-    if len(classes) != 1:
-        known = ", ".join(_name(part) for part in parts(wanted) if is_record(part))
-        message = f'{place or _WHOLE} must say which it is: "{TAG}" one of {known}'
-        raise DataError(message)
-    made = get_origin(classes[0]) or classes[0]
-    fields = argument_fields(made)
-    _check_known(under, fields, place)
-    given = {name: part for name, part in data.items() if name != TAG}
-    unknown = [name for name in given if name not in fields]
-    if unknown:
-        message = (
-            f"{place or _WHOLE} has {', '.join(unknown)}, which is not a field of {tag}"
-        )
-        raise DataError(message)
-    for name in under:
-        given.setdefault(str(name), None)
-    read = _all(
-        {
-            name: partial(
-                _read,
-                part,
-                fields[name].type,
-                under.get(name, {}),
-                form,
-                below(place, name),
-            )
-            for name, part in given.items()
-        }
-    )
-    return Late(made, read)
-
-
-def _all(reads: Mapping[Any, Callable[[], Any]]) -> dict[Any, Any]:
-    """What each of them reads; all that is wrong is told in one error."""
-    read: dict[Any, Any] = {}
+        raise _wrong(place, "must be a list or an object, as references stand in it")
+    for step in under:
+        if step not in found:
+            text = path_text((step,))
+            raise _wrong(place, f"has no place {text} for a reference")
+    read: list[Any] = []
     wrong: list[str] = []
-    for name, one in reads.items():
+    for step, (part, of) in found.items():
+        at = place + path_text((step,), dot=place)
         try:
-            read[name] = one()
+            read.append(_read(part, of, under.get(step, {}), form, at))
         except DataError as error:
             wrong.append(str(error))
     if wrong:
         raise DataError("; ".join(wrong))
-    return read
+    if made is not None:
+        return Late(made, dict(zip(map(str, found), read, strict=True)))
+    if is_dict(data):
+        return dict(zip(data, read, strict=True))
+    return list_class(wanted)(read)
+
+
+def _arguments(
+    data: Any, wanted: Any, under: Iterable[Step], place: str
+) -> tuple[type[Any], dict[Step, tuple[Any, Any]]]:
+    """The class of a request that waits; the data and the types of its arguments."""
+    if not is_dict(data):
+        raise _wrong(place, "must be an object, as references stand in it")
+    classes = {_name(part): part for part in parts(wanted) if is_record(part)}
+    tag = data.get(TAG)
+    if tag not in classes and (tag is not None or len(classes) != 1):
+        known = ", ".join(classes)
+        raise _wrong(place, f'must say which it is: "{TAG}" one of {known}')
+    cls = classes[next(iter(classes)) if tag is None else tag]
+    made: type[Any] = get_origin(cls) or cls
+    fields = argument_fields(made)
+    given = dict.fromkeys(map(str, under)) | data
+    given.pop(TAG, None)
+    unknown = [name for name in data if name not in fields and name != TAG]
+    if unknown:
+        names = ", ".join(unknown)
+        raise _wrong(place, f"has {names}, which is not a field of {_name(cls)}")
+    return made, {
+        name: (part, fields[name].type)
+        for name, part in given.items()
+        if name in fields
+    }
+
+
+def _wrong(place: str, text: str) -> DataError:
+    """The error for a part of a request."""
+    return DataError(f"{place or 'the request'} {text}")
 
 
 def _name(cls: Any) -> str:
     return str((get_origin(cls) or cls).__name__)
-
-
-def _check_known(under: Mapping[Step, Any], known: Any, place: str) -> None:
-    for step in under:
-        if step not in known:
-            message = (
-                f"{place or _WHOLE} has no place {path_text((step,))} for a reference"
-            )
-            raise DataError(message)
 
 
 def _flowing_of(data: Any) -> Flowing:

@@ -35,7 +35,6 @@ from .forms import (
     DataError,
     Form,
     Hook,
-    Mark,
     StructureHook,
     class_of,
     each,
@@ -178,8 +177,6 @@ def _distance(cls: type, known: type) -> int:
 def register_any(made: cattrs.Converter, form: Form) -> None:
     """Make the converter treat fields declared Any or object by this module."""
     unstructure = plain_json if form is Form.JSON else plain
-    if form is Form.MARKED:
-        unstructure = _plain_marked
     made.register_unstructure_hook_func(lambda wanted: wanted in ANY, unstructure)
     made.register_structure_hook_func(
         lambda wanted: wanted in ANY, lambda value, _: unplain(value)
@@ -202,13 +199,6 @@ def plain_json(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return {TAG: "float", VALUE: str(value)}
     return _plain(value, plain_json)
-
-
-def _plain_marked(value: Any) -> Any:
-    """The same with marks in it."""
-    if isinstance(value, Mark):
-        return value
-    return _plain(value, _plain_marked)
 
 
 def _plain(value: Any, inner: Callable[[Any], Any]) -> Any:

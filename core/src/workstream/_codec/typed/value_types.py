@@ -22,8 +22,8 @@ from ..._values.annotations import is_union
 from ..._values.sameness import changed_at
 from ..._values.wire import pack, unpack
 from .converter import converter
-from .forms import DataError, Form, faults_in, is_array, is_dict, marks_in
-from .late_values import late_data, late_of, references_data, secret_paths
+from .forms import DataError, Form, faults_in, is_array, is_dict, unsealed
+from .late_values import late_data, late_of, references_data
 from .value_codec import MisfitError, Side
 
 _TRIAL = b"\x00"
@@ -45,12 +45,14 @@ class ValueType:
 
     def encode(self, value: object) -> list[Any]:
         """The stored form of a value."""
+        secret: list[DataPath] = []
         if isinstance(value, Late):
             # Always with its class: the plugin may take several.
-            data = late_data(value, Form.STORED, tagged=True)
-            return [data, secret_paths(value), references_data(value)]
+            data = unsealed(late_data(value, Form.STORED, tagged=True), secret)
+            return [data, secret, references_data(value)]
         data = self._write(value)
-        secret = self._secret_paths(value) if facts_of(value).secrets else []
+        if facts_of(value).secrets:
+            data = unsealed(data, secret)
         return [data, secret] if secret else [data]
 
     def decode_late(self, data: Any, references: Any) -> Any:
@@ -104,11 +106,6 @@ class ValueType:
             raise TypeError(message)
         return form
 
-    def _secret_paths(self, value: object) -> list[DataPath]:
-        """Where the SECURE fields lie in the plain data."""
-        marked = converter(Form.MARKED)
-        return marks_in(marked.unstructure(value, unstructure_as=self._wanted))
-
     def _misfit(self, data: Any, error: Exception) -> Exception:
         """All that is wrong with data that could not be read, in one error."""
         thorough = converter(
@@ -131,7 +128,7 @@ class ValueType:
             reason = "it refers to itself, or is nested too deeply"
         else:
             try:
-                place = _foreign(self._write(value), name)
+                place = _foreign(unsealed(self._write(value), []), name)
             except Exception:
                 place = None
             if place is not None:
