@@ -8,30 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from acme_packages import COPY, names, troubles
 
-from workstream._registry.hook_answers import LeftOut
 from workstream._registry.host import ALLOW_LIST, Host, discover
 from workstream._registry.registry import Registry
 
 Install = Callable[..., Path]
 Find = Callable[..., Host]
-
-COPY = """
-@hookimpl
-def workstream_plugins():
-    return [named(Copy, "{name}.copy")]
-"""
-
-
-def troubles(host: Host) -> list[LeftOut]:
-    """What was left out, but for what the allow-list keeps out."""
-    return [left_out for left_out in host.left_out if not left_out.deliberate]
-
-
-def names(host: Host) -> list[str]:
-    """The names of the plugins that can be used."""
-    names = (plugin.name for plugin in host.plugins())
-    return [name for name in names if not name.startswith("workstream.")]
 
 
 def test_without_an_allow_list_every_package_is_let_in(

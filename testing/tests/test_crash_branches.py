@@ -12,17 +12,14 @@ pytest.importorskip("hypothesis", reason="an optional extra")
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from verify_plans import Look, Migrate, On, rollout
 
 from _workstream_testing.simulation.told import Told
 from workstream import (
     Action,
     ActionPlugin,
-    Block,
-    CheckPlugin,
     Context,
-    OnInterrupt,
     Plan,
-    Sequence,
     late,
     text,
 )
@@ -35,50 +32,18 @@ PLANS = int(os.environ.get("WORKSTREAM_PLANS", "120")) // 8
 
 
 @attrs.frozen
-class Ask:
-    """A request."""
-
-    host: str = "web"
-
-
-@attrs.frozen
 class Answer:
     """A response."""
 
     address: str = "10.0.0.1"
 
 
-class Copy(ActionPlugin[Ask, Answer]):
-    """A plugin that is run again."""
+class Copy(ActionPlugin[On, Answer]):
+    """A plugin that is run again, and whose response others may need."""
 
     name = "acme.copy"
 
-    async def execute(self, context: Context, request: Ask, /) -> Answer:
-        """Fail the test."""
-        raise NotImplementedError
-
-
-class Send(ActionPlugin[Ask, Answer]):
-    """A plugin that is asked what became of its work."""
-
-    name = "acme.send"
-    on_interrupt = OnInterrupt.RECONCILE
-
-    async def execute(self, context: Context, request: Ask, /) -> Answer:
-        """Fail the test."""
-        raise NotImplementedError
-
-    async def reconcile(self, context: Context, request: Ask, /) -> Answer:
-        """Fail the test."""
-        raise NotImplementedError
-
-
-class Look(CheckPlugin[Ask, None]):
-    """A check."""
-
-    name = "acme.look"
-
-    async def execute(self, context: Context, request: Ask, /) -> None:
+    async def execute(self, context: Context, request: On, /) -> Answer:
         """Fail the test."""
         raise NotImplementedError
 
@@ -88,19 +53,19 @@ class OwnVault(MemoryVault):
 
 
 def _copy(retries: int) -> Action:
-    return Copy.action(Ask(), name="Copy", retries=retries)
+    return Copy.action(On(), name="Copy", retries=retries)
 
 
 def _refer(source: Action) -> Action | None:
     if source.plugin != Copy.name:
         return None
     address = Copy.response(source).address
-    return Copy.action(late(Ask)(host=text("{}", address)), name="Copy")
+    return Copy.action(late(On)(host=text("{}", address)), name="Copy")
 
 
 EVERY_PLAN = plans(
-    st.builds(_copy, st.integers(0, 1)) | st.just(Send.action(Ask(), name="Send")),
-    st.just(Look.action(Ask(), name="Look")),
+    st.builds(_copy, st.integers(0, 1)) | st.just(Migrate.action(On(), name="Migrate")),
+    st.just(Look.action(On(), name="Look")),
     max_sequences=3,
     max_actions=2,
     referring=_refer,
@@ -137,7 +102,7 @@ def test_a_branch_ends_as_the_whole_run_would(
     data: st.DataObject, plan: Plan, second: bool, verb: Verb | None, at: int
 ) -> None:
     """The same plan, calls, events and report, whatever fails before and after it."""
-    plugins: list[Any] = data.draw(fakes(plan, Copy, Send, Look, max_lines=4))
+    plugins: list[Any] = data.draw(fakes(plan, Copy, Migrate, Look, max_lines=4))
     told = [] if verb is None else [Told(float(at), verb)]
     if verb is Verb.PAUSE:
         told.append(Told(at + 30.0, Verb.UNPAUSE))
@@ -155,20 +120,7 @@ def test_a_branch_ends_as_the_whole_run_would(
 
 
 def _rollout() -> Plan:
-    hosts = [f"web-{number}" for number in range(1, 4)]
-    return Plan(
-        name="Rollout",
-        blocks=[
-            Block(
-                name="Web",
-                concurrency=2,
-                sequences=[
-                    Sequence(name=host, actions=[Copy.action(Ask(host), name="Copy")])
-                    for host in hosts
-                ],
-            )
-        ],
-    )
+    return rollout(3, concurrency=2, tolerated=0, plugins=(Copy,))
 
 
 def test_what_was_before_the_crash_is_told_once_for_each() -> None:

@@ -33,88 +33,6 @@ def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "temporal.toml").write_text("")
 
 
-@asynccontextmanager
-async def tls_before(server: Server, ca: Any) -> AsyncGenerator[int]:
-    """A front with TLS that asks for a client's certificate; yields its port."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.set_alpn_protocols(["h2"])
-    ca.issue_cert("localhost").configure_cert(context)
-    context.verify_mode = ssl.CERT_REQUIRED
-    ca.configure_trust(context)
-
-    async def copy(source: Streams, target: Streams) -> None:
-        try:
-            while data := await source.receive_some(65_536):
-                await target.send_all(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
-        await target.aclose()
-
-    async def front(stream: Streams) -> None:
-        behind = await trio.open_tcp_stream("127.0.0.1", server.port)
-        async with stream, behind, trio.open_nursery() as both:
-            both.start_soon(copy, stream, behind)
-            both.start_soon(copy, behind, stream)
-
-    async with trio.open_nursery() as nursery:
-        listeners = await trio.open_ssl_over_tcp_listeners(0, context, host="127.0.0.1")
-        first: Any = listeners[0].transport_listener
-        port: int = first.socket.getsockname()[1]
-        nursery.start_soon(trio.serve_listeners, front, listeners)
-        yield port
-        nursery.cancel_scope.cancel()
-
-
-def test_a_client_certificate_opens_the_cluster(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With it plans are listed; without it nobody gets in, and the error says where."""
-    ca: Any = trustme.CA()
-    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
-    mine = ca.issue_cert("ana@example.org")
-    mine.private_key_pem.write_to_path(tmp_path / "key.pem")
-    with (tmp_path / "cert.pem").open("wb") as chain:
-        chain.write(b"".join(blob.bytes() for blob in mine.cert_chain_pems))
-
-    async def look(port: int) -> int:
-        async with open_store(f"temporal:localhost:{port}/default") as store:
-            return len(await store.list())
-
-    async def main() -> None:
-        async with tls_before(server, ca) as port:
-            monkeypatch.setenv("TEMPORAL_TLS", "true")
-            monkeypatch.setenv(
-                "TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(tmp_path / "ca.pem")
-            )
-            with pytest.raises(StorageError, match=f"at localhost:{port}"):
-                await look(port)
-            monkeypatch.setenv(
-                "TEMPORAL_TLS_CLIENT_CERT_PATH", str(tmp_path / "cert.pem")
-            )
-            monkeypatch.setenv(
-                "TEMPORAL_TLS_CLIENT_KEY_PATH", str(tmp_path / "key.pem")
-            )
-            assert await look(port) >= 0
-
-    trio.run(main)
-
-
-def test_what_cannot_be_used_is_told(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file that is not there is named; nothing is tried without it."""
-    missing = tmp_path / "nowhere.pem"
-    monkeypatch.setenv("TEMPORAL_TLS", "true")
-    monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(missing))
-
-    async def main() -> None:
-        async with open_store(server.store):
-            pass
-
-    with pytest.raises(StorageError, match="No such file"):
-        trio.run(main)
-
-
 class Guard:
     """Reads what a client sends over HTTP/2, and knows which requests have the key."""
 
@@ -157,11 +75,23 @@ def _text(of: str | bytes) -> str:
 
 
 @asynccontextmanager
-async def key_before(server: Server, ca: Any, key: str) -> AsyncGenerator[int]:
-    """A front with TLS that lets requests with an API key through; yields its port."""
+async def front_before(
+    server: Server, ca: Any, key: str | None = None
+) -> AsyncGenerator[int]:
+    """A front with TLS; yields its port.
+
+    Args:
+        server: The cluster behind it.
+        ca: Who has signed its certificate.
+        key: Lets requests with this API key through; None: asks for a client's
+            certificate instead.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.set_alpn_protocols(["h2"])
     ca.issue_cert("localhost").configure_cert(context)
+    if key is None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        ca.configure_trust(context)
 
     async def back(source: Streams, target: Streams) -> None:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -170,18 +100,18 @@ async def key_before(server: Server, ca: Any, key: str) -> AsyncGenerator[int]:
         await target.aclose()
 
     async def front(stream: Streams) -> None:
-        guard = Guard(key)
+        guard = None if key is None else Guard(key)
         behind = await trio.open_tcp_stream("127.0.0.1", server.port)
         async with stream, behind, trio.open_nursery() as both:
             begun, held = False, b""  # nothing is let through before the first request
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 while data := bytes(await stream.receive_some(65_536)):
-                    has_key = guard.look(data)
-                    if has_key is False:
+                    is_let_in = True if guard is None else guard.look(data)
+                    if guard is not None and is_let_in is False:
                         await stream.send_all(guard.answer)
                         break
                     held += data
-                    if has_key and not begun:
+                    if is_let_in and not begun:
                         both.start_soon(back, behind, stream)
                         begun = True
                     if begun:
@@ -198,6 +128,58 @@ async def key_before(server: Server, ca: Any, key: str) -> AsyncGenerator[int]:
         nursery.cancel_scope.cancel()
 
 
+async def plans_behind(port: int) -> int:
+    """How many plans whoever comes through the front finds."""
+    async with open_store(f"temporal:localhost:{port}/default") as store:
+        return len(await store.list())
+
+
+def test_a_client_certificate_opens_the_cluster(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With it plans are listed; without it nobody gets in, and the error says where."""
+    ca: Any = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    mine = ca.issue_cert("ana@example.org")
+    mine.private_key_pem.write_to_path(tmp_path / "key.pem")
+    with (tmp_path / "cert.pem").open("wb") as chain:
+        chain.write(b"".join(blob.bytes() for blob in mine.cert_chain_pems))
+
+    async def main() -> None:
+        async with front_before(server, ca) as port:
+            monkeypatch.setenv("TEMPORAL_TLS", "true")
+            monkeypatch.setenv(
+                "TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(tmp_path / "ca.pem")
+            )
+            with pytest.raises(StorageError, match=f"at localhost:{port}"):
+                await plans_behind(port)
+            monkeypatch.setenv(
+                "TEMPORAL_TLS_CLIENT_CERT_PATH", str(tmp_path / "cert.pem")
+            )
+            monkeypatch.setenv(
+                "TEMPORAL_TLS_CLIENT_KEY_PATH", str(tmp_path / "key.pem")
+            )
+            assert await plans_behind(port) >= 0
+
+    trio.run(main)
+
+
+def test_what_cannot_be_used_is_told(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is not there is named; nothing is tried without it."""
+    missing = tmp_path / "nowhere.pem"
+    monkeypatch.setenv("TEMPORAL_TLS", "true")
+    monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(missing))
+
+    async def main() -> None:
+        async with open_store(server.store):
+            pass
+
+    with pytest.raises(StorageError, match="No such file"):
+        trio.run(main)
+
+
 def test_an_api_key_opens_the_cluster(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,21 +188,17 @@ def test_an_api_key_opens_the_cluster(
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(tmp_path / "ca.pem"))
 
-    async def look(port: int) -> int:
-        async with open_store(f"temporal:localhost:{port}/default") as store:
-            return len(await store.list())
-
     async def main() -> None:
-        async with key_before(server, ca, "correct-horse") as port:
+        async with front_before(server, ca, "correct-horse") as port:
             monkeypatch.setenv("TEMPORAL_TLS", "true")
             with pytest.raises(StorageError, match="the API key is missing or wrong"):
-                await look(port)
+                await plans_behind(port)
             monkeypatch.delenv("TEMPORAL_TLS")
             monkeypatch.setenv("TEMPORAL_API_KEY", "battery-staple")
             with pytest.raises(StorageError) as caught:
-                await look(port)
+                await plans_behind(port)
             assert "battery-staple" not in str(caught.value)
             monkeypatch.setenv("TEMPORAL_API_KEY", "correct-horse")
-            assert await look(port) >= 0
+            assert await plans_behind(port) >= 0
 
     trio.run(main)

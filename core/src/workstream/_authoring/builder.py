@@ -244,6 +244,7 @@ class PlanBuilder:
             action: An ``Action``, in a check group a ``CheckAction``.
         """
         owner: Any = self._at("add_action", Sequence, Checks, DeferBatch)
+        actions: list[Any] = owner.actions
         given = _expect("add_action", action, BaseAction)
         _require_name("add_action", given)
         if _is_blank(given.plugin):
@@ -257,7 +258,7 @@ class PlanBuilder:
                 f" and this place is for {kind}s: make it with the action() of "
                 f"{'an' if kind == 'action' else 'a'} {kind} plugin (V-20)"
             )
-        owner.actions.append(given)
+        actions.append(given)
 
     @_step
     def add_deferred_actions(self) -> None:
