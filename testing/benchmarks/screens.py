@@ -11,8 +11,8 @@ from rich.live import Live
 
 from workstream import Action, Block, Plan, PluginError, Sequence, Status
 from workstream._cli.draw.live import layout
-from workstream._cli.draw.live_view import REDRAW_EVERY
 from workstream._cli.draw.screen import Signs
+from workstream._cli.draw.views import REDRAW_EVERY
 from workstream._plan.walk import give_ids, new_plan_id
 from workstream._show.progress import Progress
 from workstream.results import Attempt, Node, PlanSnapshot, State, StateChange

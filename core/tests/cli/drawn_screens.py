@@ -31,7 +31,7 @@ from workstream import (
     WhenDeferred,
 )
 from workstream._cli.call import Call
-from workstream._cli.draw import live_view
+from workstream._cli.draw import views
 from workstream._cli.draw.page import show_page
 from workstream._cli.draw.screen import Screen
 from workstream._cli.follow import Result, tell
@@ -307,10 +307,10 @@ def main(what: str) -> None:
     """Draw it."""
     screen = Screen()
     if what in ("live", "asks"):
-        live_view.utc_now = lambda: NOW  # type: ignore[attr-defined]  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
+        views.utc_now = lambda: NOW  # type: ignore[attr-defined]  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
         plan, said = running() if what == "live" else asking()
         screen.line("$ workstream run deploy.py")
-        view = live_view.LiveView(screen)
+        view = views.LiveView(screen)
         with view:
             view.see(PLAN_ID, PlanSnapshot(position=0, plan=plan))
             for line in said:

@@ -13,8 +13,8 @@ import click
 import pytest
 from click.testing import Result
 
-from workstream._cli.exit_codes import ExitCode, worst
 from workstream._cli.main import command_line
+from workstream._cli.streams import ExitCode, worst
 from workstream.errors import StorageError
 from workstream.vaults import MemoryVault, Write
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from workstream._cli.exit_codes import BUG, INTERRUPTED, OUTPUT_LOST, ExitCode
 from workstream._cli.main import COMMANDS, LazyCommand, command_line
+from workstream._cli.streams import BUG, INTERRUPTED, OUTPUT_LOST, ExitCode
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "cli.md"
 SECTION = re.compile(r"^## `workstream ([\w-]+)`\n(.*?)(?=^## |\Z)", re.M | re.S)

@@ -24,8 +24,7 @@ from .._values.durations import duration_of
 from .._values.errors import ValidationError
 from .._values.state import Status
 from .draw.screen import Screen
-from .exit_codes import ExitCode
-from .streams import Refusal, print_json, stdout_for_data
+from .streams import ExitCode, Refusal, print_json, stdout_for_data
 
 if TYPE_CHECKING:
     from .._protocols.plugin import Plugins
@@ -408,8 +407,13 @@ def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError(message)
 
 
-def directory_of(vault: Vault) -> LmdbVault:
+def directory_of(vault: Vault, *, hosted: str, other: str) -> LmdbVault:
     """The vault, which must be a directory of this machine.
+
+    Args:
+        vault: The vault.
+        hosted: What to say where another runs its plans, named by ``{host}``.
+        other: What to say of any other kind.
 
     Raises:
         Refusal: It is of another kind.
@@ -418,17 +422,9 @@ def directory_of(vault: Vault) -> LmdbVault:
 
     elsewhere = hosting(vault)
     if elsewhere is not None:
-        message = (
-            f"{elsewhere.host} keeps these plans: back up and restore what it keeps them "
-            "in; `workstream report` and `workstream export` write down one plan"
-        )
-        raise Refusal(message)
+        raise Refusal(hosted.replace("{host}", elsewhere.host))
     if not isinstance(vault, LmdbVault):
-        message = (
-            "backup and restore are for stores that are directories; another kind of "
-            "store has tools of its own"
-        )
-        raise Refusal(message)
+        raise Refusal(other)
     return vault
 
 

@@ -35,9 +35,8 @@ from .call import Call
 from .draw.page import headline, hint_next, show_failures
 from .draw.screen import Screen, joined
 from .draw.views import LineView, View, view_on
-from .exit_codes import INTERRUPTED, ExitCode, code_of
 from .interrupts import Interrupts
-from .streams import breaking_off_untold
+from .streams import INTERRUPTED, ExitCode, breaking_off_untold, code_of
 
 if TYPE_CHECKING:
     from .._engine.engine import Workstream

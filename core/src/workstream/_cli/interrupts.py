@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 import trio
 
-from .exit_codes import ExitCode
+from .streams import ExitCode
 
 T = TypeVar("T")
 

@@ -31,10 +31,9 @@ from .._values.state import PluginError, Status
 from .._vaults.lmdb.vault import LmdbVault
 from .call import Call, run_async
 from .draw.screen import joined
-from .exit_codes import ExitCode
 from .follow import Result, follow, tell
 from .interrupts import Interrupts, interruptible
-from .streams import Refusal, complain, print_json
+from .streams import ExitCode, Refusal, complain, print_json
 
 if TYPE_CHECKING:
     from .._preview.forecast import PlanPreview

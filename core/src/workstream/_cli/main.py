@@ -12,8 +12,17 @@ import click
 from click.shell_completion import CompletionItem
 
 from .._values.display import shorten
-from .exit_codes import BUG, INTERRUPTED, OUTPUT_LOST, ExitCode
-from .streams import complain, flush_all, log_to_stderr, lost_output, open_missing
+from .streams import (
+    BUG,
+    INTERRUPTED,
+    OUTPUT_LOST,
+    ExitCode,
+    complain,
+    flush_all,
+    log_to_stderr,
+    lost_output,
+    open_missing,
+)
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run.run", "Run a plan, and follow it to its end."),

@@ -6,9 +6,10 @@ Times are ISO 8601, lengths of time are seconds, statuses are their names. No se
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from enum import Enum
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import attrs
@@ -21,11 +22,32 @@ from .._values.state import ObjectType, PluginError, links_of
 
 # A list of plans needs none of what events and whole plans are made of.
 if TYPE_CHECKING:
-    from .._plan.outcome import TakenBack
-    from .._plan.plan import Origin
     from .._protocols.watching import StateChange, WatchEvent
     from .failures import Failure
     from .overview import Overview
+
+
+def plain(value: object) -> Any:
+    """What the engine tells of a plan, as plain data: objects of attrs by their fields."""
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in cast("Iterable[object]", value)]
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, object]", value))
+    cls: Any = type(value)
+    if attrs.has(cls):
+        return _fields(value, *(field.name for field in attrs.fields(cls)))
+    return value
+
+
+def _fields(value: object, *names: str) -> dict[str, Any]:
+    """Some of its fields, as plain data."""
+    return {name: plain(getattr(value, name)) for name in names}
 
 
 def entry_data(entry: PlanEntry) -> dict[str, Any]:
@@ -34,27 +56,13 @@ def entry_data(entry: PlanEntry) -> dict[str, Any]:
     return {
         "id": str(row.id),
         "short_id": short_id(row.id),
-        "name": row.name,
-        "description": row.description,
-        "group_id": None if row.group_id is None else str(row.group_id),
-        "status": row.status.name,
+        **_fields(row, "name", "description", "group_id", "status"),
         "outcome": row.outcome.value,
-        "reasons": [reason.name for reason in row.reasons],
-        "stopping": row.stopping,
-        "taken_back": taken_back_data(row.taken_back),
-        "held": [intervention_data(each) for each in row.held],
-        "skipped": row.skipped,
+        **_fields(row, "reasons", "stopping", "taken_back", "held", "skipped"),
         "owner": entry.owner,
         "crashed": entry.crashed,
-        "submitted": _time(row.submitted),
-        "started": _time(row.started),
-        "ended": _time(row.ended),
+        **_fields(row, "submitted", "started", "ended"),
     }
-
-
-def taken_back_data(taken: TakenBack | None) -> dict[str, Any] | None:
-    """What came of an undo (UN-3)."""
-    return None if taken is None else attrs.asdict(taken)
 
 
 def overview_data(shown: Overview) -> dict[str, Any]:
@@ -70,7 +78,7 @@ def overview_data(shown: Overview) -> dict[str, Any]:
         "outcome": shown.plan.outcome.value,
         "failures": failures_data(shown.failures),
         "causes": [_cause(same) for same in shown.causes],
-        "totals": attrs.asdict(totals(shown.plan)),
+        "totals": plain(totals(shown.plan)),
         "consequences": consequences(shown.plan),
         "not_reached": not_reached(shown.plan),
         "requests": [request_data(each) for each in shown.requests],
@@ -80,23 +88,15 @@ def overview_data(shown: Overview) -> dict[str, Any]:
             if isinstance(item.node, BaseAction) and (words := shown.wait_of(item.node))
         },
         "approvals": [
-            {
-                "path": each.path,
-                **attrs.asdict(each.approval),
-                "approved": list(each.approved),
-            }
+            {"path": each.path, **plain(each.approval), **_fields(each, "approved")}
             for each in shown.asked
         ],
-        "submitter": shown.plan.submitter,
-        "retry_of": _id(shown.plan.retry_of),
-        "undo_of": _id(shown.plan.undo_of),
-        "origin": _origin(shown.plan.origin),
+        **_fields(shown.plan, "submitter", "retry_of", "undo_of", "origin"),
         "kin": [
             {
                 "id": str(each.row.id),
                 "outcome": each.row.outcome.value,
-                "retry_of": _id(each.retry_of),
-                "undo_of": _id(each.undo_of),
+                **_fields(each, "retry_of", "undo_of"),
             }
             for each in shown.kin
         ],
@@ -122,8 +122,7 @@ def failures_data(found: Iterable[Failure]) -> list[dict[str, Any]]:
         {
             "path": failure.path,
             "error": _error(failure.error),
-            "attempts": failure.attempts,
-            "tolerated": failure.tolerated,
+            **_fields(failure, "attempts", "tolerated"),
         }
         for failure in found
     ]
@@ -134,47 +133,29 @@ def event_data(event: WatchEvent) -> dict[str, Any]:
     from .._codec.json_text import to_json
     from .._protocols.watching import Intervened, OutputLine, PlanSnapshot
 
+    position = event.position
     if isinstance(event, PlanSnapshot):
-        return {
-            "event": "plan",
-            "position": event.position,
-            "missed": event.missed,
-            "plan": json.loads(to_json(event.plan)),
-        }
+        plan = json.loads(to_json(event.plan))
+        missed = event.missed
+        return {"event": "plan", "position": position, "missed": missed, "plan": plan}
+    if isinstance(event, Intervened):
+        told = intervention_data(event.intervention)
+        return {"event": "intervention", "position": position, **told}
     if isinstance(event, OutputLine):
         return {
             "event": "line",
-            "position": event.position,
+            "position": position,
             "path": event.path,
             "id": str(event.action_id),
-            "attempt": event.attempt,
-            "number": event.number,
-            "time": event.time.isoformat(),
-            "text": event.text,
-            "done": event.done,
-            "total": event.total,
-        }
-    if isinstance(event, Intervened):
-        return {
-            "event": "intervention",
-            "position": event.position,
-            **intervention_data(event.intervention),
+            **_fields(event, "attempt", "number", "time", "text", "done", "total"),
         }
     return _state_data(event)
 
 
 def intervention_data(told: Intervention) -> dict[str, Any]:
     """What a plan was told, and what became of it, as plain data."""
-    return {
-        "verb": told.verb.name,
-        "path": told.path,
-        "by": told.by,
-        "at": told.at.isoformat(),
-        "reason": told.reason,
-        "data": dict(told.data),
-        "effect": told.effect.name,
-        "words": told.words,
-    }
+    data: dict[str, Any] = plain(told)
+    return data
 
 
 def _state_data(event: StateChange) -> dict[str, Any]:
@@ -186,14 +167,10 @@ def _state_data(event: StateChange) -> dict[str, Any]:
         "path": event.path,
         "id": str(event.object_id),
         "type": event.object_type.name,
-        "status": event.state.status.name,
-        "started": _time(event.state.started),
-        "ended": _time(event.state.ended),
+        **_fields(event.state, "status", "started", "ended"),
     }
     if event.object_type is ObjectType.PLAN:
-        data["reasons"] = [reason.name for reason in event.reasons]
-        data["stopping"] = event.stopping
-        data["held"] = [intervention_data(each) for each in event.held]
+        data.update(_fields(event, "reasons", "stopping", "held"))
     if event.object_type is ObjectType.ACTION:
         data["attempts"] = event.attempts
         attempt = event.attempt
@@ -203,29 +180,7 @@ def _state_data(event: StateChange) -> dict[str, Any]:
 
 def request_data(request: PlanRequest) -> dict[str, Any]:
     """What was asked of a plan and not taken yet, as plain data."""
-    return {
-        "verb": request.verb,
-        "path": request.path,
-        "by": request.by,
-        "at": _time(request.at),
-        "reason": request.reason,
-    }
-
-
-def _id(plan_id: UUID | None) -> str | None:
-    return None if plan_id is None else str(plan_id)
-
-
-def _origin(origin: Origin | None) -> dict[str, Any] | None:
-    if origin is None:
-        return None
-    data = attrs.asdict(origin)
-    data["parameters"] = [list(pair) for pair in origin.parameters]
-    return data
-
-
-def _time(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat()
+    return _fields(request, "verb", "path", "by", "at", "reason")
 
 
 def _error(error: PluginError | None) -> dict[str, Any] | None:

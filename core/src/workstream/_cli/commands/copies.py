@@ -22,8 +22,7 @@ from ..call import (
     report_in,
     store_option,
 )
-from ..exit_codes import ExitCode
-from ..streams import Refusal, complain, data_stream
+from ..streams import ExitCode, Refusal, complain, data_stream
 
 
 @command("export", last_plan_argument, output_option, store_option)

@@ -27,6 +27,7 @@ from ..._registry.registry import Registry
 from ..._runtime.plugin_init import init_plugins
 from ..._store.ids import named
 from ..._validation.validation import check_resumable
+from ..._values import folding
 from ..._values.clock import utc_now
 from ..._values.display import shorten
 from ..._values.errors import (
@@ -48,8 +49,7 @@ from ..call import (
     typed,
 )
 from ..draw.screen import Screen, counted, joined, plain, size
-from ..exit_codes import ExitCode
-from ..streams import Refusal
+from ..streams import ExitCode, Refusal
 
 LITTLE_ROOM = 256 * 2**20
 """Bytes; with less room on its disk, a store is soon in trouble."""
@@ -135,15 +135,7 @@ class Checkup:
         host = discover()
         registry = Registry.installed(host)
         self._area = "store"
-        vault = self._existing()
-        if vault is not None and await self._opened(vault):
-            try:
-                await self._look_into(vault, registry)
-            except WorkstreamError as error:
-                self._problem(str(error), "mend that, and look again")
-            finally:
-                with trio.CancelScope(shield=True):
-                    await vault.close()
+        await self._stored(registry)
         await self._plugins(host, registry)
 
     def _ok(self, message: str) -> None:
@@ -169,25 +161,26 @@ class Checkup:
 
     # -- The store -------------------------------------------------------------------
 
-    def _existing(self) -> Vault | None:
+    async def _stored(self, registry: Registry) -> None:
         try:
-            return existing_store(self._call.store)
+            vault = existing_store(self._call.store)
         except Refusal as refusal:
             self._note(refusal.message, "nothing, if this is the store that you mean")
+            return
         except WorkstreamError as error:
             self._problem(str(error), "name a store by --store")
-        return None
-
-    async def _opened(self, vault: Vault) -> bool:
+            return
         try:
             await vault.open()
+            try:
+                await self._look_into(vault, registry)
+            finally:
+                with trio.CancelScope(shield=True):
+                    await vault.close()
         except StoreFormatError as error:
             self._lost(str(error))
         except WorkstreamError as error:
             self._problem(str(error), "mend that, and look again")
-        else:
-            return True
-        return False
 
     def _lost(self, message: str) -> None:
         restore = typed("restore", "BACKUP", "--store", "DIR")
@@ -240,18 +233,14 @@ class Checkup:
             self._ok(room)
         else:
             prune = self._call.command("prune", None, "--older-than", "30d")
-            self._problem(
-                f"the store is nearly full: {room}",
-                f"{prune}; or open it with a larger map_size",
-            )
+            remedy = f"{prune}; or open it with a larger map_size"
+            self._problem(f"the store is nearly full: {room}", remedy)
         free = f"{size(health.disk_free)} free on its disk"
         if health.disk_free >= LITTLE_ROOM:
             self._ok(free)
         else:
-            self._problem(
-                f"only {free}: when it is full, runs break off",
-                "make room there",
-            )
+            trouble = f"only {free}: when it is full, runs break off"
+            self._problem(trouble, "make room there")
         for name in health.open_to_others:
             place, mode = (path, "700") if name == "." else (path / name, "600")
             self._problem(
@@ -262,10 +251,8 @@ class Checkup:
             self._ok("only its owner can open it")
         if health.readers_cleared:
             slots = counted(health.readers_cleared, "reader")
-            self._note(
-                f"what {slots} left behind by dying was cleared",
-                "nothing: it is done",
-            )
+            what = f"what {slots} left behind by dying was cleared"
+            self._note(what, "nothing: it is done")
 
     async def _plans(
         self, vault: Vault, ids: Collection[UUID], registry: Registry
@@ -393,10 +380,11 @@ class Checkup:
                 wanted.setdefault(program, []).append(plugin.name)
         missing = [program for program in sorted(wanted) if not shutil.which(program)]
         for program in missing:
+            users = wanted[program]
+            who = f"{folding.named(users, len(users))} start{'' if len(users) > 1 else 's'}"
             self._missing(
-                wanted[program],
-                f"there is no program {shorten(program)}, which "
-                f"{_joined(wanted[program])} {_verb(wanted[program])}",
+                users,
+                f"there is no program {shorten(program)}, which {who}",
                 "install it, or put its directory into PATH",
             )
         found = sorted(wanted.keys() - set(missing))
@@ -410,15 +398,6 @@ def _is_forgotten(row: PlanRow) -> bool:
         and row.submitted is not None
         and utc_now() - row.submitted > _FORGOTTEN
     )
-
-
-def _joined(names: Iterable[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
-
-
-def _verb(names: Collection[str]) -> str:
-    return "start" if len(names) > 1 else "starts"
 
 
 def _show_findings(screen: Screen, findings: Sequence[Finding]) -> None:

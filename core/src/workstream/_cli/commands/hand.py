@@ -34,8 +34,7 @@ from ..call import (
     run_async,
     store_option,
 )
-from ..exit_codes import ExitCode
-from ..streams import Refusal
+from ..streams import ExitCode, Refusal
 
 Ask = Callable[..., Awaitable[Answer]]
 """Asks a plan of a store; gets the options of its command by name."""

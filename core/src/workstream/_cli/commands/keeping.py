@@ -35,10 +35,16 @@ from ..call import (
     store_option,
     typed,
 )
-from ..draw.rows import show_rows
-from ..draw.screen import counted, size
-from ..exit_codes import INTERRUPTED, ExitCode
-from ..streams import Refusal, complain
+from ..draw.screen import counted, show_rows, size
+from ..streams import INTERRUPTED, ExitCode, Refusal, complain
+
+_ELSEWHERE = {
+    "hosted": "{host} keeps these plans: back up and restore what it keeps them in; "
+    "`workstream report` and `workstream export` write down one plan",
+    "other": "backup and restore are for stores that are directories; another kind of "
+    "store has tools of its own",
+}
+"""What is said of stores that are no directories of this machine."""
 
 
 @command("delete", plans_argument, store_option, json_option)
@@ -193,7 +199,7 @@ def backup(call: Call, destination: Path) -> int:
 
     async def back_up() -> StoreCopy:
         async with opened(call.store) as plans:
-            return await directory_of(plans.vault).backup(destination)
+            return await directory_of(plans.vault, **_ELSEWHERE).backup(destination)
 
     with call.screen.busy("copying the store"):
         copy = run_async(back_up)
@@ -222,7 +228,7 @@ def restore(call: Call, source: Path, accept_unreadable: bool) -> int:
     """
 
     async def make() -> tuple[StoreCopy, list[PlanEntry]]:
-        path = directory_of(vault_at(call.store)).path
+        path = directory_of(vault_at(call.store), **_ELSEWHERE).path
         copy = await restore_store(source, path, accept_unreadable=accept_unreadable)
         async with opened(call.store) as plans:
             rows = await plans.search(statuses=[Status.RUNNING])

@@ -27,10 +27,8 @@ from ..call import (
     statuses_of,
     store_option,
 )
-from ..draw.rows import show_rows
-from ..draw.screen import counted
-from ..exit_codes import ExitCode
-from ..streams import print_json
+from ..draw.screen import counted, show_rows
+from ..streams import ExitCode, print_json
 
 _NOT_STORED = {"crashed": "running"}
 """A crashed plan is one that is running by the store, while no process runs it."""

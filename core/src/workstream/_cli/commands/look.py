@@ -30,10 +30,9 @@ from ..call import (
 from ..draw.page import show_page
 from ..draw.screen import Screen, joined
 from ..draw.views import JsonView, View, told_line, watch_view_on
-from ..exit_codes import INTERRUPTED, ExitCode
 from ..follow import Result, tell, watch_elsewhere
 from ..interrupts import interruptible
-from ..streams import complain, print_json
+from ..streams import INTERRUPTED, ExitCode, complain, print_json
 
 
 @command("show", last_plan_argument, store_option, json_option)

@@ -27,8 +27,7 @@ from ..._values.display import display_lines, shorten
 from ..._values.state import OnInterrupt
 from ..call import Call, command, json_option
 from ..draw.screen import Screen, joined, plain
-from ..exit_codes import ExitCode
-from ..streams import Refusal, data_stream, print_json
+from ..streams import ExitCode, Refusal, data_stream, print_json
 
 _AFTER_A_CRASH = {
     OnInterrupt.RERUN: "run again",

@@ -39,12 +39,11 @@ from ..call import (
     store_option,
     wait_option,
 )
-from ..exit_codes import ExitCode, worst
 from ..follow import Result, follow, tell
 from ..interrupts import Interrupts
 from ..launch import Launch, dry_run, log_of
 from ..plan_file import PlanFile, read_plan_file, registry_for
-from ..streams import Refusal, complain, print_json
+from ..streams import ExitCode, Refusal, complain, print_json, worst
 
 
 @command(

@@ -14,7 +14,6 @@ import trio
 
 from ..._engine.engine import Workstream, open_workstream
 from ..._plan.plan import Plan
-from ..._protocols.hosting import hosting
 from ..._protocols.vault import Vault
 from ..._registry.registry import Registry
 from ..._show.outcomes import outcome_words
@@ -22,10 +21,10 @@ from ..._store.ids import named, short_id
 from ..._store.places import vault_at
 from ..._values.errors import NotFoundError, PlanError, WorkstreamError
 from ..._values.state import Status
-from ..._vaults.lmdb.vault import LmdbVault
 from ..call import (
     Call,
     command,
+    directory_of,
     existing_store,
     json_option,
     of_file,
@@ -36,11 +35,10 @@ from ..call import (
     wait_option,
 )
 from ..draw.screen import Screen, counted
-from ..exit_codes import ExitCode, worst
 from ..follow import Result, follow, tell
 from ..interrupts import Interrupts
 from ..plan_file import read_plan_file
-from ..streams import Refusal, breaking_off_untold, complain
+from ..streams import ExitCode, breaking_off_untold, complain, worst
 
 _LOOK_AGAIN = 0.5
 """Seconds between two looks for what was submitted, or left behind by a crash."""
@@ -53,17 +51,13 @@ _SURE = 4
 
 def _queue_of(vault: Vault) -> Path:
     """The directory with a file for each plan that waits for ``serve``."""
-    elsewhere = hosting(vault)
-    if elsewhere is not None:
-        message = (
-            f"submit and serve are for stores of this machine: {elsewhere.host} runs the "
-            "plans of this one; `workstream run --detach` hands a plan over"
-        )
-        raise Refusal(message)
-    if not isinstance(vault, LmdbVault):
-        message = "submit and serve need a store that is a directory"
-        raise Refusal(message)
-    return vault.path / "queue"
+    directory = directory_of(
+        vault,
+        hosted="submit and serve are for stores of this machine: {host} runs the plans "
+        "of this one; `workstream run --detach` hands a plan over",
+        other="submit and serve need a store that is a directory",
+    )
+    return directory.path / "queue"
 
 
 def _put(queue: Path, plan_id: UUID) -> None:

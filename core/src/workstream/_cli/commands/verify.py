@@ -28,9 +28,8 @@ from ..call import (
     settings_option,
     store_option,
 )
-from ..exit_codes import ExitCode, code_of
 from ..plan_file import read_plan_file, variable
-from ..streams import Refusal, print_json
+from ..streams import ExitCode, Refusal, code_of, print_json
 from .copies import write_out
 
 VARIABLE = "VERIFY"

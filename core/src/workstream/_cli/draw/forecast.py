@@ -15,40 +15,25 @@ import attrs
 
 from ..._plan.paths import SEPARATOR, display_path
 from ..._preview.forecast import Forecast, PlanPreview, PreviewItem
+from ..._show import data
 from ..._values.display import display_lines, shorten
 from ..._values.folding import shown, without_name
-from ..exit_codes import ExitCode
-from .screen import Screen, joined, plain
+from ..streams import ExitCode
+from .screen import Line, Screen, joined
 
-STYLES: dict[Forecast, str] = {
-    Forecast.CHANGE: "yellow",
-    Forecast.NO_CHANGE: "dim",
-    Forecast.UNKNOWN: "magenta",
-    Forecast.FAILED: "red",
-    Forecast.PASSED: "green",
-    Forecast.NOT_PASSED: "cyan",
-    Forecast.NOT_RUN: "dim",
-    Forecast.SKIPPED: "dim",
+_LOOKS: dict[Forecast, tuple[str, str]] = {
+    Forecast.FAILED: ("failed", "red"),
+    Forecast.CHANGE: ("~", "yellow"),
+    Forecast.UNKNOWN: ("?", "magenta"),
+    Forecast.NO_CHANGE: ("=", "dim"),
+    Forecast.NOT_PASSED: ("waiting", "cyan"),
+    Forecast.NOT_RUN: ("waiting", "dim"),
+    Forecast.PASSED: ("completed", "green"),
+    Forecast.SKIPPED: ("-", "dim"),
 }
-MARKS: dict[Forecast, str] = {
-    Forecast.CHANGE: "~",
-    Forecast.NO_CHANGE: "=",
-    Forecast.UNKNOWN: "?",
-    Forecast.SKIPPED: "-",
-}
-"""The marks that every encoding has; the others are the screen's signs."""
-
-_WORST_FIRST = (
-    Forecast.FAILED,
-    Forecast.CHANGE,
-    Forecast.UNKNOWN,
-    Forecast.NO_CHANGE,
-    Forecast.NOT_PASSED,
-    Forecast.NOT_RUN,
-    Forecast.PASSED,
-    Forecast.SKIPPED,
-)
-"""What a line that holds several others is marked with."""
+"""The mark of each, or the name of the screen's sign for it, and its style. The first is
+what a line is marked with that holds several."""
+_WORST_FIRST = list(_LOOKS)
 
 SUMMARY = 1_000
 """Characters of a line that are shown."""
@@ -66,17 +51,7 @@ def forecast_data(found: PlanPreview, code: ExitCode) -> dict[str, Any]:
         "counts": {each.name: found.count(each) for each in Forecast},
         "bypassed": list(found.bypassed),
         "stops": list(found.stops),
-        "items": [
-            {
-                "path": item.path,
-                "plugin": item.plugin,
-                "is_check": item.is_check,
-                "forecast": item.forecast.name,
-                "summary": item.summary,
-                "details": list(item.details),
-            }
-            for item in found.items
-        ],
+        "items": [data.plain(item) for item in found.items],
     }
 
 
@@ -87,9 +62,11 @@ def show_forecast(
     screen.line(joined((shorten(found.name), "bold"), ": dry run, nothing is changed"))
     for line in numbers:
         screen.line(line, "dim", indent=2)
-    root = _tree(found)
-    _children(screen, root, found, 1)
+    _children(screen, _tree(found), 1)
     _count(screen, found)
+
+
+# --- the tree -----------------------------------------------------------------------
 
 
 @attrs.define(eq=False)
@@ -97,14 +74,16 @@ class _Branch:
     """An object of the plan that holds others, or one action.
 
     Attributes:
-        path: Its path.
         label: What it is called among its siblings.
+        is_bypassed: Whether its bypass checks pass.
+        stops: Whether a run would fail here.
         item: What was found out of it; None: it holds others.
         branches: Those.
     """
 
-    path: str
     label: str
+    is_bypassed: bool = False
+    stops: bool = False
     item: PreviewItem | None = None
     branches: dict[str, _Branch] = attrs.field(factory=dict[str, "_Branch"])
 
@@ -122,166 +101,71 @@ class _Branch:
 
     @property
     def forecast(self) -> Forecast:
-        """The one of those below that matters most."""
+        """What its line is marked with: the one of those below that matters most."""
+        if self.is_bypassed:
+            return Forecast.SKIPPED
         return min((item.forecast for item in self.items()), key=_WORST_FIRST.index)
+
+    @property
+    def in_short(self) -> str | None:
+        """What it comes to in a few words, if no more need be said of it."""
+        if self.item is not None:
+            return None
+        if self.is_bypassed:
+            return "would be bypassed: its bypass checks pass"
+        items = list(self.items())
+        first = items[0]
+        if any(each.forecast is not first.forecast or each.details for each in items):
+            return None
+        kind = "checks" if all(item.is_check for item in items) else "actions"
+        many = f" ({len(items):,} {kind})" if len(items) > 1 else ""
+        if first.forecast in (Forecast.NO_CHANGE, Forecast.PASSED):
+            return f"{first.forecast.value}{many}"
+        mute = sorted({item.plugin for item in items})
+        if all(item.summary == f"{item.plugin} has no preview" for item in items):
+            has = "has" if len(mute) == 1 else "have"
+            return f"{first.forecast.value}: {', '.join(mute)} {has} no preview{many}"
+        vague = (Forecast.UNKNOWN, Forecast.NOT_RUN, Forecast.SKIPPED)
+        alike = len({item.summary for item in items}) == 1
+        if first.forecast in vague and alike and "\n" not in first.summary:
+            return f"{_said(first)}{many}"
+        return None
+
+    @property
+    def but_for_the_name(self) -> str | None:
+        """The same, with a mark where its name stood."""
+        said = self.in_short
+        return None if said is None else without_name(said, self.label)
+
+    def shape(self, name: str) -> object:
+        """All that is told of it but for the name of what it is about."""
+        item = self.item
+        summary = () if item is None else (item.summary, *item.details)
+        return (
+            self.is_bypassed,
+            self.stops,
+            None if item is None else item.forecast,
+            tuple(without_name(line, name) for line in summary),
+            tuple(
+                (without_name(each.label, name), each.shape(name))
+                for each in self.branches.values()
+            ),
+        )
 
 
 def _tree(found: PlanPreview) -> _Branch:
-    root = _Branch("", "")
+    root = _Branch("")
     for item in found.items:
-        at = root
-        path = ""
+        at, path = root, ""
         for label in item.path.split(SEPARATOR):
             path = f"{path}{SEPARATOR}{label}" if path else label
-            at = at.branches.setdefault(label, _Branch(path, label))
+            if label not in at.branches:
+                marks = path in found.bypassed, path in found.stops
+                at.branches[label] = _Branch(label, *marks)
+            at = at.branches[label]
         at.item = item
     [plan] = root.branches.values()
     return plan
-
-
-# --- lines --------------------------------------------------------------------------
-
-
-def _children(screen: Screen, branch: _Branch, found: PlanPreview, depth: int) -> None:
-    inner = list(branch.branches.values())
-    if branch.path in found.bypassed:  # the plan: blocks are told in one line
-        del inner[1:]
-    told: dict[object, str] = {}  # what was told whole, and of whom
-    for said, alike in groupby(inner, lambda each: _but_for_the_name(each, found)):
-        row = list(alike)
-        if said is not None and len(row) >= IN_A_ROW:
-            text = f"each: {shown(said)}"
-            _row(screen, row, text, _forecast(row[0], found), depth)
-            continue
-        for shape, same in groupby(row, lambda each: _shape(each, each.label, found)):
-            first, *others = same
-            if first.is_wide and said is None and shape in told:
-                text = f"as {told[shape]} but for the name"
-                _row(screen, [first, *others], text, _forecast(first, found), depth)
-                continue
-            told[shape] = shorten(first.label)
-            _branch(screen, first, found, depth, _in_one_line(first, found))
-            if len(others) >= IN_A_ROW - 1:
-                text = "the same but for the name"
-                _row(screen, others, text, _forecast(first, found), depth)
-                continue
-            for each in others:
-                _branch(screen, each, found, depth, _in_one_line(each, found))
-    if branch.path in found.bypassed:
-        text = "a run would do nothing more: its bypass checks pass"
-        screen.line(joined((f"{MARKS[Forecast.SKIPPED]} {text}", "dim")), indent=2)
-
-
-def _branch(
-    screen: Screen, branch: _Branch, found: PlanPreview, depth: int, said: str | None
-) -> None:
-    if said is not None:
-        _line(screen, branch.label, _forecast(branch, found), said, depth)
-        return
-    if branch.item is not None:
-        _item(screen, branch.label, branch.item, depth)
-        return
-    inner = list(branch.branches.values())
-    stops = _stops(branch, found)
-    if len(inner) == 1 and inner[0].item is not None and not stops:
-        label = f"{branch.label}{SEPARATOR}{inner[0].label}"
-        _item(screen, label, inner[0].item, depth)
-        return
-    _line(screen, branch.label, branch.forecast, stops, depth)
-    _children(screen, branch, found, depth + 1)
-
-
-def _shape(branch: _Branch, name: str, found: PlanPreview) -> object:
-    """All that is told of a branch but for the name of what it is about."""
-    item = branch.item
-    return (
-        branch.path in found.bypassed,
-        branch.path in found.stops,
-        None
-        if item is None
-        else (
-            item.forecast,
-            without_name(item.summary, name),
-            tuple(without_name(line, name) for line in item.details),
-        ),
-        tuple(
-            (without_name(each.label, name), _shape(each, name, found))
-            for each in branch.branches.values()
-        ),
-    )
-
-
-def _forecast(branch: _Branch, found: PlanPreview) -> Forecast:
-    """What the line of a branch is marked with."""
-    is_bypassed = branch.path in found.bypassed
-    return Forecast.SKIPPED if is_bypassed else branch.forecast
-
-
-def _but_for_the_name(branch: _Branch, found: PlanPreview) -> str | None:
-    """What a branch comes to in a few words, with a mark where its name stood."""
-    said = _in_short(branch, found)
-    return None if said is None else without_name(said, branch.label)
-
-
-def _in_one_line(branch: _Branch, found: PlanPreview) -> str | None:
-    """What is told of a branch instead of what it holds."""
-    return _in_short(branch, found) if branch.is_wide else None
-
-
-def _in_short(branch: _Branch, found: PlanPreview) -> str | None:
-    """What a branch comes to in a few words, if no more need be said of it."""
-    if branch.item is not None:
-        return None
-    if branch.path in found.bypassed:
-        return "would be bypassed: its bypass checks pass"
-    items = list(branch.items())
-    first = items[0]
-    if any(item.forecast is not first.forecast or item.details for item in items):
-        return None
-    many = f" ({_number(items)})" if len(items) > 1 else ""
-    if first.forecast in (Forecast.NO_CHANGE, Forecast.PASSED):
-        return f"{first.forecast.value}{many}"
-    mute = sorted({item.plugin for item in items})
-    if all(item.summary == f"{item.plugin} has no preview" for item in items):
-        has = "has" if len(mute) == 1 else "have"
-        return f"{first.forecast.value}: {', '.join(mute)} {has} no preview{many}"
-    vague = (Forecast.UNKNOWN, Forecast.NOT_RUN, Forecast.SKIPPED)
-    alike = len({item.summary for item in items}) == 1
-    if first.forecast in vague and alike and "\n" not in first.summary:
-        return f"{_said(first)}{many}"
-    return None
-
-
-def _number(items: Sequence[PreviewItem]) -> str:
-    kind = "checks" if all(item.is_check for item in items) else "actions"
-    return f"{len(items):,} {kind}"
-
-
-def _stops(branch: _Branch, found: PlanPreview) -> str:
-    if branch.path not in found.stops:
-        return ""
-    return "a run would fail here; what follows is told as if it had passed"
-
-
-def _row(
-    screen: Screen, row: Sequence[_Branch], said: str, forecast: Forecast, depth: int
-) -> None:
-    if len(row) == 1:
-        _line(screen, row[0].label, forecast, said, depth)
-        return
-    label = f"{row[0].label} {screen.signs.more} {row[-1].label}"
-    text = f"{len(row):,} in a row, {said}"
-    _line(screen, label, forecast, text, depth)
-
-
-def _item(screen: Screen, label: str, item: PreviewItem, depth: int) -> None:
-    first, *rest = display_lines(_said(item), limit=SUMMARY) or [""]
-    _line(screen, label, item.forecast, first, depth)
-    style = STYLES[item.forecast]
-    for line in rest:
-        screen.line(plain(line, style), indent=2 * depth + 4)
-    for line in item.details:
-        screen.line(plain(shorten(line, SUMMARY), _style(line)), indent=2 * depth + 4)
 
 
 def _said(item: PreviewItem) -> str:
@@ -294,38 +178,96 @@ def _said(item: PreviewItem) -> str:
     return f"{item.forecast.value}{after}"
 
 
-def _style(line: str) -> str:
-    """As of the lines of a difference; others are not made to look like one."""
-    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
+# --- lines --------------------------------------------------------------------------
+
+
+def _children(screen: Screen, branch: _Branch, depth: int) -> None:
+    inner = list(branch.branches.values())
+    if branch.is_bypassed:  # the plan: blocks are told in one line
+        del inner[1:]
+    told: dict[object, str] = {}  # what was told whole, and of whom
+    for said, alike in groupby(inner, lambda each: each.but_for_the_name):
+        row = list(alike)
+        if said is not None and len(row) >= IN_A_ROW:
+            _row(screen, row, f"each: {shown(said)}", depth)
+            continue
+        for shape, same in groupby(row, lambda each: each.shape(each.label)):
+            first, *others = same
+            if first.is_wide and said is None and shape in told:
+                text = f"as {told[shape]} but for the name"
+                _row(screen, [first, *others], text, depth)
+                continue
+            told[shape] = shorten(first.label)
+            _branch(screen, first, depth)
+            if len(others) >= IN_A_ROW - 1:
+                _row(screen, others, "the same but for the name", depth)
+                continue
+            for each in others:
+                _branch(screen, each, depth)
+    if branch.is_bypassed:
+        mark, style = _LOOKS[Forecast.SKIPPED]
+        text = "a run would do nothing more: its bypass checks pass"
+        screen.line(f"{mark} {text}", style, indent=2)
+
+
+def _branch(screen: Screen, branch: _Branch, depth: int) -> None:
+    if branch.item is not None:
+        _item(screen, branch.label, branch.item, depth)
+        return
+    said = branch.in_short if branch.is_wide else None
+    if said is not None:
+        _line(screen, branch.label, branch.forecast, said, depth)
+        return
+    inner = list(branch.branches.values())
+    if len(inner) == 1 and inner[0].item is not None and not branch.stops:
+        label = f"{branch.label}{SEPARATOR}{inner[0].label}"
+        _item(screen, label, inner[0].item, depth)
+        return
+    stops = "a run would fail here; what follows is told as if it had passed"
+    _line(screen, branch.label, branch.forecast, stops if branch.stops else "", depth)
+    _children(screen, branch, depth + 1)
+
+
+def _row(screen: Screen, row: Sequence[_Branch], said: str, depth: int) -> None:
+    label = row[0].label
+    if len(row) > 1:
+        label = f"{label} {screen.signs.more} {row[-1].label}"
+        said = f"{len(row):,} in a row, {said}"
+    _line(screen, label, row[0].forecast, said, depth)
+
+
+def _item(screen: Screen, label: str, item: PreviewItem, depth: int) -> None:
+    first, *rest = display_lines(_said(item), limit=SUMMARY) or [""]
+    _line(screen, label, item.forecast, first, depth)
+    for line in rest:
+        screen.line(line, _LOOKS[item.forecast][1], indent=2 * depth + 4)
+    for line in item.details:
+        # As of the lines of a difference; others are not made to look like one.
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
+        screen.line(shorten(line, SUMMARY), style, indent=2 * depth + 4)
 
 
 def _line(
     screen: Screen, label: str, forecast: Forecast, text: str, depth: int
 ) -> None:
-    style = STYLES[forecast]
-    screen.line(
-        joined(
-            (f"{_mark(screen, forecast)} ", style),
-            display_path(label),
-            (f": {text}" if text else "", style),
-        ),
-        indent=2 * depth,
-    )
+    mark, style = _mark(screen, forecast), _LOOKS[forecast][1]
+    said = (f": {text}" if text else "", style)
+    line = joined((f"{mark} ", style), display_path(label), said)
+    screen.line(line, indent=2 * depth)
 
 
 def _mark(screen: Screen, forecast: Forecast) -> str:
-    return MARKS.get(forecast) or {
-        Forecast.FAILED: screen.signs.failed,
-        Forecast.PASSED: screen.signs.completed,
-    }.get(forecast, screen.signs.waiting)
+    mark = _LOOKS[forecast][0]
+    return str(getattr(screen.signs, mark, mark))
 
 
 def _count(screen: Screen, found: PlanPreview) -> None:
     """How much of each kind there is; it explains the marks, too."""
-    counts = [(each, found.count(each)) for each in Forecast if found.count(each) > 0]
-    parts: list[tuple[str, str] | str] = []
-    for each, number in counts:
-        parts += ["  " if parts else ""]
-        text = f"{_mark(screen, each)} {number:,} {each.value}"
-        parts.append((text, STYLES[each]))
-    screen.line(joined(*parts))
+    line = Line()
+    for each in Forecast:
+        number = found.count(each)
+        if number:
+            gap = "  " if str(line) else ""
+            text = f"{_mark(screen, each)} {number:,} {each.value}"
+            line.append(gap).append(text, _LOOKS[each][1])
+    screen.line(line)

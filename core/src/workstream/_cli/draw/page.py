@@ -28,8 +28,7 @@ from ..._values.folding import folded
 from ..._values.interventions import Verb
 from ..._values.state import Status
 from ..call import Call
-from .rows import moment, style_of
-from .screen import STYLES, Line, Screen, joined
+from .screen import STYLES, Line, Screen, joined, moment, style_of
 
 _NAMED = 6
 """So many of those that are put together are named."""
