@@ -51,6 +51,12 @@ packages: dict[str, list[str]] = {}
 
 
 @pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the store is."""
+    return tmp_path / "store"
+
+
+@pytest.fixture
 def install_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Installs throw-away distributions, each with one module of a name of its own."""
     site = tmp_path / "site"

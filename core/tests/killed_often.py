@@ -23,14 +23,14 @@ import os
 import random
 import signal
 import sys
-import traceback
 from collections import Counter
+from collections.abc import Awaitable
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
-import attrs
 import trio
+from forks import Work, done_again, end_of, fork, lines_of, note_done, write_line
 
 from workstream import (
     ActionPlugin,
@@ -48,7 +48,6 @@ from workstream import (
     open_workstream,
 )
 from workstream._codec.codec import Codec
-from workstream._plan.walk import actions
 from workstream.vaults import LmdbVault
 
 DIRECTORY = Path(sys.argv[1])
@@ -58,23 +57,6 @@ CALLS, DONE, ENDED = (DIRECTORY / name for name in ("calls", "done", "ended"))
 
 
 # -- An engine ---------------------------------------------------------------------------
-
-
-def write_line(path: Path, line: str) -> None:
-    """Add a line where a kill cannot lose it, or half of it."""
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(file, f"{line}\n".encode())
-    os.close(file)
-
-
-def lines_of(path: Path) -> list[str]:
-    """What was added so far."""
-    return path.read_text().splitlines() if path.exists() else []
-
-
-@attrs.frozen
-class Work:
-    """What to do: nothing."""
 
 
 class Pulse:
@@ -154,23 +136,11 @@ async def look(vault: LmdbVault, *, all_plans: bool) -> None:
     """See whether what is stored is in order."""
     calls = Counter(lines_of(CALLS))
     told = {UUID(line) for line in lines_of(ENDED)}
-    known = set(lines_of(DONE))
     statuses = None if all_plans else [Status.RUNNING]
     for row in await vault.search(statuses=statuses):
         assert row.id not in told or row.status is Status.COMPLETED, row
         plan = Codec(None).load(await vault.read(row.id))
-        done: list[str] = []
-        for action in actions(plan):
-            if action.plugin == Step.name:
-                assert len(action.attempts) >= calls[str(action.id)], action
-                if action.state.status is Status.COMPLETED:
-                    done.append(str(action.id))
-        # Read again: calls of what is done were made before it was stored.
-        counts = Counter(lines_of(CALLS)) if done else calls
-        for action_id in done:
-            line = f"{action_id} {counts[action_id]}"
-            if line not in known:
-                write_line(DONE, line)
+        note_done(plan, Step.name, calls, CALLS, DONE)
 
 
 async def live(pulse: Pulse, *, is_last: bool) -> None:
@@ -207,11 +177,10 @@ async def check_all() -> None:
         await vault.close()
     statuses = Counter(row.status for row in rows)
     assert set(statuses) <= {Status.COMPLETED, Status.NOT_STARTED}, statuses
-    lines = set(lines_of(DONE))  # two engines may have seen the same
-    counts = dict(line.split() for line in lines)
-    again = [line for line in lines if counts[line.split()[0]] != line.split()[1]]
+    again = done_again(DONE)
     assert not again, again
-    print(statuses[Status.COMPLETED], len(counts))
+    done = {line.split()[0] for line in lines_of(DONE)}
+    print(statuses[Status.COMPLETED], len(done))
 
 
 # -- The killer --------------------------------------------------------------------------
@@ -222,17 +191,12 @@ class Engine:
 
     def __init__(self, *, is_last: bool = False) -> None:
         self._ear, pipe = os.pipe()
-        self._process = os.fork()
-        if self._process == 0:
+
+        def begin() -> Awaitable[None]:
             os.close(self._ear)
-            status = 1
-            try:
-                trio.run(lambda: live(Pulse(pipe), is_last=is_last))
-                status = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(status)
+            return live(Pulse(pipe), is_last=is_last)
+
+        self._process = fork(begin)
         os.close(pipe)
 
     def kill_after(self, beats: int, turns: int) -> None:
@@ -247,11 +211,8 @@ class Engine:
 
     def end(self, *, expected: int = 0) -> None:
         """Wait for its end, which must be as expected."""
-        _, status = os.waitpid(self._process, 0)
+        end_of(self._process, expected)
         os.close(self._ear)
-        ended = os.waitstatus_to_exitcode(status)
-        if ended != expected:
-            sys.exit(f"an engine ended with {ended}, not {expected}")
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from workstream.vaults import LmdbVault
 ENGINE = Path(__file__).with_name("killed_engine.py")
 KILLER = Path(__file__).with_name("killed_often.py")
 SPEAKERS = Path(__file__).with_name("told_often.py")
+COMMON = os.environ | {"PYTHONPATH": str(Path(__file__).with_name("common"))}
 KILLS = int(os.environ.get("WORKSTREAM_KILLS", "40"))
 WORDS = int(os.environ.get("WORKSTREAM_WORDS", "120"))
 CALLS = 8 * 3 - 1 + 8
@@ -113,7 +114,9 @@ def test_engines_are_killed_again_and_again(tmp_path: Path, engines: int) -> Non
     """
     command = [sys.executable, "-W", "error", str(KILLER), str(tmp_path)]
     arguments = [str(KILLS // 2), str(engines), str(engines)]
-    ended = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    ended = subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, env=COMMON
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     plans, actions = map(int, ended.stdout.split())
     assert plans > 0
@@ -128,7 +131,9 @@ def test_what_is_said_stands_in_the_record_whoever_is_killed(tmp_path: Path) -> 
     """
     command = [sys.executable, "-W", "error", str(SPEAKERS), str(tmp_path)]
     arguments = [str(WORDS), str(max(WORDS * 30 // 1000, 2)), "1"]
-    ended = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    ended = subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, env=COMMON
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     doctor = [sys.executable, "-m", "workstream", "doctor", "--json", "--store"]
     found = subprocess.run(

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+from lmdb_stores import with_store
 
 from workstream._plan.walk import new_plan_id
 from workstream._protocols.vault import STOP, NodeRecord, PlanRow, Write
@@ -25,28 +25,6 @@ from workstream._vaults.lmdb.reader import lmdb
 from workstream._vaults.lmdb.vault import LmdbVault
 
 PAGE = 4096
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the store is."""
-    return tmp_path / "store"
-
-
-def with_store(
-    path: Path, use: Callable[[LmdbVault], Awaitable[object]], **options: Any
-) -> None:
-    """Open the store, use it, and close it."""
-
-    async def main() -> None:
-        vault = LmdbVault(path, risk_power_cut=True, **options)
-        await vault.open()
-        try:
-            await use(vault)
-        finally:
-            await vault.close()
-
-    trio.run(main)
 
 
 def environment_of(vault: LmdbVault) -> Environment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -13,7 +13,7 @@ from uuid import UUID
 
 import attrs
 import pytest
-import trio
+from lmdb_stores import with_store
 
 from workstream import Block, Checks, DeferBatch, DeferredActions, Plan, Sequence
 from workstream._codec.codec import Codec
@@ -39,25 +39,6 @@ STATUSES = [each for each in Status if each is not Status.SKIPPED]
 LABELS = ["has:a", "has:b", "by:ana", "many"]
 MANY = tuple(f"has:{number}" for number in range(600))
 GOLDEN = Path(__file__).with_name("golden")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-def with_store(path: Path, use: Callable[[LmdbVault], Awaitable[object]]) -> None:
-    """Open the store, use it, and close it."""
-
-    async def main() -> None:
-        vault = LmdbVault(path, risk_power_cut=True)
-        await vault.open()
-        try:
-            await use(vault)
-        finally:
-            await vault.close()
-
-    trio.run(main)
 
 
 def raw(vault: LmdbVault, change: Callable[[Any], object]) -> None:

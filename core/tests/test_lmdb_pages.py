@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import lmdb
 import pytest
 import trio
+from lmdb_stores import with_store
 
 from workstream._plan.walk import new_plan_id
 from workstream._protocols.vault import NodeRecord, PlanRow, Write
@@ -23,28 +22,6 @@ from workstream._vaults.lmdb.vault import LmdbVault
 from workstream.vaults import restore_store
 
 PAGE = 4096
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the store is."""
-    return tmp_path / "store"
-
-
-def with_store(
-    path: Path, use: Callable[[LmdbVault], Awaitable[object]], **options: Any
-) -> None:
-    """Open the store, use it, and close it."""
-
-    async def main() -> None:
-        vault = LmdbVault(path, risk_power_cut=True, **options)
-        await vault.open()
-        try:
-            await use(vault)
-        finally:
-            await vault.close()
-
-    trio.run(main)
 
 
 async def fill(vault: LmdbVault, plans: int, *, size: int = 300) -> list[PlanRow]:

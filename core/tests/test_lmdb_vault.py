@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import attrs
+import lmdb_stores
 import pytest
 import trio
 
@@ -29,29 +30,11 @@ SMALL = 2**20
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
 def row() -> PlanRow:
     return PlanRow(id=new_plan_id(), name="plan", submitted=NOON)
 
 
-def with_store(
-    path: Path, use: Callable[[LmdbVault], Awaitable[object]], **options: Any
-) -> None:
-    """Open the store, use it, and close it."""
-
-    async def main() -> None:
-        vault = LmdbVault(path, **options)
-        await vault.open()
-        try:
-            await use(vault)
-        finally:
-            await vault.close()
-
-    trio.run(main)
+with_store = partial(lmdb_stores.with_store, risk_power_cut=False)
 
 
 def refused(path: Path, **options: Any) -> StorageError:

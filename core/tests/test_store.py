@@ -84,12 +84,6 @@ def nothing(name: str = "a") -> Action:
     return Nothing.action(Work(), name=name)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the store is, or will be."""
-    return tmp_path / "store"
-
-
 async def submitted(path: Path, *plans: Plan) -> list[UUID]:
     """Store these plans."""
     registry = Registry([Nothing(), Wait()])

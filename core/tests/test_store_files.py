@@ -49,12 +49,6 @@ trio.run(main)
 """
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the store is."""
-    return tmp_path / "store"
-
-
 def remove(path: Path, name: str) -> None:
     """Remove a file, or all of them."""
     shutil.rmtree(path) if name == "all" else (path / name).unlink()

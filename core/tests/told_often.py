@@ -29,7 +29,6 @@ import random
 import signal
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -39,8 +38,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import attrs
 import trio
+from forks import Work, done_again, end_of, fork, lines_of, note_done, write_line
 
 from workstream import (
     ActionPlugin,
@@ -58,7 +57,6 @@ from workstream import (
     open_workstream,
 )
 from workstream._codec.codec import Codec
-from workstream._plan.walk import actions
 from workstream._store.store import Store
 from workstream.errors import NotFoundError, RefusedError
 from workstream.results import Answer, Effect, Intervention, Verb
@@ -74,24 +72,7 @@ STORE, CALLS, DONE, SAID = (
 )
 
 
-def write_line(path: Path, line: str) -> None:
-    """Add a line where a kill cannot lose it, or half of it."""
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(file, f"{line}\n".encode())
-    os.close(file)
-
-
-def lines_of(path: Path) -> list[str]:
-    """What was added so far."""
-    return path.read_text().splitlines() if path.exists() else []
-
-
 # -- The engine --------------------------------------------------------------------------
-
-
-@attrs.frozen
-class Work:
-    """What to do: nothing."""
 
 
 class Step(ActionPlugin[Work, None]):
@@ -143,20 +124,14 @@ def told_plan() -> Plan:
 async def look() -> None:
     """Note what is stored as done, with how often it was called."""
     vault = LmdbVault(STORE)
+    called = Counter(lines_of(CALLS))
     await vault.open()
     try:
-        rows = await vault.search()
-        plans = [Codec(None).load(await vault.read(row.id)) for row in rows]
+        for row in await vault.search():
+            plan = Codec(None).load(await vault.read(row.id))
+            note_done(plan, Step.name, called, CALLS, DONE)
     finally:
         await vault.close()
-    calls = Counter(lines_of(CALLS))
-    known = set(lines_of(DONE))
-    for plan in plans:
-        for action in actions(plan):
-            line = f"{action.id} {calls[str(action.id)]}"
-            assert len(action.attempts) >= calls[str(action.id)], action
-            if action.state.status is Status.COMPLETED and line not in known:
-                write_line(DONE, line)
 
 
 async def run_plans() -> None:
@@ -270,28 +245,6 @@ def answer_data(answer: object) -> dict[str, Any]:
 # -- The killer --------------------------------------------------------------------------
 
 
-def fork(main: Callable[[], Awaitable[None]]) -> int:
-    """A process that does this."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            trio.run(main)
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    return child
-
-
-def end_of(child: int, expected: int = 0) -> None:
-    """Wait for the end of a process, which must be as expected."""
-    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if ended != expected:
-        sys.exit(f"a process ended with {ended}, not {expected}")
-
-
 def main() -> None:
     """Let them speak, and kill the engine again and again meanwhile."""
     chance = random.Random(SEED)
@@ -335,11 +288,7 @@ async def check_all() -> None:
     ]
     for plan in plans.values():
         faults += mixed_up(plan)
-    lines = set(lines_of(DONE))
-    counts = dict(line.split() for line in lines)
-    faults += [
-        f"done again: {x}" for x in lines if counts[x.split()[0]] != x.split()[1]
-    ]
+    faults += [f"done again: {line}" for line in done_again(DONE)]
     if faults:
         sys.exit("\n".join(faults))
     answers = Counter(json.loads(line)["answer"] for line in lines_of(SAID))
