@@ -269,6 +269,30 @@ class TestCallScopes:
         with pytest.raises(Cancelled):
             loop.run(main)
 
+    def test_a_deadline_beyond_one_wait_ends_the_next(self) -> None:
+        """A wait that is over before it needs no timer; whoever looks sees it all the same."""
+        loop = Loop()
+        seen: list[list[float]] = []
+
+        async def look() -> None:
+            for _ in range(2):
+                seen.append([time for time, _, _ in loop.due()])
+                await loop.sleep(12)
+
+        async def main() -> None:
+            loop.begin(look)
+            scope = CallScope(loop, 15)
+            try:
+                for _ in range(2):
+                    await loop.sleep(10)
+            finally:
+                scope.close()
+
+        with pytest.raises(Cancelled):
+            loop.run(main)
+        assert seen == [[10, 15], [3, 8]]
+        assert loop.time == 15
+
     def test_a_result_at_the_deadline_is_not_late(self) -> None:
         """Only what comes after the deadline is late (A-5)."""
         loop = Loop()

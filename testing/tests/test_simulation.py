@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
+import weakref
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -13,6 +15,7 @@ import attrs
 import pytest
 import trio
 
+from _workstream_testing.simulation.told import Told
 from workstream import (
     Action,
     ActionPlugin,
@@ -20,6 +23,8 @@ from workstream import (
     CheckPlugin,
     Checks,
     Context,
+    DeferBatch,
+    DeferredActions,
     Outcome,
     Plan,
     PluginError,
@@ -27,10 +32,11 @@ from workstream import (
     Sequence,
     Status,
     ValidationError,
+    WhenDeferred,
     failures,
 )
 from workstream.plugins import AnyPlugin, RetryPolicy
-from workstream.results import FailureReason, State
+from workstream.results import FailureReason, State, Verb
 from workstream.testing import FakePlugin, SimulationError, fake_all, simulate, sleep
 from workstream.vaults import MemoryVault
 
@@ -284,6 +290,26 @@ class TestStop:
         assert len(fake.calls) == 10
 
 
+    def test_a_call_that_was_cut_is_late_but_once(self) -> None:
+        """Its timeout comes while it ends; when it has ended, nobody waits for it (A-16)."""
+        clean_up = DeferBatch(
+            name="Clean up",
+            when=WhenDeferred.ALWAYS,
+            actions=[Patient.action(Ask("web"), name="Wait")],
+        )
+        plan = rollout(hosts=1)
+        plan.blocks[0].sequences[0].actions[0].timeout = 10
+        plan.deferred_actions = DeferredActions(batches=[clean_up])
+        slow = FakePlugin(Restart).otherwise(hangs=True, ignores_cancellation=20)
+        later = FakePlugin(Patient).otherwise(takes=20)
+        stop = Told(8, Verb.STOP, data={"now": True})
+        result = simulate(plan, [slow, later, FakePlugin(Look)], told=[stop])
+
+        [attempt] = result.plan.blocks[0].sequences[0].actions[0].attempts
+        assert result.elapsed == 8 + 20 + 20
+        assert not attempt.unresponsive
+
+
 class TestRecovery:
     """A plan that is as a crash left it."""
 
@@ -447,6 +473,22 @@ class TestStore:
 
         assert stored.plan == plain.plan
         assert stored.timeline.events == plain.timeline.events
+
+
+def test_it_leaves_no_work_for_the_garbage_collector() -> None:
+    """A run that nobody holds any more goes at once: thousands of them stay small."""
+    fake = FakePlugin(Restart).otherwise(takes=5)
+    looks = FakePlugin(Look)
+    plan = rollout(hosts=2)
+    gc.collect()
+    gc.disable()
+    try:
+        ran = weakref.ref(simulate(plan, [fake, looks]).plan)
+        fake.reset()
+        looks.reset()
+        assert ran() is None
+    finally:
+        gc.enable()
 
 
 def test_it_needs_no_event_loop() -> None:

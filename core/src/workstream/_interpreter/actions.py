@@ -131,17 +131,16 @@ class ActionRunner:
         else:
             rested, now = False, await self._attempt(action, begins, main)
         while True:
-            own_time = verdicts.own_time(self._plan, action, now)
-            verdict = verdicts.judge(action, self._runtime.on_interrupt, own_time)
+            meaning = self._runtime.on_interrupt
+            verdict = verdicts.judge(self._plan, action, meaning, now)
             if verdict is Verdict.RECONCILE:
                 verdict = await self._reconcile(action)
                 now = self._runtime.now()
-                own_time = verdicts.own_time(self._plan, action, now)
             seconds = 0.0
             if verdict is Verdict.AGAIN and not rested:
                 policy = self._runtime.retry_policy(action)
                 seconds = policy.wait(verdicts.tries(action), self._runtime.random())
-                if verdicts.deadline_passed(action, own_time, seconds):
+                if verdicts.deadline_passed(self._plan, action, now, seconds):
                     verdict = Verdict.FAILED  # the wait would not fit (A-15)
             if verdict is not Verdict.AGAIN:
                 return self._decide(
@@ -175,23 +174,25 @@ class ActionRunner:
 
     async def _attempt(self, action: BaseAction, now: datetime, main: bool) -> datetime:
         """Make one attempt; returns when it ended."""
-        if action.state.status is N:
-            action.state = State(R, now)
-        notes = self._notes.pop(id(action), None) if self._notes else None
-        attempt = Attempt(started=now, notes=notes or {})
+        state, runtime = action.state, self._runtime
+        if state.status is N:
+            state.status, state.started = R, now
+        attempt = Attempt(started=now)
+        if self._notes:
+            attempt.notes = self._notes.pop(id(action), attempt.notes)
         action.attempts.append(attempt)
-        self._runtime.record(action)
-        await self._runtime.durable()
-        outcome = await self._runtime.execute(action, attempt, main)
+        runtime.record(action)
+        await runtime.durable()
+        outcome = await runtime.execute(action, attempt, main)
         # Nobody records this yet: the outcome and what follows from it are one write.
         attempt.response = outcome.response
         attempt.error = outcome.error
-        attempt.interrupted = outcome.interrupted
-        attempt.ended = self._runtime.now()
+        attempt.ended = ended = runtime.now()
         if outcome.interrupted:  # then all is as after a crash (SN-1)
-            self._runtime.record(action)
-            await self._runtime.durable()
-        return attempt.ended
+            attempt.interrupted = True
+            runtime.record(action)
+            await runtime.durable()
+        return ended
 
     async def _back_off(self, action: BaseAction, seconds: float, main: bool) -> None:
         self._runtime.record(action)
@@ -203,8 +204,7 @@ class ActionRunner:
         found = await self._runtime.reconcile(action)
         now = self._runtime.now()
         if isinstance(found, NotDone):
-            own_time = verdicts.own_time(self._plan, action, now)
-            passed = verdicts.deadline_passed(action, own_time)
+            passed = verdicts.deadline_passed(self._plan, action, now)
             return Verdict.FAILED if passed else Verdict.AGAIN
         error = found.error
         if error is not None:
@@ -215,8 +215,8 @@ class ActionRunner:
         return Verdict.COMPLETED if error is None else Verdict.FAILED
 
     def _decide(self, action: BaseAction, status: Status, now: datetime) -> datetime:
-        action.state.status = status
-        action.state.ended = now
+        state = action.state
+        state.status, state.ended = status, now
         self._runtime.record(action)
         return now
 

@@ -165,13 +165,12 @@ def _settle_action(
     is_open = last.ended is None
     if is_open:
         _close(last, now)
-    own_time = verdicts.own_time(plan, action, now)
-    verdict = verdicts.judge(action, on_interrupt, own_time)
+    verdict = verdicts.judge(plan, action, on_interrupt, now)
     if verdict is Verdict.COMPLETED:
         action.state.status, action.state.ended = C, last.ended
     elif verdict is Verdict.FAILED:
         # An attempt that decides ended when it ended; a deadline, when it is found.
-        due = verdicts.judge(action, on_interrupt, _BEFORE_ANY_DEADLINE)
+        due = verdicts.judge(plan, action, on_interrupt, _BEFORE_ANY_DEADLINE)
         action.state.status = F
         action.state.ended = now if due is Verdict.AGAIN else last.ended
     elif verdict is Verdict.AGAIN and stopping:

@@ -26,7 +26,10 @@ class Verdict(enum.Enum):
 
 
 def judge(
-    action: BaseAction, on_interrupt: Callable[[BaseAction], OnInterrupt], now: datetime
+    plan: Plan,
+    action: BaseAction,
+    on_interrupt: Callable[[BaseAction], OnInterrupt],
+    now: datetime,
 ) -> Verdict:
     """What follows from the attempts of an action, the last of which has ended.
 
@@ -35,9 +38,10 @@ def judge(
     here: only the loop draws waits (A-15).
 
     Args:
+        plan: The plan.
         action: The action.
         on_interrupt: Says what an interrupted attempt of an action means.
-        now: The time, for its deadline: that of ``own_time``.
+        now: The time, for its deadline.
     """
     if not action.attempts:
         return Verdict.AGAIN
@@ -54,7 +58,7 @@ def judge(
         action.retries is not None and tries(action) > action.retries
     ):
         return Verdict.FAILED
-    return Verdict.FAILED if deadline_passed(action, now) else Verdict.AGAIN
+    return Verdict.FAILED if deadline_passed(plan, action, now) else Verdict.AGAIN
 
 
 def tries(action: BaseAction) -> int:
@@ -88,10 +92,12 @@ def deadline_of(action: BaseAction) -> datetime | None:
     return after(action.state.started, action.deadline)
 
 
-def deadline_passed(action: BaseAction, now: datetime, wait: float = 0.0) -> bool:
-    """Whether the action's deadline is over, or will be after a wait (A-15)."""
+def deadline_passed(
+    plan: Plan, action: BaseAction, now: datetime, wait: float = 0.0
+) -> bool:
+    """Whether the action's deadline is over, or will be after a wait (A-15, HO-4)."""
     deadline = deadline_of(action)
     if deadline is None:
         return False
-    end = after(now, wait)
+    end = after(own_time(plan, action, now), wait)
     return end is None or end >= deadline

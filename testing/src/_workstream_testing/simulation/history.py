@@ -25,6 +25,12 @@ that, and whether it was still open."""
 _SIZE, _ATTEMPT = 6, 3
 """How many things make an entry, and which of them is the attempt."""
 
+Called: TypeAlias = tuple[BaseAction, Attempt, int, float]
+"""One call of a plugin: of which action, its attempt, the number of that, and when."""
+
+_CALL = 4
+"""How many things make a call; the attempt is the one after the first."""
+
 
 @attrs.frozen
 class Report:
@@ -91,6 +97,7 @@ class History:
 
     Attributes:
         note: Notes a change: an ``Entry``.
+        called: Notes that a plugin is called: a ``Called``.
         reports: What plugins reported.
         plan: The plan as it was at first.
         paths: The path of each object, once one was asked for. Runs of the same plan
@@ -110,24 +117,15 @@ class History:
         # often Python looks through all of them for garbage.
         self._flat: list[Any] = []
         self.note: Callable[[Entry], None] = self._flat.extend
-        self._actions: list[BaseAction] = []
-        self._attempts: list[Attempt] = []
-        self._numbers: list[int] = []
+        self._calls: list[Any] = []
+        self.called: Callable[[Called], None] = self._calls.extend
         self._made: dict[int, object] = {}
-        self._started: list[float] = []
         self.reports: list[Report] = []
         self.start = start
         self.end = 0.0
         self.plan = plan
         self.paths: list[str] = []
         self._crashes: list[tuple[int, int, float]] = []
-
-    def called(self, action: BaseAction, attempt: Attempt, time: float) -> None:
-        """The plugin is called for the action's latest attempt."""
-        self._actions.append(action)
-        self._attempts.append(attempt)
-        self._numbers.append(len(action.attempts))
-        self._started.append(time)
 
     def made(self, attempt: Attempt, request: object) -> None:
         """The attempt's request was made of the responses that it waited for."""
@@ -145,14 +143,11 @@ class History:
             if each is not None and each.ended is None
         }
         fork._flat += [there.get(id(each), each) for each in self._flat]
-        fork._attempts += [there.get(id(each), each) for each in self._attempts]
+        fork._calls += [there.get(id(each), each) for each in self._calls]
         fork._made = {
             id(there[known]) if known in there else known: request
             for known, request in self._made.items()
         }
-        fork._actions += self._actions
-        fork._numbers += self._numbers
-        fork._started += self._started
         fork.reports += self.reports
         fork.paths = self.paths
         fork._crashes += self._crashes
@@ -160,7 +155,8 @@ class History:
 
     def crashed(self, time: float) -> None:
         """The engine died; another life begins."""
-        self._crashes.append((len(self._flat) // _SIZE, len(self._actions), time))
+        calls = len(self._calls) // _CALL
+        self._crashes.append((len(self._flat) // _SIZE, calls, time))
 
     @property
     def entries(self) -> list[Entry]:
@@ -197,9 +193,9 @@ class History:
 
     def _told(self, first: int, last: int | None) -> list[Call]:
         found: list[Call] = []
-        noted = (self._actions, self._attempts, self._numbers, self._started)
-        calls = zip(*(each[first:last] for each in noted), strict=True)
-        for action, attempt, number, started in calls:
+        end = None if last is None else last * _CALL
+        calls = iter(self._calls[first * _CALL : end])
+        for action, attempt, number, started in zip(*[calls] * _CALL, strict=True):
             ended = attempt.ended
             found.append(
                 Call(

@@ -8,10 +8,8 @@ general copy, which may leave things out and hides secrets, takes as long as a q
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import repeat
 from operator import attrgetter, is_
 from typing import Any, TypeAlias
 
@@ -29,6 +27,7 @@ from ..fakes.fakes import FakePlugin
 from .simulator import fresh
 
 _Values: TypeAlias = Callable[[Any], tuple[object, ...]]
+_Make: TypeAlias = Callable[[tuple[object, ...]], Any]
 _Seen: TypeAlias = tuple[type[Node], tuple[object, ...], list[Any], bool]
 """An object: its class, the values of its fields, and of each field of parts what was
 seen there; and whether it is an action whose request somebody could change."""
@@ -61,12 +60,18 @@ class Mould:
         return plan
 
 
-def _parts_of(cls: type[Node]) -> tuple[tuple[str, ...], _Values, tuple[Held, ...]]:
-    """The fields that a copy shares, what reads them, and the fields of parts."""
+def _parts_of(cls: type[Node]) -> tuple[_Make, _Values, tuple[Held, ...]]:
+    """What makes an object of the fields that a copy shares, what reads them, and the
+    fields of parts."""
     held = SHAPES[cls].held
     own = {"state", "attempts", *(field.name for field in held)}
-    names = tuple(field.name for field in attrs.fields(cls) if field.name not in own)
-    return names, attrgetter(*names), held
+    names = [field.name for field in attrs.fields(cls) if field.name not in own]
+    # Written for the class, as attrs writes its __init__: that takes a third of setattr.
+    targets = ", ".join(f"new.{name}" for name in names)
+    lines = f"def make(values):\n new = create(cls)\n {targets}, = values\n return new"
+    made: dict[str, Any] = {"create": object.__new__, "cls": cls}
+    exec(lines, made)
+    return made["make"], attrgetter(*names), held
 
 
 # Of which only a method is looked at, whatever its types are.
@@ -194,10 +199,8 @@ def _seen(node: Node) -> _Seen:
 def _cast(seen: _Seen) -> Any:
     """An object like the one that was seen, and all below it."""
     cls, values, parts, moves = seen
-    names, _, held = _PARTS[cls]
-    new: Any = object.__new__(cls)
-    # The quickest way to set many fields: no line of Python a field.
-    deque(map(setattr, repeat(new), names, values), 0)
+    make, _, held = _PARTS[cls]
+    new = make(values)
     new.state = State()
     if not held:
         new.attempts = []

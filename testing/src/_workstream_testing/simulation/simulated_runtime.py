@@ -117,6 +117,7 @@ class SimulatedRuntime(PluginVerbs):
         self._settings = settings
         self._history = settings.history
         self._note = settings.history.note
+        self._called = settings.history.called
         self._start = settings.history.start
         self._moment = (math.nan, self._start)
         self._journal = None if store is None else Journal(loop, store)
@@ -133,12 +134,16 @@ class SimulatedRuntime(PluginVerbs):
 
     async def run(self) -> None:
         """Run the plan to its end. What is raised broke the run off."""
-        if self._journal is None:
-            await self._interpreter.run()
-            return
-        async with self._loop.nursery() as nursery:
-            self._journal.open(nursery.start_soon)
-            await self._interpreter.run()
+        try:
+            if self._journal is None:
+                await self._interpreter.run()
+                return
+            async with self._loop.nursery() as nursery:
+                self._journal.open(nursery.start_soon)
+                await self._interpreter.run()
+        finally:
+            # It leads back here: without it no garbage collector is needed.
+            del self._interpreter, self.look
 
     def take(self, request: PlanRequest) -> None:
         """Take what was asked of the plan; what it changes is one write (CT-2)."""
@@ -175,9 +180,9 @@ class SimulatedRuntime(PluginVerbs):
         """Note what these objects are now, and store it where there is a store."""
         time = self._loop.time
         for node in nodes:
-            if isinstance(node, BaseAction) and node.attempts:
-                last = node.attempts[-1]
-                number, is_open = len(node.attempts), last.ended is None
+            if isinstance(node, BaseAction) and (attempts := node.attempts):
+                last = attempts[-1]
+                number, is_open = len(attempts), last.ended is None
                 self._note((time, node, node.state.status, last, number, is_open))
             else:
                 self._note((time, node, node.state.status, None, 0, False))
@@ -235,19 +240,19 @@ class SimulatedRuntime(PluginVerbs):
         main: bool = False,
     ) -> AttemptOutcome:
         """Call the plugin; what it did becomes an outcome, whatever it did."""
-        if main and judgement.cuts(self._plan):
+        if main and self._plan.stopping and judgement.cuts(self._plan):
             return interrupted()
         loop = self._loop
         if not attempt.interrupted:  # then it is ``reconcile`` that is called
-            self._history.called(action, attempt, loop.time)
-        if made.request is not action.request:
-            self._history.made(attempt, made.request)
+            self._called((action, attempt, len(action.attempts), loop.time))
         request, secrets = made.request, made.secrets
+        if request is not action.request:
+            self._history.made(attempt, request)
         facts = facts_of(request)
         if facts.references or facts.secrets:
             request, hidden = resolve(request, _MADE_UP)
             secrets |= hidden
-        scope = _Call(self, loop, seconds, action, attempt)
+        scope = _Call(loop, seconds)
         context = AttemptContext(
             action=action,
             current=attempt,
@@ -255,6 +260,7 @@ class SimulatedRuntime(PluginVerbs):
             secrets=secrets,
             host=self,
         )
+        scope.runtime, scope.context = self, context
         if main:
             self._cuttable[scope] = context
         try:
@@ -266,8 +272,9 @@ class SimulatedRuntime(PluginVerbs):
         finally:
             context.close()
             scope.close()
-            self._cuttable.pop(scope, None)
-        return hide_secrets(outcome, secrets)
+            if main:
+                del self._cuttable[scope]
+        return hide_secrets(outcome, secrets) if secrets else outcome
 
     def _outcome_of(
         self, error: BaseException, action: BaseAction, scope: CallScope
@@ -353,35 +360,26 @@ class SimulatedRuntime(PluginVerbs):
 class _Call(CallScope):
     """One call of a plugin: its time, and what it does when that is over."""
 
-    __slots__ = ("_action", "_attempt", "_forget", "_runtime")
+    __slots__ = ("_forget", "context", "runtime")
 
-    def __init__(
-        self,
-        runtime: SimulatedRuntime,
-        loop: Loop,
-        seconds: float,
-        action: BaseAction,
-        attempt: Attempt,
-    ) -> None:
-        super().__init__(loop, seconds)
-        self._runtime = runtime
-        self._action = action
-        self._attempt = attempt
-        self._forget: Callable[[], None] | None = None
+    runtime: SimulatedRuntime
+    context: AttemptContext
+    _forget: Callable[[], None]
 
     def fire(self) -> None:
         """Cancel the plugin, and see whether it hears."""
-        super().fire()
-        self._forget = self._runtime.later(DEAF_AFTER, self._mark)
+        if not self.cancelled:
+            super().fire()
+            self._forget = self.runtime.later(DEAF_AFTER, self._mark)
 
     def _mark(self) -> None:
-        self._attempt.unresponsive = True
-        self._runtime.record(self._action)
+        self.context.current.unresponsive = True
+        self.runtime.record(self.context.action)
 
     def close(self) -> None:
         """The plugin has ended."""
         super().close()
-        if self._forget is not None:
+        if self.cancelled:
             self._forget()
 
 

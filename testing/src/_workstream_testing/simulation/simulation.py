@@ -14,6 +14,7 @@ from workstream._registry.registry import Registry
 
 from ..fakes.fakes import FakePlugin
 from ..problems import ScriptError, says_all
+from ..virtual.garbage import few_looks
 from ..virtual.schedules import Seed, chooser, parse_seed
 from .history import Call, History, Report
 from .moulds import LATEST
@@ -74,7 +75,7 @@ class Simulation:
     @property
     def replay(self) -> str:
         """The line that repeats this simulation."""
-        return f"simulate(plan, plugins, seed={self.seed!r})"
+        return _replay(self.seed)
 
     def __repr__(self) -> str:
         # It stands in the message of every assertion that fails.
@@ -140,31 +141,31 @@ def simulate(
     """
     choose = chooser(seed)
     made = given(plugins)
-    registry = Registry(made)
-    paths: list[str] = []
-    if recover:
-        ready = found(plan, registry)
-    else:
-        ready, paths = LATEST.copy(plan, made, registry)
-    simulator = Simulator(
-        ready,
-        registry,
-        choose=choose,
-        random=_drawn(seed) if jitter else _middle,
-        max_time=max_time,
-        stop_at=stop_at,
-        told=told,
-    )
-    simulator.history.paths = paths
-    result = Simulation(ready, simulator.history, seed)
-    try:
+    with few_looks():  # the copy makes as many objects as the run
+        registry = Registry(made)
+        paths: list[str] = []
         if recover:
-            simulator.recover(max_last_update=max_last_update)
+            ready = found(plan, registry)
         else:
-            simulator.start(vault)
-    except Exception as error:
-        error.add_note(f"to see it again: {result.replay}")
-        raise
+            ready, paths = LATEST.copy(plan, made, registry)
+        simulator = Simulator(
+            ready,
+            registry,
+            choose=choose,
+            random=_drawn(seed) if jitter else _middle,
+            max_time=max_time,
+            stop_at=stop_at,
+            told=told,
+        )
+        simulator.history.paths = paths
+        try:
+            if recover:
+                simulator.recover(max_last_update=max_last_update)
+            else:
+                simulator.start(vault)
+        except Exception as error:
+            error.add_note(f"to see it again: {_replay(seed)}")
+            raise
     result = Simulation(ready, simulator.history, seed)
     try:
         check_scripts(made)
@@ -184,6 +185,10 @@ def check_scripts(plugins: list[AnyPlugin]) -> None:
     for plugin in plugins:
         if isinstance(plugin, FakePlugin):
             plugin.check_script()
+
+
+def _replay(seed: Seed) -> str:
+    return f"simulate(plan, plugins, seed={seed!r})"
 
 
 def _middle() -> float:

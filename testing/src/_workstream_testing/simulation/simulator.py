@@ -102,7 +102,7 @@ class Simulator:
         self._choose = choose
         self._max_time = max_time
         self._told = list(told)
-        self._freeze: Freeze | None = None
+        self._freeze = _Freezing()
         self._before = [each for each in self._told if not each.at]
         self._told = [each for each in self._told if each.at]
         if stop_at is not None:  # after the start, also at 0
@@ -114,7 +114,7 @@ class Simulator:
             history=self.history,
             random=random,
             storable=Storable(codec),
-            freeze=lambda: self._freeze,
+            freeze=self._freeze.get,
         )
 
     @property
@@ -165,7 +165,7 @@ class Simulator:
             history=self.history.forked(),
         )
         fork.time = fork.history.end = self.time if loop is None else loop.time
-        fork._told, fork._freeze = list(self._told), self._freeze
+        fork._told, fork._freeze.now = list(self._told), self._freeze.now
         return fork
 
     def write_unread(self) -> None:
@@ -308,9 +308,9 @@ class Simulator:
         """Freeze the store, or end that (HO-6)."""
         word = Word(by="somebody", at=self.now, reason=told.reason)
         if told.verb is Verb.FREEZE:
-            self._freeze = Freeze(begun=word)
-        elif self._freeze is not None:
-            self._freeze = attrs.evolve(self._freeze, ended=word)
+            self._freeze.now = Freeze(begun=word)
+        elif self._freeze.now is not None:
+            self._freeze.now = attrs.evolve(self._freeze.now, ended=word)
 
     def _say(
         self, loop: Loop, store: Store | None, runtime: SimulatedRuntime, told: Told
@@ -330,6 +330,16 @@ class Simulator:
             for call in running[:SHOWN]
         )
         return "\n".join([*lines, "", str(Timeline(self.history))])
+
+
+class _Freezing:
+    """What the store says of a freeze; apart, so that no run leads back to its world."""
+
+    now: Freeze | None = None
+
+    def get(self) -> Freeze | None:
+        """What it says now."""
+        return self.now
 
 
 class _Unread:

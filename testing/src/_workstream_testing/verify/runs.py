@@ -38,10 +38,7 @@ class _Quiet(History):
 
     def __init__(self, plan: Plan, note: Callable[[Any], None]) -> None:
         super().__init__(plan, START)
-        self.note = note
-
-    def called(self, action: BaseAction, attempt: Any, time: float) -> None:
-        """Note nothing."""
+        self.note, self.called = note, _ignore
 
 
 def _ignore(entry: object) -> None:

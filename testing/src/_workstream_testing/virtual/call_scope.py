@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from .loop import Loop, Scope
+from .loop import Loop
+from .tasks import Scope
 
 
 class CallScope(Scope):
@@ -16,7 +17,7 @@ class CallScope(Scope):
         task: The task that makes the call.
     """
 
-    __slots__ = ("_armed", "_loop", "deadline", "over", "task")
+    __slots__ = ("_armed", "_loop", "over", "task")
 
     def __init__(self, loop: Loop, seconds: float) -> None:
         """Begin a scope around what the present task does from now on.
@@ -36,10 +37,14 @@ class CallScope(Scope):
         self._armed = self.deadline == math.inf
 
     def arm(self) -> None:
-        """See to it that the scope expires: the call waits."""
+        """See to it that the scope expires."""
         if not self._armed:
             self._armed = True
             self._loop.add_deadline(self)
+
+    def unarmed(self) -> float:
+        """The deadline, where no timer tells of it yet."""
+        return math.inf if self._armed else self.deadline
 
     def fire(self) -> None:
         """The deadline has come."""

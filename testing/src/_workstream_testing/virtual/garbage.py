@@ -6,7 +6,7 @@ import contextlib
 import gc
 from collections.abc import Generator
 
-FEW_LOOKS = 100_000
+FEW_LOOKS = 400_000
 """After how many new objects the garbage collector looks while a run goes on."""
 
 

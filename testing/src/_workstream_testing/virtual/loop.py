@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from .garbage import few_looks
 from .loop_errors import Abandon, Cancelled, EndlessError, ForeignAwait, drop
+from .tasks import Scope, Task
 
 if TYPE_CHECKING:
     from .call_scope import CallScope
@@ -77,49 +78,6 @@ _park = cast("Callable[[], Waiting]", _yielded)
 def _stuck() -> Generator[object, None, None]:
     while True:
         yield _STUCK
-
-
-class Scope:
-    """What can be cancelled together: a nursery's children, or one call."""
-
-    __slots__ = ("cancelled", "parent")
-
-    def __init__(self, parent: Scope | None) -> None:
-        self.parent = parent
-        self.cancelled = False
-
-    def arm(self) -> None:
-        """A task inside begins to wait; only calls have a time to look after."""
-
-
-class Task:
-    """A coroutine on its way."""
-
-    __slots__ = (
-        "coroutine",
-        "error",
-        "nursery",
-        "parked",
-        "scope",
-        "send",
-        "shielded",
-        "ticket",
-    )
-
-    def __init__(
-        self,
-        coroutine: Coroutine[Any, Any, Any],
-        nursery: Nursery | None,
-        scope: Scope | None,
-    ) -> None:
-        self.coroutine = coroutine
-        self.send = coroutine.send
-        self.nursery = nursery
-        self.scope = scope
-        self.error: BaseException | None = None
-        self.parked = False
-        self.shielded = False
-        self.ticket = 0
 
 
 class Loop:
@@ -258,6 +216,9 @@ class Loop:
             drop(task.coroutine)
         self._tasks.clear()
         self._ready.clear()
+        # Both lead back here: without them no garbage collector is needed.
+        self._timers.clear()
+        self.task = _NOBODY
 
     # --- what there is to do --------------------------------------------------------
 
@@ -273,10 +234,17 @@ class Loop:
 
     def due(self) -> Iterator[tuple[float, int, object]]:
         """What is due later, in order: in how many seconds, of which kind, and whose."""
+        begun: list[Task] = []
         for entry in sorted(self._timers):  # the third part of each is its own
             if not _is_stale(entry):
                 whose = getattr(entry[3], "task", entry[3])
                 yield entry[0] - self.time, entry[1], whose
+                if entry[1] == _SLEEP:
+                    begun.append(whose)
+        for task in (*begun, *self._ready):
+            deadline = math.inf if task.scope is None else task.scope.unarmed()
+            if deadline < math.inf:
+                yield deadline - self.time, _DEADLINE, task
 
     # --- tasks --------------------------------------------------------------------
 
@@ -312,14 +280,7 @@ class Loop:
 
     def park(self, *, shielded: bool = False) -> Waiting:
         """Wait until somebody wakes the task."""
-        task = self.task
-        if self._cancels and not shielded and self.is_cancelled(task.scope):
-            return self._refuse_to_wait()
-        if task.scope is not None:
-            task.scope.arm()
-        task.parked = True
-        task.shielded = shielded
-        return _park()
+        return self.sleep_until(math.inf, shielded=shielded)
 
     def checkpoint(self) -> Waiting:
         """Let everything else that is ready go first."""
@@ -336,9 +297,20 @@ class Loop:
         Await it at once: the time counts from the call.
         """
         task = self.task
+        scope = task.scope
+        if self._cancels and not shielded and self.is_cancelled(scope):
+            return self._refuse_to_wait()
         if time < math.inf:
-            self._add_timer(max(time, self.time), _SLEEP, task, task.ticket)
-        return self.park(shielded=shielded)
+            self._timer_count += 1  # as _add_timer: every call comes by here
+            due = time if time > self.time else self.time
+            entry = (due, _SLEEP, self._timer_count, task, task.ticket)
+            heapq.heappush(self._timers, entry)
+        # A wait that is over before the deadline needs no timer for that.
+        if scope is not None and scope.deadline <= time:
+            scope.arm()
+        task.parked = True
+        task.shielded = shielded
+        return _park()
 
     def sleep(self, seconds: float, *, shielded: bool = False) -> Waiting:
         """Wait for so many seconds; infinity: until somebody wakes the task."""
