@@ -289,7 +289,6 @@ class TestStop:
         assert result.elapsed == 120
         assert len(fake.calls) == 10
 
-
     def test_a_call_that_was_cut_is_late_but_once(self) -> None:
         """Its timeout comes while it ends; when it has ended, nobody waits for it (A-16)."""
         clean_up = DeferBatch(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+from functools import partial
 
 import attrs
 import pytest
@@ -21,10 +23,12 @@ from workstream import (
     CheckAction,
     CheckPlugin,
     Context,
+    OnInterrupt,
     Plan,
     Sequence,
     Status,
 )
+from workstream._plan.shape import SHAPES
 from workstream.plugins import AnyPlugin
 from workstream.results import walk
 from workstream.testing import FakePlugin, ScriptError, fake_all, simulate
@@ -94,6 +98,40 @@ def test_every_fate_comes_to_an_end(data: st.DataObject) -> None:
     assert result.plan.state.status.is_terminal
     statuses = {item.node.state.status for item in walk(result.plan)}
     assert Status.RUNNING not in statuses
+
+
+@pytest.mark.slow
+def test_every_field_is_drawn() -> None:
+    """No property passes because its plans leave a field of the plan's objects alone."""
+    told = st.sampled_from(["", "What it is for"])
+    some_actions = st.builds(
+        partial(Copy.action, Ask(), name="Copy", retries=1, deadline=60.0),
+        description=told,
+        timeout=st.sampled_from([30.0, 60.0]),
+        on_interrupt=st.none() | st.sampled_from(OnInterrupt),
+    )
+    some_checks = st.builds(
+        partial(Look.action, Ask(), name="Look", retries=1, deadline=60.0),
+        description=told,
+        timeout=st.sampled_from([30.0, 60.0]),
+        safe_in_preview=st.none() | st.booleans(),
+    )
+    left = {
+        (cls, field.name) for cls in SHAPES for field in attrs.fields(cls) if field.init
+    }
+
+    def was_last(plan: Plan) -> bool:
+        for item in walk(plan):
+            cls = type(item.node)
+            for field in attrs.fields(cls):
+                if getattr(item.node, field.name) != field.default:
+                    left.discard((cls, field.name))
+        return not left
+
+    quick = settings(max_examples=300, derandomize=True, phases=(Phase.generate,))
+    with contextlib.suppress(NoSuchExample):
+        find(plans(some_actions, some_checks), was_last, settings=quick)
+    assert sorted(f"{cls.__name__}.{name}" for cls, name in left) == []
 
 
 def small(retries: int = 0) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from typing import Any, TypeAlias
+from uuid import UUID
 
 try:
     from hypothesis import note
@@ -28,11 +29,13 @@ from workstream._plan.plan import (
     DeferBatch,
     DeferredActions,
     Node,
+    Origin,
     Percent,
     Plan,
     Sequence,
 )
 from workstream._plan.shape import SHAPES
+from workstream._plan.walk import walk
 from workstream._protocols.plugin import AnyPlugin
 from workstream._values.state import HaltAfter, OnFailure, Undo, WhenDeferred
 
@@ -48,6 +51,13 @@ SECONDS = (0.0, 1.0, 5.0, 30.0, 90.0)
 
 
 PERCENTS = (Percent(1), Percent(50), Percent(100))
+_MOST_KEYS = 3
+"""How many objects of a plan have a key, beside those that others refer to."""
+
+_ANOTHER = UUID("01890a5d-ac96-774b-bcce-b30200000000")
+"""The id of a plan that no store has."""
+
+_TEXTS = st.sampled_from(("", "", "What it is for"))
 _LOCKS = st.sampled_from(((), (), ("web tier",), ("web tier", "database")))
 _ZONES = st.sampled_from((None, None, None, "eu-1", "us-1"))
 
@@ -256,6 +266,8 @@ def _plan(draw: st.DrawFn, shape: _Shape) -> Plan:
     blocks = [draw(_block(shape, number)) for number in range(1, count + 1)]
     plan = Plan(
         name="Plan",
+        description=draw(_TEXTS),
+        **draw(_origins()),
         locks=draw(_LOCKS),
         blocks=blocks,
         deferred_actions=draw(st.none() | _deferred(shape, Plan)),
@@ -263,7 +275,34 @@ def _plan(draw: st.DrawFn, shape: _Shape) -> Plan:
     )
     if shape.referring is not None:
         _refer(draw, plan, shape.referring)
+    nodes: list[Any] = [item.node for item in walk(plan)]
+    places = [place for place, node in enumerate(nodes) if hasattr(node, "key")]
+    for place in sorted(draw(st.sets(st.sampled_from(places), max_size=_MOST_KEYS))):
+        nodes[place].key = nodes[place].key or f"object {place}"
     return plan
+
+
+def _origins() -> st.SearchStrategy[dict[str, Any]]:
+    """Where a plan comes from: as a rule, from nowhere."""
+    made = Origin(
+        by="ana",
+        host="bastion",
+        file="deploy.py",
+        digest="sha256:00",
+        parameters=(("version", "2.0"),),
+    )
+    kin: list[dict[str, Any]] = [{}, {}, {"retry_of": _ANOTHER}, {"undo_of": _ANOTHER}]
+    rest: dict[Any, st.SearchStrategy[Any]] = {
+        "group_id": st.just(_ANOTHER),
+        "meta": st.just(b"\x00mine"),
+        "origin": st.just(made),
+    }
+    others = st.fixed_dictionaries({}, optional=rest)
+    return st.tuples(st.sampled_from(kin), others).map(_joined)
+
+
+def _joined(parts: tuple[dict[str, Any], dict[Any, Any]]) -> dict[str, Any]:
+    return {**parts[0], **parts[1]}
 
 
 def _refer(
@@ -328,9 +367,11 @@ def _block(draw: st.DrawFn, shape: _Shape, number: int) -> Block:
     seconds = st.sampled_from(SECONDS)
     return Block(
         name=f"Block {number}",
+        description=draw(_TEXTS),
         sequences=[
             Sequence(
                 name=f"Sequence {each}",
+                description=draw(_TEXTS),
                 actions=draw(shape.some_actions()),
                 deferred_actions=draw(st.none() | _deferred(shape, Sequence)),
                 zone=draw(_ZONES),
@@ -378,6 +419,7 @@ def _deferred(draw: st.DrawFn, shape: _Shape, owner: type[Node]) -> DeferredActi
         batches=[
             DeferBatch(
                 name=f"Batch {number}",
+                description=draw(_TEXTS),
                 actions=draw(shape.some_actions()),
                 when=when,
                 fail_element=when is not WhenDeferred.ON_UNDO and draw(st.booleans()),
