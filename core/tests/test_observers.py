@@ -436,7 +436,7 @@ def test_the_doctor_tells_what_is_owed(
 def test_two_processes_do_not_tell_the_same(tmp_path: Path) -> None:
     """While one has a cursor, another gets none; its position outlives it (OB-2)."""
     vault, plan_id = LmdbVault(tmp_path), UUID(int=7 << 80)
-    one, two = Cursors(vault, "acme"), Cursors(vault, "acme")
+    one, two = Cursors.beside(vault, "acme"), Cursors.beside(vault, "acme")
     first = one.take(plan_id)
 
     assert first is not None
@@ -456,12 +456,12 @@ def test_two_processes_do_not_tell_the_same(tmp_path: Path) -> None:
 def test_a_damaged_cursor_begins_anew(tmp_path: Path, damage: bytes) -> None:
     """After a power cut events come again, and none is lost (OB-2)."""
     vault, plan_id = LmdbVault(tmp_path), UUID(int=7 << 80)
-    taken = Cursors(vault, "acme").take(plan_id)
+    taken = Cursors.beside(vault, "acme").take(plan_id)
     assert taken is not None
     taken.close(told_all=False)
     (tmp_path / FOLDER / "acme" / str(plan_id)).write_bytes(damage)
 
-    again = Cursors(vault, "acme").take(plan_id)
+    again = Cursors.beside(vault, "acme").take(plan_id)
 
     assert again is not None
     assert again.position == 0

@@ -230,6 +230,8 @@ def workstream_secret_resolvers() -> Mapping[str, SecretResolver]:
 def workstream_observers() -> Iterable[Observer]:
     """Add observers, which are told every change of every plan that an engine runs.
 
+    Of plans that run elsewhere ``workstream observe`` tells them (OB-7).
+
     The module is named under an entry point of its own, so that each run finds it,
     whatever its plan names::
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import attrs
 import pytest
 import trio
+from short_histories import ShortWorkflow
 from temporalio import workflow
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import (
@@ -269,34 +270,6 @@ def test_a_large_plan_is_loaded_in_several_activations(
     [history] = assert_within_limits(server, plan_id)
     timers = [e for e in history.events if e.HasField("timer_fired_event_attributes")]
     assert len(timers) > 80_000 // STEP
-
-
-@workflow.defn(name=PLAN)
-class ShortWorkflow(PlanWorkflow):
-    """A plan whose histories are short."""
-
-    class Runtime(TemporalRuntime):
-        """Goes on in a new history soon."""
-
-        class ShortFlight(Flight):
-            """Is full soon."""
-
-            events = 60
-            answers = 100_000
-
-        flight = ShortFlight
-
-    runtime = Runtime
-
-    @workflow.init
-    def __init__(self, given: bytes) -> None:
-        """See ``PlanWorkflow``."""
-        super().__init__(given)
-
-    @workflow.run
-    async def run(self, given: bytes) -> None:
-        """See ``PlanWorkflow``."""
-        await super().run(given)
 
 
 SIZES = (0, 50, 1_000, 20_000, 300_000, 3_000_000)

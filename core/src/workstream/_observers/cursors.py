@@ -15,6 +15,10 @@ say what is still owed, to whichever process comes next.
 
 A vault that is no directory has none. There a position lasts as long as its process,
 and after a crash everything that the log holds comes again.
+
+Where a store runs its plans elsewhere, who follows it keeps such files in a directory of
+its own (``_observers.followed``). There the file of a plan whose end was told stays for a
+while, and says so: otherwise whoever finds the plan in a list would tell it once more.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import contextlib
 import fcntl
 import os
 from pathlib import Path
+from typing import ClassVar
 from uuid import UUID
 
 from .._protocols.vault import Vault
@@ -32,6 +37,8 @@ FOLDER = "observers"
 """The directory, in that of the store."""
 _WIDTH = 20
 """Digits of a position: each write replaces the one before wholly."""
+_ENDED = b" ended\n"
+"""Behind the position, where a file stays: the plan has ended, and that was told."""
 _OPENED = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -54,10 +61,13 @@ class Cursor:
         position: That of the last event that it has taken.
     """
 
-    def __init__(self, path: Path | None = None, file: int | None = None) -> None:
+    def __init__(
+        self, path: Path | None = None, file: int | None = None, *, stays: bool = False
+    ) -> None:
         self.position = 0
         self._path = path
         self._file = file
+        self._stays = stays
         if file is not None:
             with contextlib.suppress(ValueError, OSError):  # empty: from the beginning
                 self.position = max(0, int(os.pread(file, _WIDTH, 0)))
@@ -69,7 +79,7 @@ class Cursor:
             os.pwrite(self._file, b"%0*d" % (_WIDTH, position), 0)
 
     def close(self, *, told_all: bool) -> None:
-        """Let go of it; one that was told everything is removed.
+        """Let go of it; one that was told everything is removed, or says so.
 
         Args:
             told_all: Whether nothing more will happen to the plan, and all of it was
@@ -79,7 +89,12 @@ class Cursor:
             return
         if told_all:
             with contextlib.suppress(OSError):
-                self._path.unlink()  # before the lock goes: nobody finds it in between
+                if self._stays:
+                    os.pwrite(
+                        self._file, b"%0*d%s" % (_WIDTH, self.position, _ENDED), 0
+                    )
+                else:
+                    self._path.unlink()  # before the lock goes: nobody finds it between
         os.close(self._file)
         self._file = None
 
@@ -87,14 +102,17 @@ class Cursor:
 class Cursors:
     """The cursors of one observer in one store."""
 
-    def __init__(self, vault: Vault, name: str) -> None:
-        """Name the place; nothing is made yet.
+    stays: ClassVar[bool] = False
+    """Whether the file of a plan that has ended stays, and says so."""
 
-        Args:
-            vault: The store.
-            name: The observer's.
-        """
-        self._folder = folder(vault, name) if isinstance(vault, LmdbVault) else None
+    def __init__(self, folder: Path | None) -> None:
+        """Name the directory; nothing is made yet. None: there is none to keep them."""
+        self._folder = folder
+
+    @classmethod
+    def beside(cls, vault: Vault, name: str) -> Cursors:
+        """Those of an observer that are kept beside the plans, where there is a place."""
+        return cls(folder(vault, name) if isinstance(vault, LmdbVault) else None)
 
     def take(self, plan_id: UUID, *, create: bool = True) -> Cursor | None:
         """The cursor for a plan; None: another process has it, or there is none.
@@ -118,8 +136,10 @@ class Cursors:
             return None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(file).st_nlink:  # else it was removed while this one waited
-                return Cursor(path, file)
+            found = os.fstat(file)
+            # Removed while this one waited, or told to its end.
+            if found.st_nlink and found.st_size <= _WIDTH:
+                return Cursor(path, file, stays=self.stays)
         except BlockingIOError:
             pass
         except BaseException:
@@ -127,6 +147,11 @@ class Cursors:
             raise
         os.close(file)
         return None
+
+    @staticmethod
+    def is_end(content: bytes) -> bool:
+        """Whether a file says that its plan has ended, and that this was told."""
+        return content.endswith(_ENDED)
 
     def owed(self) -> list[UUID]:
         """The plans of which something may still be owed, the oldest first."""

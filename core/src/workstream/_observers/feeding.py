@@ -36,7 +36,7 @@ costs that does as little as possible.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import aclosing
 from uuid import UUID
 
@@ -74,7 +74,10 @@ class Observing:
             store: The engine's store, open.
             observers: Who is told.
         """
-        self._desks = [_Desk(store, each) for each in observers]
+        self._desks = [
+            Desk(store, each, Cursors.beside(store.vault, each.name))
+            for each in observers
+        ]
 
     def begin(self, plan_id: UUID) -> None:
         """Tell of a plan that runs here now."""
@@ -91,23 +94,41 @@ class Observing:
 
     async def leave(self) -> None:
         """Let the observers take what is there, for a short while (OB-5)."""
-        with trio.move_on_after(GRACE):
-            async with trio.open_nursery() as nursery:
-                for desk in self._desks:
-                    nursery.start_soon(desk.leave)
+        await leave(self._desks)
 
 
-class _Desk:
-    """One observer, and all that it is being told."""
+async def leave(desks: Sequence[Desk]) -> None:
+    """Let observers take what is there, for a short while (OB-5)."""
+    with trio.move_on_after(GRACE):
+        async with trio.open_nursery() as nursery:
+            for desk in desks:
+                nursery.start_soon(desk.leave)
+
+
+class Desk:
+    """One observer, and all that it is being told.
+
+    Attributes:
+        name: The observer's.
+        moved: Set, and made anew, when the observer has taken something.
+        start_soon: Begins a task.
+    """
 
     start_soon: Callable[..., None]
 
-    def __init__(self, store: Store, observer: Observer) -> None:
+    def __init__(self, store: Store, observer: Observer, cursors: Cursors) -> None:
+        """Make it.
+
+        Args:
+            store: Open.
+            observer: Who is told.
+            cursors: Keep how far it has come.
+        """
         self.name = observer.name
         self.moved = trio.Event()
         self._store = store
         self._observer = observer
-        self._cursors = Cursors(store.vault, observer.name)
+        self._cursors = cursors
         self._feeds: dict[UUID, _Feed] = {}
         self._is_catching_up = False
         self._turn = trio.Lock()
@@ -116,30 +137,44 @@ class _Desk:
 
     # --- which plans ----------------------------------------------------------------
 
-    def begin(self, plan_id: UUID) -> None:
-        """Tell of a plan that runs here now, unless that is being done."""
+    @property
+    def followed(self) -> Collection[UUID]:
+        """The plans of which it is being told."""
+        return self._feeds.keys()
+
+    def begin(self, plan_id: UUID, *, is_run_here: bool = True) -> None:
+        """Tell of a plan, unless that is being done.
+
+        Args:
+            plan_id: The plan.
+            is_run_here: Whether it runs in this process now; else it has a cursor.
+        """
         if plan_id not in self._feeds:
             self._feeds[plan_id] = _Feed(plan_id)
-            self.start_soon(self._feed, plan_id, True)
+            self.start_soon(self._feed, plan_id, is_run_here)
 
     async def _feed(self, plan_id: UUID, is_run_here: bool) -> None:
         """Tell of one plan to its end. Raises nothing: it is in the engine's own task."""
         try:
             await self._tell_all(plan_id, create=is_run_here)
         except Exception as error:
-            log.warning(
-                "observer %r is told no more of plan %s in this process: %s: %s",
-                self.name,
-                short_id(plan_id),
-                type(error).__name__,
-                error,
-            )
+            self._broken(plan_id, error)
         finally:
             self._feeds.pop(plan_id, None)
             self._wake()
         if is_run_here and not self._feeds and not self._is_catching_up:
             self._is_catching_up = True
             self.start_soon(self._catch_up)
+
+    def _broken(self, plan_id: UUID, error: Exception) -> None:
+        """Say that a plan cannot be followed any more."""
+        log.warning(
+            "observer %r is told no more of plan %s in this process: %s: %s",
+            self.name,
+            short_id(plan_id),
+            type(error).__name__,
+            error,
+        )
 
     async def _catch_up(self) -> None:
         """Tell what is owed of plans that have ended, while none runs here."""
@@ -201,7 +236,11 @@ class _Desk:
             await self._tell(seen)
             feed.position = found[-1].position
             cursor.move(feed.position)
-            self._wake()
+            self._took(feed.plan_id)
+
+    def _took(self, plan_id: UUID) -> None:
+        """Note that the observer has taken something of a plan."""
+        self._wake()
 
     async def _tell(self, seen: Observation) -> None:
         """Tell it until the observer takes it."""

@@ -19,7 +19,11 @@ POLL = 0.25
 
 
 class News:
-    """Draws tickets, and lets them return."""
+    """Draws tickets, and lets them return.
+
+    Attributes:
+        every: Seconds between two looks at what another process may change.
+    """
 
     def __init__(self, vault: Vault, runs_here: Container[UUID] = ()) -> None:
         """Make it.
@@ -28,6 +32,7 @@ class News:
             vault: The store.
             runs_here: Plans that no other process changes, as this one runs them.
         """
+        self.every = POLL
         self._vault = vault
         self._runs_here = runs_here
         self._pokes: dict[UUID, trio.Event] = {}
@@ -38,7 +43,7 @@ class News:
 
         async def changed() -> None:
             polled = self._vault.shared and plan_id not in self._runs_here
-            with trio.move_on_after(POLL if polled else math.inf):
+            with trio.move_on_after(self.every if polled else math.inf):
                 await poke.wait()
 
         return changed

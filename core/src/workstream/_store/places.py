@@ -23,20 +23,31 @@ def default_store() -> str:
         StorageError: The user has no home directory.
     """
     named = os.environ.get(STORE_VARIABLE)
-    if named:
-        return named
+    return named or str(state_directory(f"--store or {STORE_VARIABLE}"))
+
+
+def state_directory(otherwise: str, name: str = "workstream") -> Path:
+    """The platform's place for what a program keeps.
+
+    Args:
+        otherwise: What names another place.
+        name: The directory's; that of the program is the store.
+
+    Raises:
+        StorageError: The user has no home directory.
+    """
     import platformdirs
 
     place = Path()
     with suppress(RuntimeError):  # who has no home; older versions leave a "~" in it
-        place = platformdirs.user_state_path("workstream", appauthor=False)
+        place = platformdirs.user_state_path(name, appauthor=False)
     if not place.is_absolute():
         message = (
-            "there is no place for the store, as this user has no home directory: name "
-            f"one by --store or {STORE_VARIABLE}"
+            "there is no place to keep anything, as this user has no home directory: name "
+            f"one by {otherwise}"
         )
         raise StorageError(message)
-    return str(place)
+    return place
 
 
 def vault_at(store: str | Path | Vault | None, *, create: bool = True) -> Vault:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -60,6 +60,7 @@ from workstream._values.state import Status
 
 from ._attended import unattended
 from ._cluster.connection import Connection
+from ._cluster.histories import Histories
 from ._cluster.listing import entries_of, entry_of, listed
 from ._cluster.sharing import PATIENCE, Shared
 from ._forms import (
@@ -94,6 +95,7 @@ class TemporalVault:
         """
         self._connection = Connection(location)
         self._shared = Shared(self._connection)
+        self._histories = Histories()
 
     @property
     def host(self) -> str:
@@ -128,10 +130,11 @@ class TemporalVault:
         return await self._connection.ask(coroutine)
 
     @asynccontextmanager
-    async def _of(self, plan_id: UUID) -> AsyncGenerator[Any]:
+    async def _of(self, plan_id: UUID, run: str = "") -> AsyncGenerator[Any]:
         """The plan's workflow. Raises NotFoundError: there is none."""
         try:
-            yield self._client.get_workflow_handle(workflow_id(plan_id))
+            found = workflow_id(plan_id)
+            yield self._client.get_workflow_handle(found, run_id=run or None)
         except RPCError:  # of the others ``_ask`` made something else
             raise not_found(plan_id) from None
 
@@ -164,8 +167,10 @@ class TemporalVault:
             raise PlanExistsError(message) from None
         await self._shared.show(row.id)
 
-    async def _query(self, plan_id: UUID, name: str, *args: object) -> bytes:
-        async with self._of(plan_id) as workflow:
+    async def _query(
+        self, plan_id: UUID, name: str, *args: object, run: str = ""
+    ) -> bytes:
+        async with self._of(plan_id, run) as workflow:
             try:
                 return await self._ask(
                     workflow.query(
@@ -216,8 +221,23 @@ class TemporalVault:
         return True
 
     async def log(self, plan_id: UUID, after: int, limit: int = 1000) -> LogSlice:
-        """See ``Vault.log``."""
-        form, names = unpacked(await self._query(plan_id, "log", after, limit))
+        """See ``Vault.log``; what this history does not know, an earlier one does."""
+        piece = await self._log(plan_id, after, limit)
+        if piece.missed and (run := await self._behind(plan_id, after)):
+            with suppress(NotFoundError):  # it was kept a moment ago
+                earlier = await self._log(plan_id, after, limit, run)
+                return piece if earlier.missed else earlier
+        return piece
+
+    async def _behind(self, plan_id: UUID, after: int) -> str:
+        async with self._of(plan_id):
+            return await self._ask(self._histories.behind(self._client, plan_id, after))
+
+    async def _log(
+        self, plan_id: UUID, after: int, limit: int, run: str = ""
+    ) -> LogSlice:
+        """What one history knows of the plan's log; "": the latest one."""
+        form, names = unpacked(await self._query(plan_id, "log", after, limit, run=run))
         piece = slice_of(form)
         return await self._ask(whole_slice(self._client, plan_id, piece, names))
 
@@ -287,7 +307,11 @@ class TemporalVault:
         else:
             enough = 0 if where.labels else limit
             found = await listed(
-                self._connection, fits, statuses=statuses, limit=enough
+                self._connection,
+                fits,
+                statuses=statuses,
+                since=where.since,
+                limit=enough,
             )
         if where.labels:
             found = [row for row in found if await self._has(row.id, where.labels)]

@@ -300,7 +300,7 @@ class Checkup:
     async def _observers(self, vault: LmdbVault) -> None:
         """Tell of observers that have not taken the end of a plan (OB-2)."""
         for name in owing(vault):
-            owed = Cursors(vault, name).owed()
+            owed = Cursors.beside(vault, name).owed()
             rows = await vault.search(ids=owed)
             left = sum(row.status.is_terminal for row in rows)
             if left:

@@ -144,11 +144,11 @@ def serve(call: Call, plans: tuple[str, ...], waits: bool) -> int:
         ):
             service = _Service(ws, queue, screen)
             nursery.start_soon(service.run, nursery.start_soon)
-            _tell_systemd("READY=1")
+            tell_systemd("READY=1")
             screen.line(f"serving {queue.parent}")
             screen.flush()
             await interrupts.come(1)
-            _tell_systemd("STOPPING=1")
+            tell_systemd("STOPPING=1")
             left = counted(len(service.busy), "plan")
             screen.line(f"leaving: {left} broken off" if service.busy else "leaving")
             screen.flush()
@@ -262,7 +262,7 @@ def _serve_some(call: Call, plans: tuple[str, ...], *, waits: bool) -> int:
     return worst(result.code for result in results)
 
 
-def _tell_systemd(state: str) -> None:
+def tell_systemd(state: str) -> None:
     """Tell the service manager how this service is, if one asked (sd_notify)."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):

@@ -22,6 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from workstream._codec.records import decode_row
 from workstream._protocols.searching import BEFORE_ALL
 from workstream._protocols.vault import PlanRow, not_found
+from workstream._values.clock import utc_now
 from workstream._values.errors import StorageError
 from workstream._values.state import Status
 
@@ -32,6 +33,7 @@ PAGE = 1_000
 """Plans that the server lists at once."""
 SKEW = timedelta(minutes=10)
 """By how much the clocks of the server and of its clients differ at most."""
+_FIRST_TIME = datetime.min.replace(tzinfo=UTC) + 2 * SKEW
 _ALL_TIME = datetime.max.replace(tzinfo=UTC)
 _NO_ROW = "the plan's workflow has no row: it was not begun by workstream"
 
@@ -49,6 +51,7 @@ async def listed(
     fits: Callable[[PlanRow], bool],
     *,
     statuses: Collection[Status] | None,
+    since: datetime | None,
     limit: int,
 ) -> list[PlanRow]:
     """At least the newest plans that fit, in no order.
@@ -57,11 +60,15 @@ async def listed(
         connection: Open.
         fits: Whether a plan is wanted.
         statuses: Those that are wanted; None: any.
+        since: None is wanted that was submitted before; None: any.
         limit: How many are; 0: all.
     """
     query = f"WorkflowType = '{PLAN}' AND ExecutionStatus != 'ContinuedAsNew'"
     if statuses is not None and not any(each.is_terminal for each in statuses):
         query += " AND ExecutionStatus != 'Completed'"
+    # Each history of a plan began after it was submitted, by clocks that nearly agree.
+    if since is not None and _FIRST_TIME < since < utc_now():
+        query += f" AND StartTime > '{(since - SKEW).isoformat()}'"
     return await connection.ask(_newest(connection, query, fits, limit))
 
 
