@@ -93,26 +93,13 @@ class LookingContext(NoSignals):
         Args:
             context: The preview's.
         """
-        self._context = context
+        self.path = context.path
+        self.deadline = context.deadline
         self.plan_id: UUID = uuid4()
         self.action_id: UUID = uuid4()
+        self.idempotency_key = str(self.action_id)
         self.attempt = 1
         self.notes: Mapping[str, NoteValue] = MappingProxyType({})
-
-    @property
-    def path(self) -> str:
-        """The action's address in the plan."""
-        return self._context.path
-
-    @property
-    def deadline(self) -> datetime | None:
-        """When the preview will be cancelled."""
-        return self._context.deadline
-
-    @property
-    def idempotency_key(self) -> str:
-        """A key of its own."""
-        return str(self.action_id)
 
     def report(
         self, message: str, *, done: float | None = None, total: float | None = None

@@ -222,20 +222,12 @@ def _kept(value: Any, wanted: Any) -> Any:
     """The value as a Late keeps it: with what references refer to in their place."""
     if isinstance(value, ResponseReference):
         return flowing_of(value)
-    if isinstance(value, Late):
+    if isinstance(value, Late) or not _flows(value):
         return value
     cls = cast("Any", type(value))
-    if cls not in (list, tuple, dict):
-        if _flows(value):
-            message = (
-                f"a reference stands in a {type_text(cls)}: put it into a list, a tuple "
-                "or a dict"
-            )
-            raise StrayReferenceError(message)
-        return value
     if cls is dict:
         wrong = [key for key in value if type(key) is not str]
-        if wrong and _flows(value):
+        if wrong:
             message = (
                 f"a reference stands in a dict with the key {wrong[0]!r}: all of its keys "
                 "must be texts"
@@ -245,8 +237,12 @@ def _kept(value: Any, wanted: Any) -> Any:
             key: _kept(part, part_type(wanted, Item(key)))
             for key, part in value.items()
         }
-    if not _flows(value):
-        return value
+    if cls not in (list, tuple):
+        message = (
+            f"a reference stands in a {type_text(cls)}: put it into a list, a tuple "
+            "or a dict"
+        )
+        raise StrayReferenceError(message)
     return list_class(wanted)(
         _kept(part, part_type(wanted, Item(index))) for index, part in enumerate(value)
     )
@@ -258,11 +254,11 @@ def _looked_at(made: type[Any], name: str, value: Any) -> Any:
         return value
     field: Any = attrs.fields_dict(made)[name]
     convert = field.converter
-    if convert is not None and not isinstance(convert, attrs.Converter):
+    if isinstance(convert, attrs.Converter):
+        return value  # what it makes of it may depend on the other fields
+    if convert is not None:
         value = convert(value)
-    if field.validator is not None and (
-        convert is None or not isinstance(convert, attrs.Converter)
-    ):
+    if field.validator is not None:
         # One that looks at the other fields is asked when there are some.
         with contextlib.suppress(AttributeError):
             field.validator(None, field, value)

@@ -108,13 +108,25 @@ class Node:
 
 
 @attrs.define(kw_only=True)
-class BaseAction(Node):
-    """What an ``Action`` and a ``CheckAction`` have in common (OM-9).
+class NamedNode(Node):
+    """What every object has that people call by a name.
 
     Attributes:
         name: What people call it.
         description: What it is for.
         key: A name of the user's own, unique within the plan (OM-13).
+    """
+
+    name: str
+    description: str = ""
+    key: str | None = None
+
+
+@attrs.define(kw_only=True)
+class BaseAction(NamedNode):
+    """What an ``Action`` and a ``CheckAction`` have in common (OM-9).
+
+    Attributes:
         plugin: The plugin's name, for example ``command.run``.
         request: What the plugin is asked: of exactly its request type (V-23).
         timeout: Seconds that one attempt may take; infinity is allowed and warned of.
@@ -124,9 +136,6 @@ class BaseAction(Node):
         attempts: The calls made so far, oldest first.
     """
 
-    name: str
-    description: str = ""
-    key: str | None = None
     plugin: str
     request: object = None
     timeout: float = DEFAULT_TIMEOUT
@@ -196,7 +205,7 @@ class Checks(Node):
 
 
 @attrs.define(kw_only=True)
-class DeferBatch(Node):
+class DeferBatch(NamedNode):
     """Actions that run one after the other when other work is over (OM-8).
 
     Attributes:
@@ -204,9 +213,6 @@ class DeferBatch(Node):
         fail_element: Whether its failure makes the plan or sequence fail (DA-6, SD-2).
     """
 
-    name: str
-    description: str = ""
-    key: str | None = None
     actions: list[Action]
     when: WhenDeferred = WhenDeferred.UNKNOWN
     fail_element: bool = False
@@ -224,7 +230,7 @@ class DeferredActions(Node):
 
 
 @attrs.define(kw_only=True)
-class Sequence(Node):
+class Sequence(NamedNode):
     """Actions that run one after the other (OM-7, section 7).
 
     Attributes:
@@ -234,9 +240,6 @@ class Sequence(Node):
         zone: Where an engine of several machines runs it; None: as its block (ZN-1).
     """
 
-    name: str
-    description: str = ""
-    key: str | None = None
     actions: list[Action]
     deferred_actions: DeferredActions | None = None
     zone: str | None = None
@@ -265,7 +268,7 @@ class Sequence(Node):
 
 
 @attrs.define(kw_only=True)
-class Block(Node):
+class Block(NamedNode):
     """Sequences that run side by side, between checks (OM-6, section 6).
 
     Attributes:
@@ -285,9 +288,6 @@ class Block(Node):
         zone: The same for its checks, and for sequences without; None: anywhere (ZN-1).
     """
 
-    name: str
-    description: str = ""
-    key: str | None = None
     entrance_delay: float = 0.0
     exit_delay: float = 0.0
     bypass_checks: Checks | None = None
