@@ -79,7 +79,9 @@ def clone(
 def copied(
     plan: Plan,
     request: Callable[[BaseAction], object],
+    *,
     finish: Callable[[Node], None] | None = None,
+    left_out: Iterable[int] = (),
 ) -> Plan:
     """A copy ready to be submitted.
 
@@ -87,21 +89,10 @@ def copied(
         plan: The plan.
         request: Gives the request of each copied action.
         finish: Is called with each copied object, those inside it first.
+        left_out: The id() of each object that the copy lacks.
     """
-    return _Copier(request=request, finish=finish).node(plan)
-
-
-def without(
-    plan: Plan, left_out: frozenset[int], request: Callable[[BaseAction], object]
-) -> Plan:
-    """A copy ready to be submitted, without the objects whose id() is given.
-
-    Args:
-        plan: The plan.
-        left_out: The id() of each object that is left out.
-        request: Gives the request of each copied action.
-    """
-    return _Copier(left_out=left_out, request=request).node(plan)
+    copier = _Copier(request=request, finish=finish, left_out=frozenset(left_out))
+    return copier.node(plan)
 
 
 # -- What need not be done again (CL-5) --------------------------------------------------

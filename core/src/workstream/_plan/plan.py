@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal, TypeAlias, TypeVar, get_args
+from typing import ClassVar, Literal, TypeAlias, TypeVar, get_args
 from uuid import UUID
 
 import attrs
@@ -101,10 +101,8 @@ class Node:
     plan_id: UUID | None = attrs.field(init=False, default=None, eq=False)
     state: State = attrs.field(init=False, factory=State)
 
-    @property
-    def object_type(self) -> ObjectType:
-        """Which kind of object this is."""
-        return _OBJECT_TYPES[type(self)]
+    object_type: ClassVar[ObjectType]
+    """Which kind of object this is."""
 
 
 @attrs.define(kw_only=True)
@@ -136,6 +134,7 @@ class BaseAction(NamedNode):
         attempts: The calls made so far, oldest first.
     """
 
+    object_type: ClassVar[ObjectType] = ObjectType.ACTION
     plugin: str
     request: object = None
     timeout: float = DEFAULT_TIMEOUT
@@ -196,6 +195,7 @@ class Checks(Node):
         missed: How many runs of a continuous check have failed since one passed.
     """
 
+    object_type: ClassVar[ObjectType] = ObjectType.CHECK
     actions: list[CheckAction]
     delay: float = DEFAULT_DELAY
     key: str | None = None
@@ -213,6 +213,7 @@ class DeferBatch(NamedNode):
         fail_element: Whether its failure makes the plan or sequence fail (DA-6, SD-2).
     """
 
+    object_type: ClassVar[ObjectType] = ObjectType.BATCH
     actions: list[Action]
     when: WhenDeferred = WhenDeferred.UNKNOWN
     fail_element: bool = False
@@ -226,6 +227,7 @@ class DeferredActions(Node):
     sequence's own actions, whatever became of the rest of the plan (SD-1).
     """
 
+    object_type: ClassVar[ObjectType] = ObjectType.DEFERRED_ACTIONS
     batches: list[DeferBatch]
 
 
@@ -240,6 +242,7 @@ class Sequence(NamedNode):
         zone: Where an engine of several machines runs it; None: as its block (ZN-1).
     """
 
+    object_type: ClassVar[ObjectType] = ObjectType.SEQUENCE
     actions: list[Action]
     deferred_actions: DeferredActions | None = None
     zone: str | None = None
@@ -288,6 +291,7 @@ class Block(NamedNode):
         zone: The same for its checks, and for sequences without; None: anywhere (ZN-1).
     """
 
+    object_type: ClassVar[ObjectType] = ObjectType.BLOCK
     entrance_delay: float = 0.0
     exit_delay: float = 0.0
     bypass_checks: Checks | None = None
@@ -375,6 +379,7 @@ class Plan(Node):
             refused at submit (CL-3).
     """
 
+    object_type: ClassVar[ObjectType] = ObjectType.PLAN
     name: str
     description: str = ""
     group_id: UUID | None = None
@@ -482,15 +487,3 @@ def _taken_back(
     names = [f"{b.name} / {s.name}" if several else s.name for b, s in left]
     done = len(undone) - len(left)
     return TakenBack(done, len(undone), tuple(names[:MOST_NAMES]))
-
-
-_OBJECT_TYPES: dict[type[Node], ObjectType] = {
-    Plan: ObjectType.PLAN,
-    Checks: ObjectType.CHECK,
-    Block: ObjectType.BLOCK,
-    Sequence: ObjectType.SEQUENCE,
-    Action: ObjectType.ACTION,
-    CheckAction: ObjectType.ACTION,
-    DeferredActions: ObjectType.DEFERRED_ACTIONS,
-    DeferBatch: ObjectType.BATCH,
-}

@@ -11,9 +11,8 @@ import difflib
 import importlib.metadata
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -42,36 +41,52 @@ class Host:
 
     def __init__(
         self,
-        sources: Iterable[tuple[Source, tuple[str, ...]]],
-        items: Iterable[Item],
-        left_out: Iterable[LeftOut],
-        told: Collection[str] | None = None,
+        *,
+        packages: bool,
+        only: Collection[str] | None,
+        environment: Mapping[str, str],
     ) -> None:
-        self._told = told
-        self._sources = list(sources)
-        self._items = list(items)
-        self.left_out: tuple[LeftOut, ...] = tuple(left_out)
+        """Find what is installed; see ``discover``."""
+        told = environment.get(TOLD)
+        self._told = None if told is None else {n.strip() for n in told.split(",")}
+        self._sources: list[tuple[Source, tuple[str, ...]]] = []
+        self._items: list[Item] = []
+        self._left_out: list[LeftOut] = []
+        self._take_core()
+        if packages:
+            self._take_packages(_allowed(environment.get(ALLOW_LIST)), only)
+        self._settle_conflicts()
+        for item in self._items:
+            if item.fault is not None:
+                self._left_out.append(item.source.left_out(item.fault, item=item.label))
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
         """The packages left out, and why; those that the allow-list keeps out included."""
-        self.unusable: Mapping[str, str] = MappingProxyType(
-            {
-                item.name: item.fault
-                for item in self._items
-                if item.kind == "plugin" and item.fault is not None and item.name
-            }
-        )
+        # A name that one package brings twice is two items, and one thing to be told.
+        return tuple(dict.fromkeys(self._left_out))
+
+    @property
+    def unusable(self) -> Mapping[str, str]:
         """Why a plugin that is installed cannot be used, by the plugin's name."""
-        self.missing: Mapping[str, str] = MappingProxyType(
-            {
-                each.entry_point: f"its package {each.package} {each.version} was left"
-                f" out: {each.reason}"
-                for each in self.left_out
-                if each.package and each.entry_point and not each.item
-            }
-        )
+        return {
+            item.name: item.fault
+            for item in self._items
+            if item.kind == "plugin" and item.fault is not None and item.name
+        }
+
+    @property
+    def missing(self) -> Mapping[str, str]:
         """Why a package brings nothing at all, by its entry point's name.
 
         So much is known of plugins that nobody has seen: their names begin with it.
         """
+        return {
+            each.entry_point: f"its package {each.package} {each.version} was left"
+            f" out: {each.reason}"
+            for each in self.left_out
+            if each.package and each.entry_point and not each.item
+        }
 
     def plugins(self) -> list[AnyPlugin]:
         """The answers to ``workstream_plugins``."""
@@ -138,71 +153,9 @@ class Host:
             and (source is None or item.source is source)
         }
 
+    # --- finding them ----------------------------------------------------------------
 
-def discover(
-    *,
-    packages: bool = True,
-    only: Collection[str] | None = None,
-    environment: Mapping[str, str] = os.environ,
-) -> Host:
-    """Find what is installed. Nothing that is broken makes it fail.
-
-    Args:
-        packages: Whether plugin packages are looked for and imported; without, only
-            what workstream brings itself is there.
-        only: The entry points that are looked at, by name; None: all. What is left out
-            so is not told of.
-        environment: Where ``WORKSTREAM_PLUGINS`` is looked up. Unset, every package is
-            let in; otherwise the distributions that it names, separated by commas. So
-            is ``WORKSTREAM_OBSERVERS``, with the observers that are told.
-    """
-    finding = _Finding()
-    finding.take_core()
-    if packages:
-        finding.take_packages(_allowed(environment.get(ALLOW_LIST)), only)
-    told = environment.get(TOLD)
-    names = None if told is None else {name.strip() for name in told.split(",")}
-    return finding.host(names)
-
-
-def _allowed(setting: str | None) -> dict[str, str] | None:
-    """The distributions let in, by their names in normal form; None: all."""
-    if setting is None:
-        return None
-    names = [name.strip() for name in setting.split(",") if name.strip()]
-    return {_normal(name): name for name in names}
-
-
-def _normal(package: str) -> str:
-    """The name of a distribution, as all ways of writing it have it in common."""
-    return re.sub(r"[-_.]+", "-", package).lower()
-
-
-def _nearest(normal: str, sources: list[Source]) -> list[str]:
-    """The distributions that a name which none has may mean."""
-    by_entry_point = [each.package for each in sources if each.entry_point == normal]
-    packages = {_normal(each.package): each.package for each in sources}
-    nearest = difflib.get_close_matches(normal, packages)
-    return by_entry_point or [packages[each] for each in nearest]
-
-
-class _Finding:
-    """One discovery under way."""
-
-    def __init__(self) -> None:
-        self._sources: list[tuple[Source, tuple[str, ...]]] = []
-        self._items: list[Item] = []
-        self._left_out: list[LeftOut] = []
-
-    def host(self, told: Collection[str] | None) -> Host:
-        self._settle_conflicts()
-        for item in self._items:
-            if item.fault is not None:
-                self._left_out.append(item.source.left_out(item.fault, item=item.label))
-        # A name that one package brings twice is two items, and one thing to be told.
-        return Host(self._sources, self._items, dict.fromkeys(self._left_out), told)
-
-    def take_core(self) -> None:
+    def _take_core(self) -> None:
         """Take what workstream brings itself. No fence: a fault there is a bug."""
         from .. import _builtin
 
@@ -212,7 +165,7 @@ class _Finding:
         source = attrs.evolve(_source(found, ""), package=CORE, is_core=True)
         self._take(source, _builtin, PLUGIN_API)
 
-    def take_packages(
+    def _take_packages(
         self, allowed: dict[str, str] | None, only: Collection[str] | None
     ) -> None:
         """Take every package that the allow-list lets in, each fenced by itself."""
@@ -302,6 +255,47 @@ class _Finding:
                 fault = f"{packages[0]} brings two {kind}s {name!r}: rename one"
             for item in items:
                 item.fault = fault
+
+
+def discover(
+    *,
+    packages: bool = True,
+    only: Collection[str] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Host:
+    """Find what is installed. Nothing that is broken makes it fail.
+
+    Args:
+        packages: Whether plugin packages are looked for and imported; without, only
+            what workstream brings itself is there.
+        only: The entry points that are looked at, by name; None: all. What is left out
+            so is not told of.
+        environment: Where ``WORKSTREAM_PLUGINS`` is looked up. Unset, every package is
+            let in; otherwise the distributions that it names, separated by commas. So
+            is ``WORKSTREAM_OBSERVERS``, with the observers that are told.
+    """
+    return Host(packages=packages, only=only, environment=environment)
+
+
+def _allowed(setting: str | None) -> dict[str, str] | None:
+    """The distributions let in, by their names in normal form; None: all."""
+    if setting is None:
+        return None
+    names = [name.strip() for name in setting.split(",") if name.strip()]
+    return {_normal(name): name for name in names}
+
+
+def _normal(package: str) -> str:
+    """The name of a distribution, as all ways of writing it have it in common."""
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def _nearest(normal: str, sources: list[Source]) -> list[str]:
+    """The distributions that a name which none has may mean."""
+    by_entry_point = [each.package for each in sources if each.entry_point == normal]
+    packages = {_normal(each.package): each.package for each in sources}
+    nearest = difflib.get_close_matches(normal, packages)
+    return by_entry_point or [packages[each] for each in nearest]
 
 
 def _is_wanted(entry_point: EntryPoint, only: Collection[str] | None) -> bool:

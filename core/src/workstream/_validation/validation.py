@@ -92,7 +92,7 @@ def prepared(plan: object, plugins: KnownPlugins) -> tuple[Plan, list[Fault]]:
     checker.run(plan)
     if checker.faults or not isinstance(plan, Plan):
         raise ValidationError(_summary(plan, len(checker.faults)), checker.faults)
-    ready = copied(plan, lambda action: checker.requests[id(action)], _normalise)
+    ready = copied(plan, lambda action: checker.requests[id(action)], finish=_normalise)
     return ready, checker.warnings
 
 

@@ -13,7 +13,7 @@ import attrs
 
 from ..._flow.late import keys_in
 from ..._values.state import Status
-from ..clone import without
+from ..clone import copied
 from ..paths import paths
 from ..plan import Action, Block, Plan, Sequence, batches_of, is_in
 from ..walk import groups, walk
@@ -99,7 +99,7 @@ def remainder(
         id(item.node) for item in walk(plan) if is_in(item.node, Status.SKIPPED)
     }  # also below what is kept
     flows = Flows(plan, left_out)
-    rest = without(plan, frozenset(left_out), flows.request_of)
+    rest = copied(plan, flows.request_of, left_out=left_out)
     rest.retry_of = plan.id
     rest.group_id = plan.group_id or plan.id
     return Remainder(rest if _holds_anything(rest, set()) else None, again)

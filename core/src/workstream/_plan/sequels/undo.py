@@ -7,15 +7,16 @@ of their ON_UNDO batches have not completed, and what their actions responded.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import TypeAlias
 
 import attrs
 
 from ..._flow.late import keys_in
 from ..._secrets.responses import NoRequestError
 from ..._values.state import Status, WhenDeferred
-from ..clone import without
+from ..clone import copied
 from ..paths import paths
-from ..plan import Block, DeferBatch, DeferredActions, Node, Plan, Sequence
+from ..plan import Block, DeferBatch, DeferredActions, Plan, Sequence, is_in
 from ..walk import walk
 from .choice import chosen
 from .responses import Flows
@@ -52,22 +53,23 @@ def undo_plan(
         PathError: A path names no block or sequence, or several, or only what has
             nothing to be taken back.
     """
-    lacking: dict[int, str] = {}
-    kept = _batches(plan, lacking)
-    kept = _readable(plan, kept, lacking)
-    choice = chosen(
-        plan, only, skip, _without_any(plan, kept), "has nothing to be taken back"
-    )
-    kept = {
-        key: each for key, each in kept.items() if choice.takes(each.block, each.owner)
-    }
+    lacking: dict[int, _Lacking] = {}
+    kept = _readable(plan, _batches(plan, lacking), lacking)
+    left_out = _left_out(plan, kept)
+    choice = chosen(plan, only, skip, left_out, "has nothing to be taken back")
+    kept = [each for each in kept if choice.takes(each.block, each.owner)]
     named = {
-        path: lacking[id(item.node)]
+        path: why
         for path, item in paths(plan)
         if id(item.node) in lacking
-        and choice.takes(*_home_of(item.ancestors, item.node))
+        for block, owner, why in [lacking[id(item.node)]]
+        if choice.takes(block, owner)
     }
     return UndoPlan(_made(plan, kept) if kept else None, named)
+
+
+_Lacking: TypeAlias = tuple[Block, Sequence, str]
+"""Where it is that something cannot be taken back, and why."""
 
 
 @attrs.frozen
@@ -79,50 +81,52 @@ class _Undo:
     batch: DeferBatch
 
 
-def _batches(plan: Plan, lacking: dict[int, str]) -> dict[int, _Undo]:
-    """The batches that have something to take back, by their id()."""
-    found: dict[int, _Undo] = {}
+def _batches(plan: Plan, lacking: dict[int, _Lacking]) -> list[_Undo]:
+    """The batches that have something to take back."""
+    found: list[_Undo] = []
     for block in plan.blocks:
         for sequence in block.sequences:
             if not sequence.actions_begun:
                 continue
             if not sequence.undo_batches:
-                lacking[id(sequence)] = "it has no ON_UNDO batch"
-            for batch in sequence.undo_batches:
-                if batch.state.status is not Status.COMPLETED:
-                    found[id(batch)] = _Undo(block, sequence, batch)
+                lacking[id(sequence)] = block, sequence, "it has no ON_UNDO batch"
+            found += (
+                _Undo(block, sequence, batch)
+                for batch in sequence.undo_batches
+                if not is_in(batch, Status.COMPLETED)
+            )
     return found
 
 
 def _readable(
-    plan: Plan, kept: dict[int, _Undo], lacking: dict[int, str]
-) -> dict[int, _Undo]:
+    plan: Plan, kept: list[_Undo], lacking: dict[int, _Lacking]
+) -> list[_Undo]:
     """The batches whose requests can be made of what is stored."""
     while True:
         flows = Flows(plan, _left_out(plan, kept))
         needless = _needless(kept, flows)
-        left: dict[int, _Undo] = {}
-        for key, each in kept.items():
+        left: list[_Undo] = []
+        for each in kept:
             actions = [a for a in each.batch.actions if id(a) not in needless]
             try:
                 for action in actions:
                     flows.request_of(action)
-            except NoRequestError as error:
-                lacking[key] = str(error)
-            except Exception as error:  # of strangers: a class that refuses a value
-                lacking[key] = f"its request cannot be made: {error}"
+            except Exception as error:  # of strangers, too: a class refuses a value
+                why = f"its request cannot be made: {error}"
+                if isinstance(error, NoRequestError):
+                    why = str(error)
+                lacking[id(each.batch)] = each.block, each.owner, why
             else:
-                if actions:
-                    left[key] = each
+                left += [each] if actions else []
         if len(left) == len(kept):
             return left
         kept = left
 
 
-def _needless(kept: Mapping[int, _Undo], flows: Flows) -> set[int]:
+def _needless(kept: list[_Undo], flows: Flows) -> set[int]:
     """The id() of each action that needs what did not complete: it has nothing to do (UN-4)."""
     found, keys = set[int](), set[str | None]()
-    for each in kept.values():
+    for each in kept:
         for action in each.batch.actions:
             if any(flows.lacks(key) or key in keys for key in keys_in(action.request)):
                 found.add(id(action))
@@ -130,11 +134,11 @@ def _needless(kept: Mapping[int, _Undo], flows: Flows) -> set[int]:
     return found
 
 
-def _left_out(plan: Plan, kept: Mapping[int, _Undo]) -> set[int]:
+def _left_out(plan: Plan, kept: list[_Undo]) -> set[int]:
     """The id() of all that is no part of these batches, and holds none of them."""
     held = {
         id(node)
-        for each in kept.values()
+        for each in kept
         for node in (
             plan,
             each.block,
@@ -147,27 +151,12 @@ def _left_out(plan: Plan, kept: Mapping[int, _Undo]) -> set[int]:
     return {id(item.node) for item in walk(plan)} - held
 
 
-def _without_any(plan: Plan, kept: Mapping[int, _Undo]) -> set[int]:
-    """The id() of each block and sequence in which nothing is taken back."""
-    held = {id(n) for each in kept.values() for n in (each.block, each.owner)}
-    nodes = [node for block in plan.blocks for node in (block, *block.sequences)]
-    return {id(node) for node in nodes} - held
-
-
-def _home_of(ancestors: tuple[Node, ...], node: Node) -> tuple[Block, Sequence]:
-    """The block and the sequence that an object is in, or is."""
-    chain = (*ancestors, node)
-    [block] = [each for each in chain if isinstance(each, Block)]
-    [sequence] = [each for each in chain if isinstance(each, Sequence)]
-    return block, sequence
-
-
-def _made(plan: Plan, kept: Mapping[int, _Undo]) -> Plan:
+def _made(plan: Plan, kept: list[_Undo]) -> Plan:
     """The plan of these batches."""
     left_out = _left_out(plan, kept)
     flows = Flows(plan, left_out)
     left_out |= _needless(kept, flows)
-    copy = without(plan, frozenset(left_out), flows.request_of)
+    copy = copied(plan, flows.request_of, left_out=left_out)
     originals = [block for block in plan.blocks if id(block) not in left_out]
     return Plan(
         name=f"Undo {plan.name}",
