@@ -40,7 +40,6 @@ class Reader:
 
     def __init__(self, plugins: Plugins | None, *, keep_state: bool) -> None:
         self.faults: list[Fault] = []
-        self._plugins = plugins
         self._values = ValueCodec(plugins)
         self._keep_state = keep_state
         self._scrubbed = False
@@ -171,15 +170,12 @@ class Reader:
             stored: list[Any] = [unplain(value["data"]), value.get("secret", [])]
             stored += [references] if references else []
             return self._values.decode(plugin, side, stored)
-        found = None
-        if self._plugins is not None and isinstance(plugin, str):
-            found = self._plugins.get(plugin)
+        found = self._values.type_of(plugin, side) if isinstance(plugin, str) else None
         if found is None:
             return StoredValue(value, references=references or {})
-        wanted = found.request_type if side is Side.REQUEST else found.response_type
         if references:
-            return late_of(value, references, wanted, Form.JSON)
-        return converter(Form.JSON).structure(value, wanted)
+            return late_of(value, references, found.wanted, Form.JSON)
+        return converter(Form.JSON).structure(value, found.wanted)
 
     def _fault(self, path: str, field: str, message: str) -> None:
         """Note what is wrong."""

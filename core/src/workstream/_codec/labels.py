@@ -9,23 +9,16 @@ the sequence of a host; ``by:`` who submitted it; ``p:`` a parameter and its tex
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .._values.display import shorten
 from .._values.errors import ValidationError
 from .._values.wire import unpack
 
 if TYPE_CHECKING:
-    from .._plan.plan import Plan
+    from .._plan.plan import Node, Plan
 
 _DEFINITION = b"\x01"
-_HELD = (
-    *("bypass_checks", "pre_checks", "cont_checks", "post_checks", "deferred_checks"),
-    *("blocks", "sequences", "deferred_actions", "batches", "actions"),
-)
-"""The fields of an object's dict in a definition that hold objects."""
-
-
 ASKS = "asks:approval"
 """The label of the plans that hold an approval."""
 
@@ -96,18 +89,15 @@ def labels_of(plan: Plan) -> set[str]:
 def labels_in(definition: bytes) -> set[str]:
     """Those of a plan that was stored when there were no labels.
 
-    No plan knew then who had submitted it. Raises ValueError for anything else.
+    No plan knew then who had submitted it. Raises an Exception for anything else.
     """
+    from .._plan.plan import Plan
+    from .objects import held_in
+
     names: set[str] = set()
-    plan = unpack(_DEFINITION, definition)
-    if not isinstance(plan, dict):
-        message = "it is no definition"
-        raise ValueError(message)
-    left = [cast("dict[str, Any]", plan)]
+    left: list[tuple[type[Node], Any]] = [(Plan, unpack(_DEFINITION, definition))]
     while left:
-        data = left.pop()
-        for field in _HELD:
-            held: Any = data.get(field) or []
-            left += held if isinstance(held, list) else [held]
-        names.add(data.get("name", "") if data is not plan else "")
+        parts = list(held_in(*left.pop()))
+        names.update(data.get("name", "") for _, data in parts)
+        left += parts
     return {named(name) for name in names if name}

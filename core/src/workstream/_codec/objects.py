@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, cast
@@ -259,15 +259,19 @@ class _Steps:
         return node
 
 
-def size(cls: type[Node], data: Any) -> int:
-    """How many objects a definition describes."""
-    found = 1
+def held_in(cls: type[Node], data: Any) -> Iterator[tuple[type[Node], Any]]:
+    """What an object of a definition holds: the class and the data of each part."""
     for held in SHAPES[cls].held:
         parts = data.get(held.name)
         if parts:
-            many = parts if held.many else (parts,)
-            found += sum(size(held.type, each) for each in many)
-    return found
+            yield from (
+                (held.type, each) for each in (parts if held.many else (parts,))
+            )
+
+
+def size(cls: type[Node], data: Any) -> int:
+    """How many objects a definition describes."""
+    return 1 + sum(size(*part) for part in held_in(cls, data))
 
 
 @functools.cache

@@ -136,30 +136,28 @@ def _set_reader(made: cattrs.Converter, form: Form, wanted: Any) -> StructureHoo
     return _items_reader(made, form, wanted, build=set if mutable else frozenset)
 
 
-def _named_types(wanted: Any) -> list[Any]:
-    """The types of the parts; cattrs does not look up those that stand in quotes."""
+def _bare_tuple(wanted: Any) -> Any:
+    """The tuple without its name; cattrs does not look up types that stand in quotes."""
     hints = get_type_hints(wanted)
-    return [hints.get(name, Any) for name in wanted._fields]
+    return tuple[tuple(hints.get(name, Any) for name in wanted._fields)]  # type: ignore[misc]
 
 
 def _named_tuple_writer(made: cattrs.Converter, _: Form, wanted: Any) -> Hook:
     """What writes a named tuple, as a list."""
-    hooks = [late_unstructure(made, part) for part in _named_types(wanted)]
-    return lambda value: [hook(part) for hook, part in zip(hooks, value, strict=True)]
+    return late_unstructure(made, _bare_tuple(wanted))
 
 
 def _named_tuple_reader(made: cattrs.Converter, _: Form, wanted: Any) -> StructureHook:
     """What reads it."""
-    inner = _named_types(wanted)
-    hooks = [late_structure(made, part) for part in inner]
+    bare = _bare_tuple(wanted)
+    read = late_structure(made, bare)
 
-    def read(value: Any, cls: Any) -> Any:
+    def structure(value: Any, cls: Any) -> Any:
         if not is_array(value):
             raise wrong(value, list)
-        parts = zip(hooks, value, inner, strict=True)
-        return cls(*[hook(part, kind) for hook, part, kind in parts])
+        return cls(*read(value, bare))
 
-    return read
+    return structure
 
 
 def _dict_writer(made: cattrs.Converter, form: Form, wanted: Any) -> Hook:

@@ -48,7 +48,7 @@ class ValueCodec:
             if value.references:
                 return [value.data, value.secret, value.references]
             return [value.data, value.secret] if value.secret else [value.data]
-        return (self._type(plugin, side) or _type_of(value)).encode(value)
+        return (self.type_of(plugin, side) or _type_of(value)).encode(value)
 
     def decode(self, plugin: str, side: Side, stored: Any) -> Any:
         """The value whose stored form this is.
@@ -61,7 +61,7 @@ class ValueCodec:
             return None
         data, *more = stored
         references: Any = more[1] if len(more) > 1 else {}
-        wanted = self._type(plugin, side)
+        wanted = self.type_of(plugin, side)
         if wanted is not None:
             if references:
                 return wanted.decode_late(data, references)
@@ -78,13 +78,13 @@ class ValueCodec:
         if value is None or isinstance(value, StoredValue):
             return self.encode(plugin, side, value)
         try:
-            wanted = self._type(plugin, side) or _type_of(value)
+            wanted = self.type_of(plugin, side) or _type_of(value)
         except Exception as error:
             message = f"the {side.value} cannot be stored: {error}"
             raise TypeError(message) from error
         return wanted.checked(value, side)
 
-    def _type(self, plugin: str, side: Side) -> ValueType | None:
+    def type_of(self, plugin: str, side: Side) -> ValueType | None:
         """The type that the plugin has there; None where the plugin is not at hand."""
         types = self._requests if side is Side.REQUEST else self._responses
         known = types.get(plugin)

@@ -37,7 +37,7 @@ class ValueType:
     def __init__(self, wanted: Any, *, drops_fields: bool = False) -> None:
         """See ``_codec.typed.converter.converter`` for ``drops_fields``."""
         stored = converter(Form.STORED, drops_fields=drops_fields)
-        self._wanted = wanted
+        self.wanted = wanted
         self._drops_fields = drops_fields
         self._plain = plain_record(wanted)
         self._write = stored.get_unstructure_hook(wanted)
@@ -58,7 +58,7 @@ class ValueType:
     def decode_late(self, data: Any, references: Any) -> Any:
         """The request of this plain data that waits for responses."""
         try:
-            return late_of(data, references, self._wanted, Form.STORED)
+            return late_of(data, references, self.wanted, Form.STORED)
         except Exception as error:
             raise MisfitError(str(error)) from error
 
@@ -69,7 +69,7 @@ class ValueType:
             if value is not None:
                 return value
         try:
-            return self._read(data, self._wanted)
+            return self._read(data, self.wanted)
         except Exception as error:
             raise self._misfit(data, error) from error
 
@@ -90,7 +90,7 @@ class ValueType:
             if isinstance(value, Late):
                 back = self.decode_late(stored[0], stored[2])
             else:
-                back = self._read(stored[0], self._wanted)
+                back = self._read(stored[0], self.wanted)
         except Exception as error:
             message = (
                 f"the {name} cannot be stored, as it could not be read again: {error}"
@@ -112,7 +112,7 @@ class ValueType:
             Form.STORED, finds_all=True, drops_fields=self._drops_fields
         )
         try:
-            thorough.structure(data, self._wanted)
+            thorough.structure(data, self.wanted)
         except Exception as found:
             faults = faults_in(found, "")
             told = [f"{place.lstrip('.') or 'it'} {text}" for place, text in faults]

@@ -170,8 +170,7 @@ class _Pages:
             offsets: tuple[int, ...] = struct.unpack_from(f"<{count}H", page, 16)
             if min(offsets) < upper or max(offsets) > self._size - _NODE.size:
                 raise _FoundError(Damage(number, missing=False))
-            look = self._leaf if is_leaf else self._branch
-            below, keys = look(number, page, offsets)
+            below, keys = self._nodes(number, page, offsets, is_leaf=is_leaf)
             if in_order and not (_ascending(keys) and (is_leaf or count > 1)):
                 raise _FoundError(Damage(number, missing=False))
             if key is not None and not is_leaf:
@@ -189,37 +188,30 @@ class _Pages:
             raise _FoundError(Damage(number, missing=False))
         return page
 
-    def _branch(
-        self, number: int, page: bytes, offsets: tuple[int, ...]
+    def _nodes(
+        self, number: int, page: bytes, offsets: tuple[int, ...], *, is_leaf: bool
     ) -> tuple[list[int], list[bytes]]:
-        """The pages below, and the keys; the first node's key says nothing."""
+        """The pages below, and the keys; the large values of a leaf are looked at.
+
+        Of a branch the first node's key says nothing.
+        """
         below: list[int] = []
         keys: list[bytes] = []
         for at in offsets:
-            low, high, highest, length = _NODE.unpack_from(page, at)
-            end = at + _NODE.size + length
-            if length > _LONGEST_KEY or end > self._size:
-                raise _FoundError(Damage(number, missing=False))
-            below.append(low | high << 16 | highest << 32)
-            keys.append(page[at + _NODE.size : end])
-        return below, keys[1:]
-
-    def _leaf(
-        self, number: int, page: bytes, offsets: tuple[int, ...]
-    ) -> tuple[list[int], list[bytes]]:
-        """No pages below, and the keys; its large values are looked at."""
-        keys: list[bytes] = []
-        for at in offsets:
-            low, high, flags, length = _NODE.unpack_from(page, at)
-            start = at + _NODE.size + length
+            low, high, more, length = _NODE.unpack_from(page, at)
+            start = end = at + _NODE.size + length
             size = low | high << 16
-            end = start + (_NUMBER.size if flags & _IS_LARGE else size)
-            if not 0 < length <= _LONGEST_KEY or end > self._size or flags > _IS_LARGE:
+            is_large = is_leaf and more & _IS_LARGE
+            if is_leaf:
+                end += _NUMBER.size if is_large else size
+            nameless = is_leaf and (not length or more > _IS_LARGE)
+            if length > _LONGEST_KEY or end > self._size or nameless:
                 raise _FoundError(Damage(number, missing=False))
-            if flags & _IS_LARGE:
+            if is_large:
                 self._check_large(_NUMBER.unpack_from(page, start)[0], size)
+            below.append(size | more << 32)
             keys.append(page[at + _NODE.size : start])
-        return [], keys
+        return ([], keys) if is_leaf else (below, keys[1:])
 
     def _check_large(self, first: int, size: int) -> None:
         count = (_HEAD.size + size - 1) // self._size + 1
