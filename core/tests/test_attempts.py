@@ -59,6 +59,7 @@ def chain_of(length: int) -> PluginError:
     return error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [51, 330, 5_000, 50_000])
 def test_a_long_chain_is_cut_in_its_middle(length: int) -> None:
     """Fifty are kept: effect and cause, and between them how many are not (OM-11)."""

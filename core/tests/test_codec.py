@@ -518,6 +518,7 @@ def test_a_field_that_a_type_has_lost_is_left_out(codec: Codec) -> None:
     assert copy.response == Slim(("a",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bare", one_in(2, [False, True]))
 def test_any_bad_byte_is_a_corrupt_plan_and_nothing_else(
     codec: Codec, bare: bool

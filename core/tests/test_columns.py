@@ -36,6 +36,7 @@ documents = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(documents)
 def test_every_document_comes_back(document: Any) -> None:

@@ -59,6 +59,7 @@ def test_a_disk_that_fills_up_during_a_run(tmp_path: Path) -> None:
     passes("full_during_a_run", tmp_path, mounts=True)
 
 
+@pytest.mark.slow
 @needs_mount
 def test_a_disk_that_is_full_at_open(tmp_path: Path) -> None:
     """What is stored can be read; what cannot be opened says why, and no signal kills."""
@@ -105,6 +106,7 @@ def test_a_store_of_another_user(tmp_path: Path) -> None:
     passes("of_another_user", tmp_path)
 
 
+@pytest.mark.slow
 @needs_filter
 @pytest.mark.parametrize(
     "case",

@@ -29,6 +29,7 @@ def test_characters_that_hide_or_steer_are_escaped(text: str, shown: str) -> Non
     assert shown == display(text)
 
 
+@pytest.mark.slow
 def test_nothing_unprintable_is_left_and_all_of_it_can_be_encoded() -> None:
     """Whatever the text, what is shown is printable and encodes as UTF-8."""
     everything = "".join(map(chr, range(0x11_0000)))

@@ -316,6 +316,7 @@ LEFT_OUT = {
 """What a command has no use for: a user would wait for each of them (see ``-X importtime``)."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", LEFT_OUT)
 def test_a_command_imports_what_it_uses(command: str, tmp_path: Path) -> None:
     """The list is of modules and not of times, so that it fails for one reason only."""

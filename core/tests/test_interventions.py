@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from workstream._values.interventions import (
     Effect,
     Intervention,
@@ -41,6 +43,7 @@ def test_a_new_word_is_heard_after_the_old_ones_were_read() -> None:
     assert holds_in((*paused, *refused)) == paused
 
 
+@pytest.mark.slow
 def test_many_plans_do_not_mix() -> None:
     """More plans than are remembered each get their own answer, also the second time."""
     plans = [told(*[Verb.PAUSE, Verb.UNPAUSE] * n, Verb.PAUSE) for n in range(200)]

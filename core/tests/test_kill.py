@@ -68,6 +68,7 @@ def count(calls: Path) -> Counter[str]:
     return Counter(calls.read_text().splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", one_in(20, range(20)))
 def test_nothing_recorded_as_done_is_done_again(tmp_path: Path, seed: int) -> None:
     """After SIGKILL at any moment the plan ends as without, each done action called once.
@@ -123,6 +124,7 @@ def test_engines_are_killed_again_and_again(tmp_path: Path, engines: int) -> Non
     assert actions >= plans
 
 
+@pytest.mark.slow
 def test_what_is_said_stands_in_the_record_whoever_is_killed(tmp_path: Path) -> None:
     """Every answered word is in its plan's record, in order; no work is done twice.
 

@@ -396,6 +396,7 @@ def test_restoring_overwrites_nothing(
     assert (names(target) if target.is_dir() else []) == before
 
 
+@pytest.mark.slow
 def test_a_store_that_is_begun_meanwhile_wins(
     backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -379,6 +379,7 @@ def test_the_owner_s_death_frees_its_plan(path: Path, row: PlanRow) -> None:
     with_store(path, use)
 
 
+@pytest.mark.slow
 def test_of_two_processes_that_start_a_plan_one_does(path: Path, row: PlanRow) -> None:
     """The look and the write are one transaction, over processes too (SP-1, ST-2)."""
 

@@ -25,6 +25,7 @@ def test_ten_engines_and_twenty_readers_share_a_store(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 def test_a_forked_child_that_ends_harms_nobody(tmp_path: Path) -> None:
     """Not even when it drops what it has inherited: locks and readers stay as they were.
 

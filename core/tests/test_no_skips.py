@@ -99,6 +99,7 @@ def test_a_skip_is_told_with_what_is_missing(run: Run) -> None:
     assert summary.count("there is no sshd here") == len(SKIPS)
 
 
+@pytest.mark.slow
 def test_a_skip_is_a_failure_where_all_must_run(
     run: Run, ledger: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

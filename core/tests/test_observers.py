@@ -414,6 +414,7 @@ def test_a_plan_that_is_deleted_is_owed_no_more(tmp_path: Path) -> None:
     assert owed(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_doctor_tells_what_is_owed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

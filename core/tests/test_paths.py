@@ -243,6 +243,7 @@ AWKWARD = [
 ]
 
 
+@pytest.mark.slow
 def test_every_combination_of_awkward_names_is_unambiguous() -> None:
     """Any two awkward names, one of them twice, have three paths that lead back."""
     for one, other in itertools.product(AWKWARD, repeat=2):
@@ -422,6 +423,7 @@ def test_errors_and_shown_paths_are_safe_for_a_terminal() -> None:
         assert len(message) < 2_500
 
 
+@pytest.mark.slow
 def test_a_typo_among_ten_thousand_siblings_is_found() -> None:
     """The nearest names are found among very many too."""
     plan = Plan(

@@ -44,6 +44,7 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return directory, trace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", one_in(3, range(3)))
 def test_what_was_acknowledged_survives_a_power_cut(
     worked: tuple[Path, Path], seed: int

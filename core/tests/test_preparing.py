@@ -127,6 +127,7 @@ def test_preparing_fills_in_defaults() -> None:
     assert [type(each) for each in seconds] == [float, float, float]
 
 
+@pytest.mark.slow
 def test_ten_thousand_sequences_are_validated_in_one_pass() -> None:
     """Each request is looked at once, however many siblings there are."""
     plugin = Act()

@@ -65,6 +65,7 @@ def values_in_text(draw: st.DrawFn, others: str) -> tuple[set[str], str]:
     return values, "".join(draw(st.lists(part, min_size=4, max_size=16)))
 
 
+@pytest.mark.slow
 @examples
 @given(values_in_text("ab"))
 def test_nothing_hidden_remains(drawn: tuple[set[str], str]) -> None:
@@ -313,6 +314,7 @@ def test_secrets_without_an_end_are_not_hoarded() -> None:
     assert len(shown) < len("aaaa")
 
 
+@pytest.mark.slow
 @examples
 @given(values_in_text("abc"), st.lists(st.integers(1, 9), min_size=1, max_size=20))
 def test_no_piece_of_the_stream_shows_a_secret(
@@ -332,6 +334,7 @@ def test_no_piece_of_the_stream_shows_a_secret(
     assert not any(value in part for value in values for part in shown.split(HIDDEN))
 
 
+@pytest.mark.slow
 @examples
 @given(values_in_text("abc =,"), st.lists(st.integers(1, 9), min_size=1, max_size=20))
 def test_words_are_hidden_in_a_stream_as_in_a_whole_text(

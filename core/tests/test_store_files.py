@@ -68,6 +68,7 @@ EACH_FILE = pytest.mark.parametrize("name", ["data.mdb", "lock.mdb", "owners", "
 EITHER_WAY = pytest.mark.parametrize("change", [remove, replace])
 
 
+@pytest.mark.slow
 @EACH_FILE
 @EITHER_WAY
 def test_nothing_is_written_or_claimed_any_more(

@@ -191,6 +191,7 @@ def test_a_read_only_directory_is_an_error_of_the_store(
         tmp_path.chmod(0o700)
 
 
+@pytest.mark.slow
 def test_many_may_begin_one_store_at_once(tmp_path: Path) -> None:
     """Each finds a whole store or makes one; none is refused."""
     path = tmp_path / "store"

@@ -123,6 +123,7 @@ class Broken(SimulatedPlans):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("runtime", "told", "not_told"),
     [

@@ -253,6 +253,7 @@ def test_a_crash_at_any_write_leaves_the_same_end() -> None:
     assert report.crashes
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     plans=st.lists(

@@ -431,6 +431,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_nobodys_failure() -> None:
     """A real Ctrl-C that hits a plugin's task reaches the engine's caller (A-8)."""
     ended = subprocess.run(

@@ -295,6 +295,7 @@ async def forget(plugin: Place, context: Context, request: Put) -> None:
 class TestPlantedFaults:
     """Each fault is reported by its name, with what to do."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("body", "name", "text"),
         [
@@ -319,6 +320,7 @@ class TestPlantedFaults:
         assert list(found) == [name]
         assert text in found[name]
 
+    @pytest.mark.slow
     def test_a_deaf_plugin_is_given_up(self, folder: Folder) -> None:
         """What never ends is found all the same, and the check itself ends."""
 

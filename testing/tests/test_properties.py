@@ -590,6 +590,7 @@ def decided_in(plan: Plan) -> dict[int, Status]:
     return found
 
 
+@pytest.mark.slow
 @examples
 @given(text=plans())
 def test_a_plan_is_stored_and_comes_back(text: str) -> None:

@@ -79,6 +79,7 @@ looks = st.builds(_look, st.sampled_from(["a", "b"]))
 any_plan = plans(copies, looks)
 
 
+@pytest.mark.slow
 @FEW
 @given(any_plan)
 def test_every_plan_can_be_run(plan: Plan) -> None:

@@ -84,6 +84,7 @@ def short(server: Server) -> Generator[Lanes]:
     lanes.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", one_in(37, CASES), ids=lambda case: case.id)
 def test_a_case_ends_as_on_one_machine(case: Case, lanes: Lanes) -> None:
     """By its rules: the same statuses, times, attempts, reasons, order and calls.

@@ -43,6 +43,7 @@ from workstream.testing import (
 )
 
 
+@pytest.mark.slow
 def test_the_fixture_verifies(simulation: Simulations) -> None:
     """``simulation.verify`` is ``verify``, and shows the worst end when a test fails."""
     found = simulation.verify(rollout(1), *PLUGINS, suggest=False)
@@ -167,12 +168,14 @@ class TestKinds:
         verify(plan, *PLUGINS, invariants=[note], suggest=False, **bounds)
         return seen
 
+    @pytest.mark.slow
     def test_actions(self) -> None:
         """An action fails, fails once where it may be tried again, or hangs."""
         assert self.kinds(rollout(1)) == {"fails", "hangs"}
         assert self.kinds(rollout(1, retries=1)) == {"fails", "fails once", "hangs"}
         assert self.kinds(rollout(1), kinds=["fails"]) == {"fails"}
 
+    @pytest.mark.slow
     def test_checks(self) -> None:
         """A continuous check turns red at a moment, others fail."""
         plan = rollout(2, checks={"cont_checks": look(delay=5)}, concurrency=1)
@@ -187,6 +190,7 @@ class TestKinds:
         assert fault.at > 10
         assert found.broken[0].said
 
+    @pytest.mark.slow
     def test_crashes_and_stops(self) -> None:
         """The engine dies at any write; a stop comes at any time."""
         assert self.kinds(rollout(2), failures=0, crashes=1) == {"crash"}
@@ -225,6 +229,7 @@ class TestKinds:
 class TestInvariants:
     """What users say of the world."""
 
+    @pytest.mark.slow
     def test_at_most(self) -> None:
         """At the end, and all the time; what nobody knows counts as the worst."""
         found = broken(
@@ -304,6 +309,7 @@ class TestInvariants:
         [fault] = found.broken[0].worst.faults
         assert fault.path.endswith("Back / Start")
 
+    @pytest.mark.slow
     def test_a_function_of_the_end(self) -> None:
         """It raises or returns False; its words and its docstring are told."""
 

@@ -213,6 +213,7 @@ QUICK = settings(
 THOROUGH = settings(QUICK, max_examples=14 * MORE)
 
 
+@pytest.mark.slow
 @QUICK
 @given(any_plan)
 def test_merging_finds_what_brute_force_finds(plan: Plan) -> None:

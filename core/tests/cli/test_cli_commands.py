@@ -486,6 +486,7 @@ def test_the_worst_of_several_counts() -> None:
     assert worst([]) == 0
 
 
+@pytest.mark.slow
 def test_a_refused_plan_can_be_resumed_when_its_plugin_is_back(
     call: Call,
     start: Callable[..., Any],

@@ -72,6 +72,7 @@ def test_plans_are_offered_by_their_ids(
     assert not Path("elsewhere").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_bash_completes(call: Call, write_plan: WritePlan, tmp_path: Path) -> None:
     """The line that the reference gives works in a real shell."""

@@ -61,6 +61,7 @@ def test_a_frozen_program_starts_no_second_one(
     assert len(listed(call)) == 1
 
 
+@pytest.mark.slow
 def test_a_detached_run_outlives_the_command(
     start: Start, call: Call, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_what_is_wrong_is_told_before_anything_is_detached(
     assert listed(call) == []
 
 
+@pytest.mark.slow
 def test_a_watcher_that_leaves_leaves_the_run_alone(
     start: Start, call: Call, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -116,6 +118,7 @@ def test_a_watcher_that_leaves_leaves_the_run_alone(
     assert start("watch").end() == 0
 
 
+@pytest.mark.slow
 def test_an_engine_serves_what_is_submitted_and_resumes_what_crashed(
     start: Start,
     call: Call,

@@ -72,6 +72,7 @@ def faulty(toy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return importlib.import_module("faulty_store")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", one_in(5, COMMANDS))
 def test_each_call_may_fail_under_each_command(
     faulty: Any, call: Call, write_plan: WritePlan, name: str

@@ -105,6 +105,7 @@ def test_what_does_not_fit_is_refused(
     assert plan.get("interventions", []) == []
 
 
+@pytest.mark.slow
 def test_a_frozen_store_holds_what_is_started(
     call: Call,
     write_plan: WritePlan,
@@ -250,6 +251,7 @@ def asks(approval: str) -> str:
     """
 
 
+@pytest.mark.slow
 def test_the_list_tells_what_asks(
     call: Call, write_plan: WritePlan, start: Callable[..., Child]
 ) -> None:
@@ -296,6 +298,7 @@ def test_people_are_asked_and_answer(
     assert call("approve", "last", "--by", "ben").exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_rejection_ends_it(
     call: Call, write_plan: WritePlan, start: Callable[..., Child]
 ) -> None:
@@ -367,6 +370,7 @@ def test_a_signal_is_kept_for_an_action(call: Call) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_check_pauses_the_plan_and_says_so(
     start: Callable[..., Child], call: Call, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -393,6 +397,7 @@ def test_a_check_pauses_the_plan_and_says_so(
     assert child.end() == 4
 
 
+@pytest.mark.slow
 def test_a_check_is_told_later_to_pause_the_plan(
     call: Call, write_plan: WritePlan, start: Callable[..., Child], tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ def test_an_export_with_secrets_is_for_its_owner(
     assert "hunter22" not in call("show", "--all").stdout
 
 
+@pytest.mark.slow
 def test_references_are_no_secrets(
     call: Call, write_plan: WritePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +167,7 @@ def test_an_export_that_cannot_be_written_changes_nothing(
 # -- delete and prune ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_delete_removes_plans(call: Call, write_plan: WritePlan) -> None:
     """Those that are named, in whichever way, once each; they are shown."""
     for _ in range(3):
@@ -183,6 +185,7 @@ def test_delete_removes_plans(call: Call, write_plan: WritePlan) -> None:
     assert rows(call) == []
 
 
+@pytest.mark.slow
 def test_delete_removes_all_or_nothing(
     call: Call, start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -205,6 +208,7 @@ def test_delete_removes_all_or_nothing(
     assert len(rows(call)) == 3
 
 
+@pytest.mark.slow
 def test_prune_removes_what_ended_beside_what_runs(
     call: Call, start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -258,6 +262,7 @@ def test_an_age_has_a_unit(
 # -- backup and restore ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_backup_beside_a_run_is_restored_and_resumed(
     call: Call, start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -291,6 +296,7 @@ def test_a_backup_beside_a_run_is_restored_and_resumed(
     assert "called Deploy / Tier / last / end" in resumed.output
 
 
+@pytest.mark.slow
 def test_backup_and_restore_print_json(
     call: Call, start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -413,6 +419,7 @@ def test_without_a_store_the_doctor_looks_at_the_rest(
     assert findings(memory, "ok")["store"][0] == "it opens, and holds 0 plans"
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_what_crashed_and_what_is_damaged(
     call: Call, start: Start, write_plan: WritePlan, tmp_path: Path, findings: Findings
 ) -> None:

@@ -108,6 +108,7 @@ def test_what_was_never_reached_is_said_to_be_so(
     assert call("logs", "last", "on", "--json").stdout == ""
 
 
+@pytest.mark.slow
 def test_what_people_said_is_told(
     call: Call, start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def on(script: str, home: Path, commands: list[list[str]]) -> list[tuple[int, st
     return [(status, shown) for status, shown, _ in answers]
 
 
+@pytest.mark.slow
 def test_a_machine_without_proc(
     call: Call, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_machine_without_proc(
     assert call("list").stdout == "no plans yet\n"
 
 
+@pytest.mark.slow
 def test_a_machine_on_which_nothing_can_be_written(
     call: Call, write_plan: WritePlan, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_the_first_signal_stops_the_plan(
     assert listed(start)[0]["status"] == "STOPPED"
 
 
+@pytest.mark.slow
 def test_a_closed_terminal_does_not_count_beside_ctrl_c(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_closed_terminal_does_not_count_beside_ctrl_c(
     assert "Leaving at once" not in child.output
 
 
+@pytest.mark.slow
 def test_nohup_is_heeded(tmp_path: Path, write_plan: WritePlan) -> None:
     """Where SIGHUP was ignored as the command began, the run goes on to its end."""
     words = [sys.executable, "-m", "workstream", "run", str(write_plan(held(tmp_path)))]

@@ -196,6 +196,7 @@ def edit(call: Call, failed: str, answers: str) -> Result:
     return result
 
 
+@pytest.mark.slow
 def test_edit_shows_the_difference_and_asks(
     call: Call, failed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +285,7 @@ def test_resume_of_what_has_ended_names_retry(call: Call, failed: str) -> None:
     assert f"do what it left undone:  workstream retry {failed}" in result.stdout
 
 
+@pytest.mark.slow
 def test_two_who_retry_at_once_do_not_do_it_twice(
     call: Call, failed: str, start: Callable[..., Child]
 ) -> None:
@@ -298,6 +300,7 @@ def test_two_who_retry_at_once_do_not_do_it_twice(
     assert output.count("called Deploy / Tier / web-3 / copy") == 1
 
 
+@pytest.mark.slow
 def test_a_report_is_retried_where_its_plan_is_not_stored(
     call: Call, write_plan: WritePlan, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ def statuses(call: Call) -> list[str]:
     return [row["status"] for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "closed", one_in(5, ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 )
@@ -52,6 +53,7 @@ def test_a_stream_that_is_closed_is_not_missed(
     assert in_shell(closed, "list").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @pytest.mark.parametrize(
     ("plan", "status", "code"), [(GOOD, "COMPLETED", 74), (BAD, "FAILED", 1)]
@@ -86,6 +88,7 @@ def test_data_that_is_lost_is_a_failure(
     assert ended.stderr == "Error: output was lost: No space left on device\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     one_in(
@@ -125,6 +128,7 @@ def _id(value: object) -> str:
     return str(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "status"),
     [
@@ -162,6 +166,7 @@ def test_a_directory_that_is_gone_is_no_bug(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [["list"], ["run", "PLAN", "-p", "x=1"], ["doctor"], ["plugins"]],

@@ -47,6 +47,7 @@ def until(look: Callable[[], T]) -> T:
         select.select([], [], [], 0.01)  # another process has to come first
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_gone_ends_no_run(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -116,6 +117,7 @@ def shell() -> Iterator[Shell]:
     shell.end()
 
 
+@pytest.mark.slow
 def test_keys_that_are_typed_during_a_run_reach_no_shell(
     shell: Shell, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -134,6 +136,7 @@ def test_keys_that_are_typed_during_a_run_reach_no_shell(
     assert not (tmp_path / "obeyed").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_leaves_no_keys_to_the_shell(
     shell: Shell, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -153,6 +156,7 @@ def test_a_run_that_is_killed_leaves_no_keys_to_the_shell(
     assert not (tmp_path / "obeyed").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_by_ctrl_z_gives_the_terminal_back(
     shell: Shell, start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -243,6 +247,7 @@ def test_a_terminal_shows_live_progress_and_then_the_outcome(
     assert "workstream show" in end
 
 
+@pytest.mark.slow
 def test_typed_keys_leave_no_line_on_the_screen(
     write_plan: WritePlan, tmp_path: Path
 ) -> None:
@@ -263,6 +268,7 @@ def test_typed_keys_leave_no_line_on_the_screen(
     assert "dead" not in written
 
 
+@pytest.mark.slow
 def test_tolerated_failures_are_not_green(
     call: Callable[..., Any], write_plan: WritePlan
 ) -> None:
@@ -280,6 +286,7 @@ def test_tolerated_failures_are_not_green(
         assert "\x1b[32m" not in line
 
 
+@pytest.mark.slow
 def test_no_color_is_heeded(write_plan: WritePlan) -> None:
     """With NO_COLOR there are no colours, also on a terminal."""
     plan = write_plan('tier(Sequence(name="x", actions=[act("y", fail="oh")]))')

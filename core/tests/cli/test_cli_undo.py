@@ -107,6 +107,7 @@ def test_a_dry_run_and_json_name_what_is_lacking(call: Call, done: str) -> None:
     assert ended["exit_status"] == 1
 
 
+@pytest.mark.slow
 def test_it_is_refused_a_second_time(call: Call, done: str) -> None:
     """Unless it is asked for; nothing is run."""
     call("undo", done)

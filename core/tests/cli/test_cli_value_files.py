@@ -150,6 +150,7 @@ def test_missing_secrets_are_told_before_anything_is_stored(
     assert len([*call("list").stdout.splitlines()]) == 2
 
 
+@pytest.mark.slow
 def test_a_busy_lock_is_told_before_anything_is_stored(
     call: Call,
     write_plan: WritePlan,
@@ -178,6 +179,7 @@ def test_a_busy_lock_is_told_before_anything_is_stored(
     assert len(call("list").stdout.splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_ctrl_c_gives_the_waiting_up(
     call: Call, write_plan: WritePlan, start: Callable[..., Any], tmp_path: Path
 ) -> None:

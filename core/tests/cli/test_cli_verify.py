@@ -73,6 +73,7 @@ def test_verify_tells_the_worst(call: Call, file: Callable[[str], Path]) -> None
     assert [each["only"] for each in again["worst"]] == [only]
 
 
+@pytest.mark.slow
 def test_verify_fails_where_a_rule_is_broken(
     call: Call, file: Callable[[str], Path]
 ) -> None:
@@ -178,6 +179,7 @@ def test_what_if_refuses_what_cannot_be_compared(
     assert call("what-if", "0" * 8, "--plan", path, *night).exit_code == 2
 
 
+@pytest.mark.slow
 def test_the_answer_is_a_page_too(
     call: Call, file: Callable[[str], Path], night: tuple[str, str], tmp_path: Path
 ) -> None:
