@@ -33,7 +33,7 @@ from workstream import (
     open_workstream,
 )
 from workstream.errors import StorageError
-from workstream_temporal._cluster.encryption import KEYS, keys_of
+from workstream_temporal._cluster.encryption import KEYS, PLAIN, keys_of
 from workstream_temporal._names import STORE, workflow_id
 
 if TYPE_CHECKING:
@@ -242,6 +242,67 @@ def test_who_has_the_key_reads(
     monkeypatch.setenv(KEYS, "first=env:OTHER second=env:OTHER")
     with pytest.raises(StorageError, match="another one of the same name"):
         trio.run(look)
+
+
+async def refusal_of(server: Server, plan_id: UUID) -> str:
+    """Why a worker does not go on with a plan, by the word of the server."""
+    client = await Client.connect(server.location.partition("/")[0])
+    handle = client.get_workflow_handle(workflow_id(plan_id))
+    async for event in handle.fetch_history_events(wait_new_event=True):
+        if event.HasField("workflow_task_failed_event_attributes"):
+            return event.workflow_task_failed_event_attributes.failure.message
+    return ""
+
+
+def test_what_is_not_encrypted_is_not_run(
+    server: Server, working: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reaches the server, and has no key, can make no worker do anything."""
+    called: list[str] = []
+
+    class Made(Doing):
+        """Says that it was called."""
+
+        async def execute(self, context: Context, request: Do, /) -> Done:
+            """Note it."""
+            called.append(context.path)
+            return Done("nothing")
+
+    async def made_up() -> UUID:
+        async with open_workstream(server.store, registry=Registry([Made()])) as ws:
+            return await ws.submit(plan())
+
+    plan_id = trio.run(made_up)  # a stranger has no key
+    monkeypatch.setenv("FIRST_KEY", new_key())
+    monkeypatch.setenv(KEYS, "first=env:FIRST_KEY")
+    at = ["--store", server.store]
+    for words in (["list", *at], ["worker", "--engine", server.store]):
+        code, said = command(*words)
+        assert code
+        assert "it is not encrypted, and WORKSTREAM_TEMPORAL_KEYS names a key" in said
+        assert "set WORKSTREAM_TEMPORAL_PLAIN=accept" in said
+    with working(server, Registry([Made()])):
+        refusal = asyncio.run(refusal_of(server, plan_id))
+    # The server is told that something is wrong, and, with a key, not what.
+    assert refusal
+    assert not called
+
+    monkeypatch.setenv(PLAIN, "accept")
+
+    async def started() -> None:
+        async with open_workstream(server.store, registry=Registry([Made()])) as ws:
+            await ws.start(plan_id)
+            await ws.wait(plan_id)
+
+    with working(server, Registry([Made()])):
+        trio.run(started)
+    assert len(called) == 3
+    assert "marigold plan" in command("list", *at)[1]
+    monkeypatch.setenv(PLAIN, "yes")
+    assert (
+        "WORKSTREAM_TEMPORAL_PLAIN is 'yes': it may be 'accept'"
+        in command("list", *at)[1]
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -173,7 +173,7 @@ class Observers:
 
 
 @contextmanager
-def observers_of(store: str, place: Path) -> Iterator[Observers]:
+def observers_of(store: str, place: Path) -> Generator[Observers]:
     """Processes that end with the body."""
     made = Observers(store, place)
     try:

@@ -6,7 +6,9 @@ server needs to work stays plain: ids, queues and with them the names of zones, 
 how much of everything there is.
 
 Each payload names its key, so keys are replaced one by one: the first key encrypts, and
-all of them decrypt. What was stored before there was a key stays readable.
+all of them decrypt. Where there is a key, nothing is read that is not encrypted: else
+whoever reaches the server could make up a plan, and the workers would run it. Only a
+setting lets it through, for the time in which a cluster goes over to encryption.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ from workstream._values.errors import SecretError, StorageError
 
 KEYS = "WORKSTREAM_TEMPORAL_KEYS"
 """The variable that says where the keys are: ``NAME=REFERENCE``, the first one in use."""
+PLAIN, _ACCEPT = "WORKSTREAM_TEMPORAL_PLAIN", "accept"
+"""The variable that lets pass what is not encrypted, and its one value."""
 _ENCODING, _KEY = "encoding", "encryption-key-id"
 _ENCRYPTED = b"binary/encrypted"
 _NONCE, _BYTES = 12, 32
@@ -42,8 +46,14 @@ _NONCE, _BYTES = 12, 32
 class Encryption(PayloadCodec):
     """Encrypts payloads with AES-256-GCM, where there is a key."""
 
-    def __init__(self, keys: Mapping[str, bytes]) -> None:
-        """Take the keys, of 32 bytes each, by their names; the first one encrypts."""
+    def __init__(self, keys: Mapping[str, bytes], *, plain: bool = True) -> None:
+        """Take the keys.
+
+        Args:
+            keys: Of 32 bytes each, by their names; the first one encrypts.
+            plain: Whether what is not encrypted is read.
+        """
+        self._plain = plain
         self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
         self._name = next(iter(keys), None)
 
@@ -65,7 +75,14 @@ class Encryption(PayloadCodec):
 
     def _decrypted(self, payload: Payload) -> Payload:
         if payload.metadata.get(_ENCODING) != _ENCRYPTED:
-            return payload
+            if self._plain:
+                return payload
+            message = (
+                f"it is not encrypted, and {KEYS} names a key: it was stored before there "
+                "was one, or by somebody who does not have it, and may be made up; to "
+                f"read it nevertheless, set {PLAIN}={_ACCEPT}"
+            )
+            raise StorageError(message)
         name = payload.metadata.get(_KEY, b"").decode(errors="replace")
         cipher = self._ciphers.get(name)
         if cipher is None:
@@ -94,8 +111,12 @@ def converter() -> DataConverter:
     keys = keys_of(os.environ.get(KEYS, ""), lambda: Registry.installed().resolvers)
     if not keys:  # what others encrypted is told of, and not taken for damage
         return DataConverter(payload_codec=Encryption({}))
+    plain = os.environ.get(PLAIN, "")
+    if plain not in ("", _ACCEPT):
+        message = f"{PLAIN} is {plain!r}: it may be {_ACCEPT!r}, or not set"
+        raise StorageError(message)
     return DataConverter(
-        payload_codec=Encryption(keys),
+        payload_codec=Encryption(keys, plain=bool(plain)),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )
 

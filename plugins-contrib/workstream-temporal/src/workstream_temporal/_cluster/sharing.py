@@ -59,7 +59,11 @@ class Shared:
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             )
         )
-        await self.look()
+        try:
+            await self.look()
+        except StorageError as error:
+            message = f"{STORE}, which all plans share, cannot be read: {error}"
+            raise StorageError(message) from error
         self._connection.beside(self._keep_looking())
 
     async def look(self) -> None:
@@ -160,6 +164,6 @@ class Shared:
 
 
 async def refuse_unreadable(client: Client) -> None:
-    """Raise StorageError where what is shared is encrypted, and the key is not here."""
+    """Raise StorageError where what is shared cannot be read with the keys here."""
     with suppress(RPCError):  # nobody has used the cluster yet
         await (await client.get_workflow_handle(STORE).describe()).memo()
