@@ -33,14 +33,8 @@ class FilesInPlace:
         # Where only the way from here may be walked, that one is.
         self._base = base if os.path.exists(base) else os.fspath(directory)
         self._quiet: tuple[int, int, int] | None = None
-        self._known: list[tuple[str, tuple[int, int]]] = []
-        for name in names:
-            self.add(name)
-
-    def add(self, name: str) -> None:
-        """Remember one more. Raises OSError when it is not there."""
-        path = os.path.join(self._base, name)
-        self._known.append((path, identity(path)))
+        paths = [os.path.join(self._base, name) for name in names]
+        self._known = [(path, identity(path)) for path in paths]
 
     def check(self) -> None:
         """See that they are still the same. Raises StorageError."""

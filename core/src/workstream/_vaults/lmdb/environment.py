@@ -32,9 +32,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..._values.errors import StoreFormatError
+from ..._values.errors import StorageError, StoreFormatError
+from ..owners import OWNERS, Owners
 from ..scratch import scratch_directory
-from ..store_files import FilesInPlace
+from ..store_files import FilesInPlace, identity
 from ..store_marker import UNFINISHED, sync_path
 from .pages import MomentGoneError, damage_in
 from .reader import Reader, lmdb, storage_errors
@@ -65,7 +66,7 @@ os.register_at_fork(after_in_child=OPEN_HERE.clear)
 
 
 class Environment:
-    """One store's environment, open until it is closed."""
+    """One store's environment and its claims, open until it is closed."""
 
     def __init__(self, path: Path, *, map_size: int, sync: bool) -> None:
         """Open it, and make it where there is none.
@@ -76,7 +77,7 @@ class Environment:
             sync: Whether a commit waits for the disk.
 
         Raises:
-            StorageError: It cannot be opened.
+            StorageError: It cannot be opened, or is open in this process already.
         """
         self._path = path
         self._map_size = map_size
@@ -87,8 +88,26 @@ class Environment:
         """Whether ``mend`` must be called before anything else."""
         self.readers_cleared = 0
         with storage_errors(path):
+            self._key = identity(path)
+            if self._key in OPEN_HERE:
+                message = (
+                    f"the store at {path} is already open in this process: share the one "
+                    "vault, or the one engine"
+                )
+                raise StorageError(message)
             self._env = self._open()
-            self.files = FilesInPlace(path, (DATA, LOCK))
+            try:
+                self.owners = Owners(path / OWNERS)
+                self.files = FilesInPlace(path, (DATA, LOCK, OWNERS))
+            except BaseException:
+                self._env.close()
+                raise
+        OPEN_HERE[self._key] = self
+
+    @property
+    def is_open_here(self) -> bool:
+        """Whether this process has it open: one that was forked since has not."""
+        return OPEN_HERE.get(self._key) is self
 
     # -- Opening and closing -----------------------------------------------------------
 
@@ -166,6 +185,8 @@ class Environment:
                     self._env.sync(True)
         finally:
             self._env.close()
+            self.owners.close()
+            del OPEN_HERE[self._key]
 
     # -- Housekeeping ------------------------------------------------------------------
 

@@ -59,10 +59,9 @@ from ..._protocols.vault import (
 from ..._values.errors import PlanCorruptError, StorageError, StoreFormatError
 from ..._values.interventions import Freeze
 from ..._values.state import Status
-from ..store_files import identity
 from ..store_marker import check_directory
 from . import changes, layout
-from .environment import OPEN_HERE, Environment
+from .environment import Environment
 from .index.keys import card_of, wrong_keys
 from .index.lookup import counted, found
 from .reader import (
@@ -77,7 +76,6 @@ from .reader import (
 if TYPE_CHECKING:
     import trio
 
-    from ..owners import Owners
     from .copy import StoreCopy
     from .health import StoreHealth
 
@@ -121,8 +119,6 @@ class LmdbVault:
         self._map_size = map_size
         self._sync = not risk_power_cut
         self._env: Environment | None = None
-        self._owners: Owners | None = None
-        self._key = (0, 0)
         self._is_alone = False
         self._frozen: tuple[bytes | None, Freeze | None] = (None, None)
         self._one_at_a_time: trio.CapacityLimiter
@@ -164,27 +160,14 @@ class LmdbVault:
             self._close()
 
     def _open(self) -> None:
-        from ..owners import OWNERS, Owners
-
         check_directory(self._path, create=self._create)
-        key = identity(self._path)
-        if key in OPEN_HERE:
-            message = (
-                f"the store at {self._path} is already open in this process: share the "
-                "one vault, or the one engine"
-            )
-            raise StorageError(message)
         env = Environment(self._path, map_size=self._map_size, sync=self._sync)
         try:
-            with storage_errors(self._path):
-                owners = Owners(self._path / OWNERS)
-                env.files.add(OWNERS)
             changes.make_ready(self._path, env)
         except BaseException:
             env.close()
             raise
-        OPEN_HERE[key] = env
-        self._env, self._owners, self._key = env, owners, key
+        self._env = env
 
     async def close(self) -> None:
         """See ``Vault.close``."""
@@ -199,15 +182,9 @@ class LmdbVault:
 
     def _close(self) -> None:
         env, self._env = self._env, None
-        owners, self._owners = self._owners, None
         # A forked child leaves its parent's store alone.
-        if env is None or owners is None or OPEN_HERE.get(self._key) is not env:
-            return
-        try:
+        if env is not None and env.is_open_here:
             env.close()
-        finally:
-            owners.close()
-            del OPEN_HERE[self._key]
 
     # -- Reading -----------------------------------------------------------------------
 
@@ -230,7 +207,7 @@ class LmdbVault:
         if env is None:
             message = f"the store at {self._path} is not open"
             raise StorageError(message)
-        if OPEN_HERE.get(self._key) is not env:
+        if not env.is_open_here:
             message = (
                 f"the store at {self._path} was opened by the process that this one was "
                 "forked from: open it anew"
@@ -352,7 +329,7 @@ class LmdbVault:
                 refuse_delete(plan_id, Reader(transaction).row(plan_id).status)
             except PlanCorruptError:
                 # To delete it may be all that can be done, if nobody is running it.
-                if self._owners is None or self._owners.owner(plan_id) is not None:
+                if self._environment().owners.owner(plan_id) is not None:
                     raise
             changes.delete(transaction, plan_id)
 
@@ -458,25 +435,23 @@ class LmdbVault:
 
     async def claim(self, plan_id: UUID) -> bool:
         """See ``Vault.claim``."""
-        with self._claims() as claims:
-            self._environment().files.check()
-            return claims.claim(plan_id)
+        with self._claims() as env:
+            env.files.check()
+            return env.owners.claim(plan_id)
 
     async def release(self, plan_id: UUID) -> None:
         """See ``Vault.release``."""
-        with self._claims() as claims:
-            claims.release(plan_id)
+        with self._claims() as env:
+            env.owners.release(plan_id)
 
     async def owner(self, plan_id: UUID) -> int | None:
         """See ``Vault.owner``."""
-        with self._claims() as claims:
-            self._environment().files.check()
-            return claims.owner(plan_id)
+        with self._claims() as env:
+            env.files.check()
+            return env.owners.owner(plan_id)
 
     @contextmanager
-    def _claims(self) -> Generator[Owners]:
-        """Who owns which plan; what goes wrong with the file is a ``StorageError``."""
+    def _claims(self) -> Generator[Environment]:
+        """What holds the claims; what goes wrong with their file is a ``StorageError``."""
         with storage_errors(self._path):
-            self._environment()
-            assert self._owners is not None
-            yield self._owners
+            yield self._environment()
