@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from workstream._registry.docstrings import field_texts
 from workstream._registry.host import Host
 
 Install = Callable[..., Path]
@@ -181,3 +182,18 @@ def test_the_listing_shows_everything_as_json(
         ("dist-acme", "plugin Look"),
     ]
     assert "OSError: gone" in troubles[0]["reason"]
+
+
+def test_the_text_of_an_only_field_goes_on() -> None:
+    """All lines of an entry are read, also where there is no other entry."""
+
+    class Only:
+        """A request.
+
+        Attributes:
+            host: Where the file goes; the name that
+                the plan's sequence has.
+        """
+
+    text = "Where the file goes; the name that the plan's sequence has."
+    assert field_texts(Only) == {"host": text}

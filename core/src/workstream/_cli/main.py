@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 from .._values.display import shorten
 from .streams import (
@@ -118,28 +117,11 @@ class CommandLine(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """See click: packages are imported only for a name that is not the core's."""
         if cmd_name in COMMANDS:
-            return LazyCommand(cmd_name).load()
+            return LazyCommand(cmd_name, short_help=COMMANDS[cmd_name][1])
         from .._registry.host import discover
 
         _collector_goes_on()
         return discover().commands().get(cmd_name)
-
-    def format_commands(
-        self, ctx: click.Context, formatter: click.HelpFormatter
-    ) -> None:
-        """See click."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-    def shell_complete(
-        self, ctx: click.Context, incomplete: str
-    ) -> list[CompletionItem]:
-        """See click."""
-        options = click.Command.shell_complete(self, ctx, incomplete)
-        names = [name for name in COMMANDS if name.startswith(incomplete)]
-        return [
-            CompletionItem(name, help=COMMANDS[name][1]) for name in names
-        ] + options
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click; an option before the subcommand is told where it belongs."""

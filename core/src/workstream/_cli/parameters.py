@@ -11,8 +11,8 @@ import difflib
 import enum
 import functools
 import inspect
-import re
 import types
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +29,7 @@ from typing import (
 
 import click
 
+from .._registry.docstrings import entries
 from .._secrets.references import HIDDEN, SecretRef
 from .._secrets.scan import is_reference, looks_secret
 from .._values.annotations import members
@@ -45,7 +46,6 @@ else:
     Kind = click.ParamType
 
 _EMPTY = inspect.Parameter.empty
-_ENTRY = re.compile(r"\*{0,2}(\w+)(?: \(.*?\))?:\s*(.*)")
 _EXAMPLES = {
     "datetime": ", such as 2031-05-01T18:00+02:00",
     "date": ", such as 2031-05-01",
@@ -290,13 +290,13 @@ class PlanCommand(click.Command):
         except Exception as error:
             message = f"its annotations cannot be read: {type(error).__name__}: {error}"
             raise ValueError(message) from error
-        described = _described(inspect.getdoc(function) or "")
+        described = entries(inspect.getdoc(function) or "", "Args")
         settings = [
             Setting(
                 name,
                 hints.get(name, _guess(each.default)),
                 each.default,
-                described.get(name, ""),
+                display(described.get(name, "")),
             )
             for name, each in self._signature.parameters.items()
             if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
@@ -313,12 +313,9 @@ class PlanCommand(click.Command):
         given: dict[str, list[str]] = {}
         faults: list[str] = []
         for setting in settings:
-            name, equals, text = setting.partition("=")
-            name = name.strip()
-            # `-p max-hosts=3` is how the name looks on a command line.
-            name = name if name in known else name.replace("-", "_")
+            name, text = self._named(setting)
             given.setdefault(name, []).append(text)
-            if not equals:
+            if "=" not in setting:
                 faults.append(f"-p {shorten(setting)}: write it as -p NAME=VALUE")
             elif name not in known:
                 faults.append(f"-p {shorten(name)}: {_unknown(name, known)}")
@@ -346,6 +343,14 @@ class PlanCommand(click.Command):
             name: context.params[name] for name in given if name in context.params
         }, faults
 
+    def _named(self, setting: str) -> tuple[str, str]:
+        """The name of a setting, and its text."""
+        name, _, text = setting.partition("=")
+        name = name.strip()
+        # `-p max-hosts=3` is how the name looks on a command line.
+        known = any(each.name == name for each in self.params)
+        return name if known else name.replace("-", "_"), text
+
     def _read(self, texts: Sequence[str]) -> list[str]:
         """The texts, with the values of a file in place of its name."""
         found: list[str] = []
@@ -361,28 +366,20 @@ class PlanCommand(click.Command):
 
     def shown(self, settings: Sequence[str]) -> tuple[tuple[str, str], ...]:
         """The settings, each as its name and text; hidden where it may be secret."""
-        options = {str(each.name): each for each in self.params}
+        secret = {each.name for each in self.params if not each.may_be_shown}
         found: list[tuple[str, str]] = []
-        for setting in settings:
-            name, _, text = setting.partition("=")
-            name = name.strip()
-            name = name if name in options else name.replace("-", "_")
-            option = options.get(name)
-            is_shown = option is None or option.may_be_shown
+        for name, text in map(self._named, settings):
             if text in self._files:
-                text, is_shown = f"{text} {self._files[text].digest}", True
-            found.append((name, text if is_shown else HIDDEN))
+                found.append((name, f"{text} {self._files[text].digest}"))
+            else:
+                found.append((name, HIDDEN if name in secret else text))
         return tuple(found)
 
     def call_with(self, values: Mapping[str, Any]) -> Any:
         """Call the function, by position where it must be so."""
-        named = dict(values)
-        positional = [
-            named.pop(name, each.default)
-            for name, each in self._signature.parameters.items()
-            if each.kind is each.POSITIONAL_ONLY
-        ]
-        return self._function(*positional, **named)
+        bound = inspect.BoundArguments(self._signature, OrderedDict(values))
+        bound.apply_defaults()
+        return self._function(*bound.args, **bound.kwargs)
 
     def usage_lines(self, width: int = 10_000) -> list[str]:
         """The parameters, as the help shows them."""
@@ -406,27 +403,3 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     if near:
         return f"there is no such parameter; did you mean {near[0]}?"
     return f"there is no such parameter; there are {', '.join(known)}"
-
-
-def _described(doc: str) -> dict[str, str]:
-    """The description of each parameter, from the ``Args:`` of a docstring."""
-    _, found, section = doc.partition("Args:\n")
-    if not found:
-        return {}
-    described: dict[str, str] = {}
-    name = ""
-    indent = None
-    for line in section.splitlines():
-        if not line.strip():
-            continue
-        depth = len(line) - len(line.lstrip())
-        indent = depth if indent is None else indent
-        if depth == 0 or depth < indent:
-            break
-        entry = _ENTRY.fullmatch(line.strip())
-        if depth == indent and entry is not None:
-            name, text = entry.groups()
-            described[name] = display(text.strip())
-        elif name:
-            described[name] += " " + display(line.strip())
-    return described

@@ -1,13 +1,13 @@
-"""Read the docstrings of plugins' classes: summaries, and texts about fields."""
+"""Read docstrings: summaries, and texts about fields and parameters."""
 
 from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 
-_SECTION = re.compile(r"^Attributes:\n((?:[ \t]+.*\n|\n)*)", re.MULTILINE)
 _ENTRY = re.compile(
-    r"^(\w+)(?: ?\([^)\n]*\))?:[ \t]*(.*(?:\n(?:[ \t]+.*)?)*)", re.MULTILINE
+    r"^\*{0,2}(\w+)(?: ?\([^)\n]*\))?:[ \t]*(.*(?:\n(?:[ \t]+.*)?)*)", re.MULTILINE
 )
 
 
@@ -23,11 +23,15 @@ def field_texts(cls: type) -> dict[str, str]:
     """
     texts: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        section = _SECTION.search(_docstring(base) + "\n")
-        if section is not None:
-            for name, text in _ENTRY.findall(inspect.cleandoc(section[1])):
-                texts[name] = _joined(text)
+        texts |= entries(_docstring(base), "Attributes")
     return texts
+
+
+def entries(doc: str, heading: str) -> dict[str, str]:
+    """The entries under a heading such as ``Args``, each by its name in one line."""
+    section = re.search(rf"^{heading}:\n((?:[ \t]+.*\n|\n)*)", f"{doc}\n", re.MULTILINE)
+    found = _ENTRY.findall(textwrap.dedent(section[1])) if section else []
+    return {name: _joined(text) for name, text in found}
 
 
 def _docstring(cls: type) -> str:

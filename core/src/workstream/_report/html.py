@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from html import escape
 from importlib import resources
@@ -39,6 +39,11 @@ _LISTED = 500
 """And so many when one has clicked; the timeline has them all."""
 _CAUSES = 50
 
+_TIMELINE = """<section aria-labelledby="timeline" id="timeline-section">
+<h2 id="timeline">Timeline</h2>
+<noscript><p>The timeline needs JavaScript; all else is on this page.</p></noscript>
+<div id="view" hidden></div>
+</section>"""
 _ORDER = (
     *(Status.COMPLETED, Status.SKIPPED, Status.FAILED, Status.STOPPED),
     *(Status.RUNNING, Status.NOT_STARTED),
@@ -122,7 +127,7 @@ def _body(report: Report) -> Iterator[str]:
     yield "<main>"
     yield from _failures(report)
     yield from _totals(plan)
-    yield from _timeline()
+    yield _TIMELINE
     yield from _interventions(plan)
     yield '<section aria-labelledby="in-brief"><h2 id="in-brief">The plan in brief</h2>'
     yield '<ul class="tree">'
@@ -189,7 +194,7 @@ def _cause(report: Report, cause: list[Failure]) -> Iterator[str]:
     first = cause[0]
     kind = "tolerated" if first.tolerated else "failed"
     yield f'<article class="cause {kind}">'
-    yield f"<h3>{', '.join(_where(each) for each in cause[:_NAMED])}"
+    yield f"<h3>{', '.join(f'<span>{_path(each)}</span>' for each in cause[:_NAMED])}"
     if len(cause) > _NAMED:
         yield f" and {len(cause) - _NAMED:,} more"
     yield "</h3>"
@@ -200,12 +205,8 @@ def _cause(report: Report, cause: list[Failure]) -> Iterator[str]:
         yield f'<p class="facts">{", ".join(facts)}</p>'
     lines = "\n".join(why(first.error))
     yield f'<pre class="error">{escape(lines)}</pre>'
-    error = str(first.error)
-    said = [
-        line for line in report.shown.said_by(first.node) if line.strip() not in error
-    ]
-    if said:
-        output = "\n".join(_safe(line) for line in said)
+    output = "\n".join(map(_safe, report.shown.output_of(first)))
+    if output:
         yield f'<pre class="output" aria-label="last lines">{output}</pre>'
     if len(cause) > _NAMED:
         # One element, however many there are: a page of few elements scrolls smoothly.
@@ -214,34 +215,26 @@ def _cause(report: Report, cause: list[Failure]) -> Iterator[str]:
     yield "</article>"
 
 
-def _where(failure: Failure) -> str:
-    return f"<span>{_path(failure)}</span>"
-
-
 def _path(failure: Failure) -> str:
     return _safe(below_plan(failure.path))
 
 
 def _totals(plan: Plan) -> Iterator[str]:
     """What came of the sequences of each block, as a bar and in words."""
-    rows = [
-        (block, Counter(each.state.status for each in block.sequences))
-        for block in plan.blocks
-    ]
     yield '<section aria-labelledby="counts"><h2 id="counts">How far it came</h2>'
-    for block, counts in rows:
-        total = len(block.sequences)
-        words = counts_words(block, counts, total)
-        yield f'<div class="count"><h3>{_safe(block.name)}</h3>{_bar(counts, total)}'
+    for block in plan.blocks:
+        counts = Counter(each.state.status for each in block.sequences)
+        words = counts_words(block, counts, len(block.sequences))
+        yield f'<div class="count"><h3>{_safe(block.name)}</h3>{_bar(counts)}'
         yield f"<p>{words}</p></div>"
     yield "</section>"
 
 
-def _bar(counts: Counter[Status], total: int) -> str:
+def _bar(counts: Counter[Status]) -> str:
     """A bar of whole segments: the policy lets no element have a style of its own."""
     x, parts = 0.0, list[str]()
     for status in filter(counts.get, _ORDER):
-        width = 1000 * counts[status] / max(total, 1)
+        width = 1000 * counts[status] / counts.total()
         name = status.name.lower()
         parts.append(
             f'<rect class="{name}" x="{x:.2f}" width="{width:.2f}" height="10"/>'
@@ -250,17 +243,6 @@ def _bar(counts: Counter[Status], total: int) -> str:
     return (
         '<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" '
         f'aria-hidden="true">{"".join(parts)}</svg>'
-    )
-
-
-def _timeline() -> Iterable[str]:
-    return (
-        '<section aria-labelledby="timeline" id="timeline-section">',
-        '<h2 id="timeline">Timeline</h2>',
-        "<noscript><p>The timeline needs JavaScript; all else is on this page.</p>"
-        "</noscript>",
-        '<div id="view" hidden></div>',
-        "</section>",
     )
 
 

@@ -53,7 +53,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
         # Indented, so that nothing in a stranger's text is markup.
         yield from (f"    {line}" for line in why(first.error))
-        for line in shown.said_by(first.node):
+        for line in shown.output_of(first):
             yield f"    | {display(line)}"
     yield ""
     yield "## How far it came"

@@ -105,6 +105,13 @@ class Overview:
         """The last lines of an action; none of what was not asked for."""
         return self.said.get(position_of(node), ()) if node.id else ()
 
+    def output_of(self, failure: Failure) -> list[str]:
+        """Its last lines, but for those that its error tells already."""
+        error = str(failure.error)
+        return [
+            line for line in self.said_by(failure.node) if line.strip() not in error
+        ]
+
 
 async def overview(
     store: Store, plan_id: UUID, *, kin: bool = False, brief: bool = False

@@ -40,6 +40,7 @@ from .._values.state import (
     FailureReason,
     ObjectType,
     PluginError,
+    State,
     Status,
     WhenDeferred,
 )
@@ -200,20 +201,7 @@ class Progress:
         assert snapshot.plan.id is not None
         self.plan_id: UUID = snapshot.plan.id
         self.name: str = snapshot.plan.name
-        self.status: Status = Status.NOT_STARTED
-        self.stopping: bool = False
-        self.held: tuple[Intervention, ...] = ()
-        self.started: datetime | None = None
-        self.ended: datetime | None = None
-        self.reasons: tuple[FailureReason, ...] = ()
         self.latest: datetime | None = None
-        self.sections: list[Section] = []
-        self.running: dict[int, RunningAction] = {}
-        self.failed: dict[int, FailedAction] = {}
-        self.causes: dict[CauseKey, dict[int, FailedAction]] = {}
-        self.watching: dict[int, Watch] = {}
-        self._places: list[Place] = []
-        self._statuses: list[Status] = []
         self._take(snapshot.plan)
 
     def see(self, event: WatchEvent) -> None:
@@ -242,14 +230,14 @@ class Progress:
 
     def _take(self, plan: Plan) -> None:
         """Begin anew with a snapshot."""
-        self.sections, self._places, self._statuses = [], [], []
-        self.running, self.failed = {}, {}
-        self.causes, self.watching = {}, {}
-        self.status = plan.state.status
-        self.stopping = plan.stopping
-        self.held = plan.held
-        self.started, self.ended = plan.state.started, plan.state.ended
-        self.reasons = plan.reasons
+        self.sections: list[Section] = []
+        self.running: dict[int, RunningAction] = {}
+        self.failed: dict[int, FailedAction] = {}
+        self.causes: dict[CauseKey, dict[int, FailedAction]] = {}
+        self.watching: dict[int, Watch] = {}
+        self._places: list[Place] = []
+        self._statuses: list[Status] = []
+        self._settle_plan(plan)
         root = ""
         kinds: dict[int, CheckKind] = {}
         for path, item in paths(plan):
@@ -265,7 +253,7 @@ class Progress:
             self._statuses.append(Status.NOT_STARTED)
             attempt = node.final_attempt if isinstance(node, BaseAction) else None
             attempts = len(node.attempts) if isinstance(node, BaseAction) else 0
-            self._enter(len(self._places) - 1, node, attempt, attempts)
+            self._enter(len(self._places) - 1, node.state, attempt, attempts)
 
     def _placed(self, item: Item, label: str, kinds: dict[int, CheckKind]) -> Place:
         node = item.node
@@ -288,51 +276,50 @@ class Progress:
             place.section.counts[Status.NOT_STARTED] += 1
         return place
 
-    def _enter(
-        self, position: int, node: Node, attempt: Attempt | None, attempts: int
-    ) -> None:
-        state = node.state
-        self._settle(position, state.status, state.started, state.ended)
-        if isinstance(node, BaseAction):
-            self._settle_action(position, state.status, attempt, attempts)
+    def _settle_plan(self, shown: Plan | StateChange) -> None:
+        """Take in what is true of the plan itself."""
+        state = shown.state
+        self.status: Status = state.status
+        self.started: datetime | None = state.started
+        self.ended: datetime | None = state.ended
+        self.stopping: bool = shown.stopping
+        self.held: tuple[Intervention, ...] = shown.held
+        self.reasons: tuple[FailureReason, ...] = shown.reasons
 
     def _change(self, change: StateChange) -> None:
         if change.object_type is ObjectType.PLAN:
-            self.status = change.state.status
-            self.started, self.ended = change.state.started, change.state.ended
-            self.stopping = change.stopping
-            self.held = change.held
-            self.reasons = change.reasons
+            self._settle_plan(change)
             return
         position = change.object_id.int & POSITION_MASK
-        state = change.state
-        self._settle(position, state.status, state.started, state.ended)
-        if change.object_type is ObjectType.ACTION:
-            self._settle_action(position, state.status, change.attempt, change.attempts)
+        self._enter(position, change.state, change.attempt, change.attempts)
 
-    def _settle(
-        self,
-        position: int,
-        status: Status,
-        started: datetime | None,
-        ended: datetime | None,
+    def _enter(
+        self, position: int, state: State, attempt: Attempt | None, attempts: int
     ) -> None:
+        """Take in the state of an object that is not the plan."""
+        self._settle(position, state)
+        if isinstance(self._places[position].node, BaseAction):
+            self._settle_action(position, state.status, attempt, attempts)
+
+    def _settle(self, position: int, state: State) -> None:
+        status = state.status
         before, self._statuses[position] = self._statuses[position], status
         place = self._places[position]
         if place.checks == "cont_checks" and isinstance(place.node, Checks):
             watch = self.watching.setdefault(position, Watch(place.label))
             if status is Status.COMPLETED:
-                watch.passed = ended
+                watch.passed = state.ended
         section = place.section
         if section is None:
             return
         if place.is_part:
             section.counts[before] -= 1
             section.counts[status] += 1
-            if ended is not None and isinstance(place.node, Sequence):
-                self.latest = max(self.latest or ended, ended)
+            if state.ended is not None and isinstance(place.node, Sequence):
+                self.latest = max(self.latest or state.ended, state.ended)
         elif section.node is place.node:
-            section.status, section.started, section.ended = status, started, ended
+            section.status = status
+            section.started, section.ended = state.started, state.ended
 
     def _settle_action(
         self, position: int, status: Status, attempt: Attempt | None, attempts: int

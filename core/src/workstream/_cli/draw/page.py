@@ -99,11 +99,9 @@ def _show_cause(
         screen.line(line, "red", indent=2)
     for text in why(cause[0].error):
         screen.line(text, "red", indent=6)
-    error = str(cause[0].error)
-    for text in shown.said_by(cause[0].node):
-        if text.strip() not in error:  # else the error tells it already
-            output = (f"{screen.signs.output} ", "dim")
-            screen.line(joined(output, one_line(text, 400)), indent=6)
+    for text in shown.output_of(cause[0]):
+        output = (f"{screen.signs.output} ", "dim")
+        screen.line(joined(output, one_line(text, 400)), indent=6)
 
 
 def _facts_of(alike: Sequence[Failure], count: int) -> str:
