@@ -128,8 +128,11 @@ class TestWorst:
         assert "===x" in text
         again = verify(rollout(4), *PLUGINS, only=found.worst_end.only)
         assert again.worst_end.touched == found.worst_end.touched
-        assert again.runs == 1
+        assert "found in 1 run\n" in str(again)
         json.dumps(found.data())
+        asked = found.story(width=80, again=lambda only: f"--only {only}")
+        assert f"again: --only {found.worst_end.only}" in asked
+        assert max(map(len, asked.splitlines())) <= 80
 
     def test_only_takes_what_was_printed(self) -> None:
         """Another text is no set of faults, or one that does not come to pass."""
@@ -212,7 +215,7 @@ class TestKinds:
         )
         found = broken(plan, failures=0, crashes=1, invariants=[at_most(0, "touched")])
         [fault] = found.broken[0].worst.faults
-        assert "plugins cannot tell" in str(fault)
+        assert "its plugin cannot tell" in str(fault)
 
     def test_a_bypass_check_says_that_there_is_work(self) -> None:
         """Otherwise nothing would be verified."""
@@ -353,6 +356,24 @@ class TestInvariants:
         with pytest.raises(SimulationError, match="no effect sets: mood"):
             verify(rollout(1), *PLUGINS, effects=SERVING, starts={"mood": 1})
 
+    def test_a_function_that_cannot_judge(self) -> None:
+        """Its own error is told with its place and the end; so is what is no list."""
+
+        def asks_too_much(end: End) -> bool:
+            return "web-9" in end.nothing_like_this  # type: ignore[attr-defined]
+
+        with pytest.raises(SimulationError) as caught:
+            verify(rollout(1), *PLUGINS, invariants=[asks_too_much])
+        first, second = str(caught.value).splitlines()
+        assert "asks_too_much cannot judge an end" in first
+        assert "no attribute 'nothing_like_this'" in first
+        assert "(test_verify.py, line " in first
+        assert second == "  the end: nothing goes wrong"
+        for wrong in ("at most 2", at_most(2, "touched")):
+            alone: Any = wrong
+            with pytest.raises(SimulationError, match="give a list of rules"):
+                verify(rollout(1), *PLUGINS, invariants=alone)
+
     def test_plugins_say_what_they_do(self) -> None:
         """A plugin's own word counts where the test says nothing."""
 
@@ -420,8 +441,20 @@ class TestRehearse:
         """All are told, with what they may have meant."""
         with pytest.raises(SimulationError) as caught:
             rehearse(rollout(2), *PLUGINS, fails=["Start"], hangs=["web-9 / Copy"])
-        assert "no action's path ends in 'web-9 / Copy'" in str(caught.value)
+        near = "no action's path ends in 'web-9 / Copy': did you mean 'web-"
+        assert near in str(caught.value)
         assert "web-1 / Start, Rollout / Web tier / web-2 / Start" in str(caught.value)
+
+    def test_what_does_not_come_to_pass(self) -> None:
+        """It is told: a stop after the end, and a failure of what is never called."""
+        plan = rollout(2, concurrency=1)
+        fails = ["web-1 / Drain", "web-1 / Start"]
+        found = rehearse(plan, *PLUGINS, takes=2, fails=fails, stop_at=99)
+        assert found.missed == [
+            "Rollout / Web tier / web-1 / Start fails: it is never called",
+            "a stop is asked for after 1m 39s: the plan has ended by then",
+        ]
+        assert rehearse(plan, *PLUGINS, takes=2, stop_at=3).missed == []
 
 
 @pytest.mark.slow

@@ -69,6 +69,7 @@ def test_verify_tells_the_worst(call: Call, file: Callable[[str], Path]) -> None
     assert found["ok"]
     assert [each["touched"] for each in found["worst"]] == [[], ["web-1"]]
     only = found["worst"][1]["only"]
+    assert f"verify {path} --only 'fail@" in told.stdout
     again = data(call("verify", path, "-p", "hosts=1", "--only", only, "--json"))
     assert [each["only"] for each in again["worst"]] == [only]
 
@@ -93,7 +94,9 @@ def test_verify_refuses_what_makes_no_sense(
     for more, text in (
         ("VERIFY = 3", "VERIFY is of type int"),
         ("VERIFY = {'failures': -1}", "failures is -1"),
-        ("VERIFY = {'mood': 1}", "mood"),
+        ("VERIFY = {'mood': 1}", "VERIFY has 'mood'"),
+        ("VERIFY = {'failure': 1}", "did you mean 'failures'?"),
+        ("VERIFY = {'invariants': [lambda end: end.mood]}", "has no attribute 'mood'"),
     ):
         result = call("verify", file(more))
         assert result.exit_code == 2
@@ -110,6 +113,8 @@ def test_rehearse_plays_one_future(call: Call, file: Callable[[str], Path]) -> N
     stopped = call("rehearse", path, "--takes", 10, "--stop-at", 5, "--json")
     assert stopped.exit_code == 4
     assert data(stopped)["outcome"] == "stopped"
+    late = call("rehearse", path, "--takes", 1, "--stop-at", 99)
+    assert "Did not come to pass: a stop is asked for after 1m 39s" in late.stdout
     refused = call("rehearse", path, "--hang", "web-9 / Start")
     assert refused.exit_code == 2
     assert "no action's path ends in" in refused.stderr

@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import socket
 import sys
+import sysconfig
 import traceback
 import types
 from collections.abc import Callable, Sequence
@@ -254,8 +255,13 @@ def _trimmed(error: BaseException, path: Path) -> str:
     """The traceback, without what is neither the user's nor where it happened."""
     described = traceback.TracebackException.from_exception(error, compact=True)
     beside = str(path.absolute().parent)
+    packages = sysconfig.get_path("purelib")  # which may lie beside it, in a .venv
     frames = list(described.stack)
-    ours = [frame for frame in frames if frame.filename.startswith(beside)]
+    ours = [
+        frame
+        for frame in frames
+        if frame.filename.startswith(beside) and not frame.filename.startswith(packages)
+    ]
     if ours and frames and frames[-1] not in ours:
         ours.append(frames[-1])
     lines = [

@@ -49,8 +49,11 @@ def fake_all(
     for name in missing:
         found = installed.get(name)
         if found is None:
+            near = installed.nearest(name)
+            meant = f"did you mean {' or '.join(near)}? If not, " if near else ""
             faults.append(
-                f"{name} is not installed: give its class, fake_all(plan, SomePlugin)"
+                f"{name} is not installed: {meant}install its package, or give its "
+                "class, fake_all(plan, SomePlugin)"
             )
         else:
             fakes[name] = faked(found)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from workstream._plan.plan import Plan
+from workstream._plan.paths import SEPARATOR
+from workstream._plan.plan import BaseAction, Plan
 
 from ..problems import SimulationError, says_all
 from ..simulation.history import History
@@ -80,7 +82,7 @@ def rehearse(
         if len(found) == 1:
             faults.append(Fault(kind, trials.paths[found[0]], found[0]))
         else:
-            problems.append(_problem(path, [trials.paths[place] for place in found]))
+            problems.append(_problem(path, found, trials))
     for name, times in (("kill_at", kill_at), ("stop_at", [stop_at or 0.0])):
         problems += [f"{name} is {t!r}: it must be 0 or more" for t in times if t < 0]
     if problems:
@@ -93,7 +95,9 @@ def rehearse(
     ]
     if stop_at is not None:
         faults.append(Fault(Kind.STOP, plan.name, 0, at=stop_at, what=BY_TIME))
-    return _played(trials, tuple(faults))
+    result = _played(trials, tuple(faults))
+    result.missed += _missed(trials, faults, result.elapsed)
+    return result
 
 
 def played(plan: Plan, plugins: Iterable[Any], script: Script) -> Simulation:
@@ -111,8 +115,30 @@ def _played(trials: Trials, faults: tuple[Fault, ...]) -> Simulation:
     return Simulation(trials.plan, history, 0)
 
 
-def _problem(path: str, found: list[str]) -> str:
-    if not found:
-        return f"no action's path ends in {path!r}"
-    some = ", ".join(found[:SHOWN]) + (" and more" if len(found) > SHOWN else "")
-    return f"{path!r} may be {some}: write more of the path"
+def _missed(trials: Trials, faults: Iterable[Fault], end: float) -> Iterator[str]:
+    """What did not come to pass: the plan ended before, or never came there."""
+    for fault in faults:
+        action = trials.nodes[fault.position]
+        if fault.what == BY_TIME:
+            if fault.at > end:
+                yield f"{fault}: the plan has ended by then"
+        elif isinstance(action, BaseAction) and not action.attempts:
+            yield f"{fault}: it is never called"
+
+
+def _problem(path: str, found: list[int], trials: Trials) -> str:
+    some = [trials.paths[place] for place in found[:SHOWN]]
+    if found:
+        more = " and more" if len(found) > SHOWN else ""
+        return f"{path!r} may be {', '.join(some)}{more}: write more of the path"
+    parts = path.count(SEPARATOR) + 1
+    ends = {
+        SEPARATOR.join(full.split(SEPARATOR)[-parts:])
+        for full, node in zip(trials.paths, trials.nodes, strict=True)
+        if isinstance(node, BaseAction)
+    }
+    near = difflib.get_close_matches(path, sorted(ends), n=2, cutoff=0.5)
+    meant = " or ".join(map(repr, near or sorted(ends)[:2]))
+    return f"no action's path ends in {path!r}: " + (
+        f"did you mean {meant}?" if near else f"write for example {meant}"
+    )

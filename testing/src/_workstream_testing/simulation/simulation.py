@@ -42,6 +42,7 @@ class Simulation:
         plan: The plan at its end.
         elapsed: How long it took, in seconds of virtual time.
         seed: What chose the order of simultaneous events.
+        missed: What was to go wrong in a rehearsal, and did not come to pass, and why.
     """
 
     def __init__(self, plan: Plan, history: History, seed: Seed) -> None:
@@ -50,6 +51,7 @@ class Simulation:
         self.seed = seed
         ended = plan.state.ended
         self.elapsed = 0.0 if ended is None else history.seconds(ended)
+        self.missed: list[str] = []
         self._history = history
 
     @cached_property

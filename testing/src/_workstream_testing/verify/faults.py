@@ -16,6 +16,10 @@ BY_TIME = "by the clock"
 """What a crash says that comes at a time, and not right after a write; or a stop."""
 
 
+BEGAN, STOPS = "which began", "with its stop"
+"""What the last write before a crash stores, if it is no status."""
+
+
 class Kind(enum.Enum):
     """What kind of thing goes wrong."""
 
@@ -65,8 +69,10 @@ class Fault:
             )
             return f"{who} after {duration_text(self.at)}"
         if self.kind is Kind.CRASH:
-            then = ", and plugins cannot tell what became of it" if self.lost else ""
-            text = f"the engine dies when {self.path} {self.what} was stored"
+            then = ""
+            if self.lost:
+                then = ", and its plugin cannot tell what became of the work"
+            text = f"the engine dies right after it has stored {self._stored()}"
             return f"{text}{self._when()}{then}"
         if self.kind is Kind.STOP:
             again = "" if self.attempt == 1 else f" (attempt {self.attempt})"
@@ -79,6 +85,16 @@ class Fault:
         if self.kind is Kind.HANGS:
             return f"{self.path} hangs until its timeout"
         return f"{self.path} fails"
+
+    def _stored(self) -> str:
+        """What the last write before a crash says."""
+        what, _, number = self.what.partition(" (")
+        again = f" (attempt {number}" if number else ""
+        if what == BEGAN:
+            return f"that {self.path} began{again}"
+        if what == STOPS:
+            return f"the stop of {self.path}"
+        return f"that {self.path} is {what.removeprefix('as ')}{again}"
 
     def _when(self) -> str:
         return f" after {duration_text(self.at)}" if self.at else ""

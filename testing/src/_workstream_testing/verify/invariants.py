@@ -202,6 +202,14 @@ def always_ends(fact: str | None = None, **value: object) -> Rule:
     )
 
 
+def text_of(invariant: Invariant) -> str:
+    """An invariant in words: of a function its first line, or its name."""
+    if isinstance(invariant, Rule):
+        return invariant.text
+    text = invariant.__doc__ or getattr(invariant, "__name__", "")
+    return str(text).strip().partition("\n")[0].rstrip(".") or repr(invariant)
+
+
 def checked(invariants: tuple[Any, ...], facts: set[str]) -> list[Invariant]:
     """The invariants, if they can be judged.
 

@@ -21,7 +21,7 @@ from ..simulation.simulated_runtime import SimulatedRuntime
 from ..virtual.loop import Loop, current_loop
 from ..virtual.loop_errors import Abandon
 from ..virtual.virtual_time import START
-from .faults import BY_TIME, Budget, Fault, Kind
+from .faults import BEGAN, BY_TIME, STOPS, Budget, Fault, Kind
 from .invariants import Rule
 from .signatures import Signatures
 from .world import Facts
@@ -398,14 +398,14 @@ def _strikes(fault: Fault, attempt: int, time: float) -> bool:
 def _told(change: Any) -> tuple[int, int, str]:
     """What tells a write from others: its last change."""
     if isinstance(change, PlanRow):
-        word = "with its stop" if change.stopping else "as " + change.status.word
+        word = STOPS if change.stopping else "as " + change.status.word
         return 0, 0, word
     kept = cast("Kept", change)
     last = kept.last
     if last is None:
         return kept.position, 0, "as " + kept.state.status.word
     number = len(kept.attempts)
-    word = "which began" if last.ended is None else "as " + kept.state.status.word
+    word = BEGAN if last.ended is None else "as " + kept.state.status.word
     return kept.position, number, word if number == 1 else f"{word} ({number})"
 
 

@@ -8,7 +8,9 @@ gone wrong: those are where the search goes on.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -27,6 +29,7 @@ from ..crashes.light_store import LightCodec, reset
 from ..fakes.fake_all import fake_all
 from ..fakes.fakes import FakePlugin
 from ..futures.earlier import Recorded, Script
+from ..problems import SimulationError
 from ..simulation.history import History
 from ..simulation.simulated_runtime import (
     SimulationSettings,
@@ -38,7 +41,7 @@ from ..virtual.schedules import Seed, chooser
 from ..virtual.virtual_time import START
 from ..virtual.waiting import sleeping, time
 from .faults import Budget, Fault, Kind
-from .invariants import End, Invariant, Rule
+from .invariants import End, Invariant, Rule, text_of
 from .runs import Moment, Run
 from .shapes import Shape
 from .world import Effect, Facts, World
@@ -357,7 +360,20 @@ def _answer(function: Callable[[End], object], end: End) -> str | None:
         found = function(end)
     except AssertionError as error:
         return str(error) or "an assertion fails"
+    except Exception as error:
+        faults = "; ".join(map(str, end.faults)) or "nothing goes wrong"
+        message = (
+            f"the invariant {text_of(function)} cannot judge an end: it raised "
+            f"{type(error).__name__}: {error}{_place_of(error)}\n  the end: {faults}"
+        )
+        raise SimulationError(message) from error
     return "it returned False" if found is False else None
+
+
+def _place_of(error: Exception) -> str:
+    """Where it came up."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 
 
 def _takes(action: BaseAction, seconds: float | None) -> float:

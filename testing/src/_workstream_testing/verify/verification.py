@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -138,43 +139,55 @@ class Verification:
             "complete": self.is_complete,
         }
 
-    def story(self, *, width: int = 100, height: int = HEIGHT) -> str:
+    def story(
+        self,
+        *,
+        width: int = 100,
+        height: int = HEIGHT,
+        again: Callable[[str], str] = lambda only: f"verify(plan, ..., only={only!r})",
+    ) -> str:
         """All of it for people.
 
         Args:
             width: How many columns a timeline may have.
             height: How many lines.
+            again: Given the text of a set of faults, says how to see it again.
         """
-        return "\n".join(self._lines(width, height))
+        return "\n".join(self._lines(width, height, again))
 
     def __str__(self) -> str:
         return self.story()
 
-    def _lines(self, width: int, height: int) -> Iterator[str]:
-        yield f"plan {self.plan!r}: the worst that can happen, found in {self.runs:,} runs"
+    def _lines(
+        self, width: int, height: int, again: Callable[[str], str]
+    ) -> Iterator[str]:
+        runs = number_text(self.runs, "run")
+        yield f"plan {self.plan!r}: the worst that can happen, found in {runs}"
         for each in self.worst:
-            yield f"  {self._counted(each)}"
+            yield from _wrapped(self._counted(each), width)
         for broken in self.broken:
             said = f" ({broken.said})" if broken.said else ""
             yield ""
             yield f"broken: {broken.invariant}{said}"
-            yield from _told(broken.worst, width, height)
+            yield from _told(broken.worst, width, height, again)
         if self.endless:
             yield f"it does not always end: {self.endless}"
         if not self.broken and self.worst_end.touched:
             yield ""
             yield "the worst end:"
-            yield from _told(self.worst_end, width, height)
+            yield from _told(self.worst_end, width, height, again)
         if self.suggestions:
             yield ""
             yield "tried, and better at worst (sequences touched and not completed):"
-            yield from (f"  {each}" for each in self.suggestions)
+            for each in self.suggestions:
+                yield from _wrapped(str(each), width)
         yield ""
         yield "what was tried:"
-        yield from (f"  {each}" for each in self.covered)
+        for each in self.covered:
+            yield from _wrapped(each, width)
 
     def _counted(self, each: Worst) -> str:
-        faults = _number(len(each.faults), "fault")
+        faults = number_text(len(each.faults), "fault")
         ends = f"{len(each.touched)} of {self.sequences} sequences end touched and not "
         text = f"{faults}: {ends}completed; the plan {each.result.plan.outcome.value}"
         if each.excess:
@@ -182,17 +195,30 @@ class Verification:
         return text
 
 
-def _told(each: Worst, width: int, height: int) -> Iterator[str]:
+def _told(
+    each: Worst, width: int, height: int, again: Callable[[str], str]
+) -> Iterator[str]:
     for fault in each.faults:
-        yield f"  {fault}"
+        yield from _wrapped(str(fault), width)
     if not each.faults:
         yield "  nothing goes wrong"
     if each.touched:
-        yield f"  touched and not completed: {_some(each.touched)}"
+        yield from _wrapped(f"touched and not completed: {_some(each.touched)}", width)
     yield ""
     drawn = each.result.timeline.draw(width=width - 2, height=height)
     yield from (f"  {line}".rstrip() for line in drawn.splitlines())
-    yield f"  again: verify(plan, ..., only={each.only!r})"
+    yield f"  again: {again(each.only)}"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _some(names: Sequence[str]) -> str:
@@ -200,8 +226,11 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:8]) + more
 
 
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number or 'no'} {what}s"
+def number_text(number: int, what: str) -> str:
+    """So many things, as a sentence has it."""
+    if number == 0:
+        return f"no {what}s"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _harm(each: Worst) -> tuple[int, int, int]:

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from workstream._plan.plan import Block, Plan
+from workstream._values.display import shorten
 from workstream._values.state import HaltAfter
 
 from ..problems import SimulationError, VerifyError, says_all
@@ -17,11 +18,11 @@ from ..simulation.simulator import MONTH
 from ..virtual.schedules import Seed
 from ..virtual.virtual_time import START
 from .faults import Budget, Fault, Kind, faults_of, replay_of
-from .invariants import Invariant, Rule, checked
+from .invariants import Invariant, Rule, checked, text_of
 from .search import Search, searched
 from .shapes import unmerged
 from .trials import Trial, Trials
-from .verification import Broken, Suggestion, Verification, Worst
+from .verification import Broken, Suggestion, Verification, Worst, number_text
 from .waves import Cut, bound, cut, lifted
 from .world import Effect, World
 
@@ -110,7 +111,7 @@ def verify(
     if max_runs < 1 or workers < 1:
         message = "max_runs and workers must be 1 or more"
         raise SimulationError(message)
-    rules = tuple(invariants)
+    rules = _listed(invariants)
     setup = _Setup(
         plugins=plugins,
         invariants=rules,
@@ -133,6 +134,16 @@ def verify(
     if not found.ok:
         raise VerifyError(str(found), found)
     return found
+
+
+def _listed(invariants: Any) -> tuple[Any, ...]:
+    if isinstance(invariants, str) or not hasattr(invariants, "__iter__"):
+        message = (
+            f"invariants is {shorten(repr(invariants))}: give a list of rules and "
+            "functions, such as [at_most(2, serving=False)]"
+        )
+        raise SimulationError(message)
+    return tuple(invariants)
 
 
 def _check_numbers(**numbers: int) -> None:
@@ -298,13 +309,13 @@ class _Verifying:
             smallest = self._shrunk(trial, number)
             said = " and ".join(smallest.said)
             stories.append(
-                Broken(_words(invariants[number]), said, self._told(smallest.faults))
+                Broken(text_of(invariants[number]), said, self._told(smallest.faults))
             )
         endless = "" if search.endless is None else search.endless.endless
         return Verification(
             plan=self._plan.name,
             sequences=len(self._whole.shape.sequences),
-            invariants=tuple(map(_words, invariants)),
+            invariants=tuple(map(text_of, invariants)),
             worst=tuple(worst),
             broken=tuple(stories),
             endless=endless,
@@ -344,10 +355,8 @@ class _Verifying:
             told += [f"{text} (docs: why this is sound)" for text in made.text]
         for level in search.levels:
             number = level.faults
-            what = (
-                f"{number} fault{'s' if number != 1 else ''}" if number else "no fault"
-            )
-            text = f"{what}: {level.runs:,} sets tried"
+            what = number_text(number, "fault") if number else "no fault"
+            text = f"{what}: {number_text(level.runs, 'set')} tried"
             if level.merged:
                 text += f"; {level.merged:,} that follow differ in names alone"
             if level.skipped:
@@ -394,13 +403,6 @@ class _Verifying:
 
 def _how_good(suggestion: Suggestion) -> tuple[bool, int]:
     return (not suggestion.mends, suggestion.after)
-
-
-def _words(invariant: Any) -> str:
-    if isinstance(invariant, Rule):
-        return invariant.text
-    text = getattr(invariant, "__doc__", None) or getattr(invariant, "__name__", "")
-    return str(text).strip().partition("\n")[0].rstrip(".") or repr(invariant)
 
 
 def _alternatives(plan: Plan) -> Iterator[tuple[str, Plan]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
+import inspect
 import os
+import shlex
 import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -103,6 +106,7 @@ def verify(
     }
     plugins = arguments.pop("plugins", ())
     with _harness() as testing:
+        _check_names(told, testing.verify)
         if at_most is not None:
             rule = testing.at_most(at_most, "touched")
             arguments["invariants"] = [*arguments.get("invariants", ()), rule]
@@ -120,7 +124,12 @@ def verify(
     about = (
         f"The worst that was found: {faults}. {touched} end touched and not completed."
     )
-    story = found.story(width=_width())
+    given = [word for each in settings for word in ("-p", each)]
+
+    def again(only: str) -> str:
+        return shlex.join(["workstream", "verify", str(file), *given, "--only", only])
+
+    story = found.story(width=_width(), again=again)
     _tell(call, story, found.data(), shown.result.plan, about, form, output)
     return ExitCode.COMPLETED if found.ok else ExitCode.FAILED
 
@@ -181,17 +190,20 @@ def rehearse(
         faults["like"] = _stored(call, like)
     with _harness() as testing:
         result = testing.rehearse(plan, *told.get("plugins", ()), **faults)
+    missed = [f"Did not come to pass: {each}" for each in result.missed]
     data = {
         "plan": result.plan.name,
         "outcome": result.plan.outcome.value,
         "elapsed": result.elapsed,
+        "missed": result.missed,
         "events": [
             {"time": event.time, "path": event.path, "what": event.what}
             for event in result.timeline.events
         ],
     }
-    story = result.timeline.draw(width=_width(), height=60)
-    about = "Rehearsed: nothing of it was run."
+    drawn = result.timeline.draw(width=_width(), height=60)
+    story = "\n".join([drawn, *missed])
+    about = " ".join(["Rehearsed: nothing of it was run.", *(f"{m}." for m in missed)])
     _tell(call, story, data, result.plan, about, form, output)
     return code_of(result.plan.outcome)
 
@@ -260,6 +272,24 @@ def _read(file: Path, settings: tuple[str, ...]) -> tuple[Plan, dict[str, Any]]:
         raise Refusal(message)
     told: dict[Any, Any] = dict(found)  # pyright: ignore[reportUnknownArgumentType]
     return plan, {str(name): value for name, value in told.items()}
+
+
+def _check_names(told: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    """See that the file only says what a verification takes."""
+    parameters = inspect.signature(function).parameters.values()
+    known = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    for name in told:
+        if name != "plugins" and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            advice = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else f"it may have {', '.join(known)}"
+            )
+            message = (
+                f"{VARIABLE} has {name!r}, which is no argument of verify: {advice}"
+            )
+            raise Refusal(message)
 
 
 def _stored(call: Call, plan: str) -> Plan:
