@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import attrs
@@ -25,7 +25,7 @@ import pytest
 from quickly import one_in
 
 from workstream._codec.codec import Codec
-from workstream._codec.records import row_of
+from workstream._codec.records import begun, completed, row_of
 from workstream._plan.plan import (
     Action,
     BaseAction,
@@ -58,6 +58,7 @@ from workstream._values.state import (
     Undo,
     WhenDeferred,
 )
+from workstream._values.wire import micros_of
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -87,6 +88,16 @@ class Copy(ActionPlugin[CopyTo | CopyFrom, Copied]):
 
 class Look(CheckPlugin[CopyFrom, None]):
     name = "t.look"
+
+
+@attrs.frozen
+class Told:
+    text: str
+    number: int
+
+
+class Tell(ActionPlugin[CopyFrom, Told]):
+    name = "t.tell"
 
 
 PLUGINS: Mapping[str, AnyPlugin] = {"t.copy": Copy(), "t.look": Look()}
@@ -319,6 +330,47 @@ def run(codec: Codec, plan: Plan) -> list[NodeRecord]:
             )
         records.append(codec.record_of(node))
     return records
+
+
+@pytest.mark.parametrize(
+    "started",
+    [
+        NOON,
+        datetime(1969, 12, 31, tzinfo=UTC),
+        datetime(1970, 1, 1, 0, 5, tzinfo=UTC),
+        datetime(1970, 1, 1, 1, 11, 34, 967295, tzinfo=UTC),
+        datetime(9999, 12, 31, tzinfo=UTC),
+    ],
+)
+def test_records_of_usual_actions(started: datetime) -> None:
+    """What is packed at once for an action that goes well is what ``record_of`` says."""
+    codec = Codec({"t.tell": Tell()})
+    plan = submitted(Plan(name="p", blocks=[Block(name="b", sequences=[two()])]))
+    action = next(iter(actions(plan)))
+    action.plugin = "t.tell"
+    action.state = State(Status.RUNNING, started)
+    attempt = Attempt(started=started)
+    action.attempts.append(attempt)
+    assert codec.record_of(action).data == begun(micros_of(started))
+
+    ended = started + timedelta(seconds=61)
+    attempt.response = response = Told("all is well", 2)
+    action.state.status = Status.COMPLETED
+    action.state.ended = attempt.ended = ended
+    packed = codec.plain_response("t.tell")(response)
+    assert packed is not None
+    assert codec.record_of(action).data == completed(
+        micros_of(started), micros_of(ended), packed
+    )
+
+
+def test_responses_that_have_to_be_looked_at() -> None:
+    """They are not packed at once: secrets, collections, what does not fit."""
+    codec = Codec({**PLUGINS, "t.tell": Tell()})
+    assert codec.plain_response("t.copy")(Copied(())) is None
+    assert codec.plain_response("t.tell")(Copied(())) is None
+    assert codec.plain_response("t.tell")(Told(cast("str", ["text"]), 1)) is None
+    assert codec.plain_response("t.gone")(Told("text", 1)) is None
 
 
 def test_states_and_attempts_come_back(codec: Codec) -> None:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -38,7 +38,15 @@ from .._protocols.plugin import Plugins
 from .._protocols.vault import NodeRecord, StoredPlan
 from .._values.errors import Fault, PlanCorruptError, ValidationError
 from .._values.state import Attempt, State, chained, links_of
-from .._values.wire import PartPacker, from_micros, moment, pack, to_micros, unpack
+from .._values.wire import (
+    PartPacker,
+    from_micros,
+    moment,
+    pack,
+    pack_part,
+    to_micros,
+    unpack,
+)
 from . import records
 from .brief import Brief
 from .typed.value_codec import MisfitError, Side, ValueCodec
@@ -240,6 +248,21 @@ class Codec:
             attempt.notes or None,
         )
         return NodeRecord(position, len(node.attempts), pack(_RECORD, form))
+
+    def plain_response(self, plugin: str) -> Callable[[object], bytes | None]:
+        """What packs the responses of a plugin that are surely stored as they are.
+
+        It gives the bytes of the stored form, or None for a response that has to be
+        looked at: ``check_storable``.
+        """
+        wanted = self._values.type_of(plugin, Side.RESPONSE)
+        write = None if wanted is None else wanted.write_plain
+
+        def packed(response: object) -> bytes | None:
+            data = None if write is None else write(response)
+            return None if data is None else pack_part([data])
+
+        return packed
 
     def _form_of(self, action: BaseAction, attempt: Attempt) -> Any:
         """The stored form of the attempt's response."""

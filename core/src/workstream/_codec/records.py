@@ -8,6 +8,7 @@ store (``core/tests/test_golden_stores.py`` says how).
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -19,7 +20,7 @@ from .._plan.outcome import Outcome, TakenBack
 from .._protocols.vault import Change, NodeRecord, PlanRequest, PlanRow
 from .._values.interventions import Effect, Freeze, Intervention, Verb, Word
 from .._values.state import FailureReason, State, Status
-from .._values.wire import from_micros, moment, pack, to_micros, unpack
+from .._values.wire import from_micros, moment, pack, pack_part, to_micros, unpack
 
 if TYPE_CHECKING:
     from .._plan.plan import Plan
@@ -198,6 +199,47 @@ def _word_form(word: Word) -> list[Any]:
 def _word_of(form: list[Any]) -> Word:
     by, at, reason = form
     return Word(by=by, at=moment(at), reason=reason)
+
+
+# What ``Codec.record_of`` says of the one attempt of an action that goes well, when it
+# begins and when it has ended: twice an action, and all but the times is known before.
+_BEGUN = struct.Struct(">11sQ2sQ5s").pack
+_COMPLETED = struct.Struct(">13sQcQcQcQ").pack
+_TIME = b"\xcf"  # of msgpack, before a number of 64 bits
+_HAS_32_BITS = 1 << 32
+
+
+def begun(started: int) -> bytes:
+    """The record of an action's only attempt, which begins at this time."""
+    if started < _HAS_32_BITS:
+        form = ("RUNNING", started, None, started, None, None, None, 0, None)
+        return pack(b"\x01", form)
+    return _BEGUN(
+        b"\x01\x99\xa7RUNNING\xcf",
+        started,
+        b"\xc0\xcf",
+        started,
+        b"\xc0\xc0\xc0\x00\xc0",
+    )
+
+
+def completed(started: int, ended: int, response: bytes) -> bytes:
+    """The record of an action whose only attempt has given this packed response."""
+    if started < _HAS_32_BITS:
+        times = (started, ended, started, ended)
+        head = b"\x01\x99" + b"".join(map(pack_part, ("COMPLETED", *times)))
+    else:
+        head = _COMPLETED(
+            b"\x01\x99\xa9COMPLETED\xcf",
+            started,
+            _TIME,
+            ended,
+            _TIME,
+            started,
+            _TIME,
+            ended,
+        )
+    return head + response + b"\xc0\x00\xc0"
 
 
 def encode_line(line: Line) -> bytes:

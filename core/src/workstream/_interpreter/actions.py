@@ -18,7 +18,7 @@ from .._plan.plan import (
 )
 from .._plan.walk import actions
 from .._protocols.plugin import NotDone
-from .._protocols.runtime import Runtime
+from .._protocols.runtime import AttemptOutcome, Runtime, UsualWay
 from .._secrets.references import needed_keys
 from .._values.state import (
     Attempt,
@@ -56,10 +56,20 @@ def unless_decided(node: Node, may: Callable[[], bool] = always) -> Callable[[],
 class ActionRunner:
     """What running a plan needs at the level of one action."""
 
-    def __init__(self, plan: Plan, runtime: Runtime) -> None:
-        """Make one for a plan, from wherever it stands."""
+    def __init__(
+        self, plan: Plan, runtime: Runtime, usual: UsualWay | None = None
+    ) -> None:
+        """Make one for a plan, from wherever it stands.
+
+        Args:
+            plan: The plan.
+            runtime: Carries out what it asks.
+            usual: The runtime's short way for an action that nothing happens to, if it
+                has one. What it records is what the general way would have recorded.
+        """
         self._plan = plan
         self._runtime = runtime
+        self._usual = usual
         self._notes: dict[int, dict[str, NoteValue]] = {}
 
     # --- holding (HO-1, HO-2) -----------------------------------------------------
@@ -111,6 +121,7 @@ class ActionRunner:
         main: bool,
         watching: bool = False,
         begins: datetime | None = None,
+        made: AttemptOutcome | None = None,
         rested: bool = True,
     ) -> datetime:
         """Run one action to its verdict, from wherever its attempts stand.
@@ -120,13 +131,18 @@ class ActionRunner:
             main: Whether a stop keeps it from beginning.
             watching: Whether it goes on under a hold (HO-1).
             begins: When it begins, if it is N and was found just now to be free to.
+            made: How its first attempt ended, if it was made just now.
             rested: Whether its next attempt need not wait. A resumed action has waited
                 long enough: the downtime was the wait (R-5).
 
         Returns:
             When it came to its verdict.
         """
-        if begins is None:
+        if made is not None:
+            rested, now = False, self._conclude(action, made)
+            if made.interrupted:
+                await self._runtime.durable()
+        elif begins is None:
             now = self._runtime.now()
         else:
             rested, now = False, await self._attempt(action, begins, main)
@@ -184,6 +200,14 @@ class ActionRunner:
         runtime.record(action)
         await runtime.durable()
         outcome = await runtime.execute(action, attempt, main)
+        ended = self._conclude(action, outcome)
+        if outcome.interrupted:
+            await runtime.durable()
+        return ended
+
+    def _conclude(self, action: BaseAction, outcome: AttemptOutcome) -> datetime:
+        """Write down how the latest attempt ended; returns when."""
+        attempt, runtime = action.attempts[-1], self._runtime
         # Nobody records this yet: the outcome and what follows from it are one write.
         attempt.response = outcome.response
         attempt.error = outcome.error
@@ -191,7 +215,6 @@ class ActionRunner:
         if outcome.interrupted:  # then all is as after a crash (SN-1)
             attempt.interrupted = True
             runtime.record(action)
-            await runtime.durable()
         return ended
 
     async def _back_off(self, action: BaseAction, seconds: float, main: bool) -> None:

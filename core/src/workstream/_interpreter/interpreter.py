@@ -81,6 +81,7 @@ decided?", and needs no place in the tree of its own.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from .._plan.plan import Block, DeferBatch, Plan, Sequence
 from .._protocols.runtime import Nursery
@@ -316,6 +317,7 @@ class Interpreter(CheckRunner):
         takes_back = (
             isinstance(container, DeferBatch) and container.when is WhenDeferred.ON_UNDO
         )
+        usual = self._usual if main else None
         now = self._runtime.now()
         for action in container.actions:
             is_new = action.state.status is N
@@ -329,7 +331,16 @@ class Interpreter(CheckRunner):
                     self._skip_in_vain(action)
             if not action.state.status.is_terminal:
                 # It begins when the one before it ended: nothing was waited for.
-                now = await self._action(action, main, begins=now if is_new else None)
+                begins = now if is_new else None
+                made = (
+                    None
+                    if usual is None or begins is None
+                    else await usual(action, begins)
+                )
+                if isinstance(made, datetime):
+                    now = made  # it has completed
+                    continue
+                now = await self._action(action, main, begins=begins, made=made)
             if action.state.status not in PASSED:
                 break
 

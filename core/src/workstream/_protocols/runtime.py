@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import attrs
 
@@ -45,6 +45,17 @@ class AttemptOutcome:
     response: object = None
     error: PluginError | None = None
     interrupted: bool = False
+
+
+UsualWay: TypeAlias = Callable[
+    [BaseAction, datetime], Awaitable[datetime | AttemptOutcome | None]
+]
+"""A runtime's own short way for an action of a main phase that begins at this time.
+
+It gives the time at which the action was COMPLETED, by its first attempt, and recorded so;
+or how that attempt ended, if anything is to be decided; or None, if it is not for this
+action, and nothing has begun.
+"""
 
 
 class Nursery(Protocol):

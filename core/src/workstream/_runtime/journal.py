@@ -18,21 +18,68 @@ what the store really holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from typing import Any
 from uuid import UUID
 
+import outcome
 import trio
 
 from .._protocols.vault import Change, Vault, Write
 from .._values.errors import StorageError
 
 
-class _Batch:
-    """Changes that become durable together; ``done`` is set when its outcome is known."""
+class _Known(outcome.Outcome[None]):
+    """That the outcome of a batch is known: it says the same to all who waited for it.
+
+    What trio makes for each task that it wakes costs as much as all else of the waking,
+    and is good for one only.
+    """
+
+    def unwrap(self) -> None:
+        """Nothing more is to be said."""
+
+    def send(self, gen: Generator[Any, None, Any]) -> Any:
+        """Go on with a generator."""
+        return next(gen)
+
+    async def asend(self, agen: AsyncGenerator[Any, None]) -> Any:
+        """Go on with an asynchronous generator."""
+        return await anext(agen)
+
+
+_KNOWN = _Known()
+
+
+class Batch:
+    """Changes that become durable together."""
 
     def __init__(self) -> None:
+        """Begin with none, of no journal."""
         self.journals: dict[UUID, Journal] = {}
-        self.done: trio.Event = trio.Event()
+        self._waiting: dict[trio.lowlevel.Task, None] = {}
+        self._is_over = False
+
+    async def wait(self) -> None:
+        """Return when its outcome is known: what ``trio.Event`` does, for half the price."""
+        if self._is_over:
+            await trio.lowlevel.checkpoint()
+            return
+        task = trio.lowlevel.current_task()
+        self._waiting[task] = None
+
+        def leave(_: object) -> trio.lowlevel.Abort:
+            del self._waiting[task]
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(leave)
+
+    def end(self) -> None:
+        """Wake all who wait for it, in one go."""
+        self._is_over = True
+        for task in self._waiting:
+            trio.lowlevel.reschedule(task, _KNOWN)
+        self._waiting.clear()
 
 
 class Committer:
@@ -40,10 +87,10 @@ class Committer:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._open = _Batch()
+        self._open = Batch()
         self._work = trio.Event()
 
-    def join(self, journal: Journal) -> _Batch:
+    def join(self, journal: Journal) -> Batch:
         """Make the journal part of the next batch, and return it."""
         self._open.journals[journal.plan_id] = journal
         self._work.set()
@@ -66,7 +113,7 @@ class Committer:
                 await self._commit()
 
     async def _commit(self) -> None:
-        batch, self._open, self._work = self._open, _Batch(), trio.Event()
+        batch, self._open, self._work = self._open, Batch(), trio.Event()
         taken = [(j, j.take()) for j in batch.journals.values() if j.error is None]
         answers: Sequence[StorageError | None] = ()
         try:
@@ -79,7 +126,7 @@ class Committer:
             answers = [_as_storage_error(error)] * len(taken)
         for (journal, write), answer in zip(taken, answers, strict=True):
             journal.settle(write, answer)
-        batch.done.set()
+        batch.end()
 
 
 def _as_storage_error(error: Exception) -> StorageError:
@@ -97,6 +144,7 @@ class Journal:
         error: How a commit failed, if one did.
         taken: The number of the last request that was taken: it goes with the next
             commit, which has its effect (CT-2).
+        batch: The latest one that has changes of the plan; None: there was none yet.
     """
 
     def __init__(
@@ -122,11 +170,11 @@ class Journal:
         self.plan_id = plan_id
         self.error: StorageError | None = None
         self.taken: int = taken
+        self.batch: Batch | None = None
         self._committer = committer
         self._position = position
         self._removed = taken
         self._queue: list[Change] = []
-        self._batch: _Batch | None = None
         self._on_durable = on_durable
         self._on_error = on_error
 
@@ -134,14 +182,14 @@ class Journal:
         """Let the next commit, which has the request's effect, remove the request."""
         if self.error is None:
             if not self._queue:
-                self._batch = self._committer.join(self)
+                self.batch = self._committer.join(self)
             self.taken = number
 
     def add(self, change: Change) -> None:
         """Queue one change."""
         if self.error is None:
             if not self._queue:
-                self._batch = self._committer.join(self)
+                self.batch = self._committer.join(self)
             self._queue.append(change)
 
     async def durable(self) -> None:
@@ -150,8 +198,8 @@ class Journal:
         Raises:
             StorageError: A write of this plan failed.
         """
-        if self._batch is not None:
-            await self._batch.done.wait()
+        if self.batch is not None:
+            await self.batch.wait()
         if self.error is not None:
             raise self.error
 

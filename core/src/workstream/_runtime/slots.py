@@ -125,27 +125,35 @@ class Slot:
             request: What it is asked.
             now: The time.
         """
-        if now >= self._until:
-            self._renew(None)  # it has fired since the latest call
-        scope = self._scope
-        scope.deadline = self._until = context.ends
-        self._is_calling = True
+        scope = self.begin(context.ends, now)
         try:
             response = await function(context, request)
         except BaseException as error:
-            self._is_calling = False
-            return await self._outcome_of(error, scope, context)
+            return await self.outcome_of(error, scope, context)
+        if self.ends_well(context):
+            return outcome_of_response(response)
+        return await self.outcome_of(None, scope, context, response)
+
+    def begin(self, ends: float, now: float) -> trio.CancelScope:
+        """Give the call that now begins its time, and return the scope that it is in."""
+        if now >= self._until:
+            self._renew(None)  # it has fired since the latest call
+        scope = self._scope
+        scope.deadline = self._until = ends
+        self._is_calling = True
+        return scope
+
+    def ends_well(self, context: AttemptContext) -> bool:
+        """Whether what the call returned, just now, is its outcome; else ask further."""
         self._is_calling = False
         # A plugin may have left open what it entered: as a ``with`` would, tell it so.
-        if (
+        return (
             self.time() < context.ends
             and getattr(self._task, _INNERMOST, None) is self._innermost
             and not self._spoilt
-        ):
-            return outcome_of_response(response)
-        return await self._outcome_of(None, scope, context, response)
+        )
 
-    async def _outcome_of(
+    async def outcome_of(
         self,
         raised: BaseException | None,
         scope: trio.CancelScope,
@@ -153,6 +161,7 @@ class Slot:
         response: object = None,
     ) -> AttemptOutcome:
         """What came of a call that raised, or took its whole time."""
+        self._is_calling = False
         error = self._renew(raised)
         if error is None:
             # What could not be cancelled may give a result after its deadline. One that

@@ -28,8 +28,8 @@ from .._values.interventions import Freeze
 from .journal import Journal
 from .lookups import Lookups
 from .output import OutputBuffer
-from .trio_calls import TrioCalls
 from .trio_loop import cancelled_by_a_plugin
+from .usual_calls import UsualCalls
 
 LINES_EVERY = 0.1
 """Seconds for which reported lines are gathered before they are stored (WA-3)."""
@@ -62,7 +62,7 @@ class RunSettings:
     heartbeat: float
 
 
-class TrioRuntime(TrioCalls):
+class TrioRuntime(UsualCalls):
     """Runs one plan on trio; see ``Runtime`` for the verbs."""
 
     def __init__(
@@ -85,15 +85,14 @@ class TrioRuntime(TrioCalls):
             settings.plugins,
             settings.codec,
             settings.lookups,
+            journal,
         )
-        self._journal = journal
         self._output = output
         self._settings = settings
-        self._interpreter = Interpreter(plan, self)
+        self._interpreter = Interpreter(plan, self, self.usual)
         self._reported = trio.Event()
         self._sooner = trio.Event()
         self._first_end = math.inf
-        self._recorded = False
         self._add = journal.add
         self._record_of = settings.codec.record_of
         self.now = settings.now
@@ -162,16 +161,6 @@ class TrioRuntime(TrioCalls):
             else:
                 self._add(self._record_of(node))
         self._recorded = True
-
-    async def durable(self) -> None:
-        """See ``Journal.durable``: however long it takes."""
-        while True:
-            try:
-                return await self._journal.durable()
-            except trio.Cancelled as error:
-                slot = self._slots.get(trio.lowlevel.current_task())
-                if slot is None or not slot.was_cut(error):
-                    raise
 
     def report(
         self,

@@ -51,7 +51,8 @@ _UNPACKED: dict[str, Any] = {
     "strict_map_key": False,
 }
 _packer = msgpack.Packer(default=_pack_special, unicode_errors="surrogatepass")
-_pack: Callable[[object], bytes] = _packer.pack
+pack_part: Callable[[object], bytes] = _packer.pack
+"""Data that is a part of other data, as bytes: without a version."""
 
 
 def pack(version: bytes, data: object) -> bytes:
@@ -61,7 +62,7 @@ def pack(version: bytes, data: object) -> bytes:
         TypeError: It is not plain data.
         ValueError: It is nested too deeply.
     """
-    return version + _pack(data)
+    return version + pack_part(data)
 
 
 class PartPacker:
@@ -79,7 +80,7 @@ class PartPacker:
 
     def add(self, data: object) -> None:
         """Pack a key, or a value with all that is in it. Raises as ``pack`` does."""
-        self._write(_pack(data))
+        self._write(pack_part(data))
 
     def begin_map(self, size: int) -> None:
         """So many keys follow, each with its value."""
@@ -130,11 +131,14 @@ def _checked(version: bytes, data: bytes) -> memoryview:
     return memoryview(data)[1:]
 
 
-@lru_cache(maxsize=1024)  # the end of one action, and the start of the next one
 def to_micros(moment: datetime | None) -> int | None:
     """A time as whole microseconds since 1970, UTC; it must be timezone-aware."""
-    if moment is None:
-        return None
+    return None if moment is None else micros_of(moment)
+
+
+@lru_cache(maxsize=1024)  # the end of one action, and the start of the next one
+def micros_of(moment: datetime) -> int:
+    """The same, of a time that is known."""
     passed = moment - _EPOCH
     # Half the cost of dividing one timedelta by another; this is asked on every step.
     return passed.days * _DAY_MICROS + passed.seconds * 1_000_000 + passed.microseconds

@@ -40,6 +40,7 @@ class ValueType:
         self.wanted = wanted
         self._drops_fields = drops_fields
         self._plain = plain_record(wanted)
+        self.write_plain = None if self._plain is None else self._plain.write
         self._write = stored.get_unstructure_hook(wanted)
         self._read = stored.get_structure_hook(wanted)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from ..._codec.records import encode_request, status_in
+from ..._codec.records import encode_freeze, encode_request, status_in
 from ..._protocols.searching import Search
 from ..._protocols.vault import (
     PlanRequest,
@@ -19,12 +19,13 @@ from ..._protocols.vault import (
     refusal,
 )
 from ..._values.errors import PlanExistsError, StorageError
+from ..._values.interventions import Freeze
 from ..._values.state import Status
 from ..store_marker import raise_version
 from . import layout
 from .index import lookup
 from .index.keys import STATE, Index, is_ready
-from .reader import Reader, damaged
+from .reader import Reader, damaged, freeze_in
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -99,6 +100,14 @@ def ask(
         key = layout.numbered_key(layout.REQUEST, plan_id, number)
         transaction.put(key, encode_request(request))
     return found
+
+
+def set_freeze(transaction: Any, freeze: Freeze, expect: Freeze | None) -> bool:
+    """Say what is now said of a freeze, if this was said before; whether it was."""
+    if freeze_in(transaction.get(layout.FREEZE)) != expect:
+        return False
+    transaction.put(layout.FREEZE, encode_freeze(freeze))
+    return True
 
 
 def build_index(transaction: Any) -> None:

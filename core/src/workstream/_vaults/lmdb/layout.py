@@ -208,14 +208,19 @@ def steps_of(write: Write) -> Steps:
     plan = write.plan_id.bytes
     records = RECORD + plan
     steps = Steps([], {})
-    puts, logged = steps.puts, list[bytes]()
+    logged = list[bytes]()
+    put, note, key_of, written_at, head_of = (
+        steps.puts.append,
+        logged.append,
+        _RECORD_KEY.pack,
+        _WRITTEN.pack,
+        _NODE_HEAD.pack,
+    )
     for written, change in enumerate(write.changes, write.first):
         if isinstance(change, NodeRecord):
             position, attempt, data = change.position, change.attempt, change.data
-            key = _RECORD_KEY.pack(records, position, attempt)
-            puts.append((key, _WRITTEN.pack(written) + data))
-            head = _NODE_HEAD.pack(9 + len(data), b"N", position, attempt)
-            logged.append(head + data)
+            put((key_of(records, position, attempt), written_at(written) + data))
+            note(head_of(9 + len(data), b"N", position, attempt) + data)
         elif isinstance(change, PlanRow):
             logged.append(_put_row(steps, plan, change))
         else:

@@ -38,13 +38,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack
 from uuid import UUID
 
-from ..._codec.records import encode_freeze, encode_row
+from ..._codec.records import encode_row
 from ..._plan.outcome import Outcome
 from ..._protocols.searching import Search, Wanted
 from ..._protocols.vault import (
@@ -78,6 +80,9 @@ if TYPE_CHECKING:
 
     from .copy import StoreCopy
     from .health import StoreHealth
+
+FREEZE_HOLDS = 0.001
+"""Seconds for which what was read of a freeze holds: less than a commit takes."""
 
 T = TypeVar("T")
 
@@ -121,6 +126,7 @@ class LmdbVault:
         self._env: Environment | None = None
         self._is_alone = False
         self._frozen: tuple[bytes | None, Freeze | None] = (None, None)
+        self._look_again = 0.0
         self._one_at_a_time: trio.CapacityLimiter
         self._copying: trio.CapacityLimiter
 
@@ -348,8 +354,10 @@ class LmdbVault:
 
     def freeze(self) -> Freeze | None:
         """See ``Vault.freeze``."""
-        env = self._environment()
-        if not env.broken:  # else what is known must do, until somebody mends it
+        env, now = self._environment(), time.monotonic()
+        # Broken, what is known must do, until somebody mends it.
+        if now >= self._look_again and not env.broken:
+            self._look_again = now + FREEZE_HOLDS
             data = env.peek(layout.FREEZE)
             if data != self._frozen[0]:
                 self._frozen = (data, freeze_in(data))
@@ -357,15 +365,11 @@ class LmdbVault:
 
     async def set_freeze(self, freeze: Freeze, expect: Freeze | None) -> bool:
         """See ``Vault.set_freeze``."""
-        data = encode_freeze(freeze)
-
-        def put(transaction: Any) -> bool:
-            if freeze_in(transaction.get(layout.FREEZE)) != expect:
-                return False
-            transaction.put(layout.FREEZE, data)
-            return True
-
-        return await self._writing(put, must_fit=True)
+        try:
+            put = partial(changes.set_freeze, freeze=freeze, expect=expect)
+            return await self._writing(put, must_fit=True)
+        finally:
+            self._look_again = 0.0
 
     # -- Housekeeping ------------------------------------------------------------------
 
