@@ -75,6 +75,14 @@ class Kind(enum.Enum):
     """Argument by argument: a request that waits for a response."""
 
 
+_KINDS: dict[tuple[type, ...], Kind] = {
+    (dict,): Kind.MAPPING,
+    (list, tuple): Kind.SEQUENCE,
+    (set, frozenset): Kind.SET,
+}
+"""How collections are looked into, those of subclasses too."""
+
+
 @attrs.frozen
 class FieldFacts:
     """The facts about one field of a class.
@@ -146,16 +154,11 @@ def _class_facts(cls: type) -> ClassFacts:
             any(field.secrets for field in fields),
             any(field.references for field in fields),
         )
-    if issubclass(cls, dict):
-        kind = Kind.MAPPING
-    elif issubclass(cls, (list, tuple)):
-        kind = Kind.SEQUENCE
-    elif issubclass(cls, (set, frozenset)):
-        kind = Kind.SET
-    else:
-        # Nothing can look into any other object, and the store refuses it.
-        return ClassFacts(Kind.OPAQUE, (), False, False)
-    return ClassFacts(kind, (), True, True)
+    for classes, kind in _KINDS.items():
+        if issubclass(cls, classes):
+            return ClassFacts(kind, (), True, True)
+    # Nothing can look into any other object, and the store refuses it.
+    return ClassFacts(Kind.OPAQUE, (), False, False)
 
 
 @functools.cache

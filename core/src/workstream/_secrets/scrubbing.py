@@ -107,19 +107,19 @@ def secret_values(value: object) -> frozenset[str]:
             _gather(_at(value.data, path), found)
     elif facts_of(value).secrets:
         _gather_secure(value, found)
-    if not found:
-        return _NO_TEXTS
-    return frozenset(form for text in found for form in forms(text))
-
-
-_NO_TEXTS: frozenset[str] = frozenset()
+    return _forms_of(found)
 
 
 def texts_within(value: object) -> frozenset[str]:
     """All texts in a value that is secret as a whole, in any form met in output."""
     found: set[str] = set()
     _gather(value, found)
-    return frozenset(form for text in found for form in forms(text))
+    return _forms_of(found)
+
+
+def _forms_of(texts: set[str]) -> frozenset[str]:
+    """The texts, in any form met in output."""
+    return frozenset[str]().union(*map(forms, texts))
 
 
 def _at(data: Any, path: DataPath) -> Any:

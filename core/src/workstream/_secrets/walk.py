@@ -20,14 +20,14 @@ _MISSING = object()
 def parts_of(value: Any) -> Iterator[tuple[Any, FieldFacts | None]]:
     """The parts of a value; those of a record with the facts about their fields."""
     facts = facts_of(value)
-    if facts.kind is Kind.RECORD:
+    if facts.kind in (Kind.RECORD, Kind.LATE):
+        held = value.arguments if facts.kind is Kind.LATE else None
         for field in facts.fields:
-            part = getattr(value, field.name, _MISSING)
-            if part is not _MISSING:
-                yield part, field
-    elif facts.kind is Kind.LATE:
-        for field in facts.fields:
-            part = value.arguments.get(field.name, _MISSING)
+            part = (
+                getattr(value, field.name, _MISSING)
+                if held is None
+                else held.get(field.name, _MISSING)
+            )
             if part is not _MISSING:
                 yield part, field
     elif facts.kind is not Kind.OPAQUE:
@@ -49,23 +49,21 @@ def rebuilt(
         keys: Whether the keys of mappings are changed as well.
     """
     facts = facts_of(value)
-    if facts.kind is Kind.RECORD:
-        made = value
+    if facts.kind in (Kind.RECORD, Kind.LATE):
+        changed: dict[str, Any] = {}
         for part, field in parts_of(value):
             assert field is not None
             new = change(part, field)
             if new is not part:
-                made = copy.copy(value) if made is value else made
-                object.__setattr__(made, field.name, new)
-        return made
-    if facts.kind is Kind.LATE:
-        named = {field.name: field for field in facts.fields}
-        arguments = {
-            name: change(part, named[name]) for name, part in value.arguments.items()
-        }
-        if all(arguments[name] is part for name, part in value.arguments.items()):
+                changed[field.name] = new
+        if not changed:
             return value
-        return attrs.evolve(value, arguments=arguments)
+        if facts.kind is Kind.LATE:
+            return attrs.evolve(value, arguments={**value.arguments, **changed})
+        made = copy.copy(value)
+        for name, new in changed.items():
+            object.__setattr__(made, name, new)
+        return made
     old = [part for part, _ in parts_of(value)]
     new_parts = [change(part, None) for part in old]
     if facts.kind is Kind.MAPPING and keys:

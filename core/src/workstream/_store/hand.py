@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import attrs
@@ -15,7 +16,7 @@ from .._plan.paths import display_path, find, meant
 from .._plan.plan import BaseAction, Percent, Plan
 from .._protocols.approval import APPROVAL, approval_of
 from .._protocols.hosting import hosting
-from .._protocols.vault import PlanRequest, Vault, owner_text
+from .._protocols.vault import PlanRequest, Vault, Write, owner_text
 from .._values.errors import ConflictError, RefusedError
 from .._values.interventions import Effect, Verb
 from .._values.state import NoteValue, OnFailure, Status
@@ -334,11 +335,14 @@ class Hand(Freezing):
         data: Mapping[str, NoteValue] | None = None,
     ) -> Answer:
         """Ask, and tell what became of it (CT-2)."""
+        ask = partial(
+            asked, verb=verb.value, at=self._now(), by=by, reason=reason, data=data
+        )
         asking: _Asking | None = None
         with trio.CancelScope(shield=True):
             while asking is None:
                 with suppress(ConflictError):  # somebody has changed it: look again
-                    asking = await self._asked(plan_id, verb, reason, by, path, data)
+                    asking = await self._asked(plan_id, path, verb, ask)
             await self._heard(plan_id)
         self._news.poke(plan_id)
         assert asking is not None
@@ -354,11 +358,9 @@ class Hand(Freezing):
     async def _asked(
         self,
         plan_id: UUID,
-        verb: Verb,
-        reason: str,
-        by: str | None,
         path: str,
-        data: Mapping[str, NoteValue] | None,
+        verb: Verb,
+        ask: Callable[..., tuple[PlanRequest, Write]],
     ) -> _Asking:
         """Ask once. Raises ConflictError: the plan was changed meanwhile."""
         stored = await self.vault.read(plan_id)
@@ -368,17 +370,7 @@ class Hand(Freezing):
             plan = Codec(None).load(stored)  # nobody else sees what is tried on it
             path = meant(plan, path) if path else ""
             known = len(plan.interventions)
-        request, effect = asked(
-            row,
-            verb.value,
-            at=self._now(),
-            by=by,
-            reason=reason,
-            path=path,
-            data=data,
-            position=stored.position,
-            plan=plan,
-        )
+        request, effect = ask(row, path=path, position=stored.position, plan=plan)
         changes = effect.changes or not fresh
         if not fresh and plan is not None:
             changes = foreseen(plan, stored.requests, request)
