@@ -107,7 +107,10 @@ def secret_values(value: object) -> frozenset[str]:
             _gather(_at(value.data, path), found)
     elif facts_of(value).secrets:
         _gather_secure(value, found)
-    return _forms_of(found)
+    return _forms_of(found) if found else _NO_TEXTS
+
+
+_NO_TEXTS: frozenset[str] = frozenset()
 
 
 def texts_within(value: object) -> frozenset[str]:
