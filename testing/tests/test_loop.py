@@ -11,12 +11,13 @@ import pytest
 
 from _workstream_testing.virtual.call_scope import CallScope
 from _workstream_testing.virtual.garbage import FEW_LOOKS
-from _workstream_testing.virtual.loop import Loop, Task, current_loop
+from _workstream_testing.virtual.loop import Loop, current_loop
 from _workstream_testing.virtual.loop_errors import (
     Cancelled,
     EndlessError,
     ForeignAwait,
 )
+from _workstream_testing.virtual.tasks import Task
 
 
 @types.coroutine

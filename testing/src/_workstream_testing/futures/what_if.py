@@ -16,6 +16,7 @@ from workstream._values.state import Status
 from ..problems import SimulationError, says_all
 from ..simulation.simulation import Simulation
 from ..verify.shapes import touched_in
+from ..verify.verification import wrapped
 from .earlier import script_of
 from .rehearse import played
 
@@ -152,7 +153,8 @@ class WhatIf:
             yield f"{what:<{first}}  {before:<{second}}  {after}".rstrip()
         yield ""
         yield self.answer
-        yield from (f"  {note}" for note in self.notes)
+        for note in self.notes:
+            yield from wrapped(note, width)
         yield ""
         drawn = self.result.timeline.draw(width=width, height=height)
         yield from (line.rstrip() for line in drawn.splitlines())

@@ -9,7 +9,8 @@ import attrs
 
 from workstream._protocols.vault import Change, Vault, Write
 
-from ..virtual.loop import Loop, Task
+from ..virtual.loop import Loop
+from ..virtual.tasks import Task
 
 
 @attrs.define

@@ -48,8 +48,9 @@ from workstream._values.state import Attempt, PluginError
 
 from ..problems import SimulationError
 from ..virtual.call_scope import CallScope
-from ..virtual.loop import Loop, Nursery, Task
+from ..virtual.loop import Loop, Nursery
 from ..virtual.loop_errors import Abandon, Cancelled, ForeignAwait
+from ..virtual.tasks import Task
 from .history import History, Report
 from .journal import Journal, Store
 

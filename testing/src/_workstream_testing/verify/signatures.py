@@ -68,7 +68,8 @@ from workstream._plan.walk import position_of
 from workstream._values.state import Status
 
 from ..crashes.light_store import Kept
-from ..virtual.loop import Loop, Task
+from ..virtual.loop import Loop
+from ..virtual.tasks import Task
 from .faults import Budget
 from .shapes import Line, Member, Shape
 from .world import Facts

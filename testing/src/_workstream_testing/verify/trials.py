@@ -363,7 +363,7 @@ def _answer(function: Callable[[End], object], end: End) -> str | None:
     except Exception as error:
         faults = "; ".join(map(str, end.faults)) or "nothing goes wrong"
         message = (
-            f"the invariant {text_of(function)} cannot judge an end: it raised "
+            f"the invariant {text_of(function)!r} cannot judge an end: it raised "
             f"{type(error).__name__}: {error}{_place_of(error)}\n  the end: {faults}"
         )
         raise SimulationError(message) from error

@@ -164,7 +164,7 @@ class Verification:
         runs = number_text(self.runs, "run")
         yield f"plan {self.plan!r}: the worst that can happen, found in {runs}"
         for each in self.worst:
-            yield from _wrapped(self._counted(each), width)
+            yield from wrapped(self._counted(each), width)
         for broken in self.broken:
             said = f" ({broken.said})" if broken.said else ""
             yield ""
@@ -179,12 +179,12 @@ class Verification:
         if self.suggestions:
             yield ""
             yield "tried, and better at worst (sequences touched and not completed):"
-            for each in self.suggestions:
-                yield from _wrapped(str(each), width)
+            for suggestion in self.suggestions:
+                yield from wrapped(str(suggestion), width)
         yield ""
         yield "what was tried:"
-        for each in self.covered:
-            yield from _wrapped(each, width)
+        for text in self.covered:
+            yield from wrapped(text, width)
 
     def _counted(self, each: Worst) -> str:
         faults = number_text(len(each.faults), "fault")
@@ -199,18 +199,19 @@ def _told(
     each: Worst, width: int, height: int, again: Callable[[str], str]
 ) -> Iterator[str]:
     for fault in each.faults:
-        yield from _wrapped(str(fault), width)
+        yield from wrapped(str(fault), width)
     if not each.faults:
         yield "  nothing goes wrong"
     if each.touched:
-        yield from _wrapped(f"touched and not completed: {_some(each.touched)}", width)
+        yield from wrapped(f"touched and not completed: {_some(each.touched)}", width)
     yield ""
     drawn = each.result.timeline.draw(width=width - 2, height=height)
     yield from (f"  {line}".rstrip() for line in drawn.splitlines())
     yield f"  again: {again(each.only)}"
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
+    """The lines of a sentence, set in."""
     return textwrap.wrap(
         text,
         width,

@@ -125,6 +125,8 @@ def verify(
         f"The worst that was found: {faults}. {touched} end touched and not completed."
     )
     given = [word for each in settings for word in ("-p", each)]
+    if at_most is not None:
+        given += ["--at-most", str(at_most)]
 
     def again(only: str) -> str:
         return shlex.join(["workstream", "verify", str(file), *given, "--only", only])
