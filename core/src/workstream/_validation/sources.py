@@ -32,8 +32,6 @@ from .._values.annotations import fields_of, members, misfits, type_text, union
 from .._values.display import shorten
 from .._values.state import Status
 
-C = Status.COMPLETED
-
 Problem = tuple[str, str]
 """The rule that is broken, and what is wrong."""
 
@@ -68,24 +66,26 @@ class Sources:
         """Take the objects of the plan, and what finds a plugin."""
         self._plugin_of = plugin_of
         self._found = {id(each.node): each for each in found}
-        self._by_key: dict[str, Found] = {}
+        self._keys: set[str] = set()
+        self._by_key: dict[str, tuple[Found, BaseAction]] = {}
         for each in self._found.values():
             key = getattr(each.node, "key", None)
             if isinstance(key, str):
-                self._by_key.setdefault(key, each)
+                self._keys.add(key)
+                if isinstance(each.node, BaseAction):
+                    self._by_key.setdefault(key, (each, each.node))
 
     def problems(self, action: BaseAction, late: Late) -> Iterator[Problem]:
         """All that is wrong with what a request refers to, in the order of its places."""
         user = self._found[id(action)]
         for place, wanted, flowing in flows_with_types(late):
-            if isinstance(flowing, Source):
-                yield from self._source(user, flowing, wanted, place)
-                continue
-            for part in sources_of(flowing):
-                yield from self._source(user, part, str | int, place, in_text=True)
-            if misfits(str, wanted):
-                message = f"{place}: must be {type_text(wanted)}, not a text()"
-                yield "VF-5", message
+            in_text = not isinstance(flowing, Source)
+            kind = str | int if in_text else wanted
+            for source in sources_of(flowing):
+                for rule, message in self._source(user, source, kind, in_text=in_text):
+                    yield rule, f"{place}: {message}"
+            if in_text and misfits(str, wanted):
+                yield "VF-5", f"{place}: must be {type_text(wanted)}, not a text()"
 
     def outgrown(self, action: BaseAction, late: Late) -> Iterator[str]:
         """What plugins no longer respond of what a stored request needs (STO-14).
@@ -98,8 +98,8 @@ class Sources:
             for source in sources_of(flowing):
                 kind = wanted if flowing is source else str | int
                 changed = [
-                    message
-                    for rule, message in self._source(user, source, kind, place)
+                    f"{place}: {message}"
+                    for rule, message in self._source(user, source, kind)
                     if rule == "VF-5"
                 ]
                 if changed and not self._has_value(source, kind, place):
@@ -107,83 +107,72 @@ class Sources:
 
     def _has_value(self, source: Source, wanted: Any, place: str) -> bool:
         """Whether a stored response has a value that fits."""
-        found = self._by_key.get(source.key)
-        node = None if found is None else found.node
-        if not isinstance(node, BaseAction) or node.state.status is not C:
+        _, action = self._by_key.get(source.key, (None, None))
+        if action is None or action.state.status is not Status.COMPLETED:
             return False
         try:
-            value, _ = value_at(node.response, source, place)
+            value, _ = value_at(action.response, source, place)
         except NoRequestError:
             return False
         return not value_misfits(value, wanted)
 
     def _source(
-        self,
-        user: Found,
-        source: Source,
-        wanted: Any,
-        place: str,
-        *,
-        in_text: bool = False,
+        self, user: Found, source: Source, wanted: Any, *, in_text: bool = False
     ) -> Iterator[Problem]:
-        found = self._by_key.get(source.key)
-        if found is None or not isinstance(found.node, BaseAction):
-            near = difflib.get_close_matches(source.key, self._action_keys(), 1)
+        """All that is wrong with one source."""
+        if source.key not in self._by_key:
+            near = difflib.get_close_matches(source.key, self._by_key, 1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
-            what = "has the key" if found is None else "that is an action has the key"
-            message = f"{place}: nothing in the plan {what} {source.key!r}{meant}"
-            yield "VF-1", message
+            which = " that is an action" if source.key in self._keys else ""
+            yield (
+                "VF-1",
+                f"nothing in the plan{which} has the key {source.key!r}{meant}",
+            )
             return
-        plugin = found.node.plugin
-        if plugin != source.plugin:
+        found, action = self._by_key[source.key]
+        if action.plugin != source.plugin:
             message = (
-                f"{place}: refers to a response of '{shorten(source.plugin)}', but "
-                f"'{found.path}' calls '{shorten(str(plugin))}'"
+                f"refers to a response of '{shorten(source.plugin)}', but "
+                f"'{found.path}' calls '{shorten(str(action.plugin))}'"
             )
             yield "VF-5", message
             return
         reason = _not_before(found, user)
         if reason is not None:
             message = (
-                f"{place}: refers to '{found.path}', which {reason} '{user.path}': refer "
-                "to an earlier action of the same sequence, to an action of an earlier "
-                "block, or to a pre-check"
+                f"refers to '{found.path}', which {reason} '{user.path}': refer to an "
+                "earlier action of the same sequence, to an action of an earlier block, "
+                "or to a pre-check"
             )
             yield "VF-1", message
-        known = self._plugin_of(plugin)
-        if known is None:
-            return  # that it is not there is told at the action
-        try:
-            part, secure = type_at(known.response_type, source)
-        except LookupError as error:
-            yield "VF-5", f"{place}: {source}: {error.args[0]}"
-            return
-        if in_text and secure:
-            message = (
-                f"{place}: {source} is SECURE, so it may not stand in a text(): hand it "
-                "over as an argument of its own"
-            )
-            yield "VF-5", message
-        wrong = misfits(part, wanted)
-        if wrong == [types.NoneType]:
-            message = (
-                f"{place}: {source} may be None, but {type_text(wanted)} is wanted: "
-                "write sure(...) around it"
-            )
-            yield "VF-5", message
-        elif wrong:
-            message = (
-                f"{place}: {source} is {type_text(part)}, but {type_text(wanted)} is "
-                "wanted"
-            )
-            yield "VF-5", message
+        known = self._plugin_of(action.plugin)
+        if known is not None:  # that it is not there is told at the action
+            for message in _type_faults(known.response_type, source, wanted, in_text):
+                yield "VF-5", message
 
-    def _action_keys(self) -> list[str]:
-        return [
-            key
-            for key, found in self._by_key.items()
-            if isinstance(found.node, BaseAction)
-        ]
+
+def _type_faults(
+    response: Any, source: Source, wanted: Any, in_text: bool
+) -> Iterator[str]:
+    """What is wrong with the type of what a source refers to."""
+    try:
+        part, secure = type_at(response, source)
+    except LookupError as error:
+        yield f"{source}: {error.args[0]}"
+        return
+    if in_text and secure:
+        yield (
+            f"{source} is SECURE, so it may not stand in a text(): hand it over as an "
+            "argument of its own"
+        )
+    wrong = misfits(part, wanted)
+    if wrong == [types.NoneType]:
+        yield (
+            f"{source} may be None, but {type_text(wanted)} is wanted: write sure(...) "
+            "around it"
+        )
+    elif wrong:
+        yield f"{source} is {type_text(part)}, but {type_text(wanted)} is wanted"
 
 
 def _chain(found: Found | None) -> list[Found]:
