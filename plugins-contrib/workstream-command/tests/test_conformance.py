@@ -14,6 +14,7 @@ from workstream_command import CheckCommand, Run, RunCommand, Shell
 TOKEN = {"TOKEN": SecretRef("env:CONFORMANCE_TOKEN")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plugin", [RunCommand(), CheckCommand()])
 def test_command_conforms(plugin: AnyPlugin) -> None:
     """Commands end with their cancellation, leave nothing, and show no secret."""
@@ -35,6 +36,7 @@ def test_command_conforms(plugin: AnyPlugin) -> None:
     assert "secrets" in report.checked
 
 
+@pytest.mark.slow
 def test_a_command_that_changes_something_conforms(tmp_path: Path) -> None:
     """An interrupted one is not run again, and says so (R-7)."""
     lines = tmp_path / "lines.txt"

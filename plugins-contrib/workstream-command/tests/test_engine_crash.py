@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import trio
 
 from workstream import Action, OnInterrupt, Plan, Registry, Status, open_workstream
@@ -88,6 +89,7 @@ def test_by_default_an_interrupted_command_is_ended_and_failed(tmp_path: Path) -
     assert members(pid) == []
 
 
+@pytest.mark.slow
 def test_rerun_ends_what_runs_and_runs_it_again(tmp_path: Path) -> None:
     """With RERUN the second attempt comes when nothing of the first is left."""
     pid = crash(tmp_path, "RERUN")
@@ -113,6 +115,7 @@ def test_rerun_ends_what_runs_and_runs_it_again(tmp_path: Path) -> None:
     assert [attempt.interrupted for attempt in action.attempts] == [True, False]
 
 
+@pytest.mark.slow
 def test_fail_leaves_it_to_a_person(tmp_path: Path) -> None:
     """With an explicit FAIL no plugin is asked, and the command goes on by itself."""
     pid = crash(tmp_path, OnInterrupt.FAIL.name)

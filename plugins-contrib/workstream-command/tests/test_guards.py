@@ -275,6 +275,7 @@ trio.run(main)
 '''
 
 
+@pytest.mark.slow
 def test_an_engine_killed_during_unless_runs_the_command(tmp_path: Path) -> None:
     """Only the look was interrupted: it is ended, done again, and nothing has failed (R-7)."""
     fifo, store = tmp_path / "fifo", tmp_path / "store"
@@ -348,6 +349,7 @@ def test_a_check_looks_each_time() -> None:
         CheckCommand().validate(request)
 
 
+@pytest.mark.slow
 def test_a_guarded_command_conforms(tmp_path: Path) -> None:
     """It may be interrupted at each step, and leaves what it leaves without that."""
     made = tmp_path / "made"

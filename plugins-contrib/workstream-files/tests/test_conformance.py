@@ -159,7 +159,10 @@ def cases(f: Folder) -> list[tuple[AnyPlugin, list[Any], Any, list[Any]]]:
 NAMES = [case[0].name for case in cases(Folder(Path("/nowhere")))]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [NAMES[0], *(pytest.param(each, marks=pytest.mark.slow) for each in NAMES[1:])],
+)
 def test_files_conform(name: str, folder: Folder) -> None:
     """Interrupted anywhere and run again, all of them leave the same files."""
     [(plugin, requests, refused, failing)] = [

@@ -297,6 +297,7 @@ def test_a_source_that_changes_meanwhile_is_not_taken(
 # --- accidents ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_a_killed_attempt_left_is_removed_by_the_next(
     folder: Path, context: Attempt
 ) -> None:
@@ -369,6 +370,7 @@ def can_mount() -> bool:
     return tried.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="needs unshare and the right to mount")
 def test_a_full_disk_leaves_what_was_there(folder: Path) -> None:
     """On a file system without room the old file stays whole, with nothing beside it."""
@@ -412,6 +414,7 @@ MOUNTED = (
 """A file that is a mount of its own, as container runtimes mount ``/etc/hosts``."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="needs unshare and the right to mount")
 @pytest.mark.parametrize("mode", ["run", "race"])
 def test_a_mounted_file_is_refused(folder: Path, mode: str) -> None:
@@ -428,6 +431,7 @@ def test_a_mounted_file_is_refused(folder: Path, mode: str) -> None:
     assert said.endswith("\nold\na\nsource\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="needs unshare and the right to mount")
 @pytest.mark.parametrize("new", ["longer than it was", "x", ""])
 def test_a_mounted_file_is_written_over_if_asked_for(folder: Path, new: str) -> None:

@@ -38,6 +38,7 @@ def text_in(tree: Path) -> str:
 # --- git.checkout -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["path", "file URL", "git daemon"])
 def test_a_tree_is_cloned_moved_and_left(
     where: str, origin: Repo, tree: Path, perform: Perform, git_daemon: str
@@ -83,6 +84,7 @@ def test_a_known_commit_needs_no_server(
     assert away.exists()
 
 
+@pytest.mark.slow
 def test_names_are_looked_up_each_time(
     origin: Repo, tree: Path, perform: Perform
 ) -> None:
@@ -111,6 +113,7 @@ def test_names_are_looked_up_each_time(
         check_out("nothing")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["path", "git daemon"])
 def test_history_may_be_cut(
     where: str, origin: Repo, tree: Path, perform: Perform, git_daemon: str
@@ -131,6 +134,7 @@ def test_history_may_be_cut(
     assert (tree / ".git" / "shallow").exists()
 
 
+@pytest.mark.slow
 def test_local_changes_are_not_lost_unawares(
     origin: Repo, tree: Path, perform: Perform
 ) -> None:
@@ -163,6 +167,7 @@ def test_local_changes_are_not_lost_unawares(
     assert (tree / "unknown.txt").read_text() == "stays"
 
 
+@pytest.mark.slow
 def test_a_branch_is_left_for_its_commit(
     origin: Repo, tree: Path, perform: Perform
 ) -> None:
@@ -205,6 +210,7 @@ def test_what_is_no_tree_is_left_alone(
     assert caught.value.permanent
 
 
+@pytest.mark.slow
 def test_the_tree_around_a_broken_one_is_left_alone(
     origin: Repo, tree: Path, perform: Perform
 ) -> None:
@@ -249,6 +255,7 @@ def test_a_link_to_a_tree_is_the_tree(
     assert text_in(tree) == "three"
 
 
+@pytest.mark.slow
 def test_a_commit_that_is_nowhere_leaves_nothing(
     origin: Repo, tree: Path, perform: Perform, context: Attempt
 ) -> None:
@@ -345,6 +352,7 @@ def test_a_login_in_gits_own_settings_is_not_told(
     assert "abracadabra" not in repr(caught.value) + repr(context)
 
 
+@pytest.mark.slow
 def test_hooks_and_the_like_are_not_run(
     origin: Repo, tree: Path, perform: Perform, only_ours: Path
 ) -> None:
@@ -447,6 +455,7 @@ def test_a_clone_is_made_once(origin: Repo, tree: Path, perform: Perform) -> Non
     assert caught.value.permanent
 
 
+@pytest.mark.slow
 def test_a_mirror_has_all_refs(origin: Repo, tree: Path, perform: Perform) -> None:
     """It has no working tree, can be fetched into, and is there the second time."""
     origin.git("update-ref", "refs/notes/x", "HEAD")

@@ -91,6 +91,7 @@ def test_a_clone_of_what_is_empty_says_so(
     assert found.summary.endswith("which has no commits yet")
 
 
+@pytest.mark.slow
 def test_a_checkout_says_from_what_to_what(
     origin: Repo, tree: Path, foresee: Foresee, perform: Perform, context: Attempt
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_checkout_says_from_what_to_what(
     )
 
 
+@pytest.mark.slow
 def test_a_checkout_of_the_same_commit_leaves_its_branch(
     origin: Repo, tree: Path, foresee: Foresee, perform: Perform, context: Attempt
 ) -> None:
@@ -152,6 +154,7 @@ FETCHES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mirror", [False, True], ids=["clone", "mirror"])
 @pytest.mark.parametrize("wanted", one_in(7, FETCHES), ids=str)
 def test_a_fetch_brings_what_was_foreseen(

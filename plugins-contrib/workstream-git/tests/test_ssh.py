@@ -117,6 +117,7 @@ def server(origin: Repo, tmp_path: Path) -> Iterator[Server]:
         sshd.kill()
 
 
+@pytest.mark.slow
 def test_a_clone_over_ssh_works(server: Server, tree: Path, perform: Perform) -> None:
     """With the right key and the host's own key nothing stands against it."""
     assert perform(GitClone(), server.request(tree)).changed

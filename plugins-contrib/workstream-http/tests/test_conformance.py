@@ -85,6 +85,7 @@ def service() -> Generator[Service]:
     service.server.server_close()
 
 
+@pytest.mark.slow
 def test_requests_conform(service: Service) -> None:
     """What may be sent again is, and what may not says so (R-7); no secret shows."""
     check_plugin(

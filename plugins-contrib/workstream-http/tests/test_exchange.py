@@ -231,6 +231,7 @@ async def test_an_endless_body_is_bounded(serve: Serve, context: Attempt) -> Non
     assert response.body_cut
 
 
+@pytest.mark.slow
 @trio_test
 async def test_compressed_bodies_are_bounded(serve: Serve, context: Attempt) -> None:
     """``body_limit`` counts what a compressed body becomes."""

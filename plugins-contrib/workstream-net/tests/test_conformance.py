@@ -79,6 +79,7 @@ def secure(tmp_path: Path) -> Generator[Tls]:
         thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plugin", [TcpCheck(), WaitTcp()])
 def test_tcp_conforms(plugin: AnyPlugin, port: int) -> None:
     """Looks at a port, and waits for it, do what every plugin must."""
@@ -91,6 +92,7 @@ def test_tcp_conforms(plugin: AnyPlugin, port: int) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plugin", [TlsCheck(), WaitTls()])
 def test_tls_conforms(plugin: AnyPlugin, port: int, secure: Tls) -> None:
     """Looks at a certificate, and waits for it, do what every plugin must."""

@@ -178,6 +178,7 @@ async def test_a_mail_server(context: Attempt, mail: int, authority: Authority) 
     assert result.protocol.startswith("TLSv1.")
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_database(
     context: Attempt, postgres: int, authority: Authority

@@ -38,6 +38,7 @@ def test_without_a_receiver_there_is_no_observer(
     assert len(workstream_observers()) == found
 
 
+@pytest.mark.slow
 def test_the_observer_conforms(otel: Receiver) -> None:
     """The same spans arrive, however it is told (OB-1, OB-2, OB-4, OB-5)."""
 

@@ -39,6 +39,7 @@ def run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_command_line_sends_by_itself(otel: Receiver, tmp_path: Path) -> None:
     """Whatever plugins a plan names; the pipeline is the plan's file."""
     done = run(tmp_path)
@@ -49,6 +50,7 @@ def test_the_command_line_sends_by_itself(otel: Receiver, tmp_path: Path) -> Non
     assert otel.points("cicd.pipeline.run.duration")[0][1] == 1
 
 
+@pytest.mark.slow
 def test_a_setting_keeps_it_silent(
     otel: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

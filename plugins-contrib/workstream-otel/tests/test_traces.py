@@ -193,6 +193,7 @@ def test_a_trace_is_whole_over_kill_9(otel: Receiver, tmp_path: Path) -> None:
     assert not list((tmp_path / "observers" / "otel").iterdir())
 
 
+@pytest.mark.slow
 def test_what_is_sent_twice_is_the_same_span(otel: Receiver, tmp_path: Path) -> None:
     """A kill between sending and noting it: the same ids, times and texts come again."""
     otel.hangs.set()

@@ -176,6 +176,7 @@ def engine(store: Path, action: Action, dies: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("once", [False, True])
 def test_an_engine_that_dies_behind_the_commit(
     shop: Shop, tmp_path: Path, once: bool
@@ -196,6 +197,7 @@ def test_an_engine_that_dies_behind_the_commit(
     assert shop.names() == ["a"]
 
 
+@pytest.mark.slow
 def test_an_engine_that_dies_in_a_statement(shop: Shop, tmp_path: Path) -> None:
     """The next engine ends what the server still does, and does it anew (R-7)."""
     database = attrs.evolve(shop.database, password=SecretRef("env:DB_PASSWORD"))

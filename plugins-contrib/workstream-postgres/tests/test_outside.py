@@ -218,6 +218,7 @@ async def test_a_database_that_is_not_there_is_permanent(
     assert not down.permanent
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("german")
 @trio_test
 async def test_a_database_that_is_not_there_is_permanent_in_any_language(

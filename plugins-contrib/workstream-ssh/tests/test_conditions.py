@@ -69,6 +69,7 @@ async def test_a_command_is_skipped_when_there_is_nothing_to_do(
         assert was_run(machine) is (why is None)
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_dry_run_tells_whether_a_command_would_be_skipped(
     client: Client, machine: Machine

@@ -84,6 +84,7 @@ async def test_what_a_login_script_asks_for_in_passing_does_no_harm(
     assert result.stdout == "input"
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_long_program_is_read_in_pieces(
     make_machine: MakeMachine, client: Client, tmp_path: Path

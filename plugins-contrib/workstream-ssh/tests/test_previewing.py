@@ -164,6 +164,7 @@ async def test_what_would_fail_now_fails(
         await foresee(CopyTo(host, here, "~/copy"))
 
 
+@pytest.mark.slow
 @trio_test
 async def test_no_host_is_trusted_for_it(
     client: Client, host: Host, source: Path, tmp_path: Path, foresee: Foresee

@@ -234,6 +234,7 @@ def large(sequences: int, **settings: Any) -> Plan:
     )
 
 
+@pytest.mark.slow
 def test_a_plan_that_is_too_large_is_refused(server: Server) -> None:
     """It is refused when it is submitted, with what to do; nothing is stored."""
 
