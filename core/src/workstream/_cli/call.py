@@ -12,7 +12,6 @@ from uuid import UUID
 
 import attrs
 import click
-from click.shell_completion import CompletionItem
 
 from .._protocols.hosting import hosting
 from .._protocols.vault import PlanRow, Vault
@@ -27,6 +26,8 @@ from .draw.screen import Screen
 from .streams import ExitCode, Refusal, print_json, stdout_for_data
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from .._protocols.plugin import Plugins
     from .._report.document import Report
     from .._store.store import Store
@@ -152,6 +153,7 @@ def _plans(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The stored plans, newest first; errors are no business of someone who types."""
+    from click.shell_completion import CompletionItem
 
     async def read() -> list[PlanRow]:
         async with opened(context.params.get("store")) as plans:
@@ -162,22 +164,15 @@ def _plans(
     except Exception:
         return []
     offered = [(LAST, "the newest plan")] if rows else []
-    for row in rows:
-        offered.append(
-            (short_id(row.id), f"{shorten(row.name, 60)}: {row.outcome.value}")
-        )
+    offered += [
+        (short_id(row.id), f"{shorten(row.name, 60)}: {row.outcome.value}")
+        for row in rows
+    ]
     return [
         CompletionItem(value, help=text)
         for value, text in offered
         if value.startswith(incomplete)
     ]
-
-
-def _directories(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """The shell knows them."""
-    return [CompletionItem(incomplete, type="dir")]
 
 
 # -- Options ---------------------------------------------------------------------------
@@ -188,7 +183,7 @@ def _store_option(*names: str) -> click.Option:
     return click.Option(
         [*names, "store"],
         metavar="DIR",
-        shell_complete=_directories,
+        shell_complete=click.Path(file_okay=False).shell_complete,
         help=f"The store's directory; by default that of {STORE_VARIABLE}, or else the "
         "platform's place for the state of programs. SCHEME:LOCATION names a store of "
         "an installed package, such as an engine elsewhere.",
@@ -221,6 +216,11 @@ by_option = click.Option(
     ["--by"],
     metavar="NAME",
     help="Who asks; by default WORKSTREAM_BY, or else you at this host.",
+)
+dry_run_option = click.Option(
+    ["--dry-run", "is_dry"],
+    is_flag=True,
+    help="Only say what would change; run and store nothing.",
 )
 preflight_option = click.Option(
     ["--no-preflight", "preflight"],

@@ -220,6 +220,11 @@ class Progress:
         for position, running in self.running.items():
             running.waits_for = waits.get(position, "")
 
+    @property
+    def blocks(self) -> list[Section]:
+        """Its blocks alone."""
+        return [each for each in self.sections if isinstance(each.node, Block)]
+
     def place_of(self, object_id: UUID) -> Place:
         """What is known of the object."""
         return self._places[object_id.int & POSITION_MASK]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from .._codec.codec import Codec
-from .._plan.plan import Block, Plan
+from .._plan.plan import Plan
 from .._protocols.searching import Where
 from .._values.state import Status
 from .progress import Progress
@@ -102,7 +102,7 @@ def time_left(
     """
     if progress.status is not Status.RUNNING or progress.started is None:
         return None
-    blocks = [each for each in progress.sections if isinstance(each.node, Block)]
+    blocks = progress.blocks
     total = sum(block.total for block in blocks)
     if not paces or not total or progress.held or progress.stopping:
         return None
@@ -137,7 +137,7 @@ class SoFar:
 
 def so_far(progress: Progress, now: datetime) -> SoFar:
     """How fast the run goes: the sequences that ended, by the time since it began."""
-    blocks = [each for each in progress.sections if isinstance(each.node, Block)]
+    blocks = progress.blocks
     found = SoFar(sum(each.done for each in blocks), sum(each.total for each in blocks))
     begun = min((each.started for each in blocks if each.started), default=None)
     if progress.status is not Status.RUNNING or begun is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -57,29 +57,30 @@ _PARTS: dict[type, str] = {
 
 def counts_words(node: Node, counts: Mapping[Status, int], total: int) -> str:
     """What came of its parts: ``7 of 8 sequences completed, 1 failed``."""
-    done = counts.get(Status.COMPLETED, 0)
-    text = f"{done:,} of {total:,} {parts_word(node, 0)} completed"
-    for status in (
-        Status.FAILED,
-        Status.STOPPED,
-        Status.SKIPPED,
-        Status.NOT_STARTED,
-    ):
-        if counts.get(status):
-            text += f", {counts[status]:,} {status_words(status)}"
-    return text
+    told = (Status.FAILED, Status.STOPPED, Status.SKIPPED, Status.NOT_STARTED)
+    return _counted(node, counts, total, told, " completed")
 
 
 def done_words(node: Block | PlanSequence) -> str:
     """How far it has come: ``3 of 8 sequences, 1 failed``; of a sequence, its actions."""
     parts = node.sequences if isinstance(node, Block) else node.actions
-    statuses = [part.state.status for part in parts]
-    done = statuses.count(Status.COMPLETED)
-    text = f"{done:,} of {len(parts):,} {parts_word(node, 0)}"
-    failed = statuses.count(Status.FAILED) if isinstance(node, Block) else 0
-    skipped = statuses.count(Status.SKIPPED)
-    text += f", {skipped:,} skipped" if skipped else ""
-    return f"{text}, {failed:,} failed" if failed else text
+    told = (Status.SKIPPED, *([Status.FAILED] if isinstance(node, Block) else []))
+    return _counted(
+        node, Counter(each.state.status for each in parts), len(parts), told
+    )
+
+
+def _counted(
+    node: Node,
+    counts: Mapping[Status, int],
+    total: int,
+    told: Iterable[Status],
+    verb: str = "",
+) -> str:
+    done = counts.get(Status.COMPLETED, 0)
+    text = f"{done:,} of {total:,} {parts_word(node, 0)}{verb}"
+    others = (each for each in told if counts.get(each))
+    return text + "".join(f", {counts[each]:,} {status_words(each)}" for each in others)
 
 
 @attrs.frozen(kw_only=True)

@@ -29,6 +29,11 @@ class PlanEntry:
         """Whether the store says that it runs, while no process does (R-1)."""
         return self.row.status is Status.RUNNING and self.owner is None
 
+    def fits(self, *, crashed: bool | None) -> bool:
+        """Whether it has crashed as asked, if it says that it runs; None: either way."""
+        runs = self.row.status is Status.RUNNING
+        return not runs or crashed in (None, self.crashed)
+
 
 async def entry_of(
     vault: Vault, plan_id: UUID, row: PlanRow | None = None
@@ -72,8 +77,7 @@ async def entries_in(
     )
     for row in rows:
         entry = await entry_of(vault, row.id, row)
-        runs = entry.row.status is Status.RUNNING
-        if not runs or crashed in (None, entry.crashed):
+        if entry.fits(crashed=crashed):
             found.append(entry)
         if len(found) == limit > 0:
             break

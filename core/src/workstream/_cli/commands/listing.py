@@ -111,6 +111,7 @@ def list_plans(
     from ..._codec.labels import labels_for
 
     kinds = {"running", "crashed"} & set(wanted)
+    crashed = "crashed" in kinds if len(kinds) == 1 else None
     where = Where(
         outcomes=_outcomes(wanted) if wanted and not _only_held(wanted) else None,
         name=name,
@@ -136,7 +137,7 @@ def list_plans(
             found = await entries_in(
                 vault,
                 group_ids=groups,
-                crashed="crashed" in kinds if len(kinds) == 1 else None,
+                crashed=crashed,
                 where=where,
                 limit=most + 1 if most else 0,
             )
@@ -144,7 +145,7 @@ def list_plans(
             anyhow = attrs.evolve(where, outcomes=None)
             found = await _with_held(vault, found, groups, anyhow)
         if group_id is not None and (not most or len(found) <= most):
-            found += await _head_of(vault, group_id, where, kinds)
+            found += await _head_of(vault, group_id, where, crashed)
         if not count:
             asking.update(await _asking(vault, found))
         return found, {} if asked else await vault.counts()
@@ -224,17 +225,12 @@ async def _with_held(
 
 
 async def _head_of(
-    vault: Vault, group_id: UUID, where: Where, kinds: set[str]
+    vault: Vault, group_id: UUID, where: Where, crashed: bool | None
 ) -> list[PlanEntry]:
     """The plan whose id is the group's: the first of its retries has made it (RT-3)."""
     rows = await vault.search(ids=[group_id], where=where)
     heads = [await entry_of(vault, row.id) for row in rows if row.group_id is None]
-    wanted = {kinds == {"crashed"}} if len(kinds) == 1 else {True, False}
-    return [
-        entry
-        for entry in heads
-        if entry.row.status is not Status.RUNNING or entry.crashed in wanted
-    ]
+    return [each for each in heads if each.fits(crashed=crashed)]
 
 
 def _outcomes(wanted: Sequence[str]) -> set[Outcome]:

@@ -28,6 +28,7 @@ from ..call import (
     Call,
     command,
     detach_option,
+    dry_run_option,
     existing_store,
     json_option,
     left_plan_argument,
@@ -47,7 +48,7 @@ from ..streams import ExitCode, Refusal, complain, print_json, worst
 
 
 @command(
-    *("run", preflight_option, wait_option),
+    *("run", dry_run_option, preflight_option, wait_option),
     *(detach_option, run_store_option, json_option),
 )
 @of_file
@@ -57,12 +58,6 @@ from ..streams import ExitCode, Refusal, complain, print_json, worst
     metavar="ID",
     type=click.UUID,
     help="Put the plan in the group of this id, with its retries and kin.",
-)
-@click.option(
-    "--dry-run",
-    "is_dry",
-    is_flag=True,
-    help="Only say what would change; run and store nothing.",
 )
 def run(
     call: Call,

@@ -21,6 +21,7 @@ from ..._store.ids import named, short_id
 from ..._store.places import vault_at
 from ..._values.errors import NotFoundError, PlanError, WorkstreamError
 from ..._values.state import Status
+from ..._vaults.store_marker import sync_path
 from ..call import (
     Call,
     command,
@@ -64,12 +65,8 @@ def _put(queue: Path, plan_id: UUID) -> None:
     """Queue a plan; durable when it returns."""
     queue.mkdir(mode=0o700, exist_ok=True)
     (queue / str(plan_id)).touch(mode=0o600)
-    for directory in (queue, queue.parent):
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    sync_path(queue)
+    sync_path(queue.parent)
 
 
 def _queued(queue: Path) -> list[UUID]:
