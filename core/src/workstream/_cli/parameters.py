@@ -29,7 +29,6 @@ from typing import (
 
 import click
 
-from .._registry.docstrings import entries
 from .._secrets.references import HIDDEN, SecretRef
 from .._secrets.scan import is_reference, looks_secret
 from .._values.annotations import members
@@ -290,13 +289,13 @@ class PlanCommand(click.Command):
         except Exception as error:
             message = f"its annotations cannot be read: {type(error).__name__}: {error}"
             raise ValueError(message) from error
-        described = entries(inspect.getdoc(function) or "", "Args")
+        described = _described(inspect.getdoc(function) or "")
         settings = [
             Setting(
                 name,
                 hints.get(name, _guess(each.default)),
                 each.default,
-                display(described.get(name, "")),
+                described.get(name, ""),
             )
             for name, each in self._signature.parameters.items()
             if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
@@ -388,6 +387,15 @@ class PlanCommand(click.Command):
         if records:
             formatter.write_dl(records, col_max=60)
         return formatter.getvalue().splitlines()
+
+
+def _described(doc: str) -> dict[str, str]:
+    """The description of each parameter, from the ``Args:`` of a docstring."""
+    if "Args:" not in doc:
+        return {}
+    from .._registry.docstrings import entries
+
+    return {name: display(text) for name, text in entries(doc, "Args").items()}
 
 
 def _guess(default: Any) -> Any:

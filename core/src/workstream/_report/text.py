@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from .._plan.paths import below_plan
+from .._plan.plan import Block
+from .._show.failures import Failure
 from .._show.narration import intervention_words
 from .._show.outcomes import outcome_words
-from .._show.outline import outline
+from .._show.outline import Branch, outline
+from .._show.overview import Overview
 from .._show.words import counts_words, hold_words, utc, why
 from .._store.ids import short_id
 from .._values.display import display, one_line
 from .._values.durations import took
+from .._values.interventions import Intervention
 from .document import Report
 
 _NAMED = 20
@@ -40,42 +44,47 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"- took {took(duration)}"
     for words in (*map(hold_words, plan.held), *shown.lineage):
         yield f"- {_safe(words)}"
-    if shown.failures:
-        yield ""
-        yield "## Failures"
-    for cause in shown.causes:
-        first = cause[0]
-        yield ""
-        tolerated = " (tolerated)" if first.tolerated else ""
-        names = [below_plan(each.path) for each in cause]
-        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-        yield f"**{', '.join(map(_safe, names[:_NAMED]))}**{more}{tolerated}"
-        yield ""
-        # Indented, so that nothing in a stranger's text is markup.
-        yield from (f"    {line}" for line in why(first.error))
-        for line in shown.output_of(first):
-            yield f"    | {display(line)}"
+    failures = [line for cause in shown.causes for line in ("", *_cause(shown, cause))]
+    yield from _section("Failures", failures[1:])
+    yield from _section("How far it came", map(_count, plan.blocks))
+    yield from _section("Who did what", map(_told, plan.interventions))
+    yield from _section("The plan in brief", map(_branch, outline(shown.plan)))
+
+
+def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """A part of the page; none where it would be empty."""
+    found = list(lines)
+    if found:
+        yield from ("", f"## {title}", "", *found)
+
+
+def _cause(shown: Overview, cause: Sequence[Failure]) -> Iterator[str]:
+    first = cause[0]
+    tolerated = " (tolerated)" if first.tolerated else ""
+    names = [below_plan(each.path) for each in cause]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    yield f"**{', '.join(map(_safe, names[:_NAMED]))}**{more}{tolerated}"
     yield ""
-    yield "## How far it came"
-    yield ""
-    for block in plan.blocks:
-        counts = Counter(each.state.status for each in block.sequences)
-        words = counts_words(block, counts, len(block.sequences))
-        yield f"- {_safe(block.name)}: {words}"
-    if plan.interventions:
-        yield ""
-        yield "## Who did what"
-        yield ""
-    for told in plan.interventions:
-        yield f"- {utc(told.at)} {_safe(intervention_words(told))}"
-    yield ""
-    yield "## The plan in brief"
-    yield ""
-    for branch in outline(shown.plan):
-        alike = ", ".join(map(_safe, branch.alike[:8]))
-        more = ", …" if len(branch.alike) > 8 else ""
-        label = _safe(branch.label) or f"{alike}{more}"
-        yield f"{'  ' * (branch.depth - 1)}- {label}: {branch.words}"
+    # Indented, so that nothing in a stranger's text is markup.
+    yield from (f"    {line}" for line in why(first.error))
+    yield from (f"    | {display(line)}" for line in shown.output_of(first))
+
+
+def _count(block: Block) -> str:
+    counts = Counter(each.state.status for each in block.sequences)
+    words = counts_words(block, counts, len(block.sequences))
+    return f"- {_safe(block.name)}: {words}"
+
+
+def _told(told: Intervention) -> str:
+    return f"- {utc(told.at)} {_safe(intervention_words(told))}"
+
+
+def _branch(branch: Branch) -> str:
+    alike = ", ".join(map(_safe, branch.alike[:8]))
+    more = ", …" if len(branch.alike) > 8 else ""
+    label = _safe(branch.label) or f"{alike}{more}"
+    return f"{'  ' * (branch.depth - 1)}- {label}: {branch.words}"
 
 
 def _time(name: str, time: datetime | None) -> Iterator[str]:

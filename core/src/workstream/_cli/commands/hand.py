@@ -216,12 +216,6 @@ async def skip(plans: Store, plan_id: UUID, path: str, **who: Any) -> Answer:
     return await plans.skip(plan_id, path, **who)
 
 
-_LIMITS = (
-    *("concurrency", "tolerated_failures", "max_consecutive_failures"),
-    "on_failure",
-)
-
-
 def _tolerance(text: str) -> int | Percent:
     number = text.removesuffix("%")
     try:
@@ -268,8 +262,9 @@ async def limits(plans: Store, plan_id: UUID, path: str, **words: Any) -> Answer
     as `workstream show` names it; for --on-failure it is a group of continuous checks,
     and that is the way out when such a check is known to be wrong.
     """
-    if all(words[name] is None for name in _LIMITS):
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in _LIMITS)
+    names = [name for name in words if name not in ("reason", "by")]
+    if all(words[name] is None for name in names):
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in names)
         message = f"say which limit to change: {options}"
         raise Refusal(message)
     if words["on_failure"] is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -175,10 +175,10 @@ class _Service:
                 for plan_id in _queued(self._queue):
                     if plan_id not in self.busy | self._refused:
                         self.busy.add(plan_id)
-                        begin(self._start, plan_id)
+                        begin(self._carry_out, self._start, plan_id)
                 for plan_id in await self._crashed(_SURE if not is_first else 1):
                     self.busy.add(plan_id)
-                    begin(self._resume, plan_id)
+                    begin(self._carry_out, self._resume, plan_id)
             except (OSError, WorkstreamError) as error:
                 complain(f"the store cannot be read: {error}")
             is_first = False
@@ -192,27 +192,26 @@ class _Service:
         return sorted(each for each, looks in self._looks.items() if looks >= sure)
 
     async def _start(self, plan_id: UUID) -> None:
-        name = short_id(plan_id)
         try:
-            try:
-                await self._ws.start(plan_id, when_locked="wait")
-            except NotFoundError:
-                pass  # deleted in the meantime
-            except PlanError as error:
-                complain(f"plan {name} is not started: {error}")
-            (self._queue / str(plan_id)).unlink(missing_ok=True)
-            await self._to_the_end("started", plan_id)
-        except (OSError, WorkstreamError) as error:
-            self._refused.add(plan_id)
-            complain(f"plan {name}: {error}")
-        finally:
-            self.busy.discard(plan_id)
+            await self._ws.start(plan_id, when_locked="wait")
+        except NotFoundError:
+            pass  # deleted in the meantime
+        except PlanError as error:
+            complain(f"plan {short_id(plan_id)} is not started: {error}")
+        (self._queue / str(plan_id)).unlink(missing_ok=True)
+        await self._to_the_end("started", plan_id)
 
     async def _resume(self, plan_id: UUID) -> None:
+        await self._ws.resume(plan_id)
+        await self._to_the_end("resumed", plan_id)
+
+    async def _carry_out(
+        self, what: Callable[[UUID], Awaitable[None]], plan_id: UUID
+    ) -> None:
+        """Start or resume a plan; one that fails to is not tried again."""
         try:
-            await self._ws.resume(plan_id)
-            await self._to_the_end("resumed", plan_id)
-        except WorkstreamError as error:
+            await what(plan_id)
+        except (OSError, WorkstreamError) as error:
             self._refused.add(plan_id)
             complain(f"plan {short_id(plan_id)} is left as it is: {error}")
         finally:

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -35,6 +35,8 @@ from ..plan_file import read_plan_file, variable
 from ..streams import ExitCode, Refusal, code_of, print_json
 from .copies import write_out
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 VARIABLE = "VERIFY"
 WIDEST = 120
 """Columns of a timeline at most."""
@@ -42,7 +44,21 @@ NARROWEST = 60
 MOST = 1_000
 """Lines of a story at most."""
 
-most = functools.partial(click.IntRange, min=0)
+
+def _number(name: str, text: str, *, least: int = 0) -> Callable[[F], F]:
+    """An option for a number of things."""
+    kind = click.IntRange(min=least)
+    return click.option(name, type=kind, metavar="N", help=text)
+
+
+def _seconds(name: str, text: str, *, multiple: bool = False) -> Callable[[F], F]:
+    """An option for a length of virtual time."""
+    kind = click.FloatRange(min=0)
+    return click.option(
+        name, type=kind, metavar="SECONDS", multiple=multiple, help=text
+    )
+
+
 form_option = click.Option(
     ["--format", "form"],
     type=click.Choice(["text", "html"]),
@@ -53,30 +69,17 @@ form_option = click.Option(
 
 @command("verify", form_option, output_option, json_option)
 @of_file
-@click.option(
-    "--failures", type=most(), metavar="N", help="How many steps may go wrong."
+@_number("--failures", "How many steps may go wrong.")
+@_number("--crashes", "How often the engine may die.")
+@_number("--stops", "How often somebody may stop.")
+@_number(
+    "--at-most", "Fail if more than N sequences can end touched and not completed."
 )
-@click.option(
-    "--crashes", type=most(), metavar="N", help="How often the engine may die."
-)
-@click.option("--stops", type=most(), metavar="N", help="How often somebody may stop.")
-@click.option(
-    "--at-most",
-    type=most(),
-    metavar="N",
-    help="Fail if more than N sequences can end touched and not completed.",
-)
-@click.option(
-    "--max-runs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="How many runs to make; what is left out is a sample.",
-)
-@click.option(
+@_number("--max-runs", "How many runs to make; what is left out is a sample.", least=1)
+@_number(
     "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="How many processes share the work; by default one a processor.",
+    "How many processes share the work; by default one a processor.",
+    least=1,
 )
 @click.option("--only", metavar="FAULTS", help="One set of faults, as printed before.")
 def verify(
@@ -144,25 +147,13 @@ def verify(
 @click.option(
     "--hang", "hangs", metavar="PATH", multiple=True, help="This action hangs."
 )
-@click.option(
+@_seconds(
     "--kill-at",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
+    "The engine dies then, and somebody resumes the plan.",
     multiple=True,
-    help="The engine dies then, and somebody resumes the plan.",
 )
-@click.option(
-    "--stop-at",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="Somebody asks the plan to stop then.",
-)
-@click.option(
-    "--takes",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="How long each call takes; by default a quarter of its timeout.",
-)
+@_seconds("--stop-at", "Somebody asks the plan to stop then.")
+@_seconds("--takes", "How long each call takes; by default a quarter of its timeout.")
 @click.option(
     "--like",
     metavar="PLAN",

@@ -5,19 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from ..._interpreter.interventions import data_of
 from ..._plan.outcome import Outcome
 from ..._plan.paths import below_plan, display_path, paths
 from ..._plan.plan import Plan
 from ..._plan.sequels.retry import left_of
-from ..._plan.text import plan_text
 from ..._protocols.approval import said
 from ..._protocols.vault import owner_text
-from ..._show.consequences import consequences
 from ..._show.failures import Failure
 from ..._show.outcomes import outcome_words
-from ..._show.outline import Branch, outline
 from ..._show.overview import Overview
 from ..._show.words import hold_words, left_words, why
 from ..._store.ids import short_id
@@ -29,6 +27,9 @@ from ..._values.interventions import Verb
 from ..._values.state import Status
 from ..call import Call
 from .screen import STYLES, Line, Screen, joined, moment, style_of
+
+if TYPE_CHECKING:
+    from ..._show.outline import Branch
 
 _NAMED = 6
 """So many of those that are put together are named."""
@@ -128,6 +129,10 @@ def show_page(call: Call, shown: Overview, *, everything: bool) -> None:
         shown: The plan.
         everything: Whether the tree is shown whole.
     """
+    from ..._plan.text import plan_text  # the end of a run has none of these
+    from ..._show.consequences import consequences
+    from ..._show.outline import outline
+
     plan, crashed, screen = shown.plan, shown.entry.crashed, call.screen
     assert plan.id is not None
     headline(screen, plan, crashed=crashed)
