@@ -241,6 +241,17 @@ wait_option = click.Option(
 )
 
 
+launch_options = (
+    dry_run_option,
+    preflight_option,
+    wait_option,
+    detach_option,
+    run_store_option,
+    json_option,
+)
+"""What all commands take that run a plan."""
+
+
 def _plan_argument(metavar: str, **more: Any) -> click.Argument:
     """The argument for a stored plan."""
     return click.Argument(["plan"], metavar=metavar, shell_complete=_plans, **more)

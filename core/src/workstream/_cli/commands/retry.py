@@ -29,17 +29,12 @@ from ..._vaults.memory_vault import MemoryVault
 from ..call import (
     Call,
     command,
-    detach_option,
-    dry_run_option,
     existing_store,
-    json_option,
+    launch_options,
     plan_argument,
-    preflight_option,
     reason_option,
     report_in,
     run_async,
-    run_store_option,
-    wait_option,
 )
 from ..draw.screen import counted
 from ..launch import Launch, dry_run
@@ -69,12 +64,7 @@ _SHARED = (
         is_flag=True,
         help="Edit the plan as JSON first; the file may hold secrets of its requests.",
     ),
-    dry_run_option,
-    preflight_option,
-    wait_option,
-    detach_option,
-    run_store_option,
-    json_option,
+    *launch_options,
 )
 
 

@@ -27,18 +27,14 @@ from ..._vaults.lmdb.vault import LmdbVault
 from ..call import (
     Call,
     command,
-    detach_option,
-    dry_run_option,
     existing_store,
     json_option,
+    launch_options,
     left_plan_argument,
     of_file,
-    preflight_option,
     refuse_elsewhere,
     run_async,
-    run_store_option,
     store_option,
-    wait_option,
 )
 from ..follow import Result, follow, tell
 from ..interrupts import Interrupts
@@ -47,10 +43,7 @@ from ..plan_file import PlanFile, read_plan_file, registry_for
 from ..streams import ExitCode, Refusal, complain, print_json, worst
 
 
-@command(
-    *("run", dry_run_option, preflight_option, wait_option),
-    *(detach_option, run_store_option, json_option),
-)
+@command("run", *launch_options)
 @of_file
 @click.option(
     "--group",

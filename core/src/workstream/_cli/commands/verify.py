@@ -65,6 +65,7 @@ form_option = click.Option(
     default="text",
     help="html is a page with the run's timeline, as of `workstream report`.",
 )
+_STORED = (store_option, form_option, output_option, json_option)
 
 
 @command("verify", form_option, output_option, json_option)
@@ -139,7 +140,7 @@ def verify(
     return ExitCode.COMPLETED if found.ok else ExitCode.FAILED
 
 
-@command("rehearse", store_option, form_option, output_option, json_option)
+@command("rehearse", *_STORED)
 @of_file
 @click.option(
     "--fail", "fails", metavar="PATH", multiple=True, help="This action fails."
@@ -201,10 +202,7 @@ def rehearse(
     return code_of(result.plan.outcome)
 
 
-@command(
-    *("what-if", run_argument),
-    *(store_option, form_option, output_option, json_option),
-)
+@command("what-if", run_argument, *_STORED)
 @click.option(
     "--plan",
     "file",
