@@ -15,7 +15,7 @@ from workstream._values.state import Status
 
 from ..problems import SimulationError, says_all
 from ..simulation.simulation import Simulation
-from ..verify.shapes import touched_in
+from ..verify.merging.shapes import touched_in
 from ..verify.verification import wrapped
 from .earlier import script_of
 from .rehearse import played

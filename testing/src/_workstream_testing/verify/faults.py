@@ -127,6 +127,14 @@ class Budget:
             return attrs.evolve(self, stops=self.stops - 1)
         return attrs.evolve(self, failures=self.failures - 1)
 
+    def covers(self, other: Budget) -> bool:
+        """Whether whatever may go wrong within the other one may within this one."""
+        return (
+            self.failures >= other.failures
+            and self.crashes >= other.crashes
+            and self.stops >= other.stops
+        )
+
     @property
     def total(self) -> int:
         """All together."""

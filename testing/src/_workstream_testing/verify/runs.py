@@ -23,7 +23,8 @@ from ..virtual.loop_errors import Abandon
 from ..virtual.virtual_time import START
 from .faults import BEGAN, BY_TIME, STOPS, Budget, Fault, Kind
 from .invariants import Rule
-from .signatures import Signatures
+from .merging.instants import Instants
+from .merging.signatures import Signatures
 from .world import Facts
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Run:
         history: History | None,
         *,
         merge: bool,
+        ends: bool,
         in_order: bool,
     ) -> None:
         self.trials = trials
@@ -94,18 +96,29 @@ class Run:
         self._crashes = [n for n, f in enumerate(faults) if f.kind is Kind.CRASH]
         self._in_order = in_order
         self._signatures: Signatures | None = None
+        self._instants: Instants | None = None
+        self._ends = ends
         if merge:
             doomed = {
                 place: tuple((faults[n].kind, faults[n].attempt) for n in numbers)
                 for place, numbers in self._armed.items()
             }
-            self._signatures = Signatures(trials.shape, budget, doomed, self.facts)
+            dies = trials.stores or bool(self._crashes or budget.crashes)
+            self._signatures = Signatures(
+                trials.shape, budget, doomed, self.facts, dies=dies
+            )
+            stops = budget.stops or any(f.kind is Kind.STOP for f in faults)
+            if not (stops or trials.sharing):
+                self._instants = Instants(
+                    self._signatures, trials.shape, budget.failures, dies=dies
+                )
         note = _ignore if self._signatures is None else self._signatures.note
         self.history = history or _Quiet(trials.plan, note)
         self._named: set[tuple[int, int, str]] = set()
         self._vault = LightVault(self._stored)
         self._asked = False
         self._looked = -1.0
+        self.aside = 0
         self.known: Trial | None = None
         self.passed: list[object] = []
         self._judge_facts()
@@ -134,6 +147,8 @@ class Run:
             self._runtime = runtime
             if self._signatures is not None:
                 self._signatures.live(loop, runtime)
+            if self._instants is not None:
+                self._instants.live(loop, runtime)
             for number, fault in enumerate(self._faults):
                 if fault.what == BY_TIME and number in self._left:
                     self._plan(number, fault, loop)
@@ -196,6 +211,8 @@ class Run:
             self._left.discard(number)
             self._since = len(self._log)
             self._named = set()
+            if self._instants is not None:
+                self._instants.forget()
 
     # --- what plugins and the store tell ----------------------------------------------
 
@@ -204,6 +221,8 @@ class Run:
         time = _time()
         if self._signatures is not None:
             self._signatures.called(position)
+        if self._instants is not None:
+            self._instants.called(time)
         self._note_call(time, position, attempt)
         found: Fault | None = None
         for number in self._armed.get(position, ()):
@@ -228,15 +247,24 @@ class Run:
         """Log a moment at which something could go wrong, if all else has."""
         if self._left:
             return
-        if self.budget.total:
-            key = self._key(time, position)
-            at = self._at(time, (position, attempt, ""))
-            self._log.append(_Entry(time, position, attempt, key, at=at))
-        elif self._signatures is not None and time != self._looked:
+        if self.budget.failures or self.budget.stops:
+            if self._is_amid(time, position):
+                self.aside += 1
+            else:
+                key = self._key(time, position)
+                at = self._at(time, (position, attempt, ""))
+                self._log.append(_Entry(time, position, attempt, key, at=at))
+        if self._ends and self._signatures is not None and time != self._looked:
             # Once an instant: a moment that is not looked up merges nothing, and
             # to look up ten calls of one instant takes longer than to make them.
             self._looked = time
             self._look_up(time, position)
+
+    def _is_amid(self, time: float, position: int) -> bool:
+        """Whether other calls of this instant stand for this one."""
+        if self._instants is None or position not in self.trials.shape.member_of:
+            return False
+        return self._instants.is_amid(self.history.start + _seconds(time))
 
     def _at(self, time: float, identity: tuple[int, int, str]) -> float:
         """What tells this moment from others of its name: those of looping checks."""
@@ -296,31 +324,47 @@ class Run:
             for node in self.trials.shape.running()
         )
 
-    def _key(self, time: float, position: int, what: str = "") -> object:
-        """What this moment has in common with those that are alike."""
-        if self._signatures is None:
+    def _key(
+        self, time: float, position: int, what: str = "", *, fails: bool = True
+    ) -> object:
+        """What this moment has in common with those that are alike.
+
+        Args:
+            time: When it is.
+            position: Whose it is.
+            what: What was stored in it; "": it is a call.
+            fails: Whether it is a fault of this call that follows; otherwise anything.
+        """
+        signatures, instants = self._signatures, self._instants
+        if signatures is None:
             return None
         now = self.history.start + _seconds(time)
         shared = tuple(
             sorted((k, repr(self.facts[k])) for k in self.trials.world.shared)
         )
+        member = self.trials.shape.member_of.get(position)
+        moment: object
         if what:
-            moment = self._signatures.of_crash(now, self._vault.kept)
+            of_crash = (instants or signatures).of_crash
+            moment = of_crash(now, self._vault.kept)
+        elif member is None or instants is None:
+            place = position if member is None else None
+            moment = (place, self.lost, signatures.of_call(now))
+        elif fails:
+            moment = (self.lost, instants.of_failure(member, now))
         else:
-            in_sequence = position in self.trials.shape.member_of
-            place = None if in_sequence else position
-            moment = (place, self.lost, self._signatures.of_call(now))
+            moment = (self.lost, instants.of_state(member, now))
         return hash((moment, shared, tuple(self.excess), self._asked))
 
     def _look_up(self, time: float, position: int) -> None:
-        """Nothing more goes wrong: whether the end of this moment is known."""
+        """Whether all that follows this moment is known."""
         if position not in self.trials.shape.member_of:
             return
-        key = (self._key(time, position), bool(self._crashes))
-        known = self.trials.ends.get(key)
-        if known is not None:
-            self.known = known
-            raise Abandon
+        key = self._key(time, position, fails=False)
+        for budget, trial in self.trials.ends.get(key, ()):
+            if budget.covers(self.budget):
+                self.known = trial
+                raise Abandon
         self.passed.append(key)
 
     def _judge_facts(self) -> None:

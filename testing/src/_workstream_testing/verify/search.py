@@ -89,7 +89,7 @@ def searched(
         workers: How many processes share the work.
     """
     search = Search()
-    seen: set[object] = set()
+    seen: dict[object, list[Budget]] = {}
     nodes: list[tuple[Faults, Budget]] = [((), budget)]
     left = max_runs
     with few_looks(), _crew(trials, workers) as run_all:
@@ -104,14 +104,16 @@ def searched(
             nodes = []
             for trial, after in run_all(chosen, merge):
                 level.runs += 1
+                level.merged += trial.aside
                 _note(search, level, trial)
                 for fault, key in trial.moments:
                     rest = after.after(fault)
                     if key is not None:
-                        if (key, rest) in seen:
+                        known = seen.setdefault(key, [])
+                        if any(each.covers(rest) for each in known):
                             level.merged += 1
                             continue
-                        seen.add((key, rest))
+                        known.append(rest)
                     nodes.append(((*trial.faults, fault), rest))
                 trial.moments = []
             if not nodes:
@@ -182,7 +184,7 @@ class _crew:  # noqa: N801 - a context manager, used like a function
     ) -> Iterator[tuple[Trial, Budget]]:
         if self._pool is None or len(chosen) < 4 * self._workers:
             for faults, budget in chosen:
-                yield self._trials.run(faults, budget, merge=merge), budget
+                yield self._trials.run(faults, budget, merge=merge, ends=merge), budget
             return
         size = max(1, len(chosen) // (self._workers * CHUNKS))
         work = ((faults, budget, merge) for faults, budget in chosen)
@@ -194,4 +196,4 @@ class _crew:  # noqa: N801 - a context manager, used like a function
 def _one(work: tuple[Faults, Budget, bool]) -> Trial:
     faults, budget, merge = work
     assert _trials is not None, "workers are forked from a process that has it"
-    return _trials.run(faults, budget, merge=merge)
+    return _trials.run(faults, budget, merge=merge, ends=merge)

@@ -9,7 +9,7 @@ gone wrong: those are where the search goes on.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +36,15 @@ from ..simulation.simulated_runtime import (
     Storable,
 )
 from ..simulation.simulator import HALF, MONTH, fresh
-from ..virtual.loop_errors import EndlessError
+from ..virtual.loop_errors import Abandon, EndlessError
 from ..virtual.schedules import Seed, chooser
 from ..virtual.virtual_time import START
 from ..virtual.waiting import sleeping, time
 from .faults import Budget, Fault, Kind
 from .invariants import End, Invariant, Rule, text_of
+from .merging.orders import sharing
+from .merging.shapes import Shape
 from .runs import Moment, Run
-from .shapes import Shape
 from .world import Effect, Facts, World
 
 SHARE = 0.25
@@ -68,6 +69,7 @@ class Trial:
         said: What functions said of the ends that they refuse.
         endless: Why it does not end; "": it does.
         moments: What could go wrong next.
+        aside: How many calls were left aside, as calls that are alike stand for them.
     """
 
     faults: tuple[Fault, ...]
@@ -77,6 +79,7 @@ class Trial:
     said: tuple[str, ...] = ()
     endless: str = ""
     moments: list[Moment] = attrs.Factory(list[Moment])
+    aside: int = 0
 
     @property
     def harm(self) -> tuple[int, int, int]:
@@ -92,7 +95,9 @@ class Trials:
         paths: The path of each object, by its place in walk order.
         world: What its actions do to the world.
         began: When each action begins if nothing goes wrong, by its place.
-        ends: How the futures end in which nothing more goes wrong, by their signatures.
+        ends: What is known of moments, by their signatures: within which budget all that
+            follows was tried, and how it ends if nothing more goes wrong.
+        sharing: Why the order of an instant is all told; nothing: it is not.
         may_reconcile: Whether a plugin may be asked what became of its work (R-7).
         usual_facts: The facts at the end if nothing goes wrong.
         stores: Whether each run has a store, also one in which the engine does not die:
@@ -151,16 +156,40 @@ class Trials:
         self._storable = Storable(codec)
         self._light: Any = LightCodec()
         self._on_interrupt = on_interrupt_by(self._registry)
+        self.sharing = tuple(self._sharing())
         self._bypass = _bypass_checks(self.plan)
         self._looping = _looping_checks(self.plan)
         self._run: Run | None = None
         self.began: dict[int, float] = {}
         self.usual_facts: Facts = {}
-        self.ends: dict[object, Trial] = {}
+        self.ends: dict[object, list[tuple[Budget, Trial]]] = {}
         self.may_reconcile = any(
             self._on_interrupt(action) is OnInterrupt.RECONCILE
             for action in plan_actions(self.plan)
         )
+
+    def _sharing(self) -> Iterator[str]:
+        """What hosts share, so that the order of an instant makes a difference."""
+        yield from sharing(self.plan)
+        if self.world.shared:
+            yield "facts that several hosts set"
+        if any(isinstance(each, Rule) and each.always for each in self.invariants):
+            yield "a rule that holds at any time"
+        if any(line.lasts for line in self.shape.blocks.values()):
+            yield "what is taken back, or whose response is needed"
+        if self._given or self._recorded:
+            yield "fakes with scripts of their own"
+        if not all(
+            self._takes[place] > 0
+            for place in self.shape.member_of
+            if place in self._takes
+        ):
+            yield "calls that take no time"
+        if any(
+            self._on_interrupt(a) is OnInterrupt.RECONCILE
+            for a in plan_actions(self.plan)
+        ):
+            yield "plugins that reconcile"
 
     def _plugins(self, plugins: Sequence[Any]) -> dict[str, Any]:
         installed = Registry.installed()
@@ -182,7 +211,10 @@ class Trials:
             run = self._run
             assert run is not None, "a plugin is called by a trial"
             position: int = context.action_id.int & POSITION_MASK
-            fault = run.called(position, context.attempt)
+            try:
+                fault = run.called(position, context.attempt)
+            except Exception as error:  # no plugin's: the trial itself is broken
+                raise Abandon(error) from error
             try:
                 if fault is not None:
                     await self._go_wrong(fault, position)
@@ -251,6 +283,7 @@ class Trials:
         seed: Seed = 0,
         history: History | None = None,
         in_order: bool = True,
+        ends: bool = False,
     ) -> Trial:
         """Run the plan with these faults.
 
@@ -261,9 +294,12 @@ class Trials:
             seed: Chooses the order of simultaneous events.
             history: Notes all that happens, for a story; None: nothing does.
             in_order: Whether a fault strikes only after those before it.
+            ends: Whether the run is left where all that follows is known.
         """
         reset(self.plan, self.nodes)
-        run = Run(self, faults, budget, history, merge=merge, in_order=in_order)
+        run = Run(
+            self, faults, budget, history, merge=merge, ends=ends, in_order=in_order
+        )
         self._run = run
         trial = Trial(faults)
         try:
@@ -272,16 +308,26 @@ class Trials:
             trial.endless = str(error)
         if run.known is not None:
             # The same future was seen before, to its end.
-            return attrs.evolve(run.known, faults=faults)
-        self._judge(run, trial)
-        for key in run.passed:
-            self.ends[key] = trial
+            trial = attrs.evolve(run.known, faults=faults)
+            trial.moments, trial.aside = list(run.moments(self._kinds)), run.aside
+        else:
+            self._judge(run, trial)
+        if trial.reached:
+            for key in run.passed:
+                self._learn(key, budget, trial)
+        if run.known is not None:
+            return trial
         if not faults and not self.began:
             self._note_times()
             self.usual_facts = run.facts
         if trial.reached and budget.total:
-            trial.moments = list(run.moments(self._kinds))
+            trial.moments, trial.aside = list(run.moments(self._kinds)), run.aside
         return trial
+
+    def _learn(self, key: object, budget: Budget, trial: Trial) -> None:
+        known = self.ends.setdefault(key, [])
+        if not any(each.covers(budget) for each, _ in known):
+            known.append((budget, attrs.evolve(trial, moments=[])))
 
     def _note_times(self) -> None:
         for place, node in enumerate(self.nodes):

@@ -19,11 +19,11 @@ from ..virtual.schedules import Seed
 from ..virtual.virtual_time import START
 from .faults import Budget, Fault, Kind, faults_of, replay_of
 from .invariants import Invariant, Rule, checked, text_of
+from .merging.shapes import unmerged
+from .merging.waves import Cut, bound, cut, lifted
 from .search import Search, searched
-from .shapes import unmerged
 from .trials import Trial, Trials
 from .verification import Broken, Suggestion, Verification, Worst, number_text
-from .waves import Cut, bound, cut, lifted
 from .world import Effect, World
 
 __tracebackhide__ = says_all

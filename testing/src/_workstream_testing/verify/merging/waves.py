@@ -32,9 +32,9 @@ import attrs
 from workstream._plan.plan import Block, Percent, Plan
 from workstream._plan.walk import position_of
 
-from .faults import Budget, Fault
-from .invariants import Rule
-from .trials import Trials
+from ..faults import Budget, Fault
+from ..invariants import Rule
+from ..trials import Trials
 
 WORTH = 2
 """A block is cut only if it becomes so many times shorter."""

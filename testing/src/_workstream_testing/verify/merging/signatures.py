@@ -62,20 +62,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from workstream._interpreter import judgement
+from workstream._interpreter import judgement, verdicts
 from workstream._plan.plan import BaseAction, Block, Checks, Node, Plan
 from workstream._plan.walk import position_of
 from workstream._values.state import Status
 
-from ..crashes.light_store import Kept
-from ..virtual.loop import Loop
-from ..virtual.tasks import Task
-from .faults import Budget
+from ...crashes.light_store import Kept
+from ...virtual.loop import Loop
+from ...virtual.tasks import Task
+from ..faults import Budget
+from ..world import Facts
 from .shapes import Line, Member, Shape
-from .world import Facts
 
 if TYPE_CHECKING:
-    from ..simulation.simulated_runtime import SimulatedRuntime
+    from ...simulation.simulated_runtime import SimulatedRuntime
 
 
 class Signatures:
@@ -87,6 +87,8 @@ class Signatures:
         budget: Budget,
         doomed: Mapping[int, object],
         facts: Facts,
+        *,
+        dies: bool,
     ) -> None:
         """Begin with a plan of which nothing has begun.
 
@@ -95,14 +97,17 @@ class Signatures:
             budget: How much may still go wrong.
             doomed: What goes wrong with actions, by their places.
             facts: The facts, as they are at each moment.
+            dies: Whether the engine may die in the trials that are compared.
         """
         self._shape = shape
         self._budget = budget
         self._doomed = doomed
         self._facts = facts
+        self._dies = dies
         self._loop = Loop()  # nothing runs before the first life
         self._runtime: SimulatedRuntime
         self._owners: dict[Task, Member | int] = {}
+        self._called: dict[Task, tuple[int, int]] = {}
         self._known: dict[Task, tuple[int, bool, int]] = {}
         self._active: dict[int, Member] = {}
         self._harm: Counter[object] = Counter()
@@ -116,6 +121,7 @@ class Signatures:
         self._loop = loop
         self._runtime = runtime
         self._owners = {}
+        self._called = {}
         self._known = {}
         self._active = {}
         self._harm = Counter()
@@ -132,12 +138,15 @@ class Signatures:
         """A plugin is called by the task that runs now."""
         member = self._shape.member_of.get(position)
         self._owners[self._loop.task] = position if member is None else member
+        if member is not None:
+            number = len(member.action_at(position).attempts)
+            self._called[self._loop.task] = (position, number)
 
     # --- signatures -------------------------------------------------------------------
 
     def of_call(self, now: datetime) -> object:
         """The signature of the moment at which the running task calls a plugin."""
-        self._look_for_ends()
+        self.look_for_ends()
         tasks = _Tasks(self, now)
         tasks.running(self._loop.task)
         ready = [tasks.number(task) for task in self._loop.ready]
@@ -150,7 +159,7 @@ class Signatures:
         # After a crash: sequences that were running, and have not got their slots yet.
         left = tasks.left(self._active.values())
         order: list[int] = []
-        if self._budget.crashes:
+        if self._dies:
             # After a crash, those that run go on in the order of the plan.
             order = tasks.in_plan_order()
         return (
@@ -162,20 +171,27 @@ class Signatures:
             tuple(self.standing(member, now) for member in left),
             self._runtime.stores_soon,
             tuple(order),
-            self._tree(now),
+            self.tree(now),
         )
 
     def of_crash(self, now: datetime, kept: Mapping[int, Kept]) -> object:
         """The signature of what is left if the engine dies at this moment."""
-        self._look_for_ends()
-        members = sorted(self._active.values(), key=_place)
+        self.look_for_ends()
+        members = self.running()
         return (
             tuple(self.standing(member, now) for member in members),
-            tuple(self._stored(members, kept)),
-            self._tree(now),
+            tuple(self.stored(members, kept)),
+            self.rest(now, kept),
         )
 
-    def _tree(self, now: datetime) -> object:
+    def rest(self, now: datetime, kept: Mapping[int, Kept] | None = None) -> object:
+        """All but what is on its way in sequences."""
+        stored = (
+            () if kept is None else tuple(self._stored_of(self._shape.others, kept))
+        )
+        return (self.tree(now), stored)
+
+    def tree(self, now: datetime) -> object:
         """What both have: all but what is on its way."""
         waiting = tuple(
             self._waiting(where, line) for where, line in self._shape.blocks.items()
@@ -225,7 +241,7 @@ class Signatures:
             ]
         return (rests, tuple(row), tuple(last))
 
-    def _look_for_ends(self) -> None:
+    def look_for_ends(self) -> None:
         """Find the sequences that have begun since, which they do in order; or ended."""
         for where, line in self._shape.blocks.items():
             number, members = self._next[where], line.members
@@ -247,6 +263,29 @@ class Signatures:
                 self._harm[self._end_of(member)] += 1
             if member.sequence.state.status is Status.FAILED:
                 self._failed[member.block] += 1
+
+    def running(self) -> list[Member]:
+        """The sequences that run, in the order of the plan."""
+        return sorted(self._active.values(), key=_place)
+
+    def ends_of(self, member: Member) -> tuple[int, int]:
+        """How many sequences of its block have failed, and how many are going to."""
+        doomed = {
+            own.place
+            for place in self._doomed
+            if (own := self._shape.member_of.get(place)) is not None
+            and own.place in self._active
+            and not own.action_at(place).state.status.is_terminal
+        }
+        return self._failed[member.block], len(doomed)
+
+    def is_doomed(self, member: Member) -> bool:
+        """Whether an action of a sequence is going to fail."""
+        return any(
+            member.place < place <= member.place + len(member.sequence.actions)
+            and not member.action_at(place).state.status.is_terminal
+            for place in self._doomed
+        )
 
     def waits(self, task: Task, now: datetime) -> int:
         """What a task does that waits or is ready, and where it stands: a hash of it.
@@ -284,6 +323,16 @@ class Signatures:
             coroutine = coroutine.cr_await
         return (doing, *chain)
 
+    def is_to_call(self, task: Task, member: Member) -> bool:
+        """Whether an attempt was recorded whose call is not made yet."""
+        call = _open_call(member)
+        return call is not None and self._called.get(task) != call
+
+    def is_in_call(self, task: Task, member: Member) -> bool:
+        """Whether a plugin is at work for the task."""
+        call = _open_call(member)
+        return call is not None and self._called.get(task) == call
+
     def owner(self, task: Task) -> Member | int | None:
         """The sequence, or the place of the object, that a task works on."""
         return self._owners.get(task)
@@ -310,15 +359,15 @@ class Signatures:
         age = None
         if action.deadline is not None and started is not None:
             age = now - started
-        tries = tuple(
-            (
-                each.ended is None,
-                each.error is None or (1 if each.error.permanent else 2),
-                each.interrupted,
-            )
-            for each in action.attempts
-        )
-        return (self._doomed.get(place), age, tries)
+        doomed, attempts = self._doomed.get(place), action.attempts
+        if not attempts:
+            return (doomed, age)
+        last = attempts[-1]
+        how = None if last.error is None else last.error.permanent
+        # Of those before it, it is asked how many count (R-6); and which of them the
+        # fault names is asked by the trial.
+        number = verdicts.tries(action), 0 if doomed is None else len(attempts)
+        return (doomed, age, last.ended is None, last.interrupted, how, *number)
 
     def _others(
         self, nodes: Iterable[tuple[int, Node]], now: datetime
@@ -339,16 +388,34 @@ class Signatures:
             else:
                 yield (number, status)
 
-    def _stored(
+    def stored(
         self, members: Iterable[Member], kept: Mapping[int, Kept]
     ) -> Iterator[object]:
         """What is stored of the actions that run."""
         for member in members:
             for number, action in enumerate(member.sequence.actions):
                 if action.state.status is Status.RUNNING:
-                    yield _last_stored(kept.get(member.place + 1 + number))
-            yield from _stored_of(member.deferred, kept)
-        yield from _stored_of(self._shape.others, kept)
+                    yield self._last_stored(kept, member.place + 1 + number)
+            yield from self._stored_of(member.deferred, kept)
+
+    def _stored_of(
+        self, nodes: Iterable[tuple[int, Node]], kept: Mapping[int, Kept]
+    ) -> Iterator[object]:
+        for number, (place, node) in enumerate(nodes):
+            if isinstance(node, BaseAction) and node.state.status is Status.RUNNING:
+                yield (number, self._last_stored(kept, place))
+
+    def _last_stored(self, kept: Mapping[int, Kept], place: int) -> object:
+        found = kept.get(place)
+        if found is None:
+            return None
+        last, attempts = found.last, found.attempts
+        # As in what is said of attempts.
+        number = (
+            sum(not each.interrupted for each in attempts),
+            len(attempts) if place in self._doomed else 0,
+        )
+        return (number, last is None or last.ended is None)
 
     def _end_of(self, member: Member) -> object:
         actions = member.sequence.actions
@@ -400,16 +467,12 @@ def _place(member: Member) -> int:
     return member.place
 
 
-def _stored_of(
-    nodes: Iterable[tuple[int, Node]], kept: Mapping[int, Kept]
-) -> Iterator[object]:
-    for number, (place, node) in enumerate(nodes):
-        if isinstance(node, BaseAction) and node.state.status is Status.RUNNING:
-            yield (number, _last_stored(kept.get(place)))
-
-
-def _last_stored(found: Kept | None) -> object:
-    if found is None:
-        return None
-    last = found.last
-    return (len(found.attempts), last is None or last.ended is None)
+def _open_call(member: Member) -> tuple[int, int] | None:
+    """The place and the number of the attempt that a sequence is at."""
+    for number, action in enumerate(member.sequence.actions):
+        if action.state.status is not Status.COMPLETED:
+            last = action.final_attempt
+            if last is None or last.ended is not None:
+                return None
+            return member.place + 1 + number, len(action.attempts)
+    return None

@@ -13,8 +13,8 @@ from workstream._plan.walk import actions, position_of, walk
 from workstream._secrets.references import needed_keys
 from workstream._values.state import OnFailure, Status
 
-from .faults import Budget
-from .world import World
+from ..faults import Budget
+from ..world import World
 
 
 def unmerged(plan: Plan) -> Iterator[str]:
@@ -51,6 +51,17 @@ class Member:
     deferred: tuple[tuple[int, Node], ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     lasts: bool = False
+
+    def action_at(self, place: int) -> BaseAction:
+        """The action, be it of its deferred work, at a place in walk order."""
+        number = place - self.place - 1
+        if number < len(self.sequence.actions):
+            return self.sequence.actions[number]
+        return next(
+            node
+            for where, node in self.deferred
+            if where == place and isinstance(node, BaseAction)
+        )
 
 
 class Line:

@@ -1,0 +1,1 @@
+"""What need not be tried: moments that are alike, and waves that others stand for."""
