@@ -351,6 +351,10 @@ class _Verifying:
         if self._unmerged:
             reasons = "; ".join(self._unmerged)
             told.append(f"no sets were merged, however alike: {reasons}")
+        stops = ("stops",) if self._budget.stops else ()
+        if not self._unmerged and (shared := (*self._whole.sharing, *stops)):
+            reasons = "; ".join(shared)
+            told.append(f"each place in an instant was told apart: {reasons}")
         if made is not None:
             told += [f"{text} (docs: why this is sound)" for text in made.text]
         for level in search.levels:
@@ -358,7 +362,7 @@ class _Verifying:
             what = number_text(number, "fault") if number else "no fault"
             text = f"{what}: {number_text(level.runs, 'set')} tried"
             if level.merged:
-                text += f"; {level.merged:,} that follow differ in names alone"
+                text += f"; {level.merged:,} that follow have their like"
             if level.skipped:
                 text += (
                     f"; a sample: {level.skipped:,} sets were NOT tried (max_runs="

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ...crashes.light_store import Kept
-from ...virtual.loop import Loop, Task
+from ...virtual.loop import Loop
+from ...virtual.tasks import Task
 from .orders import Form, Item, Orders, form_of
 from .shapes import Member, Shape
 from .signatures import Signatures

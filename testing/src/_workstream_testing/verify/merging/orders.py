@@ -83,7 +83,7 @@ from workstream._interpreter import judgement
 from workstream._plan.plan import Block, Plan
 from workstream._plan.walk import actions
 
-from ...virtual.loop import Task
+from ...virtual.tasks import Task
 
 Said: TypeAlias = Any
 Place: TypeAlias = tuple[int, int]
