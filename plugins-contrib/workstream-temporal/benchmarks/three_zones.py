@@ -1,8 +1,8 @@
 """Many sequences over three zones; a worker of one zone is killed each minute.
 
-    python three_zones.py [SEQUENCES] [MINUTES]
+    python three_zones.py [SEQUENCES] [MINUTES] [temporal:HOST:PORT/NAMESPACE]
 
-It starts a development server, two workers for all plans and two for each zone, runs one
+It starts a development server, unless a cluster is named, two workers for all plans and two for each zone, runs one
 plan, and kills a worker of the zone ``eu`` as often as it has minutes, and half a minute
 later one that goes on with plans; another takes its place. It prints how fast the actions
 were, how many events they cost, how long the longest history was, and whether anything
@@ -29,6 +29,8 @@ from temporalio.client import Client
 
 from workstream import Block, Plan, Registry, Sequence, Status, open_workstream
 from workstream._plan.walk import actions
+from workstream_temporal._cluster.connection import Connection
+from workstream_temporal._names import workflow_id
 
 ZONES = ("eu", "us", "ap")
 A_BLOCK = 500
@@ -76,9 +78,10 @@ def free_port() -> int:
 class Cluster:
     """A server and its workers."""
 
-    def __init__(self, place: Path) -> None:
-        self.port = free_port()
-        self.store = f"temporal:127.0.0.1:{self.port}/default"
+    def __init__(self, place: Path, store: str) -> None:
+        self._port = None if store else free_port()
+        self.store = store or f"temporal:127.0.0.1:{self._port}/default"
+        self._server: subprocess.Popen[bytes] | None = None
         self._place = place
         self._site = place / "site"
         info = self._site / "zones-1.0.dist-info"
@@ -93,26 +96,29 @@ class Cluster:
 
     def begin(self) -> None:
         """Start all of it."""
-        program = Path(sys.executable).with_name("temporal")
-        self._server = subprocess.Popen(
-            [
-                *(str(program), "server", "start-dev", "--headless"),
-                *("--port", str(self.port)),
-                # Without a file: the development server's costs more than all else.
-                *("--log-level", "never"),
-            ],
-            stdout=subprocess.DEVNULL,
-        )
+        if self._port is not None:
+            self._begin_server()
         asyncio.run(self._answers())
         for zone in (None, *ZONES):
             self.work(zone)
             self.work(zone)
 
+    def _begin_server(self) -> None:
+        program = Path(sys.executable).with_name("temporal")
+        self._server = subprocess.Popen(
+            [
+                *(str(program), "server", "start-dev", "--headless"),
+                *("--port", str(self._port)),
+                # Without a file: the development server's costs more than all else.
+                *("--log-level", "never"),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+
     async def _answers(self) -> None:
         while True:
             try:
-                client = await Client.connect(f"127.0.0.1:{self.port}")
-                await client.count_workflows()
+                await (await self._client()).count_workflows()
             except Exception:
                 await asyncio.sleep(0.2)
                 continue
@@ -148,13 +154,31 @@ class Cluster:
         for process in [each for some in self._workers.values() for each in some]:
             process.kill()
             process.communicate()
-        self._server.kill()
-        self._server.wait()
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
 
-    async def events(self) -> list[int]:
-        """How many events each history holds."""
-        client = await Client.connect(f"127.0.0.1:{self.port}")
-        return [each.history_length or 0 async for each in client.list_workflows()]
+    def processor(self) -> tuple[float, float]:
+        """Milliseconds that the server, if it is ours, and the workers have used."""
+        servers = [] if self._server is None else [self._server.pid]
+        workers = [each.pid for some in self._workers.values() for each in some]
+        return sum(map(used, servers)), sum(map(used, workers))
+
+    async def _client(self) -> Client:
+        return await Connection(self.store.removeprefix("temporal:")).connect()
+
+    async def events(self, plan: Plan) -> list[int]:
+        """How many events each history of a plan holds."""
+        assert plan.id is not None
+        query = f"WorkflowId = '{workflow_id(plan.id)}'"
+        found = (await self._client()).list_workflows(query)
+        return [each.history_length or 0 async for each in found]
+
+
+def used(pid: int) -> float:
+    """How much of a processor a process has used, in milliseconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def rollout(plugin: Any, sequences: int, seconds: float) -> Plan:
@@ -205,10 +229,15 @@ async def run(store: str, registry: Registry, plan: Plan, harm: Any) -> Plan:
     return ended
 
 
-def main(sequences: int = 10_000, minutes: int = 0) -> None:
+def main(sequences: str = "10000", minutes: str = "0", store: str = "") -> None:
+    """Take what the command says."""
+    bench(int(sequences), int(minutes), store)
+
+
+def bench(sequences: int, minutes: int, store: str) -> None:
     """See the module."""
     with tempfile.TemporaryDirectory() as place:
-        cluster = Cluster(Path(place))
+        cluster = Cluster(Path(place), store)
         zones_plugin: Any = importlib.import_module("zones_plugin")
         registry = Registry(zones_plugin.workstream_plugins())
         kills = 0
@@ -224,8 +253,10 @@ def main(sequences: int = 10_000, minutes: int = 0) -> None:
         try:
             seconds = minutes * 60 * AT_ONCE / sequences  # long enough for all kills
             plan = rollout(zones_plugin, sequences, seconds)
+            before = cluster.processor()
             ended = trio.run(run, cluster.store, registry, plan, harm)
-            events = asyncio.run(cluster.events())
+            after = cluster.processor()
+            events = asyncio.run(cluster.events(ended))
         finally:
             cluster.end()
         lost = [
@@ -242,9 +273,17 @@ def main(sequences: int = 10_000, minutes: int = 0) -> None:
         )
         if minutes:
             return
+        server, workers = (
+            (late - early) / sequences
+            for early, late in zip(before, after, strict=True)
+        )
+        print(
+            f"processor time an action: {server:.1f} ms of our server, "
+            f"{workers:.1f} ms of the workers"
+        )
         print("on this machine alone: ", end="")
         trio.run(run, f"{place}/store", registry, plan, trio.sleep_forever)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Working = Callable[..., AbstractContextManager[None]]
 
 
-def plan() -> Plan:
+def plan(zone: str = "eu-1") -> Plan:
     """One command anywhere, one in a zone."""
     return Plan(
         name="Zones",
@@ -38,7 +38,7 @@ def plan() -> Plan:
                         zone=zone,
                         actions=[RunCommand.action(Run(("true",)), name="run")],
                     )
-                    for name, zone in (("here", None), ("there", "eu-1"))
+                    for name, zone in (("here", None), ("there", zone))
                 ],
             )
         ],
@@ -83,6 +83,28 @@ def test_a_zone_waits_for_its_worker_and_shows_it(
                 ended = await ws.wait(plan_id)
             assert ended.state.status is Status.COMPLETED
             assert await ws.waits(plan_id) == {}
+
+    with working(server, registry):
+        trio.run(main)
+
+
+def test_a_stop_cuts_attempts_that_no_worker_has_taken(
+    server: Server, working: Working
+) -> None:
+    """They did nothing, so nobody is asked what became of them (R-7)."""
+    registry = Registry([RunCommand()])
+
+    async def main() -> None:
+        async with open_workstream(server.store, registry=registry) as ws:
+            plan_id = await ws.submit(plan("nowhere"))
+            await ws.start(plan_id)
+            while not await ws.waits(plan_id):
+                pass  # asking the cluster takes its time
+            await ws.stop(plan_id, now=True)
+            ended = await ws.wait(plan_id)
+            assert ended.state.status is Status.STOPPED
+            [attempt] = ended.blocks[0].sequences[1].actions[0].attempts
+            assert attempt.interrupted
 
     with working(server, registry):
         trio.run(main)

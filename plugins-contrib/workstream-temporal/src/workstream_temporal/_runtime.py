@@ -117,6 +117,7 @@ class TemporalRuntime(Memory):
         super().__init__(plan, stored, vault, conduct, shelves, show)
         self._calls: dict[int, _Call] = {}
         self._waiting: dict[int, str] = {}
+        self._untouched: set[int] = set()
         self._watched: dict[int, Checks] = {}
         self._begun = 0
         self._is_left = False
@@ -233,7 +234,13 @@ class TemporalRuntime(Memory):
         return found
 
     async def reconcile(self, action: BaseAction) -> AttemptOutcome | NotDone:
-        """Ask what became of the interrupted attempt, until somebody answers (R-7)."""
+        """Ask what became of the interrupted attempt, until somebody answers (R-7).
+
+        An attempt that was cut before a worker took it did nothing, and its zone may
+        have no worker who could be asked.
+        """
+        if position_of(action) in self._untouched:
+            return NOT_DONE
         while True:
             attempt = action.attempts[-1]
             found = await self._call(
@@ -274,6 +281,7 @@ class TemporalRuntime(Memory):
         if main and judgement.cuts(self._plan):
             return interrupted()
         handle = self._started(CALL, given, action, verb)
+        self._untouched.discard(position)
         self._calls[position] = _Call(action, attempt, main, handle)
         try:
             answer = await handle
@@ -281,6 +289,8 @@ class TemporalRuntime(Memory):
             cause = error.cause
             if isinstance(cause, ApplicationError) and cause.type != LOST:
                 raise
+            if not error.started_event_id:
+                self._untouched.add(position)
             return AttemptOutcome(error=PluginError(INTERRUPTED), interrupted=True)
         finally:
             del self._calls[position]

@@ -10,9 +10,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+)
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from workstream._codec.records import decode_freeze, encode_freeze
 from workstream._values.errors import StorageError
@@ -47,7 +51,29 @@ class Shared:
         return self._connection.client.get_workflow_handle(STORE)
 
     async def open(self) -> None:
-        """See to it that the workflow is there, and look at it from now on."""
+        """See to it that the workflow is there, and look at it from now on.
+
+        Who may only read opens a cluster that was used before.
+        """
+        if not await self._connection.ask(self._is_there()):
+            await self._begin()
+        try:
+            await self.look()
+        except StorageError as error:
+            message = f"{STORE}, which all plans share, cannot be read: {error}"
+            raise StorageError(message) from error
+        self._connection.beside(self._keep_looking())
+
+    async def _is_there(self) -> bool:
+        try:
+            found = await self._workflow.describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return False
+        return bool(found.status is WorkflowExecutionStatus.RUNNING)
+
+    async def _begin(self) -> None:
         await self._connection.ask(
             self._connection.client.start_workflow(
                 STORE,
@@ -59,12 +85,6 @@ class Shared:
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             )
         )
-        try:
-            await self.look()
-        except StorageError as error:
-            message = f"{STORE}, which all plans share, cannot be read: {error}"
-            raise StorageError(message) from error
-        self._connection.beside(self._keep_looking())
 
     async def look(self) -> None:
         """See what it says now."""
