@@ -134,7 +134,8 @@ class Guide:
             stdout=log,
             stderr=log,
         )
-        self.stack.callback(lambda: (process.kill(), process.wait()))
+        self.stack.callback(process.wait)
+        self.stack.callback(process.kill)
         return process
 
     # --- what the guide sets up -------------------------------------------------------

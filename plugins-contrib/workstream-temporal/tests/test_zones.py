@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -89,9 +90,15 @@ def test_a_zone_waits_for_its_worker_and_shows_it(
 
 
 def test_a_stop_cuts_attempts_that_no_worker_has_taken(
-    server: Server, working: Working
+    new_server: Callable[[Path], Server],
+    working: Working,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """They did nothing, so nobody is asked what became of them (R-7)."""
+    """They did nothing, so nobody is asked what became of them (R-7); encrypted, too."""
+    monkeypatch.setenv("ZONES_KEY", base64.b64encode(bytes(32)).decode())
+    monkeypatch.setenv("WORKSTREAM_TEMPORAL_KEYS", "2026-11=env:ZONES_KEY")
+    server = new_server(tmp_path)
     registry = Registry([RunCommand()])
 
     async def main() -> None:

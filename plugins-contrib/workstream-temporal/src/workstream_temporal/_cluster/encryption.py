@@ -41,6 +41,9 @@ PLAIN, _ACCEPT = "WORKSTREAM_TEMPORAL_PLAIN", "accept"
 _ENCODING, _KEY = "encoding", "encryption-key-id"
 _ENCRYPTED = b"binary/encrypted"
 _NONCE, _BYTES = 12, 32
+_NOT_STARTED = b'"ACTIVITY_ID_NOT_STARTED"'
+"""What the server itself says of a cancelled attempt that no worker had taken. Nobody can
+tell anything by it, so it is read though it is not encrypted."""
 
 
 class Encryption(PayloadCodec):
@@ -75,7 +78,7 @@ class Encryption(PayloadCodec):
 
     def _decrypted(self, payload: Payload) -> Payload:
         if payload.metadata.get(_ENCODING) != _ENCRYPTED:
-            if self._plain:
+            if self._plain or payload.data == _NOT_STARTED:
                 return payload
             message = (
                 f"it is not encrypted, and {KEYS} names a key: it was stored before there "

@@ -66,7 +66,7 @@ class WatchingInterpreter(Interpreter):
         self._runtime.record(group, *(action for action, _ in seen.attempts))
         async with self._runtime.nursery() as nursery:
             for action, _ in seen.attempts:
-                nursery.start_soon(self._action, action, True, True, None, False)
+                nursery.start_soon(self._action, action, True, True, None, None, False)
         self._judged(owner, group)
         return None
 
