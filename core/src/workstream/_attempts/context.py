@@ -60,21 +60,15 @@ class ContextHost(Protocol):
 class AttemptContext:
     """The context of one attempt; see ``workstream.Context`` for its contract."""
 
-    __slots__ = (
-        "_attempt",
-        "_host",
-        "_over",
-        "_secrets",
-        "action",
-        "current",
-        "ends",
-        "is_cut",
-        "waiting",
-    )
+    # One is made for each attempt, so what is the same for most of them is kept here.
+    waiting = 0
+    """How many of its tasks wait for a signal (SG-2)."""
+    is_cut = False
+    """Whether a stop has cut it."""
+    _over = False
 
     def __init__(
         self,
-        *,
         action: BaseAction,
         current: Attempt,
         ends: float,
@@ -85,14 +79,9 @@ class AttemptContext:
         self.current = current
         self.ends = ends
         """When, by its runtime's clock, it will be cancelled."""
-        self.waiting = 0
-        """How many of its tasks wait for a signal (SG-2)."""
-        self.is_cut = False
-        """Whether a stop has cut it."""
+        self._attempt = len(action.attempts)
         self._secrets = secrets
         self._host = host
-        self._attempt = len(action.attempts)
-        self._over = False
 
     @property
     def plan_id(self) -> UUID:

@@ -146,11 +146,7 @@ class UsualCalls(TrioCalls):
             return await self.execute(action, attempt)
         time = slot.time()
         context = AttemptContext(
-            action=action,
-            current=attempt,
-            ends=time + action.timeout,
-            secrets=_NOTHING,
-            host=self._host,
+            action, attempt, time + action.timeout, _NOTHING, self._host
         )
         self._calls[context] = slot
         if context.ends < self._first_end:

@@ -7,9 +7,9 @@ timezone-aware UTC.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import attrs
 
@@ -231,6 +231,11 @@ class State:
         return self.ended - self.started
 
 
+# The type alone: to call the alias ``dict[str, NoteValue]`` costs as much as all else that
+# making an attempt does.
+_no_notes = cast("Callable[[], dict[str, NoteValue]]", dict)
+
+
 @attrs.define(kw_only=True)
 class Attempt:
     """One call of an action's plugin (OM-10).
@@ -251,4 +256,4 @@ class Attempt:
     error: PluginError | None = None
     interrupted: bool = False
     unresponsive: bool = False
-    notes: dict[str, NoteValue] = attrs.field(factory=dict[str, NoteValue])
+    notes: dict[str, NoteValue] = attrs.field(factory=_no_notes)
