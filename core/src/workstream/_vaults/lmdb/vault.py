@@ -308,13 +308,15 @@ class LmdbVault:
         await self._healthy()
         # Encoded before the transaction: while it lasts, no other process can write.
         ready = [(write, layout.steps_of(write)) for write in writes]
-        if len(ready) > 1:
-            try:
-                return await self._commit(ready)
-            except StorageError:
-                pass  # whose trouble it is, the next tries tell
-        answers: list[StorageError | None] = []
-        with trio.CancelScope(shield=len(ready) > 1):
+        try:
+            return await self._commit(ready)
+        except StorageError as error:
+            if len(ready) == 1:
+                return [error]
+        answers: list[
+            StorageError | None
+        ] = []  # whose trouble it is, the next tries tell
+        with trio.CancelScope(shield=True):
             for one in ready:
                 try:
                     answers += await self._commit([one])
