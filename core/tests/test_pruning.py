@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Unpack
 from uuid import UUID
 
 import attrs
@@ -22,8 +23,9 @@ from workstream import (
     Workstream,
     open_workstream,
 )
+from workstream._protocols.searching import Wanted
 from workstream._store.pruning import ENDED, pruned
-from workstream.vaults import ANY_PLAN, MemoryVault, PlanRow, Vault, Where
+from workstream.vaults import MemoryVault, PlanRow, Vault
 
 BEGIN = datetime(2031, 5, 1, 18, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -150,23 +152,9 @@ class Meddling(MemoryVault):
 
     meddle: Callable[[Vault, UUID], Awaitable[None]] | None = None
 
-    async def search(
-        self,
-        *,
-        ids: Collection[UUID] | None = None,
-        group_ids: Collection[UUID] | None = None,
-        statuses: Collection[Status] | None = None,
-        where: Where = ANY_PLAN,
-        limit: int = 0,
-    ) -> list[PlanRow]:
+    async def search(self, **wanted: Unpack[Wanted]) -> list[PlanRow]:
         """Search, then let it happen."""
-        rows = await super().search(
-            ids=ids,
-            group_ids=group_ids,
-            statuses=statuses,
-            where=where,
-            limit=limit,
-        )
+        rows = await super().search(**wanted)
         if self.meddle is not None:
             meddle, self.meddle = self.meddle, None
             for row in rows:

@@ -23,7 +23,6 @@ from workstream import (
     Status,
     WhenDeferred,
 )
-from workstream._vaults.memory_vault import MemorySnapshot
 from workstream.errors import StorageError
 from workstream.plugins import AnyPlugin
 from workstream.testing import (
@@ -314,7 +313,7 @@ class Forgetful(MemoryVault):
         self._before = super().snapshot()
         return await super().write(writes)
 
-    def snapshot(self) -> MemorySnapshot:
+    def snapshot(self) -> MemoryVault:
         """What a crash leaves."""
         return self._before
 

@@ -21,7 +21,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 import pytest
@@ -41,7 +41,7 @@ from workstream._engine.engine import Workstream, open_workstream
 from workstream._plan.clone import clone
 from workstream._plan.plan import Plan
 from workstream._plan.walk import actions, position_of, walk
-from workstream._protocols.searching import ANY_PLAN, Where
+from workstream._protocols.searching import Wanted
 from workstream._protocols.vault import PlanRequest, PlanRow, StoredPlan, Write
 from workstream._registry.registry import Registry
 from workstream._values.errors import NotFoundError, StorageError
@@ -249,30 +249,10 @@ class BothVaults(MemoryVault):
         assert await self._disk.row(plan_id) == mine
         return mine
 
-    async def search(
-        self,
-        *,
-        ids: Collection[UUID] | None = None,
-        group_ids: Collection[UUID] | None = None,
-        statuses: Collection[Status] | None = None,
-        where: Where = ANY_PLAN,
-        limit: int = 0,
-    ) -> list[PlanRow]:
+    async def search(self, **wanted: Unpack[Wanted]) -> list[PlanRow]:
         """Ask both."""
-        mine = await super().search(
-            ids=ids,
-            group_ids=group_ids,
-            statuses=statuses,
-            where=where,
-            limit=limit,
-        )
-        theirs = await self._disk.search(
-            ids=ids,
-            group_ids=group_ids,
-            statuses=statuses,
-            where=where,
-            limit=limit,
-        )
+        mine = await super().search(**wanted)
+        theirs = await self._disk.search(**wanted)
         assert theirs == mine
         return mine
 

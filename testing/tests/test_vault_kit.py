@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 import attrs
@@ -15,7 +15,7 @@ import trio
 from _workstream_testing.kits import vault_kit, vault_plans
 from _workstream_testing.kits.vault_kit import CHECKS, check_vault
 from workstream._plan.outcome import Outcome
-from workstream._protocols.searching import ANY_PLAN, Where
+from workstream._protocols.searching import ANY_PLAN, Wanted, Where
 from workstream._protocols.vault import (
     Change,
     LineRecord,
@@ -61,7 +61,7 @@ class AllOrNone(MemoryVault):
     """Lets one plan's trouble break the others'."""
 
     async def write(self, writes: Sequence[Write]) -> Sequence[StorageError | None]:
-        before = self.snapshot().copied()
+        before = self.snapshot()._plans
         answers = await super().write(writes)
         error = next((answer for answer in answers if answer), None)
         if error is not None and len(writes) > 1:
@@ -84,22 +84,8 @@ class Rounding(MemoryVault):
 class Unordered(MemoryVault):
     """Lists the oldest first."""
 
-    async def search(
-        self,
-        *,
-        ids: Collection[UUID] | None = None,
-        group_ids: Collection[UUID] | None = None,
-        statuses: Collection[Status] | None = None,
-        where: Where = ANY_PLAN,
-        limit: int = 0,
-    ) -> list[PlanRow]:
-        found = await super().search(
-            ids=ids,
-            group_ids=group_ids,
-            statuses=statuses,
-            where=where,
-            limit=limit,
-        )
+    async def search(self, **wanted: Unpack[Wanted]) -> list[PlanRow]:
+        found = await super().search(**wanted)
         return found[::-1]
 
 

@@ -122,15 +122,10 @@ class Reader:
 
     def _single(self, wanted: Any, value: Any, path: str, name: str = "") -> Any:
         """A value of a declared type, or None where it is wrong."""
-        place = below(path, name) if name else path
         try:
             return json_converter().structure(value, wanted)
         except Exception as error:
-            for there, message in faults_in(error, place):
-                if there == place:
-                    self._fault(path, name, message)
-                else:
-                    self._fault(there, "", message)
+            self._told(error, path, name)
         return None
 
     def _attempt(self, action: Any, data: Any, path: str) -> Attempt | None:
@@ -160,8 +155,7 @@ class Reader:
             if self._scrubbed:
                 # What stands in place of a secret need not fit its type.
                 return StoredValue(value, references=references or {})
-            for place, message in faults_in(error, path):
-                self._fault(place, "", message)
+            self._told(error, path)
             return None
 
     def _typed(self, plugin: Any, side: Side, value: Any, references: Any) -> Any:
@@ -176,6 +170,12 @@ class Reader:
         if references:
             return late_of(value, references, found.wanted, Form.JSON)
         return converter(Form.JSON).structure(value, found.wanted)
+
+    def _told(self, error: Exception, path: str, name: str = "") -> None:
+        """Note what is wrong with the field of this name, or with what is at the path."""
+        place = below(path, name) if name else path
+        for there, message in faults_in(error, place):
+            self._fault(*((path, name) if there == place else (there, "")), message)
 
     def _fault(self, path: str, field: str, message: str) -> None:
         """Note what is wrong."""

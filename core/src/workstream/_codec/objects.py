@@ -228,35 +228,30 @@ def plan_in_steps(data: Any, step: int) -> Generator[None, None, Plan]:
     Raises:
         Exception: The data is no such definition.
     """
-    made = yield from _Steps(step).made(Plan, data)
-    return cast("Plan", made)
+    left = step
 
-
-class _Steps:
-    """Makes the objects of a definition in steps."""
-
-    def __init__(self, step: int) -> None:
-        self._step = self._left = step
-
-    def made(self, cls: type[Node], data: Any) -> Generator[None, None, Node]:
+    def made(cls: type[Node], data: Any) -> Generator[None, None, Node]:
         """An object, and all that it holds."""
+        nonlocal left
         objects = size(cls, data)
-        if objects <= self._step:
-            self._left -= objects
-            if self._left <= 0:
+        if objects <= step:
+            left -= objects
+            if left <= 0:
                 yield
-                self._left = self._step
+                left = step
             return _stored().structure(data, cls)
         lists = [held for held in SHAPES[cls].held if held.many and data.get(held.name)]
         nothing: dict[str, list[Any]] = {held.name: [] for held in lists}
-        bare: dict[str, Any] = {**data, **nothing}
-        node: Node = _stored().structure(bare, cls)
+        node: Node = _stored().structure({**data, **nothing}, cls)
         for held in lists:
             children = getattr(node, held.name)
             for each in data[held.name]:
-                child = yield from self.made(held.type, each)
+                child = yield from made(held.type, each)
                 children.append(child)
         return node
+
+    plan = yield from made(Plan, data)
+    return cast("Plan", plan)
 
 
 def held_in(cls: type[Node], data: Any) -> Iterator[tuple[type[Node], Any]]:

@@ -96,18 +96,6 @@ class _Stored:
             kept.pop(line.number - LAST_LINES, None)
 
 
-@attrs.frozen
-class MemorySnapshot:
-    """What a ``MemoryVault`` held at one moment; nothing changes it."""
-
-    _plans: dict[UUID, _Stored]
-    freeze: Freeze | None = None
-
-    def copied(self) -> dict[UUID, _Stored]:
-        """The plans, for a vault that will change them."""
-        return {plan_id: stored.copied() for plan_id, stored in self._plans.items()}
-
-
 class MemoryVault:
     """A store of plans that lives as long as the object (see ``Vault``).
 
@@ -126,16 +114,17 @@ class MemoryVault:
         """See ``Vault.shared``: no other process can see into this one."""
         return False
 
-    def snapshot(self) -> MemorySnapshot:
+    def snapshot(self) -> MemoryVault:
         """What is stored now; claims are left out, as they would die in a crash."""
-        return MemorySnapshot(MemorySnapshot(self._plans).copied(), self._freeze)
+        return MemoryVault.restored(self)
 
     @classmethod
-    def restored(cls, snapshot: MemorySnapshot) -> MemoryVault:
+    def restored(cls, snapshot: MemoryVault) -> MemoryVault:
         """A vault of its own that holds what the snapshot holds."""
         vault = cls()
-        vault._plans = snapshot.copied()
-        vault._freeze = snapshot.freeze
+        plans = snapshot._plans.items()
+        vault._plans = {plan_id: stored.copied() for plan_id, stored in plans}
+        vault._freeze = snapshot._freeze
         return vault
 
     def forget_claims(self) -> None:

@@ -23,7 +23,7 @@ from workstream._protocols.vault import Change, NodeRecord, PlanRequest, Write
 from workstream._registry.registry import Registry
 from workstream._values.errors import StorageError
 from workstream._values.state import Status
-from workstream._vaults.memory_vault import MemorySnapshot, MemoryVault
+from workstream._vaults.memory_vault import MemoryVault
 
 from ..notation.fixtures import Stage, scripted_plugins
 from ..notation.notation import parse
@@ -46,7 +46,7 @@ class Crash:
         calls: How many calls of each action came to a durable end, by label.
     """
 
-    stored: MemorySnapshot
+    stored: MemoryVault
     at: datetime
     calls: dict[str, int]
 

@@ -42,8 +42,7 @@ def is_key(wanted: Any) -> bool:
     """Whether values of the type are fit for keys of a dict, also of a JSON one."""
     return wanted in (str, int) or (
         isinstance(wanted, type)
-        and (issubclass(wanted, tuple(LEAVES)) or _is_plain_enum(wanted))
-        and not _is_flag(wanted)
+        and (issubclass(wanted, tuple(LEAVES)) or _goes_by_name(wanted))
     )
 
 
@@ -121,29 +120,20 @@ def _structure_reference(value: Any, _: Any) -> SecretRef:
     return SecretRef(value)
 
 
-def _is_plain_enum(cls: Any) -> bool:
-    """Whether its members go by name, or are flags."""
-    return (
-        isinstance(cls, type)
-        and issubclass(cls, enum.Enum)
-        and not issubclass(cls, str | int | float | bytes)
-    ) or (isinstance(cls, type) and _is_flag(cls))
-
-
-def _is_flag(cls: type) -> bool:
-    """Whether its members can be combined."""
-    return issubclass(cls, enum.Flag)
+def _goes_by_name(cls: type) -> bool:
+    """Whether it is an enum whose members are no plain data, and cannot be combined."""
+    plain = (str, int, float, bytes, enum.Flag)
+    return issubclass(cls, enum.Enum) and not issubclass(cls, plain)
 
 
 def _enum_data(member: enum.Enum) -> Any:
     """The name of a member, or its value where that is plain data."""
-    by_value = isinstance(member, str | int | float | bytes | enum.Flag)
-    return member.value if by_value else member.name
+    return member.name if _goes_by_name(type(member)) else member.value
 
 
 def _structure_enum(value: Any, cls: Any) -> Any:
     """The member of this name or value."""
-    if not _is_plain_enum(cls) or _is_flag(cls):
+    if not _goes_by_name(cls):
         return cls(value)
     members = cls.__members__
     if not isinstance(value, str) or value not in members:

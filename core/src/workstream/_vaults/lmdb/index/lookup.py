@@ -16,7 +16,7 @@ import logging
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any, TypeAlias
 
 import attrs
@@ -229,15 +229,14 @@ class _Look:
         size = len(starts)
         while True:
             agreed = 0
-            while agreed < len(streams):
-                for stream in streams:
-                    found = stream(tail)
-                    if not found or found < oldest:
-                        return
-                    agreed = agreed + 1 if found == tail else 1
-                    tail = found
-                    if agreed >= len(streams):
-                        break
+            for stream in cycle(streams):
+                found = stream(tail)
+                if not found or found < oldest:
+                    return
+                agreed = agreed + 1 if found == tail else 1
+                tail = found
+                if agreed == len(streams):
+                    break
             if not starts or starts in (
                 tail[8:].hex()[at : at + size] for at in (0, 16)
             ):
