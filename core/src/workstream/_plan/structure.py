@@ -19,7 +19,7 @@ from .plan import Action, BaseAction, CheckAction, Node, Plan
 from .shape import SHAPES, Held
 
 
-@attrs.frozen
+@attrs.define  # not frozen, which costs more: one is made for each object
 class Found:
     """One object that is where it belongs.
 
