@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -220,6 +222,16 @@ class TestRunsInARow:
         assert _copied(latest, plan, plugin) is second
         assert _copied(latest, plan, Restart()) is not second
         assert _copied(latest, rollout(), plugin) is not second
+
+    def test_a_plan_that_nobody_holds_is_forgotten(self) -> None:
+        """What is remembered of it does not keep it."""
+        latest, plan, plugin = Latest(), rollout(), Restart()
+        for _ in range(3):
+            _copied(latest, plan, plugin)
+        gone = weakref.ref(plan)
+        del plan
+        gc.collect()
+        assert gone() is None
 
     @pytest.mark.parametrize("change", CHANGES)
     def test_a_change_is_seen(self, change: Callable[[Plan], None]) -> None:

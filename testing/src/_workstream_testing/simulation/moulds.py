@@ -8,9 +8,9 @@ general copy, which may leave things out and hides secrets, takes as long as a q
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
-from functools import partial
-from operator import attrgetter, is_
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, repeat
+from operator import attrgetter, eq, is_
 from typing import Any, TypeAlias
 
 import attrs
@@ -18,7 +18,7 @@ import attrs
 from workstream._plan.copying import deep_copy
 from workstream._plan.plan import BaseAction, Node, Plan
 from workstream._plan.shape import SHAPES, Held
-from workstream._plan.walk import actions
+from workstream._plan.walk import actions, walk
 from workstream._protocols.plugin import AnyPlugin, BasePlugin
 from workstream._registry.registry import Registry
 from workstream._values.state import State, Status
@@ -142,7 +142,7 @@ class _Known:
     plan: weakref.ref[Plan]
     plugins: list[weakref.ref[AnyPlugin]]
     mould: Mould | None = None
-    seen: _Seen | None = None
+    seen: _Look | None = None
     asked: list[tuple[str, Any]] = attrs.Factory(list[tuple[str, Any]])
 
     def is_of(self, plan: Plan, plugins: Sequence[AnyPlugin]) -> bool:
@@ -156,7 +156,7 @@ class _Known:
 
     def learn(self, plan: Plan, mould: Mould, registry: Registry) -> None:
         """Note what the plan is like, if all that it holds stays as it is."""
-        self.mould, self.seen, self.asked = None, _seen(plan), []
+        self.mould, self.seen, self.asked = None, _Look(plan), []
         for action in actions(plan):
             request: Any = action.request
             if deep_copy(request) is not request or hasattr(request, "defaults"):
@@ -168,10 +168,7 @@ class _Known:
 
     def holds(self, plan: Plan, registry: Registry) -> bool:
         """Whether validation would find what it found."""
-        ids: list[int] = []
-        if not _is_same(plan, self.seen, ids.append):
-            return False
-        if len(set(ids)) < len(ids):  # one object stands at two places (V-3)
+        if self.seen is None or not self.seen.is_same(plan):
             return False
         try:
             for name, request in self.asked:
@@ -181,6 +178,64 @@ class _Known:
         except Exception:
             return False  # validation tells it better
         return True
+
+
+class _Look:
+    """What a valid plan was like: its objects, and what all their fields held."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._held: list[tuple[Node | None, str, Any]] = []
+        self._nodes: dict[type[Node], list[Node]] = {}
+        for item in walk(plan):
+            node = None if item.node is plan else item.node  # it is not kept alive
+            cls = type(item.node)
+            if node is not None:
+                self._nodes.setdefault(cls, []).append(node)
+            for field in _PARTS[cls][2]:
+                value: Any = getattr(item.node, field.name)
+                held = list(value) if field.many else value
+                self._held.append((node, field.name, held))
+        self._values = {cls: list(_row(cls, each)) for cls, each in self._of(plan)}
+
+    def _of(self, plan: Plan) -> list[tuple[type[Node], list[Node]]]:
+        return [(type(plan), [plan]), *self._nodes.items()]
+
+    def is_same(self, plan: Plan) -> bool:
+        """Whether the same objects hold the very same, and none has been run."""
+        for node, name, before in self._held:
+            now: Any = getattr(plan if node is None else node, name)
+            if now is not before and not _are_alike(now, before):
+                return False
+        # Asked before every run, so the objects of a class are looked at together.
+        for cls, nodes in self._of(plan):
+            if not all(map(is_, _row(cls, nodes), self._values[cls])):
+                return False
+            if not all(map(eq, map(_STATE, nodes), repeat(_FRESH))):
+                return False
+            if issubclass(cls, BaseAction) and any(map(_ATTEMPTS, nodes)):
+                return False
+        return True
+
+
+def _row(cls: type[Node], nodes: list[Node]) -> Iterable[object]:
+    """The values of objects of a class, one after the other."""
+    return chain.from_iterable(map(_PARTS[cls][1], nodes))
+
+
+_STATE = attrgetter("state.status", "state.started", "state.ended")
+_FRESH = (Status.NOT_STARTED, None, None)
+_ATTEMPTS = attrgetter("attempts")
+
+
+def _are_alike(now: Any, before: Any) -> bool:
+    """Whether both are lists of the same objects."""
+    if not (_is_list(now) and _is_list(before)):
+        return False
+    return len(now) == len(before) and all(map(is_, now, before))
+
+
+def _is_list(value: object) -> bool:
+    return type(value) is list
 
 
 def _seen(node: Node) -> _Seen:
@@ -213,43 +268,6 @@ def _cast(seen: _Seen) -> Any:
         else:
             setattr(new, field.name, None if part is None else _cast(part))
     return new
-
-
-def _is_same(node: Any, seen: _Seen | None, found: Callable[[int], None]) -> bool:
-    """Whether the object and all below it is as it was seen, value by value.
-
-    Args:
-        node: The object, or whatever stands in its place.
-        seen: What was seen there.
-        found: Is told the id() of each object.
-    """
-    if seen is None or type(node) is not seen[0]:
-        return node is seen
-    found(id(node))
-    _, values, parts, _ = seen
-    _, values_of, held = _PARTS[type(node)]
-    if not all(map(is_, values_of(node), values)) or not _is_fresh(node.state):
-        return False
-    if isinstance(node, BaseAction):
-        return not node.attempts
-    for field, part in zip(held, parts, strict=True):
-        value: Any = getattr(node, field.name)
-        several: Any = value if field.many else [value]
-        before: list[Any] = part if field.many else [part]
-        if not _is_list(several) or len(several) != len(before):
-            return False
-        if not all(map(partial(_is_same, found=found), several, before)):
-            return False
-    return True
-
-
-def _is_list(value: object) -> bool:
-    return type(value) is list
-
-
-def _is_fresh(state: State) -> bool:
-    never = state.started is None and state.ended is None
-    return never and state.status is Status.NOT_STARTED
 
 
 def _may_refuse(plugin: AnyPlugin) -> bool:
