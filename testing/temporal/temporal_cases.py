@@ -7,7 +7,7 @@ import math
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -15,7 +15,7 @@ from uuid import UUID
 
 import trio
 from temporal_time import Letters, VirtualRunner, VirtualTime
-from temporalio import activity, workflow
+from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -41,12 +41,13 @@ from workstream_temporal._forms import conduct_form, packed, stored_form
 from workstream_temporal._names import PLAN, QUEUE, ROW, workflow_id
 from workstream_temporal._parts import Part
 from workstream_temporal._plan_workflow import PlanWorkflow
-from workstream_temporal._runtime import TemporalRuntime
+from workstream_temporal._runtime import LOST
 from workstream_temporal._trio_thread import TrioThread
 from workstream_temporal._vault import TemporalVault
+from workstream_temporal._watching.passes import Passes, Watched
 from workstream_temporal._worker import worker_of
 
-__all__ = ["CaseWorkflow", "Lanes", "TemporalPlans"]
+__all__ = ["Lanes", "TemporalPlans"]
 
 T = TypeVar("T")
 A_LONG_TIME = 120
@@ -112,7 +113,26 @@ class _Activities(Activities):
     time: VirtualTime
 
     def made(self, part: Part, path: str, lines: int, say: Say, look: Look) -> Call:
-        time, info = self.time, activity.info()
+        return self.made_for(self.key(), part, path, lines, say, look)
+
+    @staticmethod
+    def key() -> tuple[str, str]:
+        """What tells the activity under way from all others."""
+        info = activity.info()
+        assert info.workflow_run_id is not None
+        return info.workflow_run_id, info.activity_id
+
+    def made_for(
+        self,
+        key: tuple[str, str],
+        part: Part,
+        path: str,
+        lines: int,
+        say: Say,
+        look: Look,
+    ) -> Call:
+        """The call of an attempt, which says by this key that it waits."""
+        time = self.time
 
         async def said(kind: str, what: Any) -> None:
             with time.working():
@@ -133,30 +153,73 @@ class _Activities(Activities):
             say=said,
             look=looked,
         )
-        call.time = time
-        assert info.workflow_run_id is not None
-        call.key = info.workflow_run_id, info.activity_id
+        call.time, call.key = time, key
         return call
 
+    def now(self) -> datetime:
+        return self.time.now()
 
-@workflow.defn(name=PLAN)
-class CaseWorkflow(PlanWorkflow):
-    """A plan whose continuous checks run one by one: each of their runs has a time."""
+    def passes(self, checks: list[Watched], delay: float, *, once: bool) -> Passes:
+        watcher = _Watcher(self)
+        made = _Passes(watcher, checks, delay=delay, once=once, lost=LOST)
+        made.time, made.key = self.time, watcher.key
+        return made
 
-    class Runtime(TemporalRuntime):
-        """Has no run made elsewhere."""
 
-        watches = False
+class _Watcher:
+    """What the loop of continuous checks needs of ``_Activities``."""
 
-    runtime = Runtime
+    def __init__(self, activities: _Activities) -> None:
+        run, activity = self.key = activities.key()
+        # The loop waits in its own name, and a run of it in another.
+        self.made = partial(activities.made_for, (run, f"{activity} run"))
+        self.codec, self.thread = activities.codec, activities.thread
+        self.workflow, self.now = activities.workflow, activities.now
 
-    @workflow.init
-    def __init__(self, given: bytes) -> None:
-        super().__init__(given)
 
-    @workflow.run
-    async def run(self, given: bytes) -> None:
-        await super().run(given)
+class _Passes(Passes):
+    """The loop of continuous checks, by a time that stands still while it is at work."""
+
+    time: VirtualTime
+    key: tuple[str, str]
+
+    def __init__(self, watcher: _Watcher, *args: Any, **more: Any) -> None:
+        super().__init__(watcher, *args, **more)
+        self._thread = watcher.thread
+        self._at_work: dict[asyncio.Task[Any] | None, ExitStack] = {}
+
+    async def run(self) -> bytes:
+        try:
+            return await super().run()
+        finally:
+            for each in self._at_work.values():
+                each.close()
+
+    async def _loop(self) -> None:
+        with self.time.in_plugin(*self.key):
+            await super()._loop()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep by that time; from then on it stands still until the next sleep."""
+        work = self._at_work.setdefault(asyncio.current_task(), ExitStack())
+
+        async def slept() -> None:
+            await trio.sleep(seconds)
+            await self.time.settled()  # so that it sees what is sent at this instant
+            work.enter_context(self.time.working())
+
+        work.close()
+        await self._thread.call(slept)
+
+    async def _hears_of_cut(self) -> bool:
+        found = await super()._hears_of_cut()
+        if not found:
+            self.time.came("cut", *self.key)
+        return found
+
+    def _cut(self) -> None:
+        super()._cut()
+        self.time.came("cut", *self.key)
 
 
 class Lane:
@@ -169,7 +232,7 @@ class Lane:
         self,
         location: str,
         new_history_after: float = math.inf,
-        plan_workflow: type[PlanWorkflow] = CaseWorkflow,
+        plan_workflow: type[PlanWorkflow] = PlanWorkflow,
     ) -> None:
         """Begin it on a cluster, ``HOST:PORT/NAMESPACE``."""
         self._plan_workflow = plan_workflow
@@ -341,7 +404,7 @@ class Lanes:
         location: str,
         *,
         new_history_after: float = math.inf,
-        plan_workflow: type[PlanWorkflow] = CaseWorkflow,
+        plan_workflow: type[PlanWorkflow] = PlanWorkflow,
     ) -> None:
         """Take the cluster.
 

@@ -207,7 +207,15 @@ class Activities:
             )
             for path, lines, seconds, form in forms
         ]
-        return await Passes(self, checks, delay=delay, once=once, lost=LOST).run()
+        return await self.passes(checks, delay, once=once).run()
+
+    def passes(self, checks: list[Watched], delay: float, *, once: bool) -> Passes:
+        """What runs a group of checks again and again."""
+        return Passes(self, checks, delay=delay, once=once, lost=LOST)
+
+    def now(self) -> datetime:
+        """The time."""
+        return utc_now()
 
     def made(self, part: Part, path: str, lines: int, say: Say, look: Look) -> Call:
         """The call of an attempt."""

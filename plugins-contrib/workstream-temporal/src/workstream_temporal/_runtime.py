@@ -98,11 +98,9 @@ class TemporalRuntime(Memory):
 
     Attributes:
         flight: How much of it is under way at a time.
-        watches: Whether an activity makes the runs of continuous checks that pass.
     """
 
     flight: ClassVar[type[Flight]] = Flight
-    watches: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -122,9 +120,7 @@ class TemporalRuntime(Memory):
         self._begun = 0
         self._is_left = False
         self._flight = self.flight()
-        self._interpreter = WatchingInterpreter(
-            self._plan, self, self if self.watches else None
-        )
+        self._interpreter = WatchingInterpreter(self._plan, self, self)
 
     @classmethod
     async def loaded(

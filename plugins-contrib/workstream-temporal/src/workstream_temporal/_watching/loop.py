@@ -45,8 +45,8 @@ class Watching(Protocol):
 class WatchingInterpreter(Interpreter):
     """Has continuous checks watched elsewhere."""
 
-    def __init__(self, plan: Plan, runtime: Runtime, watching: Watching | None) -> None:
-        """Make one for a plan, from wherever it stands; None: it watches itself."""
+    def __init__(self, plan: Plan, runtime: Runtime, watching: Watching) -> None:
+        """Make one for a plan, from wherever it stands."""
         super().__init__(plan, runtime)
         self._watching = watching
 
@@ -54,13 +54,17 @@ class WatchingInterpreter(Interpreter):
         self, owner: Plan | Block, group: Checks, over: Callable[[], bool]
     ) -> None:
         """Several turns of the loop, the last of which may tell something."""
-        if self._watching is None:
-            return await super()._turn(owner, group, over)
         seen = await self._watching.watch(group, over)
         if seen.lost and not over():
             # The run that may have been broken off is made again (R-9).
             return await self._look(owner, group)
         if seen.began is None:
+            return None
+        if all(e.error is None and not e.interrupted for _, e in seen.attempts):
+            # It ended when its last attempt did, and not now, when that is told.
+            take(group, seen, Status.COMPLETED)
+            group.missed = 0
+            self._runtime.record(*(action for action, _ in seen.attempts), group)
             return None
         take(group, seen, Status.RUNNING)
         self._runtime.record(group, *(action for action, _ in seen.attempts))

@@ -15,7 +15,6 @@ from temporalio.service import RPCError
 
 from workstream._codec.codec import Codec
 from workstream._protocols.vault import LineRecord, NodeRecord
-from workstream._values.clock import utc_now
 from workstream._values.state import FIRST_LINES, LAST_LINES, Attempt, State, Status
 from workstream._values.wire import to_micros
 
@@ -131,7 +130,7 @@ class Passes:
                 await trio.sleep(self._delay)
             if self._is_over:
                 return
-            began = to_micros(utc_now())
+            began = to_micros(self._activities.now())
             async with trio.open_nursery() as nursery:
                 found: list[NodeRecord] = []
                 self._calls = []
@@ -155,7 +154,7 @@ class Passes:
             return [], self._is_cut
 
         action = check.part.action
-        attempt = Attempt(started=utc_now())
+        attempt = Attempt(started=self._activities.now())
         action.attempts = [attempt]
         action.state = State(Status.RUNNING, attempt.started)
         action.timeout, action.deadline = check.seconds, None
@@ -163,7 +162,7 @@ class Passes:
         self._calls.append(call)
         outcome = await call.execute(action, attempt, True)
         attempt.response, attempt.error = outcome.response, outcome.error
-        attempt.interrupted, attempt.ended = outcome.interrupted, utc_now()
+        attempt.interrupted, attempt.ended = outcome.interrupted, self._activities.now()
         found.append(self._codec.record_of(action))
         lines = call.reported()
         if lines:
@@ -183,7 +182,7 @@ class Passes:
         seconds, told = TELL_AFTER, self._began
         position = self._checks[0].part.position
         while True:
-            await asyncio.sleep(seconds)
+            await self._sleep(seconds)
             if self._began is not None and self._began != told:
                 told = self._began
                 seconds = min(2 * seconds, TELL_EVERY)
@@ -192,9 +191,15 @@ class Passes:
                 await self._workflow.signal("note", given)
 
     async def _look_for_cut(self) -> None:
-        while True:
-            with suppress(RPCError):  # no worker answers for the plan just now
-                if await self._workflow.query("cuts", result_type=bool):
-                    break
-            await asyncio.sleep(LOOK_FOR_CUT)
+        while not await self._hears_of_cut():
+            await self._sleep(LOOK_FOR_CUT)
         self._activities.thread.soon(self._cut)
+
+    async def _hears_of_cut(self) -> bool:
+        with suppress(RPCError):  # no worker answers for the plan just now
+            return bool(await self._workflow.query("cuts", result_type=bool))
+        return False
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait, beside the loop."""
+        await asyncio.sleep(seconds)
