@@ -27,7 +27,7 @@ DELETED = "workstream-deleted"
 CLAIMS = "workstream-claims"
 """The memo that holds which client has which plan for itself, and until when."""
 
-VERSION = 2
+VERSION = 3
 """Of what a workflow does in which order. A change that a replay would notice needs the
 next one, and workers of both until the plans of the old one have ended."""
 

@@ -70,12 +70,13 @@ class PlanWorkflow:
     @workflow.init
     def __init__(self, given: bytes) -> None:
         """Take a plan as it was submitted, or as an earlier run of the workflow left it."""
-        form, labels, lines, conduct, *shelves = unpacked(given)
+        form, labels, lines, conduct, *more = unpacked(given)
         stored = stored_of(form)
         self._id: UUID = stored.row.id
         self._labels: list[str] = labels
         self._conduct: dict[str, Any] = conduct
-        self._shelves = Shelves.of(*shelves)
+        self._shelves = Shelves.of(*more[:1])
+        self._calm = bool(more[1:] and more[1])
         self._size = len(given)
         self._vault = MemoryVault()
         self._vault.take_over(stored, labels=labels, lines=lines_of(lines))
@@ -107,7 +108,12 @@ class PlanWorkflow:
         # Before it begins anything it knows whether the store is frozen (HO-6).
         await workflow.wait_condition(lambda: self._frozen is not None)
         runtime = await self.runtime.loaded(
-            self._stored(), self._vault, self._conduct, self._shelves, self._show
+            self._stored(),
+            self._vault,
+            self._conduct,
+            self._shelves,
+            self._show,
+            calm=self._calm,
         )
         runtime.began_with(self._size)
         self._runtime = runtime
@@ -116,7 +122,7 @@ class PlanWorkflow:
             runtime.take(request)
         if not await runtime.run():
             await workflow.wait_condition(workflow.all_handlers_finished)
-            left = await self._left(runtime.keyed)
+            left = await self._left(runtime.keyed, calm=runtime.calm)
             row = {ROW: encode_row(self._row)}
             workflow.continue_as_new(left, memo=row)
         if self._shelves.names:
@@ -133,11 +139,12 @@ class PlanWorkflow:
         stored = at_once(self._vault.read(self._id))
         return attrs.evolve(stored, lines={**self._shelves.last, **stored.lines})
 
-    async def _left(self, keyed: set[int]) -> bytes:
+    async def _left(self, keyed: set[int], *, calm: bool) -> bytes:
         """All that the next run of this workflow begins with; the large is put away.
 
         Args:
             keyed: The places of the actions to whose responses requests may refer.
+            calm: Whether nothing was under way.
         """
         stored = self._stored()
         over = places_over(stored.records)
@@ -167,9 +174,11 @@ class PlanWorkflow:
         stored = attrs.evolve(
             at_once(self._vault.read(self._id)), records=tuple(records)
         )
-        return self._packed(stored, kept)
+        return self._packed(stored, kept, calm=calm)
 
-    def _packed(self, stored: StoredPlan, lines: list[LineRecord]) -> bytes:
+    def _packed(
+        self, stored: StoredPlan, lines: list[LineRecord], *, calm: bool
+    ) -> bytes:
         """A plan as this workflow begins with it."""
         return packed(
             stored_form(stored),
@@ -177,6 +186,7 @@ class PlanWorkflow:
             line_forms(lines),
             self._conduct,
             self._shelves.form(),
+            calm,
         )
 
     def _freeze(self) -> Any:

@@ -9,7 +9,9 @@ plugin is called before its attempt is durable (A-13), and no step has a commit 
 **Going on in a new history.** A history has an end, and a plan may be longer. When it is
 full, nothing new is called any more; when the calls that go on have ended, the workflow
 goes on as a new run of itself, with all that is stored of the plan. An attempt that was
-about to be called then is taken back: it never was.
+about to be called then is taken back: it never was. So nothing is broken off, and the new
+run goes on where this one ends. Only a history that is too full to wait for what goes on
+ends as by a crash.
 """
 
 from __future__ import annotations
@@ -98,6 +100,8 @@ class TemporalRuntime(Memory):
 
     Attributes:
         flight: How much of it is under way at a time.
+        calm: Whether the next history may go on where this one ends: nothing is under
+            way. Else it begins as after a crash.
     """
 
     flight: ClassVar[type[Flight]] = Flight
@@ -118,7 +122,7 @@ class TemporalRuntime(Memory):
         self._untouched: set[int] = set()
         self._watched: dict[int, Checks] = {}
         self._begun = 0
-        self._is_left = False
+        self._is_left = self.calm = False
         self._flight = self.flight()
         self._interpreter = WatchingInterpreter(self._plan, self, self)
 
@@ -130,14 +134,19 @@ class TemporalRuntime(Memory):
         conduct: Mapping[str, Any],
         shelves: Shelves,
         show: Callable[[], None],
+        *,
+        calm: bool = False,
     ) -> Self:
         """A runtime for a plan, from wherever it stands.
 
         A large plan is loaded over several activations; nobody changes it meanwhile.
+        Where an earlier history left it calmly, it goes on; else as after a crash.
         """
         plan = await in_steps(Codec(None).loading(stored, STEP))
         made = cls(plan, stored, vault, conduct, shelves, show)
-        await in_steps(made._look_round(stored))
+        await in_steps(made._look_round(stored, calm=calm))
+        if calm:
+            made._interpreter.goes_on(made._left)
         return made
 
     def began_with(self, size: int) -> None:
@@ -153,7 +162,7 @@ class TemporalRuntime(Memory):
             full.cancel()
             over.result()
             return True
-        self._is_left = True
+        self._is_left, self.calm = True, not self._calls
         over.cancel()
         await in_steps(take_back(self._plan, self._waiting, self.record))
         return False

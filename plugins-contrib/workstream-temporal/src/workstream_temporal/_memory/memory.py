@@ -12,7 +12,7 @@ from workstream._codec.codec import Codec
 from workstream._codec.records import plan_changes
 from workstream._interpreter.recovery import putting_in_order
 from workstream._plan.paths import paths
-from workstream._plan.plan import Action, BaseAction, Node, Plan
+from workstream._plan.plan import Action, BaseAction, Checks, Node, Plan
 from workstream._plan.walk import position_of
 from workstream._plan.zones import zone_of
 from workstream._protocols.vault import (
@@ -73,16 +73,27 @@ class Memory:
         self._frozen: Freeze | None = None
         self._lines: dict[int, int] = dict(stored.lines)
         self._paths: dict[int, str] = {}
+        self._left: list[Checks] = []
         self._by_key: dict[str, BaseAction] = {}
         self._zones: dict[int, str] = {}
         self._to_begin = 0
         self._random = workflow.random()
 
-    def _look_round(self, stored: StoredPlan) -> Generator[None]:
-        """Find out where all actions are, and put them in order; in steps."""
+    def _look_round(self, stored: StoredPlan, *, calm: bool) -> Generator[None]:
+        """Find out where all actions are, and put them in order; in steps.
+
+        Args:
+            stored: All that is stored of the plan.
+            calm: Whether an earlier history left it in order: nothing was under way.
+        """
         for number, (path, item) in enumerate(paths(self._plan), 1):
             self._to_begin += item.node.state.status is Status.NOT_STARTED
-            if isinstance(item.node, BaseAction):
+            if (
+                isinstance(item.node, Checks)
+                and item.node.state.status is Status.RUNNING
+            ):
+                self._left.append(item.node)
+            elif isinstance(item.node, BaseAction):
                 position = position_of(item.node)
                 self._paths[position] = path
                 zone = zone_of(item.ancestors)
@@ -92,7 +103,7 @@ class Memory:
                     self._by_key[item.node.key] = item.node
             if number % STEP == 0:
                 yield
-        if stored.records:
+        if stored.records and not calm:
             now = self.now()
             order = putting_in_order(self._plan, self.on_interrupt, now)
             for number, changed in enumerate(order, 1):

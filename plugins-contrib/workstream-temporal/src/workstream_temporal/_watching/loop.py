@@ -43,12 +43,41 @@ class Watching(Protocol):
 
 
 class WatchingInterpreter(Interpreter):
-    """Has continuous checks watched elsewhere."""
+    """Has continuous checks watched elsewhere, and goes on with a plan that has moved."""
 
     def __init__(self, plan: Plan, runtime: Runtime, watching: Watching) -> None:
         """Make one for a plan, from wherever it stands."""
         super().__init__(plan, runtime)
         self._watching = watching
+        self._moved = False
+        self._left: list[Checks] = []
+
+    def goes_on(self, left: list[Checks]) -> None:
+        """Go on where an earlier history left the plan: no crash, nothing broken off.
+
+        Args:
+            left: The groups that are RUNNING. What is decided in them stays so.
+        """
+        self._moved, self._left = True, left
+
+    def _continuous_due(self, owner: Plan | Block, cont: Checks) -> bool:
+        """Not again only because the plan has moved (R-9 is for a crash)."""
+        if self._moved and cont.state.status is Status.COMPLETED:
+            return False
+        return super()._continuous_due(owner, cont)
+
+    async def _run_checks(
+        self, group: Checks, main: bool, *, watching: bool = False
+    ) -> None:
+        """Run a group, or what was left of it to run (R-8 is for a crash)."""
+        if not any(each is group for each in self._left):
+            return await super()._run_checks(group, main, watching=watching)
+        self._left = [each for each in self._left if each is not group]
+        async with self._runtime.nursery() as nursery:
+            for action in group.actions:
+                if not action.state.status.is_terminal:
+                    nursery.start_soon(self._action, action, main, watching)
+        return None
 
     async def _turn(
         self, owner: Plan | Block, group: Checks, over: Callable[[], bool]
