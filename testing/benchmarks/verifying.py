@@ -19,7 +19,7 @@ __all__ = ["verifying"]
 
 HOSTS = (50, 100, 200, 400)
 STEPS = ("Drain", "Copy", "Start", "Check")
-RUNS = 4_000
+RUNS = 100_000
 LIMIT = 60.0
 """Seconds that two failures and a crash in a plan of 500 hosts may take."""
 
@@ -105,17 +105,18 @@ def _exponent(samples: Samples) -> float:
 
 def _large() -> Figure:
     """Two failures and a crash, both halt modes, two processes."""
-    seconds, sampled = 0.0, False
+    seconds, runs, sampled = 0.0, 0, False
     for mode in (HaltAfter.ACTION, HaltAfter.SEQUENCE):
         took, found = _verified(
             500, halt_after=mode, failures=2, crashes=1, max_runs=RUNS, workers=2
         )
         seconds += took
+        runs += found.runs
         sampled = sampled or not found.is_complete
     return Figure(
         name="verify: 500 hosts x 4, two failures and a crash, both halt modes",
         value=f"{seconds:.0f} s",
-        ratio=f"{RUNS:,} runs each{', a sample' if sampled else ''}",
+        ratio=f"{runs:,} runs{', a sample' if sampled else ''}",
         goal=f"{LIMIT:.0f} s, all of them",
         reached=seconds <= LIMIT and not sampled,
     )

@@ -42,7 +42,14 @@ from workstream import (
 from workstream import Sequence as Steps
 from workstream._plan.plan import Node
 from workstream._values.state import Status
-from workstream.testing import Effect, FakePlugin, at_most, effect, verify
+from workstream.testing import (
+    Effect,
+    FakePlugin,
+    Verification,
+    at_most,
+    effect,
+    verify,
+)
 from workstream.testing.strategies import plans
 
 Faults: TypeAlias = tuple[Fault, ...]
@@ -352,6 +359,22 @@ def test_rows_thoroughly(
 ) -> None:
     """Three faults."""
     check_rows(shape, tolerated, halt_after, Budget(*bounds))
+
+
+@pytest.mark.parametrize("halt_after", HaltAfter)
+def test_large_plans_are_covered(halt_after: HaltAfter) -> None:
+    """Two failures and a crash in 60 hosts, none left out, by two processes twice."""
+
+    def found(concurrency: int, workers: int) -> Verification:
+        plan = alike(60, 1, concurrency=concurrency, halt_after=halt_after)
+        bounds: Any = {"failures": 2, "crashes": 1, "kinds": ["fails"]}
+        return verify(plan, *PLUGINS, suggest=False, workers=workers, **bounds)
+
+    few, many = found(4, 2), found(6, 1)
+    assert few.is_complete
+    assert many.is_complete
+    assert many.runs < few.runs * 1.5
+    assert found(4, 2).data() == few.data()
 
 
 def test_rules_are_judged_alike() -> None:

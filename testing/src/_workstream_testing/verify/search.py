@@ -162,35 +162,51 @@ class _crew:  # noqa: N801 - a context manager, used like a function
 
     def __init__(self, trials: Trials, workers: int) -> None:
         self._trials = trials
-        self._pool: Any = None
+        self._pools: list[Any] = []
         self._workers = workers
 
     def __enter__(self) -> RunAll:
         if self._workers > 1 and "fork" in multiprocessing.get_all_start_methods():
             global _trials
             _trials = self._trials
-            self._pool = multiprocessing.get_context("fork").Pool(self._workers)
+            context = multiprocessing.get_context("fork")
+            self._pools = [context.Pool(1) for _ in range(self._workers)]
         return self._run_all
 
     def __exit__(self, *exception: object) -> None:
         global _trials
         _trials = None
-        if self._pool is not None:
-            self._pool.terminate()
-            self._pool.join()
+        for pool in self._pools:
+            pool.terminate()
+            pool.join()
 
     def _run_all(
         self, chosen: Sequence[tuple[Faults, Budget]], merge: bool
     ) -> Iterator[tuple[Trial, Budget]]:
-        if self._pool is None or len(chosen) < 4 * self._workers:
+        if not self._pools or len(chosen) < 4 * self._workers:
             for faults, budget in chosen:
                 yield self._trials.run(faults, budget, merge=merge, ends=merge), budget
             return
-        size = max(1, len(chosen) // (self._workers * CHUNKS))
-        work = ((faults, budget, merge) for faults, budget in chosen)
-        done = self._pool.imap(_one, work, size)
-        for trial, (_, budget) in zip(done, chosen, strict=True):
-            yield trial, budget
+        # Who makes which run is settled beforehand: each process remembers what it has
+        # tried, and what is left out, and so what is found first, depends on that.
+        pools = self._pools
+        size = max(1, len(chosen) // (len(pools) * CHUNKS))
+        chunks = [
+            [(faults, budget, merge) for faults, budget in chosen[at : at + size]]
+            for at in range(0, len(chosen), size)
+        ]
+        done = [
+            pool.imap(_several, chunks[number :: len(pools)])
+            for number, pool in enumerate(pools)
+        ]
+        for number, chunk in enumerate(chunks):
+            trials = next(done[number % len(pools)])
+            for trial, (_, budget, _) in zip(trials, chunk, strict=True):
+                yield trial, budget
+
+
+def _several(chunk: list[tuple[Faults, Budget, bool]]) -> list[Trial]:
+    return list(map(_one, chunk))
 
 
 def _one(work: tuple[Faults, Budget, bool]) -> Trial:
