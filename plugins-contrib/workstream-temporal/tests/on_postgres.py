@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -36,7 +36,7 @@ PORTS = (5432, 7233, 7234, 7235, 7236, 7239, 6933, 6934, 6935, 6936, 6939)
 FILE = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```\n", re.DOTALL)
 
 PLAN = '''
-from workstream import Block, Plan, Sequence
+from workstream import Block, OnInterrupt, Plan, Sequence
 from workstream_command import Run, RunCommand
 
 
@@ -46,8 +46,8 @@ def plan(hosts: int = 10, zone: str = "eu-1", seconds: float = 0.3) -> Plan:
     return Plan(name="secret-name", description="d", blocks=[
         Block(name="tier", description="d", concurrency=4, sequences=[
             Sequence(name=f"host-{n}", zone=zone if n % 2 else None, actions=[
-                act(Run(("sleep", str(seconds))), name="first"),
-                act(Run(("sleep", str(seconds))), name="second"),
+                act(Run(("sleep", str(seconds))), name=name, on_interrupt=OnInterrupt.RERUN)
+                for name in ("first", "second")
             ]) for n in range(hosts)])])
 '''
 
@@ -209,7 +209,7 @@ class Guide:
     @contextmanager
     def worker(
         self, *words: str, newer: bool = False
-    ) -> Iterator[subprocess.Popen[str]]:
+    ) -> Generator[subprocess.Popen[str]]:
         """A worker while the body runs."""
         program = (
             [sys.executable, "-c", NEWER] if newer else [str(PROGRAMS / "workstream")]
@@ -312,7 +312,7 @@ def upgrade(guide: Guide) -> None:
             told("new plans begin with the old version again")
 
 
-def main(programs: str) -> None:
+def main(programs: str, _: str = "") -> None:
     """See the module."""
     place = Path(tempfile.mkdtemp())
     place.chmod(0o755)
@@ -326,7 +326,8 @@ def main(programs: str) -> None:
             told("the server has the namespace")
             guide.connect()
             (guide.etc / "rollout.py").write_text(PLAN)
-            use(guide)
+            if len(sys.argv) < 3:
+                use(guide)
             break_off(guide, server)
             upgrade(guide)
     except BaseException:

@@ -35,6 +35,8 @@ def worker(engine: str, zone: str | None) -> None:
     Ctrl-C ends it; another worker takes over what it did. A worker of a newer version
     takes new plans, and leaves the others to older workers.
     """
+    from temporalio.service import RPCError
+
     from workstream._values.errors import StorageError
 
     from ._vault import TemporalVault
@@ -46,7 +48,7 @@ def worker(engine: str, zone: str | None) -> None:
     try:
         vault = TemporalVault(location)
         asyncio.run(_work(vault, zone))
-    except StorageError as error:
+    except (StorageError, RPCError) as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
 

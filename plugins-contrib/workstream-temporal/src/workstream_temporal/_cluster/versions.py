@@ -24,7 +24,15 @@ from .._names import QUEUE
 
 LOOK_EVERY = 0.2
 """Seconds between two looks whether the server knows of this worker."""
-_NOT_YET = {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}
+_NOT_YET = {
+    RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.FAILED_PRECONDITION,
+    # The server is being restarted, or has much to do.
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.UNKNOWN,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+}
 
 
 def config_of(version: int) -> WorkerDeploymentConfig:
