@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "undo": ("retry.undo", "Take back what a plan that has ended did."),
     "submit": ("serve.submit", "Hand a plan to the engine that `serve` runs."),
     "serve": ("serve.serve", "Run what is submitted, and resume what crashed."),
-    "observe": ("observe.observe", "Tell observers of plans that run elsewhere."),
+    "observe": ("serve.observe", "Tell observers of plans that run elsewhere."),
     "list": ("listing.list_plans", "List the plans of the store, newest first."),
     "show": ("look.show", "Show one plan: what failed where, and why."),
     "watch": ("look.watch", "Follow a plan that any process runs."),

@@ -1,4 +1,4 @@
-"""Commands for an engine that waits for plans: ``serve``, ``submit``."""
+"""Commands for processes that wait for plans: ``serve``, ``submit``, ``observe``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import quote
 from uuid import UUID
 
 import click
@@ -14,12 +15,14 @@ import trio
 
 from ..._engine.engine import Workstream, open_workstream
 from ..._plan.plan import Plan
+from ..._protocols.hosting import hosting
 from ..._protocols.vault import Vault
+from ..._registry.host import TOLD
 from ..._registry.registry import Registry
 from ..._show.outcomes import outcome_words
 from ..._store.ids import named, short_id
-from ..._store.places import vault_at
-from ..._values.errors import NotFoundError, PlanError, WorkstreamError
+from ..._store.places import default_store, state_directory, vault_at
+from ..._values.errors import NotFoundError, PlanError, StorageError, WorkstreamError
 from ..._values.state import Status
 from ..._vaults.store_marker import sync_path
 from ..call import (
@@ -39,7 +42,7 @@ from ..draw.screen import Screen, counted
 from ..follow import Result, follow, tell
 from ..interrupts import Interrupts
 from ..plan_file import read_plan_file
-from ..streams import ExitCode, breaking_off_untold, complain, worst
+from ..streams import ExitCode, Refusal, breaking_off_untold, complain, worst
 
 _LOOK_AGAIN = 0.5
 """Seconds between two looks for what was submitted, or left behind by a crash."""
@@ -269,3 +272,71 @@ def tell_systemd(state: str) -> None:
             channel.sendall(state.encode())
         except OSError as error:
             complain(f"systemd cannot be told {state}: {error}", "warning")
+
+
+# -- Plans that run elsewhere ------------------------------------------------------------
+
+
+@command("observe", store_option)
+@click.option(
+    "--state",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The directory that keeps how far each observer has come; by default one in "
+    "the platform's place for the state of programs.",
+)
+def observe(call: Call, state: Path | None) -> int:
+    """Tell observers of all plans of a store that runs its plans elsewhere.
+
+    The observers are those installed where this runs; WORKSTREAM_OBSERVERS chooses
+    among them. It goes on until Ctrl-C or SIGTERM. Killed and started again, it goes on
+    where it was, as long as it has the same --state. It tells systemd when it is ready.
+    """
+    named = call.store or default_store()
+    vault = vault_at(named, create=False)
+    elsewhere = hosting(vault)
+    if elsewhere is None:
+        message = (
+            f"the plans of {named} are run by the processes that use it, and each of "
+            "these tells its observers: install the observers there. `workstream "
+            "observe` is for stores that run their plans elsewhere"
+        )
+        raise Refusal(message)
+    observers = Registry.installed().observers
+    if not observers:
+        message = (
+            f"there is no observer to tell: install a package that brings one, or name "
+            f"one in {TOLD}; `workstream plugins` lists them"
+        )
+        raise Refusal(message)
+    place = state or state_directory("--state", "workstream-observe")
+    screen, interrupts = call.screen, Interrupts()
+
+    async def go() -> None:
+        from ..._observers.following import Following
+
+        await vault.open()
+        try:
+            try:
+                following = Following(vault, observers, place / quote(named, safe=""))
+            except OSError as error:
+                message = f"{place} cannot keep how far observers have come: {error}"
+                raise StorageError(message) from error
+
+            async def told_to_end() -> None:
+                await interrupts.come(1)
+                tell_systemd("STOPPING=1")
+                screen.line("leaving: who comes next goes on here")
+                screen.flush()
+
+            names = ", ".join(each.name for each in observers)
+            screen.line(f"telling {names} of all plans on {elsewhere.host}")
+            screen.flush()
+            tell_systemd("READY=1")
+            await following.run(told_to_end)
+        finally:
+            await vault.close()
+
+    with interrupts:
+        run_async(go)
+    return ExitCode.COMPLETED
