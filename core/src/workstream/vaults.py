@@ -10,7 +10,7 @@
 from ._codec.labels import labels_for
 from ._protocols.conduct import Conduct
 from ._protocols.hosting import HostingVault
-from ._protocols.searching import ANY_PLAN, Where
+from ._protocols.searching import ANY_PLAN, Search, Wanted, Where
 from ._protocols.vault import (
     Change,
     LineRecord,
@@ -44,10 +44,12 @@ __all__ = [
     "Owner",
     "PlanRequest",
     "PlanRow",
+    "Search",
     "StoreCopy",
     "StoreHealth",
     "StoredPlan",
     "Vault",
+    "Wanted",
     "Where",
     "Write",
     "labels_for",
