@@ -303,7 +303,7 @@ def upgrade(guide: Guide) -> None:
                 drained = f"until {describe.format(current)} | grep -q drained; do sleep 5; done"
                 guide.run(drained, wait=600)
                 told("an old worker finished its plan, and its version drained")
-        with guide.worker():
+        with guide.worker(newer=True), guide.worker():
             guide.run(
                 "temporal worker deployment set-current-version --yes --deployment-name "
                 f"workstream --build-id {current}"
@@ -312,7 +312,7 @@ def upgrade(guide: Guide) -> None:
             told("new plans begin with the old version again")
 
 
-def main(programs: str, _: str = "") -> None:
+def main(programs: str) -> None:
     """See the module."""
     place = Path(tempfile.mkdtemp())
     place.chmod(0o755)
@@ -326,8 +326,7 @@ def main(programs: str, _: str = "") -> None:
             told("the server has the namespace")
             guide.connect()
             (guide.etc / "rollout.py").write_text(PLAN)
-            if len(sys.argv) < 3:
-                use(guide)
+            use(guide)
             break_off(guide, server)
             upgrade(guide)
     except BaseException:
