@@ -22,8 +22,9 @@ from .profiling import profiling
 from .screens import screens
 from .searching import pages, searching
 from .table import Figure, printed, rewritten
-from .throughput import temporary, throughput
+from .throughput import throughput
 from .verifying import verifying
+from .work import temporary
 
 LEFT_OUT = {
     "Loaded": (

@@ -23,8 +23,17 @@ from workstream.vaults import LmdbVault
 
 from . import engine
 from .table import Figure, interleaved, percentile
-from .throughput import temporary
-from .work import LARGE, ONE_BY_ONE, SMALL, Nothing, Request, Response, Shape, plan_of
+from .work import (
+    LARGE,
+    ONE_BY_ONE,
+    SMALL,
+    Nothing,
+    Request,
+    Response,
+    Shape,
+    plan_of,
+    temporary,
+)
 
 __all__ = ["percentiles", "steps"]
 

@@ -49,7 +49,7 @@ async def main(path):
         await ws.submit(plan)
         print(time.perf_counter() - begun, made, peak())
 
-with throughput.temporary() as path:
+with work.temporary() as path:
     trio.run(main, path)
 """
 

@@ -25,8 +25,16 @@ from workstream import Plan, Status, open_workstream
 
 from .processes import ONE_ACTION
 from .table import Figure, interleaved
-from .throughput import temporary
-from .work import LARGE, ONE_BY_ONE, SMALL, declared_plan, plan_of, real_plan, registry
+from .work import (
+    LARGE,
+    ONE_BY_ONE,
+    SMALL,
+    declared_plan,
+    plan_of,
+    real_plan,
+    registry,
+    temporary,
+)
 
 __all__ = ["against"]
 

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from .table import Figure, interleaved
-from .throughput import contenders, rate, temporary
-from .work import Shape
+from .throughput import contenders, rate
+from .work import Shape, temporary
 
 __all__ = ["peering"]
 

@@ -46,7 +46,7 @@ def peak():
         return next(line.split()[1] for line in status if line.startswith("VmHWM"))
 
 before = peak()
-with throughput.temporary() as path:
+with work.temporary() as path:
     trio.run(engine.run_engine, work.plan_of(work.LARGE), path)
 print(before, peak())
 """

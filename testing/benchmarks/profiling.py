@@ -22,8 +22,7 @@ from workstream.vaults import LmdbVault
 
 from . import engine
 from .table import Figure
-from .throughput import temporary
-from .work import LARGE, plan_of
+from .work import LARGE, plan_of, temporary
 
 __all__ = ["profiling"]
 

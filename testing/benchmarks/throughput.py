@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gc
-import shutil
-import tempfile
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,23 +12,22 @@ import trio
 
 from . import ceiling, commits, engine, floor
 from .table import Figure, Samples, interleaved
-from .work import LARGE, ONE_BY_ONE, SMALL, Shape, declared_plan, plan_of, real_plan
+from .work import (
+    LARGE,
+    ONE_BY_ONE,
+    SMALL,
+    Shape,
+    declared_plan,
+    plan_of,
+    real_plan,
+    temporary,
+)
 
-__all__ = ["contenders", "rate", "temporary", "throughput"]
+__all__ = ["contenders", "rate", "throughput"]
 
 WATCHERS = 10
 END_TO_END = 12_000
 """Actions a second, of the large work."""
-
-
-@contextmanager
-def temporary() -> Generator[Path, None, None]:
-    """A directory of its own, on the disk that holds temporary files."""
-    path = Path(tempfile.mkdtemp(prefix="workstream-bench-"))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path)
 
 
 Work = Callable[[Shape, Path], Coroutine[Any, Any, float]]

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
 import attrs
 
 from workstream import (
@@ -192,3 +198,13 @@ def real_plan(shape: Shape) -> Plan:
     )
     checks = Checks(actions=[_check("Balancer answers")])
     return Plan(name="Bench", pre_checks=checks, blocks=[block])
+
+
+@contextmanager
+def temporary() -> Generator[Path, None, None]:
+    """A directory of its own, on the disk that holds temporary files."""
+    path = Path(tempfile.mkdtemp(prefix="workstream-bench-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
