@@ -23,9 +23,12 @@ from workstream._plan.plan import (
 )
 from workstream._plan.walk import (
     actions,
+    begin_new,
     give_ids,
     groups,
+    make_lean,
     new_plan_id,
+    nodes,
     position_of,
     walk,
 )
@@ -285,6 +288,28 @@ def test_ids_carry_positions_in_walk_order() -> None:
     assert list(range(len(nodes))) == [position_of(node) for node in nodes]
     assert {plan_id} == {node.plan_id for node in nodes}
     assert all(node.id is not None and node.id.version == 7 for node in nodes)
+
+
+def test_a_lean_plan_gets_ids_and_states_of_its_own() -> None:
+    """What lean objects share, none shares any more once the plan begins (OM-2, OM-12)."""
+    plan, expected = full_plan(), full_plan()
+    plan_id = new_plan_id()
+    give_ids(expected, plan_id)
+    for node in nodes(plan):
+        make_lean(node)
+    shared = plan.state
+
+    begin_new(plan, plan_id)
+
+    found = [item.node for item in walk(plan)]
+    assert list(nodes(plan)) == found
+    assert plan == expected
+    assert {node.plan_id for node in found} == {plan_id}
+    states = {id(node.state) for node in found}
+    assert len(states) == len(found)
+    assert id(shared) not in states
+    lists = {id(action.attempts) for action in actions(plan)}
+    assert len(lists) == len(list(actions(plan)))
 
 
 def test_positions_depend_on_the_definition_alone() -> None:

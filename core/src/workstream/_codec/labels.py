@@ -71,13 +71,17 @@ def labels_of(plan: Plan) -> set[str]:
     """All labels of a plan that is submitted."""
     # Whoever only looks for plans makes none.
     from .._plan.plan import BaseAction
-    from .._plan.walk import walk
+    from .._plan.walk import nodes
     from .._protocols.approval import approval_of
 
-    nodes = [item.node for item in walk(plan) if item.node is not plan]
-    names = {getattr(node, "name", "") for node in nodes}
+    names: set[str] = set()
+    asks = False
+    for node in nodes(plan):
+        if node is not plan:
+            names.add(getattr(node, "name", ""))
+            asks = asks or (isinstance(node, BaseAction) and bool(approval_of(node)))
     labels = {named(name) for name in names if name}
-    if any(isinstance(node, BaseAction) and approval_of(node) for node in nodes):
+    if asks:
         labels.add(ASKS)
     if plan.submitter:
         labels.add(submitted_by(plan.submitter))

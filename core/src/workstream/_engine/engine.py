@@ -29,7 +29,7 @@ from .._plan.paths import label_of_plan
 from .._plan.plan import Plan
 from .._plan.sequels.retry import From
 from .._plan.sequels.undo import UndoPlan
-from .._plan.walk import give_ids, new_plan_id
+from .._plan.walk import new_plan_id
 from .._protocols.hosting import hosting
 from .._protocols.vault import PlanRequest, Vault
 from .._registry.registry import Registry
@@ -178,9 +178,8 @@ class Workstream(Store):
                 plan is as it was (V-1, V-2).
         """
         with collector_paused():
-            copy, warnings = prepared(plan, self.registry)
-            plan_id = new_plan_id()
-            give_ids(copy, plan_id)
+            copy, warnings = prepared(plan, self.registry, lean=True)
+            plan_id = copy.id = copy.plan_id = new_plan_id()
             copy.submitted = self._now()
             copy.submitter = by or requester()
             definition = self._codec.encode_definition(copy)

@@ -11,8 +11,9 @@ from uuid import UUID
 
 import trio
 
-from .._codec.codec import Codec
+from .._codec.codec import Codec, collector_paused
 from .._plan.plan import Plan
+from .._plan.walk import begin_new
 from .._protocols.conduct import conduct_of
 from .._protocols.hosting import HostingVault
 from .._protocols.vault import PlanRow
@@ -120,6 +121,9 @@ class HostedRunner(Runner):
             stored = await self._vault.read(plan_id)
             plan, position = self._codec.load(stored), stored.position
             refuse_unfit(plan, self._registry, plan_id, fresh=True)
+        else:
+            with collector_paused():
+                begin_new(plan, plan_id)
         original = plan.retry_of or plan.undo_of
         if original is None:
             await self._begin(plan, row, position)

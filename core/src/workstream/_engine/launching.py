@@ -7,6 +7,7 @@ puts it in order, and the launch.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -16,11 +17,11 @@ import attrs
 import trio
 
 from .._attempts.verbs import on_interrupt_by
-from .._codec.codec import Codec
+from .._codec.codec import Codec, collector_paused
 from .._codec.records import apply_row, plan_changes, row_of
 from .._interpreter import recovery
 from .._plan.plan import Plan
-from .._plan.walk import actions
+from .._plan.walk import actions, begin_new
 from .._protocols.vault import (
     Change,
     PlanRow,
@@ -69,6 +70,7 @@ class Launcher:
     _kept: dict[UUID, tuple[Plan, bytes]] = attrs.field(
         init=False, factory=dict[UUID, tuple[Plan, bytes]]
     )
+    """The plan that was stored last, and the digest of its definition."""
 
     def keep(self, plan: Plan, definition: bytes) -> None:
         """Remember a plan that was just stored: its start need not make it of bytes again.
@@ -77,16 +79,18 @@ class Launcher:
         """
         assert plan.id is not None
         self._kept.clear()
-        self._kept[plan.id] = plan, definition
+        self._kept[plan.id] = plan, _digest(definition)
 
     def _kept_plan(self, stored: StoredPlan) -> Plan | None:
         """The plan that these bytes were made of, if it is still fit to be started."""
-        plan, definition = self._kept.pop(stored.row.id, (None, b""))
-        if plan is None or definition != stored.definition or stored.records:
+        plan, digest = self._kept.pop(stored.row.id, (None, b""))
+        if plan is None or digest != _digest(stored.definition) or stored.records:
             return None
         names = {action.plugin for action in actions(plan)}
         if any(plugin_problem(name, self.registry)[1] for name in names):
             return None  # whoever looks at the whole plan says where
+        with collector_paused():
+            begin_new(plan, stored.row.id)
         apply_row(plan, stored.row)
         return plan
 
@@ -249,6 +253,11 @@ class Launcher:
         if latest is None or latest <= self.now():
             return self.now
         return Clock(self.now, elapsed=trio.current_time, not_before=latest)
+
+
+def _digest(definition: bytes) -> bytes:
+    """What tells a definition from any other, and takes no memory."""
+    return hashlib.sha256(definition).digest()
 
 
 def _own(error: Exception, row: PlanRow) -> WorkstreamError:

@@ -39,7 +39,10 @@ class Runner(ABC):
 
     @abstractmethod
     def keep(self, plan: Plan, definition: bytes) -> None:
-        """Take note of a plan that was just stored, as it is likely to be started."""
+        """Take note of a plan that was just stored, as it is likely to be started.
+
+        Before that, ``begin_new`` completes it.
+        """
 
     @abstractmethod
     async def start(

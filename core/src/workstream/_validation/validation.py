@@ -31,7 +31,7 @@ from .._plan.plan import (
 )
 from .._plan.shape import SHAPES
 from .._plan.structure import Found, structure
-from .._plan.walk import Item
+from .._plan.walk import Item, make_lean
 from .._protocols.approval import Approve
 from .._protocols.plugin import AnyPlugin, can_reconcile
 from .._values.display import shorten
@@ -72,7 +72,9 @@ def check(plan: object, plugins: KnownPlugins) -> tuple[list[Fault], list[Fault]
     return checker.faults, checker.warnings
 
 
-def prepared(plan: object, plugins: KnownPlugins) -> tuple[Plan, list[Fault]]:
+def prepared(
+    plan: object, plugins: KnownPlugins, *, lean: bool = False
+) -> tuple[Plan, list[Fault]]:
     """A copy of the plan made ready for submit: steps 1 to 3 of SUB-1.
 
     In the copy, each request that has ``defaults()`` has got them, and what was left
@@ -81,6 +83,7 @@ def prepared(plan: object, plugins: KnownPlugins) -> tuple[Plan, list[Fault]]:
     Args:
         plan: What is to be submitted; it is not changed (V-2).
         plugins: The plugins at hand.
+        lean: Leave out of the copy what ``begin_new`` gives it.
 
     Returns:
         The copy, and warnings.
@@ -92,7 +95,12 @@ def prepared(plan: object, plugins: KnownPlugins) -> tuple[Plan, list[Fault]]:
     checker.run(plan)
     if checker.faults or not isinstance(plan, Plan):
         raise ValidationError(_summary(plan, len(checker.faults)), checker.faults)
-    ready = copied(plan, lambda action: checker.requests[id(action)], finish=_normalise)
+    requests = iter(checker.requests)
+    ready = copied(
+        plan,
+        lambda action: next(requests),
+        finish=_normalise_lean if lean else _normalise,
+    )
     return ready, checker.warnings
 
 
@@ -121,14 +129,20 @@ def _normalise(node: Node) -> None:
         node.delay = node.delay or DEFAULT_DELAY
 
 
+def _normalise_lean(node: Node) -> None:
+    """The same, of a copy without what ``begin_new`` gives it."""
+    _normalise(node)
+    make_lean(node)
+
+
 class _Checker:
     """One pass over one plan."""
 
     def __init__(self, plugins: KnownPlugins) -> None:
         self.faults: list[Fault] = []
         self.warnings: list[Fault] = []
-        self.requests: dict[int, object] = {}
-        """The copies of the requests with their defaults, by the id() of the action."""
+        self.requests: list[object] = []
+        """The copies of the requests with their defaults, in walk order."""
         self._plugins = plugins
         self._known: dict[str, tuple[AnyPlugin | None, Problem | None]] = {}
         self._path = ""
@@ -273,7 +287,8 @@ class _Checker:
             self._note("plugin", *wrong)
         if plugin is not None and isinstance(action, Action):
             self._reconcile(action, plugin)
-        self.requests[id(action)], wrong = ready_request(action.request, action, plugin)
+        request, wrong = ready_request(action.request, action, plugin)
+        self.requests.append(request)
         if wrong is not None and not (self._plan.scrubbed and wrong[0] == "CL-3"):
             self._note("request", *wrong)
         if isinstance(action.request, Late):
