@@ -204,8 +204,9 @@ def _word_of(form: list[Any]) -> Word:
 # What ``Codec.record_of`` says of the one attempt of an action that goes well, when it
 # begins and when it has ended: twice an action, and all but the times is known before.
 _BEGUN = struct.Struct(">11sQ2sQ5s").pack
-_COMPLETED = struct.Struct(">13sQcQcQcQ").pack
+_TWO_TIMES = struct.Struct(">QBQ").pack
 _TIME = b"\xcf"  # of msgpack, before a number of 64 bits
+_COMPLETED_AT = b"\x01\x99\xa9COMPLETED" + _TIME
 _HAS_32_BITS = 1 << 32
 
 
@@ -229,16 +230,8 @@ def completed(started: int, ended: int, response: bytes) -> bytes:
         times = (started, ended, started, ended)
         head = b"\x01\x99" + b"".join(map(pack_part, ("COMPLETED", *times)))
     else:
-        head = _COMPLETED(
-            b"\x01\x99\xa9COMPLETED\xcf",
-            started,
-            _TIME,
-            ended,
-            _TIME,
-            started,
-            _TIME,
-            ended,
-        )
+        both = _TWO_TIMES(started, 0xCF, ended)
+        head = _COMPLETED_AT + both + _TIME + both
     return head + response + b"\xc0\x00\xc0"
 
 

@@ -247,14 +247,22 @@ class ActionRunner:
 
     def _begin(
         self, node: Plan | Block | Sequence | DeferBatch | Checks | DeferredActions
-    ) -> None:
-        node.state = State(R, self._runtime.now())
+    ) -> datetime:
+        """Begin it; returns when."""
+        now = self._runtime.now()
+        node.state = State(R, now)
         self._runtime.record(node)
+        return now
 
     def _finish(
-        self, node: Node, status: Status, not_before: datetime | None = None
+        self,
+        node: Node,
+        status: Status,
+        not_before: datetime | None = None,
+        now: datetime | None = None,
     ) -> None:
-        now = self._runtime.now()
+        """End it, at this time if it is known, and not before that one."""
+        now = now or self._runtime.now()
         node.state.status = status
         node.state.ended = now if not_before is None else max(now, not_before)
         self._runtime.record(node)

@@ -290,20 +290,23 @@ class Interpreter(CheckRunner):
 
     async def _sequence(self, sequence: Sequence, pacing: Pacing) -> None:
         """Run its actions, then the deferred work that these make due (SD-2)."""
-        if sequence.state.status is N:
-            self._begin(sequence)
+        begun = self._begin(sequence) if sequence.state.status is N else None
+        passed = None
         if not judgement.actions_over(sequence):
-            await self._in_order(sequence, pacing.may_go_on, main=True)
+            passed = await self._in_order(
+                sequence, pacing.may_go_on, main=True, now=begun
+            )
         if sequence.deferred_actions is not None and sequence.actions_begun:
+            passed = None
             pacing.count(sequence)
             await self._deferred_actions(
                 sequence,
                 lambda: judgement.settled(sequence) is not C,
                 lambda: pacing.count(sequence),
             )
-        status = judgement.sequence_status(sequence)
+        status = judgement.sequence_status(sequence) if passed is None else C
         # A clock that was set back must not mix up the order of ends (BG-1).
-        self._finish(sequence, status, pacing.latest_end)
+        self._finish(sequence, status, pacing.latest_end, passed)
         pacing.count(sequence)
 
     async def _in_order(
@@ -312,13 +315,24 @@ class Interpreter(CheckRunner):
         may_go_on: Callable[[], bool],
         *,
         main: bool,
-    ) -> None:
-        """Run the actions one after the other, as long as all is well (Q-7)."""
+        now: datetime | None = None,
+    ) -> datetime | None:
+        """Run the actions one after the other, as long as all is well (Q-7).
+
+        Args:
+            container: What holds them.
+            may_go_on: Whether one more may begin.
+            main: Whether a stop keeps them from beginning.
+            now: The time, if it was told just now.
+
+        Returns:
+            When all of them had passed; None: not all have.
+        """
         takes_back = (
             isinstance(container, DeferBatch) and container.when is WhenDeferred.ON_UNDO
         )
         usual = self._usual if main else None
-        now = self._runtime.now()
+        now = now or self._runtime.now()
         for action in container.actions:
             is_new = action.state.status is N
             if is_new:
@@ -326,7 +340,7 @@ class Interpreter(CheckRunner):
                     await self._released(unless_decided(action, may_go_on))
                     now = self._runtime.now()
                 if action.state.status is N and not may_go_on():
-                    break
+                    return None
                 if takes_back:
                     self._skip_in_vain(action)
             if not action.state.status.is_terminal:
@@ -342,7 +356,8 @@ class Interpreter(CheckRunner):
                     continue
                 now = await self._action(action, main, begins=begins, made=made)
             if action.state.status not in PASSED:
-                break
+                return None
+        return now
 
     # --- deferred actions (section 12, SD) ---------------------------------------
 

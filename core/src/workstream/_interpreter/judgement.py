@@ -227,7 +227,10 @@ def block_halted(block: Block, plan: Plan) -> bool:
 
 def _cut_short(block: Block) -> bool:
     """Whether a sequence was not run to its own end, whatever its status (SD-4)."""
-    return any(settled(sequence) is S for sequence in block.sequences)
+    return any(
+        sequence.state.status is not C and settled(sequence) is S
+        for sequence in block.sequences
+    )
 
 
 def work_failed(block: Block, plan: Plan) -> bool:
@@ -393,6 +396,7 @@ def _undo_failed(plan: Plan) -> bool:
         or any(batch.state.status is F for batch in sequence.undo_batches)
         for block in plan.blocks
         for sequence in block.sequences
+        if plan.undo_of is not None or sequence.deferred_actions is not None
     )
 
 

@@ -264,6 +264,8 @@ class Sequence(NamedNode):
     @property
     def undo_begun(self) -> bool:
         """Whether it is being taken back, or was (UN-1)."""
+        if self.deferred_actions is None:  # as in most plans, where all are asked
+            return False
         return any(batch.state.status.has_begun for batch in self.undo_batches)
 
     @property

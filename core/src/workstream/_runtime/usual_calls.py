@@ -33,13 +33,14 @@ from .._protocols.runtime import AttemptOutcome
 from .._protocols.vault import NodeRecord
 from .._secrets.scan import facts_of
 from .._values.state import Attempt, Status
-from .._values.wire import micros_of
+from .._values.wire import micros_of, new_micros_of
 from .journal import Journal
 from .lookups import Lookups
 from .trio_calls import TrioCalls
 
 R, C = Status.RUNNING, Status.COMPLETED
 _NOTHING: frozenset[str] = frozenset()
+_current_task = trio.lowlevel.current_task
 
 
 @attrs.define
@@ -85,6 +86,9 @@ class UsualCalls(TrioCalls):
         self._codec = codec
         self._journal = journal
         self._recorded = False
+        self._moment: datetime | None = None
+        """When the latest usual action ended, and the same in microseconds."""
+        self._micros = 0
         self._known: dict[str, _Known] = {}
 
     async def durable(self) -> None:
@@ -119,12 +123,14 @@ class UsualCalls(TrioCalls):
         known = self._known.get(action.plugin)
         if known is None or type(action.request) not in known.requests:
             known = self._usual_call(action)
-        slot = self._slots.get(trio.lowlevel.current_task())
+        task = _current_task()
+        slot = self._slots.get(task)
         if known is None or slot is None or action.deadline is not None:
             return None
         # As ``ActionRunner._attempt``: it begins, and that is durable.
         state, position, journal = action.state, position_of(action), self._journal
-        started = micros_of(now)
+        # Most begin when another one of their task has ended, just now.
+        started = self._micros if now is self._moment else micros_of(now)
         state.status = R
         state.started = now
         attempt = Attempt(started=now)
@@ -134,7 +140,7 @@ class UsualCalls(TrioCalls):
         batch = journal.batch
         if batch is not None:
             try:
-                await batch.wait()
+                await batch.wait(task)
             except trio.Cancelled as error:
                 if not slot.was_cut(error):
                     raise
@@ -169,11 +175,12 @@ class UsualCalls(TrioCalls):
             packed = known.packed(response)
             if packed is not None and not (attempt.notes or attempt.unresponsive):
                 # As ``ActionRunner._action`` where ``judge`` says COMPLETED.
-                ended = self.now()
+                ended = self._moment = self.now()
+                self._micros = new_micros_of(ended)
                 state.status = C
                 state.ended = attempt.ended = ended
                 attempt.response = response
-                data = completed(started, micros_of(ended), packed)
+                data = completed(started, self._micros, packed)
                 journal.add(NodeRecord(position, 1, data))
                 self._recorded = True
                 return ended

@@ -136,12 +136,16 @@ def to_micros(moment: datetime | None) -> int | None:
     return None if moment is None else micros_of(moment)
 
 
-@lru_cache(maxsize=1024)  # the end of one action, and the start of the next one
-def micros_of(moment: datetime) -> int:
-    """The same, of a time that is known."""
+def new_micros_of(moment: datetime) -> int:
+    """The same, of a time that is known, and that nobody has asked for before."""
     passed = moment - _EPOCH
     # Half the cost of dividing one timedelta by another; this is asked on every step.
     return passed.days * _DAY_MICROS + passed.seconds * 1_000_000 + passed.microseconds
+
+
+# Of most times it is asked twice: of the end of one action, and the start of the next.
+micros_of = lru_cache(maxsize=1024)(new_micros_of)
+"""The same, of any time that is known."""
 
 
 def from_micros(micros: int | None) -> datetime | None:

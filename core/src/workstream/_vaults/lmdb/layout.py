@@ -208,7 +208,7 @@ def steps_of(write: Write) -> Steps:
     plan = write.plan_id.bytes
     records = RECORD + plan
     steps = Steps([], {})
-    logged = list[bytes]()
+    logged = list[bytes]()  # of each change two parts: its head, and its data
     put, note, key_of, written_at, head_of = (
         steps.puts.append,
         logged.append,
@@ -220,17 +220,18 @@ def steps_of(write: Write) -> Steps:
         if isinstance(change, NodeRecord):
             position, attempt, data = change.position, change.attempt, change.data
             put((key_of(records, position, attempt), written_at(written) + data))
-            note(head_of(9 + len(data), b"N", position, attempt) + data)
+            note(head_of(9 + len(data), b"N", position, attempt))
+            note(data)
         elif isinstance(change, PlanRow):
-            logged.append(_put_row(steps, plan, change))
+            logged += _put_row(steps, plan, change)
         else:
-            logged.append(_put_line(steps, LINE + plan, change))
+            logged += _put_line(steps, LINE + plan, change)
     log = LOG + plan
     last = write.first - 1
-    for start in range(0, len(logged), LOG_ENTRY):
-        entry = logged[start : start + LOG_ENTRY]
-        last += len(entry)
-        steps.puts.append((_NUMBERED_KEY.pack(log, last), b"".join(entry)))
+    for start in range(0, len(logged), 2 * LOG_ENTRY):
+        entry = logged[start : start + 2 * LOG_ENTRY]
+        last += len(entry) // 2
+        put((_NUMBERED_KEY.pack(log, last), b"".join(entry)))
     if write.taken:  # unless the plan has ended, and all of them go
         taken = numbered_key(REQUEST, write.plan_id, write.taken)
         steps.gone.setdefault(REQUEST + plan, taken)
@@ -239,16 +240,16 @@ def steps_of(write: Write) -> Steps:
     return steps
 
 
-def _put_row(steps: Steps, plan: bytes, row: PlanRow) -> bytes:
+def _put_row(steps: Steps, plan: bytes, row: PlanRow) -> tuple[bytes, bytes]:
     data = encode_row(row)
     steps.puts.append((ROW + plan, data))
     steps.row = row
     if row.status.is_terminal:
         steps.gone[REQUEST + plan] = REQUEST + plan + b"\xff" * 8
-    return _ROW_HEAD.pack(1 + len(data), b"R") + data
+    return _ROW_HEAD.pack(1 + len(data), b"R"), data
 
 
-def _put_line(steps: Steps, prefix: bytes, line: LineRecord) -> bytes:
+def _put_line(steps: Steps, prefix: bytes, line: LineRecord) -> tuple[bytes, bytes]:
     key = _LINE_KEY.pack(prefix, line.position, line.number)
     steps.puts.append((key, line.data))
     steps.gone.pop(key, None)
@@ -257,4 +258,4 @@ def _put_line(steps: Steps, prefix: bytes, line: LineRecord) -> bytes:
         key = _LINE_KEY.pack(prefix, line.position, old)
         steps.gone[key] = key
     head = _LINE_HEAD.pack(13 + len(line.data), b"L", line.position, line.number)
-    return head + line.data
+    return head, line.data

@@ -188,6 +188,7 @@ class LmdbVault:
 
     def _close(self) -> None:
         env, self._env = self._env, None
+        self._look_again = 0.0
         # A forked child leaves its parent's store alone.
         if env is not None and env.is_open_here:
             env.close()
@@ -356,13 +357,15 @@ class LmdbVault:
 
     def freeze(self) -> Freeze | None:
         """See ``Vault.freeze``."""
-        env, now = self._environment(), time.monotonic()
-        # Broken, what is known must do, until somebody mends it.
-        if now >= self._look_again and not env.broken:
-            self._look_again = now + FREEZE_HOLDS
-            data = env.peek(layout.FREEZE)
-            if data != self._frozen[0]:
-                self._frozen = (data, freeze_in(data))
+        now = time.monotonic()
+        if now >= self._look_again:
+            env = self._environment()
+            # Broken, what is known must do, until somebody mends it.
+            if not env.broken:
+                self._look_again = now + FREEZE_HOLDS
+                data = env.peek(layout.FREEZE)
+                if data != self._frozen[0]:
+                    self._frozen = (data, freeze_in(data))
         return self._frozen[1]
 
     async def set_freeze(self, freeze: Freeze, expect: Freeze | None) -> bool:
