@@ -100,7 +100,11 @@ class LightVault:
             if isinstance(node, Checks):
                 node.missed = kept.missed
             if isinstance(node, BaseAction):
-                node.attempts = list(map(_copied, kept.attempts))
+                # Of those that have ended nothing changes any more.
+                node.attempts = [
+                    _copied(each) if each.ended is None else each
+                    for each in kept.attempts
+                ]
         row = self.row
         if row is not None:
             plan.state = State(row.status, row.started, row.ended)

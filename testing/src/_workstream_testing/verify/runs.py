@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
-
-import attrs
+from typing import TYPE_CHECKING, Any, cast
 
 from workstream._interpreter import recovery
 from workstream._plan.plan import BaseAction, CheckAction, Plan
-from workstream._protocols.vault import STOP, PlanRequest, PlanRow
+from workstream._protocols.vault import STOP, PlanRequest
 from workstream._values.state import OnInterrupt, State, Status
 
-from ..crashes.light_store import Kept, LightCodec, LightVault
+from ..crashes.light_store import LightCodec, LightVault, reset
 from ..problems import SimulationError
 from ..simulation.history import History
 from ..simulation.journal import Store
@@ -21,17 +19,15 @@ from ..simulation.simulated_runtime import SimulatedRuntime
 from ..virtual.loop import Loop, current_loop
 from ..virtual.loop_errors import Abandon
 from ..virtual.virtual_time import START
-from .faults import BEGAN, BY_TIME, STOPS, Budget, Fault, Kind
+from .faults import BY_TIME, Budget, Fault, Kind
 from .invariants import Rule
 from .merging.instants import Instants
 from .merging.signatures import Signatures
+from .moments import Entry, Moment, Start, strikes, told
 from .world import Facts
 
 if TYPE_CHECKING:
     from .trials import Trial, Trials
-
-Moment: TypeAlias = tuple[Fault, object]
-"""A fault that could follow, and what tells its moment from others."""
 
 
 class _Quiet(History):
@@ -44,20 +40,6 @@ class _Quiet(History):
 
 def _ignore(entry: object) -> None:
     """Note nothing."""
-
-
-@attrs.define
-class _Entry:
-    """A moment of a run at which something else could have gone wrong."""
-
-    time: float
-    position: int
-    attempt: int
-    key: object
-    what: str = ""
-    reconciles: bool = False
-    at: float = 0.0
-    """When, if there was another one of this name after the last fault; else 0."""
 
 
 class Run:
@@ -73,21 +55,25 @@ class Run:
         merge: bool,
         ends: bool,
         in_order: bool,
+        start: Start | None = None,
     ) -> None:
         self.trials = trials
         self.budget = budget
-        self.time = 0.0
+        self.time = 0.0 if start is None else start.time
         self.lost = False
-        self.facts: Facts = dict(trials.world.first)
+        self.facts: Facts = dict(trials.world.first if start is None else start.facts)
         self.excess = [0] * len(trials.invariants)
+        if start is not None:
+            self.lost, self.excess = start.lost, list(start.excess)
+        self._start = start
         self._always = [
             (n, each)
             for n, each in enumerate(trials.invariants)
             if isinstance(each, Rule) and each.always
         ]
-        self._log: list[_Entry] = []
+        self._log: list[Entry] = []
         self._since = 0
-        self._left = set(range(len(faults)))
+        self._left = set(range(0 if start is None else start.struck, len(faults)))
         self._faults = faults
         self._armed: dict[int, list[int]] = {}
         for number, fault in enumerate(faults):
@@ -95,7 +81,7 @@ class Run:
                 self._armed.setdefault(fault.position, []).append(number)
         self._crashes = [n for n, f in enumerate(faults) if f.kind is Kind.CRASH]
         self._in_order = in_order
-        self._signatures: Signatures | None = None
+        self.signatures: Signatures | None = None
         self._instants: Instants | None = None
         self._ends = ends
         if merge:
@@ -104,24 +90,29 @@ class Run:
                 for place, numbers in self._armed.items()
             }
             dies = trials.stores or bool(self._crashes or budget.crashes)
-            self._signatures = Signatures(
+            self.signatures = Signatures(
                 trials.shape, budget, doomed, self.facts, dies=dies
             )
             stops = budget.stops or any(f.kind is Kind.STOP for f in faults)
             if not (stops or trials.sharing):
                 self._instants = Instants(
-                    self._signatures, trials.shape, budget.failures, dies=dies
+                    self.signatures, trials.shape, budget.failures, dies=dies
                 )
-        note = _ignore if self._signatures is None else self._signatures.note
+        note = _ignore if self.signatures is None else self.signatures.note
         self.history = history or _Quiet(trials.plan, note)
         self._named: set[tuple[int, int, str]] = set()
-        self._vault = LightVault(self._stored)
+        self.vault = LightVault(self._stored)
         self._asked = False
         self._looked = -1.0
         self.aside = 0
         self.known: Trial | None = None
         self.passed: list[object] = []
         self._judge_facts()
+
+    def names(self) -> Iterator[tuple[float, int, int, str, float]]:
+        """When each moment of its log is, and what tells it from others."""
+        for each in self._log:
+            yield each.time, each.position, each.attempt, each.what, each.at
 
     @property
     def reached(self) -> bool:
@@ -136,17 +127,23 @@ class Run:
         plan = trials.plan
         trials.begin()
         plan.submitted = START
-        vault = self._vault
+        vault = self.vault
         stores = bool(trials.stores or self._crashes or self.budget.crashes)
-        plan.state = State(Status.RUNNING, START)
+        if (start := self._start) is None:
+            reset(plan, trials.nodes)
+        else:
+            vault.kept, vault.row = dict(start.kept), start.row
+            vault.restore(plan, trials.nodes)
+        if vault.row is None and not (start and start.struck):
+            plan.state = State(Status.RUNNING, START)
         self.history.note((0.0, plan, plan.state.status, None, 0, False))
         while True:
             loop = Loop(time=self.time, choose=choose, max_time=trials.max_time)
             store = Store(cast("Any", vault), _id(plan), 0) if stores else None
             runtime = SimulatedRuntime(plan, loop, trials.settings(self.history), store)
             self._runtime = runtime
-            if self._signatures is not None:
-                self._signatures.live(loop, runtime)
+            if self.signatures is not None:
+                self.signatures.live(loop, runtime)
             if self._instants is not None:
                 self._instants.live(loop, runtime)
             for number, fault in enumerate(self._faults):
@@ -184,6 +181,19 @@ class Run:
             self.history.note((self.time, node, node.state.status, None, 0, False))
             if node is not trials.plan:
                 vault.keep([codec.record_of(node)])
+        if self._left and self._ends and trials.plan not in changed:
+            # The next set of faults may well begin with the same ones.
+            number = min(self._left)
+            start = Start(
+                self.time,
+                dict(vault.kept),
+                vault.row,
+                dict(self.facts),
+                tuple(self.excess),
+                lost=self.lost,
+                struck=number,
+            )
+            trials.crashed = (self._faults[:number], start)
 
     def _stop_request(self, now: datetime) -> PlanRequest:
         """A stop, as somebody asks for it."""
@@ -214,20 +224,28 @@ class Run:
             if self._instants is not None:
                 self._instants.forget()
 
+    def moment(self) -> tuple[float, datetime]:
+        """How late it is: in seconds, and as the clock tells it."""
+        time = _time()
+        return time, self.history.start + _seconds(time)
+
     # --- what plugins and the store tell ----------------------------------------------
 
     def called(self, position: int, attempt: int) -> Fault | None:
         """A plugin is called: what goes wrong with it."""
         time = _time()
-        if self._signatures is not None:
-            self._signatures.called(position)
+        if self.signatures is not None:
+            if self._start is not None:
+                self.signatures.first_owner = self._start.owner
+                self._start = None
+            self.signatures.called(position)
         if self._instants is not None:
             self._instants.called(time)
         self._note_call(time, position, attempt)
         found: Fault | None = None
         for number in self._armed.get(position, ()):
             fault = self._faults[number]
-            if not (self._is_next(number) and _strikes(fault, attempt, time)):
+            if not (self._is_next(number) and strikes(fault, attempt, time)):
                 continue
             if fault.kind is not Kind.STOP:
                 found = fault
@@ -253,8 +271,8 @@ class Run:
             else:
                 key = self._key(time, position)
                 at = self._at(time, (position, attempt, ""))
-                self._log.append(_Entry(time, position, attempt, key, at=at))
-        if self._ends and self._signatures is not None and time != self._looked:
+                self._log.append(Entry(time, position, attempt, key, at=at))
+        if self._ends and self.signatures is not None and time != self._looked:
             # Once an instant: a moment that is not looked up merges nothing, and
             # to look up ten calls of one instant takes longer than to make them.
             self._looked = time
@@ -281,8 +299,8 @@ class Run:
 
     def asked_of(self, position: int) -> None:
         """A plugin is asked what became of its work: its task goes on with that."""
-        if self._signatures is not None:
-            self._signatures.called(position)
+        if self.signatures is not None:
+            self.signatures.called(position)
 
     def ended(self, position: int, *, ok: bool) -> None:
         """A plugin has ended."""
@@ -293,7 +311,7 @@ class Run:
         """A write is durable; whether the engine dies now."""
         if not (self._crashes or self.budget.crashes):
             return False  # no run of this search dies
-        position, attempt, what = _told(change)
+        position, attempt, what = told(change)
         identity = (position, attempt, what)
         for number in self._crashes:
             fault = self._faults[number]
@@ -312,7 +330,7 @@ class Run:
             key = self._key(time, position, what)
             at = self._at(time, identity)
             asks = self._reconciles()
-            self._log.append(_Entry(time, position, attempt, key, what, asks, at))
+            self._log.append(Entry(time, position, attempt, key, what, asks, at))
         return False
 
     def _reconciles(self) -> bool:
@@ -335,7 +353,7 @@ class Run:
             what: What was stored in it; "": it is a call.
             fails: Whether it is a fault of this call that follows; otherwise anything.
         """
-        signatures, instants = self._signatures, self._instants
+        signatures, instants = self.signatures, self._instants
         if signatures is None:
             return None
         now = self.history.start + _seconds(time)
@@ -346,7 +364,7 @@ class Run:
         moment: object
         if what:
             of_crash = (instants or signatures).of_crash
-            moment = of_crash(now, self._vault.kept)
+            moment = of_crash(now, self.vault.kept)
         elif member is None or instants is None:
             place = position if member is None else None
             moment = (place, self.lost, signatures.of_call(now))
@@ -406,15 +424,13 @@ class Run:
                 stop = Fault(Kind.STOP, path, place, attempt, entry.at)
                 yield self._moment(entry, stop)
 
-    def _moment(self, entry: _Entry, fault: Fault) -> Moment:
+    def _moment(self, entry: Entry, fault: Fault) -> Moment:
         key = None
         if entry.key is not None:
             key = (entry.key, fault.kind, fault.lost)
         return fault, key
 
-    def _failures(
-        self, entry: _Entry, path: str, kinds: frozenset[Kind]
-    ) -> list[Fault]:
+    def _failures(self, entry: Entry, path: str, kinds: frozenset[Kind]) -> list[Fault]:
         node = self.trials.nodes[entry.position]
         place = entry.position
         if isinstance(node, CheckAction) and self.trials.is_looping(place):
@@ -427,30 +443,6 @@ class Run:
         if node.timeout < float("inf"):
             found.append(Fault(Kind.HANGS, path, place, entry.attempt))
         return found
-
-
-def _strikes(fault: Fault, attempt: int, time: float) -> bool:
-    if fault.kind is Kind.RED:
-        return time >= fault.at
-    if fault.kind is Kind.STOP:
-        return attempt == fault.attempt and time >= fault.at
-    if fault.kind is Kind.FAILS_ONCE:
-        return attempt == fault.attempt
-    return attempt >= fault.attempt
-
-
-def _told(change: Any) -> tuple[int, int, str]:
-    """What tells a write from others: its last change."""
-    if isinstance(change, PlanRow):
-        word = STOPS if change.stopping else "as " + change.status.word
-        return 0, 0, word
-    kept = cast("Kept", change)
-    last = kept.last
-    if last is None:
-        return kept.position, 0, "as " + kept.state.status.word
-    number = len(kept.attempts)
-    word = BEGAN if last.ended is None else "as " + kept.state.status.word
-    return kept.position, number, word if number == 1 else f"{word} ({number})"
 
 
 def _time() -> float:

@@ -16,6 +16,7 @@ import attrs
 
 from ..virtual.garbage import few_looks
 from .faults import Budget, Fault
+from .starts import Starts
 from .trials import Trial, Trials
 
 Faults = tuple[Fault, ...]
@@ -92,6 +93,9 @@ def searched(
     seen: dict[object, list[Budget]] = {}
     nodes: list[tuple[Faults, Budget]] = [((), budget)]
     left = max_runs
+    trials.starts, trials.crashed = None, ((), None)
+    if merge and budget.total > 1 and not (trials.sharing or budget.stops):
+        trials.starts = Starts(trials, budget)
     with few_looks(), _crew(trials, workers) as run_all:
         for number in range(budget.total + 1):
             level = Level(number)

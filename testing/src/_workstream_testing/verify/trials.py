@@ -25,7 +25,7 @@ from workstream._protocols.plugin import NOT_DONE, can_reconcile
 from workstream._registry.registry import Registry
 from workstream._values.state import OnInterrupt, PluginError
 
-from ..crashes.light_store import LightCodec, reset
+from ..crashes.light_store import LightCodec
 from ..fakes.fake_all import fake_all
 from ..fakes.fakes import FakePlugin
 from ..futures.earlier import Recorded, Script
@@ -44,7 +44,9 @@ from .faults import Budget, Fault, Kind
 from .invariants import End, Invariant, Rule, text_of
 from .merging.orders import sharing
 from .merging.shapes import Shape
-from .runs import Moment, Run
+from .moments import Moment, Start
+from .runs import Run
+from .starts import Starts
 from .world import Effect, Facts, World
 
 SHARE = 0.25
@@ -99,6 +101,8 @@ class Trials:
             follows was tried, and how it ends if nothing more goes wrong.
         sharing: Why the order of an instant is all told; nothing: it is not.
         may_reconcile: Whether a plugin may be asked what became of its work (R-7).
+        starts: Where runs that end as soon as possible begin; None: at the beginning.
+        crashed: The latest faults up to a crash, and what that left.
         usual_facts: The facts at the end if nothing goes wrong.
         stores: Whether each run has a store, also one in which the engine does not die:
             a commit has its place in the order of an instant.
@@ -162,6 +166,8 @@ class Trials:
         self._run: Run | None = None
         self.began: dict[int, float] = {}
         self.usual_facts: Facts = {}
+        self.starts: Starts | None = None
+        self.crashed: tuple[tuple[Fault, ...], Start | None] = ((), None)
         self.ends: dict[object, list[tuple[Budget, Trial]]] = {}
         self.may_reconcile = any(
             self._on_interrupt(action) is OnInterrupt.RECONCILE
@@ -296,11 +302,22 @@ class Trials:
             in_order: Whether a fault strikes only after those before it.
             ends: Whether the run is left where all that follows is known.
         """
-        reset(self.plan, self.nodes)
+        start: Start | None = None
+        if ends and faults and in_order and self.starts is not None:
+            before, start = self.crashed
+            if start is None or faults[: len(before)] != before:
+                start = self.starts.before(faults[0])
         run = Run(
-            self, faults, budget, history, merge=merge, ends=ends, in_order=in_order
+            self,
+            faults,
+            budget,
+            history,
+            merge=merge,
+            ends=ends,
+            in_order=in_order,
+            start=start,
         )
-        self._run = run
+        self.follow(run)
         trial = Trial(faults)
         try:
             run.go(chooser(seed))
@@ -323,6 +340,10 @@ class Trials:
         if trial.reached and budget.total:
             trial.moments, trial.aside = list(run.moments(self._kinds)), run.aside
         return trial
+
+    def follow(self, run: Run) -> None:
+        """Let plugins do what a run says, from now on."""
+        self._run = run
 
     def _learn(self, key: object, budget: Budget, trial: Trial) -> None:
         known = self.ends.setdefault(key, [])

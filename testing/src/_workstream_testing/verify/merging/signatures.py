@@ -142,6 +142,16 @@ class Signatures:
             number = len(member.action_at(position).attempts)
             self._called[self._loop.task] = (position, number)
 
+    @property
+    def first_owner(self) -> Member | int | None:
+        """What the task that began first works on: the walk through the plan."""
+        return self._owners.get(next(iter(self._loop.tasks)))
+
+    @first_owner.setter
+    def first_owner(self, owner: Member | int | None) -> None:
+        if owner is not None:
+            self._owners[next(iter(self._loop.tasks))] = owner
+
     # --- signatures -------------------------------------------------------------------
 
     def of_call(self, now: datetime) -> object:
