@@ -110,7 +110,8 @@ def labels(held: Iterable[tuple[Held, Node | None]]) -> list[str]:
 def _label(name: str, number: int) -> str:
     """The label of the object with this number among those of its name; 0: the only."""
     label = name.replace("/", "//")
-    if number or _ENDS_IN_POSITION.search(name):
+    # Few names end so: what is asked first is quick.
+    if number or (name.endswith("]") and _ENDS_IN_POSITION.search(name)):
         label += f" [{number or 1}]"
     return label
 

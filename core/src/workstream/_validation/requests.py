@@ -113,7 +113,8 @@ def ready_request(
     try:
         request: Any = given
         # What fills itself in may do so although it is frozen.
-        exact = copy.deepcopy if _has_defaults(request) else deep_copy
+        fills_in = _has_defaults(request)
+        exact = copy.deepcopy if fills_in else deep_copy
         request = exact(request)
         secrets = secret_values(request)
     except StrayReferenceError:
@@ -144,7 +145,7 @@ def ready_request(
         return request, None  # the plugin's code is asked when there is a request
     # What the plugin's author wrote about the request may quote it.
     try:
-        if _has_defaults(request):
+        if fills_in:
             # A frozen request cannot fill itself in, so it may return another.
             filled = request.defaults()
             request = request if filled is None else filled

@@ -186,10 +186,10 @@ class _Checker:
                     self._note(rule.field, rule.rule, problem)
                 elif rule.field == "key" and value is not None:
                     self._key(value)
-        if isinstance(node, DeferBatch) and node.when is WhenDeferred.ON_UNDO:
-            self._undo(node, parent)
-        elif isinstance(node, BaseAction):
+        if isinstance(node, BaseAction):  # most are
             self._action(node, parent)
+        elif isinstance(node, DeferBatch) and node.when is WhenDeferred.ON_UNDO:
+            self._undo(node, parent)
         elif isinstance(node, Block) and node.batches == ():
             self._without_batches(node)
         elif isinstance(node, Checks):
