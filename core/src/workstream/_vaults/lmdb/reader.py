@@ -219,47 +219,57 @@ DAMAGED = ("InvalidError", "CorruptedError", "PageNotFoundError")
 _WORDS: dict[str, tuple[type[StorageError], str]] = {
     "MapFullError": (
         StoreFullError,
-        "is full: delete finished plans, or open it with a larger map_size",
+        "the store at {path} is full: delete finished plans, or open it with a larger "
+        "map_size",
     ),
     "MapResizedError": (
         OutgrownError,
-        "was just made larger than this process had expected: try again",
+        "the store at {path} was just made larger than this process had expected: try "
+        "again",
     ),
     "ReadersFullError": (
         StorageError,
-        "is being read by as many processes as it can take: close some that watch or "
-        "read it",
+        "the store at {path} is being read by as many processes as it can take: close "
+        "some that watch or read it",
     ),
     "VersionMismatchError": (
         StoreFormatError,
-        "is of another version of LMDB: {error}",
+        "the store at {path} is of another version of LMDB: {error}",
     ),
-    "ReadonlyError": (StorageError, "cannot be written: it is read-only"),
+    "ReadonlyError": (
+        StorageError,
+        "the store at {path} cannot be written: it is read-only",
+    ),
     **dict.fromkeys(
-        DAMAGED, (StoreFormatError, "is damaged: {error}; restore it from a backup")
+        DAMAGED,
+        (
+            StoreFormatError,
+            "the store at {path} is damaged: {error}; restore it from a backup",
+        ),
     ),
 }
 """What LMDB raises, what that is here, and what is said of the store then."""
 
 _NO_ROOM = {
-    errno.ENOSPC: "the disk of {store} is full: make room on it",
-    errno.EDQUOT: "the disk quota of who owns {store} is used up: make room, or have it "
-    "raised",
-    errno.EFBIG: "the data file of {store} may not become larger: delete finished plans, "
-    "or raise the limit (ulimit -f)",
+    errno.ENOSPC: "the disk of the store at {path} is full: make room on it",
+    errno.EDQUOT: "the disk quota of who owns the store at {path} is used up: make room, "
+    "or have it raised",
+    errno.EFBIG: "the data file of the store at {path} may not become larger: delete "
+    "finished plans, or raise the limit (ulimit -f)",
 }
 """What keeps a store from growing, and what to do."""
 _BROKEN_OFF = {
-    (os.strerror(errno.EINTR),): "{store} could not be written, as a signal came in "
-    "between, and whether the last change is in it is not known, while all before it is: "
-    "resume what broke off, or try again",
+    (
+        os.strerror(errno.EINTR),
+    ): "the store at {path} could not be written, as a signal "
+    "came in between, and whether the last change is in it is not known, while all "
+    "before it is: resume what broke off, or try again",
     (
         os.strerror(errno.EIO),
         os.strerror(errno.EROFS),
         "MDB_PANIC",
-    ): "{store} could not "
-    "be written, and whether the last change is in it is not known, while all before it "
-    "is: see whether its disk fails or is full",
+    ): "the store at {path} could not be written, and whether the last change is in it "
+    "is not known, while all before it is: see whether its disk fails or is full",
 }
 """What breaks off a write, by what is said of it, and what to do."""
 
@@ -270,14 +280,12 @@ def storage_errors(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except (lmdb().Error, OSError) as error:
-        store = f"the store at {path}"
         known = _WORDS.get(type(error).__name__)
         if known is None:
-            message = _failure(path, str(error)).format(store=store, error=error)
-            raise StorageError(message) from error
+            message = _failure(path, str(error))
+            raise StorageError(message.format(path=path, error=error)) from error
         cls, words = known
-        message = f"{store} {words.format(error=error)}"
-        raise cls(message) from error
+        raise cls(words.format(path=path, error=error)) from error
 
 
 def _failure(path: Path, reason: str) -> str:
@@ -288,7 +296,7 @@ def _failure(path: Path, reason: str) -> str:
     for signs, words in _BROKEN_OFF.items():
         if any(sign in reason for sign in signs):
             return words + " ({error})"
-    return "{store} failed: {error}"
+    return "the store at {path} failed: {error}"
 
 
 def _is_full(path: Path) -> bool:
