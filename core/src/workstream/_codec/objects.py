@@ -265,8 +265,18 @@ def held_in(cls: type[Node], data: Any) -> Iterator[tuple[type[Node], Any]]:
 
 
 def size(cls: type[Node], data: Any) -> int:
-    """How many objects a definition describes."""
-    return 1 + sum(size(*part) for part in held_in(cls, data))
+    """How many objects a definition describes; no call for one that holds nothing."""
+    found = 1
+    for held in SHAPES[cls].held:
+        parts = data.get(held.name)
+        if not parts:
+            continue
+        many = parts if held.many else (parts,)
+        if SHAPES[held.type].held:
+            found += sum([size(held.type, each) for each in many])
+        else:
+            found += len(many)
+    return found
 
 
 @functools.cache
