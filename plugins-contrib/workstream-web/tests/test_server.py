@@ -291,12 +291,16 @@ def _answer(site: Site, plan_id: object, verb: str, **body: Any) -> Any:
 
 def _outcome(site: Site, plan_id: str) -> str:
     """How the newest plan ends; it is awaited."""
-    with site.events(f"/api/plans/{plan_id}/events?after=0") as events:
-        for _ in events:
-            pass
-    plan = site.plan()  # the page's document may be older: the events go on from there
-    assert str(plan.id) == plan_id
-    return str(plan.outcome.value)
+    while True:
+        with site.events(f"/api/plans/{plan_id}/events?after=0") as events:
+            for _ in events:
+                pass
+        # The page's document may be older: the events go on from there. A stream may end
+        # before its plan; a browser opens it again.
+        plan = site.plan()
+        assert str(plan.id) == plan_id
+        if plan.state.status.is_terminal:
+            return str(plan.outcome.value)
 
 
 def _until_it_runs(site: Site, run: subprocess.Popen[bytes]) -> None:
