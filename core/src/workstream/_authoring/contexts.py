@@ -93,11 +93,11 @@ class LookingContext(NoSignals):
         Args:
             context: The preview's.
         """
-        self.path = context.path
-        self.deadline = context.deadline
+        self.path: str = context.path
+        self.deadline: datetime | None = context.deadline
         self.plan_id: UUID = uuid4()
         self.action_id: UUID = uuid4()
-        self.idempotency_key = str(self.action_id)
+        self.idempotency_key: str = str(self.action_id)
         self.attempt = 1
         self.notes: Mapping[str, NoteValue] = MappingProxyType({})
 
