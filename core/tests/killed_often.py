@@ -30,7 +30,16 @@ from pathlib import Path
 from uuid import UUID
 
 import trio
-from forks import Work, done_again, end_of, fork, lines_of, note_done, write_line
+from forks import (
+    Work,
+    done_again,
+    end_of,
+    fork,
+    lines_of,
+    none_left,
+    note_done,
+    write_line,
+)
 
 from workstream import (
     ActionPlugin,
@@ -229,4 +238,5 @@ def main() -> None:
     trio.run(check_all)
 
 
-main()
+with none_left():
+    main()

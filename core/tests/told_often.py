@@ -39,7 +39,16 @@ from typing import Any
 from uuid import UUID
 
 import trio
-from forks import Work, done_again, end_of, fork, lines_of, note_done, write_line
+from forks import (
+    Work,
+    done_again,
+    end_of,
+    fork,
+    lines_of,
+    none_left,
+    note_done,
+    write_line,
+)
 
 from workstream import (
     ActionPlugin,
@@ -249,7 +258,7 @@ def main() -> None:
     """Let them speak, and kill the engine again and again meanwhile."""
     chance = random.Random(SEED)
     engine = fork(run_plans)
-    while not STORE.exists():
+    while not (STORE / "data.mdb").exists():
         time.sleep(0.01)
     speakers = [fork(partial(speak, n)) for n in range(SPEAKERS)]
     doomed = fork(partial(speak, SPEAKERS))
@@ -349,4 +358,5 @@ def mixed_up(plan: Plan) -> Iterator[str]:
         yield f"{plan.id}: its record is not in order of time"
 
 
-main()
+with none_left():
+    main()

@@ -38,7 +38,7 @@ from workstream.plugins import AnyPlugin, NotDone
 from workstream.results import Attempt, BaseAction
 from workstream_temporal._activities import Activities, Call, Look, Say
 from workstream_temporal._forms import conduct_form, packed, stored_form
-from workstream_temporal._names import PLAN, QUEUE, ROW, workflow_id
+from workstream_temporal._names import PLAN, QUEUE, ROW, STORE, workflow_id
 from workstream_temporal._parts import Part
 from workstream_temporal._plan_workflow import PlanWorkflow
 from workstream_temporal._runtime import LOST
@@ -284,9 +284,10 @@ class Lane:
         self._work.join()
 
     async def _close(self) -> None:
-        handle = self._client.get_workflow_handle(self._played)
-        with suppress(RPCError):  # it has ended
-            await handle.terminate()
+        # What was said to the store by this lane's time, the next one cannot play again.
+        for workflow in (self._played, STORE):
+            with suppress(RPCError):  # it has ended
+                await self._client.get_workflow_handle(workflow).terminate()
         self._over.set()
 
     def begin(self) -> float:

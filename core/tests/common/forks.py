@@ -7,10 +7,12 @@ forked begins at once.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -39,6 +41,18 @@ def lines_of(path: Path) -> list[str]:
 
 # -- Processes ---------------------------------------------------------------------------
 
+_alive: set[int] = set()
+
+
+@contextmanager
+def none_left() -> Iterator[None]:
+    """Kill what is left in the end, so that nobody waits for the pipe it would keep."""
+    try:
+        yield
+    finally:
+        for child in _alive:
+            os.kill(child, signal.SIGKILL)
+
 
 def fork(main: Callable[[], Awaitable[None]]) -> int:
     """A process that does this."""
@@ -52,12 +66,14 @@ def fork(main: Callable[[], Awaitable[None]]) -> int:
             traceback.print_exc()
         finally:
             os._exit(status)
+    _alive.add(child)
     return child
 
 
 def end_of(child: int, expected: int = 0) -> None:
     """Wait for the end of a process, which must be as expected."""
     ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    _alive.discard(child)
     if ended != expected:
         sys.exit(f"a process ended with {ended}, not {expected}")
 
