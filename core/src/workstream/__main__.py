@@ -36,9 +36,8 @@ def _leave(status: int) -> None:
     all is said, and the status is 134. It returns, for Python to tell, if what was
     printed cannot be written.
     """
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    # It ends the threads of pools first; of those that only wait, a join never returns.
+    threading._shutdown()  # type: ignore[attr-defined]  # pyright: ignore
     atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
     try:
         for stream in (sys.stdout, sys.stderr):

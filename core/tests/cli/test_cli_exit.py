@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 PROGRAM = """
-import atexit, os, sys, threading
+import atexit, concurrent.futures, os, sys, threading
 from workstream.__main__ import main
 
 class Late:
@@ -30,6 +30,8 @@ class Output:
 sys.late = Late()
 atexit.register(print, "what was registered is called")
 threading.Thread(target=thread).start()
+pool = concurrent.futures.ThreadPoolExecutor(1)  # its thread waits for work for ever
+pool.submit(int).result()
 sys.stdout = Output()
 sys.argv = ["workstream", *sys.argv[1:]]
 main()
@@ -39,12 +41,17 @@ main()
 def ended(*words: str) -> tuple[int, list[str]]:
     """The exit status of a command, and all that was printed, sorted."""
     command = [sys.executable, "-c", PROGRAM, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60
+    )
     return done.returncode, sorted(done.stdout.splitlines())
 
 
 def test_the_interpreter_is_not_taken_apart() -> None:
-    """A client's thread that wakes too late must not abort a command that is done."""
+    """A client's thread that wakes too late must not abort a command that is done.
+
+    Threads that end are waited for, and those of a pool are told to end.
+    """
     status, lines = ended("--version")
 
     assert status == 0
