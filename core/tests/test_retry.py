@@ -268,6 +268,15 @@ def test_a_path_that_names_nothing_to_do_is_refused(path: str, says: str) -> Non
     assert says in str(caught.value)
 
 
+@pytest.mark.parametrize("path", ["pre_checks", "p", "nowhere"])
+def test_a_plan_without_blocks_has_nothing_to_choose(path: str) -> None:
+    """As what is left of a plan may be: its checks and deferred work (RT-2)."""
+    bare = plan(F, pre_checks=checks(F))
+
+    with pytest.raises(PathError, match="no block or sequence"):
+        remaining(bare, only=[path])
+
+
 def test_an_ambiguous_path_is_refused_and_all_faults_are_told() -> None:
     """Two blocks have a sequence of one name (OM-15)."""
     twins = plan(

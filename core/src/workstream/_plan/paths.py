@@ -153,7 +153,10 @@ def find(plan: Plan, path: str) -> Node:
 
 
 def meant(
-    plan: Plan, text: str, among: Collection[str] = (), what: str = "object"
+    plan: Plan,
+    text: str,
+    among: Collection[str] | None = None,
+    what: str = "object",
 ) -> str:
     """The path of the object that somebody means.
 
@@ -161,14 +164,14 @@ def meant(
         plan: The plan.
         text: A path; one without the plan's name in front; or the end of one, where
             only one object's path ends so. A container goes before what is in it.
-        among: The paths of the objects that may be meant; empty: of all.
+        among: The paths of the objects that may be meant; None: of all.
         what: What they are, for the message.
 
     Raises:
         PathError: It names no object, or several; the message tells the nearest paths.
     """
     wanted = text.strip()
-    known = among or [path for path, _ in paths(plan)]
+    known = [path for path, _ in paths(plan)] if among is None else among
     ending = f"{SEPARATOR}{wanted}"
     for guess in (wanted, label_of_plan(plan) + ending):
         if guess in known:
@@ -180,7 +183,9 @@ def meant(
         return highest[0]
     if highest:
         raise PathError(_several(wanted, highest))
-    if among and any(f"{SEPARATOR}{path}".endswith(ending) for path, _ in paths(plan)):
+    if among is not None and any(
+        f"{SEPARATOR}{path}".endswith(ending) for path, _ in paths(plan)
+    ):
         message = f"{_quoted(wanted)} is no {what}: name the one that holds it"
         raise PathError(message)
     if wanted.startswith(f"{label_of_plan(plan)}{SEPARATOR}"):
