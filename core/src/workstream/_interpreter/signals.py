@@ -42,7 +42,7 @@ def sent(plan: Plan, action: BaseAction, path: str, name: str) -> list[Signal]:
         and each.data.get("name") == name
     ]
     gate = _gate_of(plan, action) if told else None
-    since = None if gate is None else _latest_batch(gate)
+    since = None if gate is None else _latest_opened(gate)
     return [
         Signal(value=each.data.get("value"), by=each.by, at=each.at, reason=each.reason)
         for each in told
@@ -59,16 +59,20 @@ def _gate_of(plan: Plan, action: BaseAction) -> Block | None:
     return None
 
 
-def _latest_batch(block: Block) -> datetime | None:
-    """When the latest of its batches began: a signal opens one gate only (SG-1)."""
-    latest: datetime | None = None
+def _latest_opened(block: Block) -> datetime | None:
+    """When the batch behind the latest open gate began; None: no gate has been opened.
+
+    A signal opens one gate only (SG-1). No gate stands before the batch that is begun
+    first, so what was sent before that batch is kept for the gate behind it.
+    """
+    begun: list[datetime] = []
     at = 0
     for size in block.batch_sizes:
         batch = block.sequences[at : at + size]
-        begun = [s.state.started for s in batch if s.state.started is not None]
-        latest = min(begun, default=latest)
+        started = [s.state.started for s in batch if s.state.started is not None]
+        begun += [min(started)] if started else []
         at += size
-    return latest
+    return begun[-1] if len(begun) > 1 else None
 
 
 def signal(

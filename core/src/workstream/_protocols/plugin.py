@@ -144,7 +144,8 @@ class Context(Protocol):
         """All that is sent to this action by this name, in order, from the first.
 
         It has no end: leave the loop when you have what you wait for. In a block's
-        ``batch_checks`` only signals count that were sent since the latest batch began.
+        ``batch_checks`` a signal counts for one run: from the second run on, only those
+        count that were sent since the latest batch began.
         """
         ...
 

@@ -132,6 +132,20 @@ SIGNALS = (
         told="at 2 signal k",
     ),
     Case(
+        "G-58",
+        "B1(batches=1 conc=none): gate[g sig] s1..s3 ok@1",
+        "C/UNKNOWN g@1,2 s2[1,2] s3[5,6] rest=C effects(TAKEN TAKEN)",
+        "SG-1 CT-2 BG-2",
+        told="at 0 signal g; at 5 signal g",
+    ),
+    Case(
+        "G-59",
+        "B1(batches=1:2 conc=none): gate[g(ask=1)] s1..s3 ok@1",
+        "C/UNKNOWN s1[4,5] g[5,5] s2[5,6] s3[5,6] rest=C effects(TAKEN TAKEN TAKEN)",
+        "SG-1 AP-1 HO-6",
+        told="at 0 freeze; at 2 approve g by=ana; at 4 unfreeze",
+    ),
+    Case(
         "G-60",
         "B1: pre[k(ask=1)] s1",
         "C/UNKNOWN B1.pre[0,2] s1[2,2] rest=C",
@@ -207,6 +221,20 @@ SIGNALS = (
         "C/UNKNOWN B1=N k=C",
         "AP-1 E-2",
         told="at 2 approve k by=ana",
+    ),
+    Case(
+        "G-74",
+        "B1(batches=1 conc=none): gate[g(ask=1)] s1..s4 ok@1",
+        "C/UNKNOWN s1=K s2[0,1] s3[1,2] s4[7,8] rest=C",
+        "AP-1 SG-1 BG-2 SK-3",
+        told="at 0 skip s1; at 0 approve g by=ana; at 7 approve g by=ana",
+    ),
+    Case(
+        "G-75",
+        "B1(batches=1 conc=none): gate[g(ask=1)] s1..s2 ok@1",
+        "F/BLOCK g[1,1] g,B1.gate,B1=F s1=C s2=N",
+        "AP-1 SG-1 CT-2",
+        told="at 0 reject g by=ana",
     ),
 )
 
