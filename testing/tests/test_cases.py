@@ -51,7 +51,7 @@ def ends_as_expected(case: Case, run: CaseRun) -> list[str]:
     return [*wrong(run, case.expected), *always_wrong(run)]
 
 
-@pytest.mark.parametrize("case", one_in(4, CASES), ids=lambda case: case.id)
+@pytest.mark.parametrize("case", one_in(12, CASES), ids=lambda case: case.id)
 def test_case(case: Case) -> None:
     """A case ends as its rules say, in whatever order trio runs the tasks."""
     for seed in SEEDS:
@@ -68,7 +68,7 @@ def test_case(case: Case) -> None:
 ON_DISK = (*RECOVERY, *(c for c in CASES if c.id in ("X-02", "X-28", "X-64", "X-53")))
 
 
-@pytest.mark.parametrize("case", ON_DISK, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", one_in(12, ON_DISK), ids=lambda case: case.id)
 def test_case_on_lmdb(case: Case, tmp_path: Path) -> None:
     """What the engine finds in an LMDB store, and leaves there, is the same (STO-7)."""
 
@@ -101,7 +101,7 @@ def _moments(case: Case) -> list[float]:
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in RECOVERY if case.stop_at is None and case.found_after is None],
+    one_in(12, [c for c in RECOVERY if c.stop_at is None and c.found_after is None]),
     ids=lambda case: case.id,
 )
 def test_a_recovery_is_stopped_at_any_moment(case: Case) -> None:

@@ -94,7 +94,7 @@ def test_rolling_deploy_ends_as_planned() -> None:
     assert run.stage.executed("h4.health") == []
 
 
-@pytest.mark.parametrize("case", one_in(30, CRASHED), ids=lambda case: case.id)
+@pytest.mark.parametrize("case", one_in(60, CRASHED), ids=lambda case: case.id)
 def test_every_case(case: Case) -> None:
     """Every conformance case ends the same after a crash at any of its changes (R-2)."""
     whole = run_watched(case.plan, seed=0, stop_at=case.stop_at)

@@ -39,6 +39,10 @@ FEW = settings(
 )
 
 
+FIRST = settings(max_examples=10, derandomize=True, phases=(Phase.generate,))
+"""For what is drawn as it comes: nothing of it is to be made smaller."""
+
+
 @attrs.frozen
 class Ask:
     """A request."""
@@ -178,7 +182,7 @@ def test_failures_are_scripted_on_top_of_a_fake() -> None:
     plan = small()
     mine = FakePlugin(Copy).when(host="web", takes=7)
 
-    [quiet] = find(fakes(plan, mine), lambda made: True)
+    [quiet] = find(fakes(plan, mine), lambda made: True, settings=FIRST)
     assert simulate(plan, [quiet]).elapsed == 7
 
     def fails(made: list[AnyPlugin]) -> bool:
@@ -249,7 +253,7 @@ def test_acts_can_be_limited() -> None:
 def test_scripts_fit_the_plan() -> None:
     """fake_all takes what was drawn, as it is."""
     plan = small()
-    made = find(fakes(plan, Copy), lambda made: True)
+    made = find(fakes(plan, Copy), lambda made: True, settings=FIRST)
     assert fake_all(plan, *made) == made
 
 

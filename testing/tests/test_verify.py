@@ -107,6 +107,7 @@ def broken(plan: Plan, *plugins: Any, **more: Any) -> Verification:
 class TestWorst:
     """The worst end, where nothing else is said of what is bad."""
 
+    @pytest.mark.slow
     def test_the_trial_that_began_it(self) -> None:
         """Two failures leave five of eight hosts drained; or two, by one setting."""
         found = verify(rollout(), *PLUGINS, failures=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, TypeAlias, cast
 
 import attrs
@@ -14,6 +15,7 @@ pytest.importorskip("hypothesis", reason="an optional extra")
 
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
+from quickly import one_in
 from verify_plans import PLUGINS, SERVING, Copy, Look, On, Start, look, rollout, steps
 
 from _workstream_testing.verify.faults import Budget, Fault, Kind
@@ -254,8 +256,10 @@ def test_hosts_that_are_alike(bounds: tuple[int, int, int], plan: Plan) -> None:
     check_merging(plan, Budget(*bounds))
 
 
-@pytest.mark.parametrize("halt_after", [HaltAfter.ACTION, HaltAfter.SEQUENCE])
-@pytest.mark.parametrize("bounds", [(1, 0, 1), (0, 1, 1), (1, 1, 0)])
+@pytest.mark.parametrize(
+    ("halt_after", "bounds"),
+    one_in(3, product(HaltAfter, [(1, 0, 1), (0, 1, 1), (1, 1, 0)])),
+)
 def test_the_order_of_one_instant(
     halt_after: HaltAfter, bounds: tuple[int, int, int]
 ) -> None:
@@ -289,8 +293,10 @@ def test_the_ends_of_a_row_stand_for_it() -> None:
     assert harms(merge=True) == {"web-1": 4, "web-4": 1}
 
 
-@pytest.mark.parametrize("halt_after", [HaltAfter.ACTION, HaltAfter.SEQUENCE])
-@pytest.mark.parametrize("bounds", [(1, 1, 0), (1, 0, 1), (2, 0, 0)])
+@pytest.mark.parametrize(
+    ("halt_after", "bounds"),
+    one_in(4, product(HaltAfter, [(2, 0, 0), (1, 1, 0), (1, 0, 1)])),
+)
 def test_hosts_that_never_begin_are_not_counted(
     halt_after: HaltAfter, bounds: tuple[int, int, int]
 ) -> None:
@@ -305,6 +311,7 @@ def test_hosts_that_never_begin_are_not_counted(
     assert check_each(found, budget) > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("halt_after", [HaltAfter.ACTION, HaltAfter.SEQUENCE])
 def test_merging_leaves_out_most(halt_after: HaltAfter) -> None:
     """Three hosts at a time: most pairs of faults differ in names alone."""
@@ -342,7 +349,7 @@ def check_rows(
     assert two.runs < one.runs
 
 
-@pytest.mark.parametrize(("shape", "tolerated", "halt_after"), ROWS)
+@pytest.mark.parametrize(("shape", "tolerated", "halt_after"), one_in(5, ROWS))
 def test_rows(shape: tuple[int, int], tolerated: int, halt_after: HaltAfter) -> None:
     """Two failures, where the ends of rows stand for them."""
     check_rows(shape, tolerated, halt_after, Budget(2, 0, 0))
@@ -376,6 +383,7 @@ def check_covered(hosts: int, halt_after: HaltAfter, **bounds: int) -> None:
     assert found(4, 2).data() == few.data()
 
 
+@pytest.mark.slow
 def test_plans_are_covered() -> None:
     """One failure and a crash in 24 hosts."""
     check_covered(24, HaltAfter.ACTION, failures=1, crashes=1)
@@ -388,6 +396,7 @@ def test_large_plans_are_covered(halt_after: HaltAfter) -> None:
     check_covered(60, halt_after, failures=2, crashes=1)
 
 
+@pytest.mark.slow
 def test_rules_are_judged_alike() -> None:
     """What breaks a rule is found with merging, and with as few faults."""
     rules = [at_most(1, serving=False), at_most(2, serving=False, always=True)]
@@ -406,8 +415,10 @@ def block_of(plan: Plan) -> Block:
     return block
 
 
-@pytest.mark.parametrize("concurrency", [1, 2])
-@pytest.mark.parametrize("bounds", [(1, 0, 0), (0, 1, 0), (0, 0, 1)])
+@pytest.mark.parametrize(
+    ("concurrency", "bounds"),
+    one_in(4, product([1, 2], [(1, 0, 0), (0, 1, 0), (0, 0, 1)])),
+)
 def test_a_plan_that_is_cut_has_the_same_ends(
     concurrency: int, bounds: tuple[int, int, int]
 ) -> None:
@@ -446,8 +457,10 @@ FEATURES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("bounds", [(2, 0, 0), (1, 1, 0), (1, 0, 1)])
-@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize(
+    ("feature", "bounds"),
+    one_in(11, product(FEATURES, [(1, 0, 1), (2, 0, 0), (1, 1, 0)])),
+)
 def test_settings_of_a_block(feature: str, bounds: tuple[int, int, int]) -> None:
     """Whatever a block counts or waits for: what is merged has the same ends."""
     budget = Budget(*bounds)

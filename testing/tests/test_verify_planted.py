@@ -307,8 +307,8 @@ def test_there_are_twenty() -> None:
     assert len({flaw.name for flaw in FLAWS}) == len(FLAWS) == 20
 
 
-QUICK = 4
-"""How many are looked for in the quick tests."""
+QUICK = 7
+"""The first of each so many is looked for in the quick tests."""
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ QUICK = 4
         pytest.param(
             flaw,
             id=flaw.name.replace(" ", "-"),
-            marks=[pytest.mark.slow] if number >= QUICK else [],
+            marks=[pytest.mark.slow] if number % QUICK else [],
         )
         for number, flaw in enumerate(FLAWS)
     ],

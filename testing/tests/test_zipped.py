@@ -84,6 +84,7 @@ def test_it_makes_a_new_plugin(zipped: Zipped, tmp_path: Path) -> None:
     assert "class" in made.read_text()
 
 
+@pytest.mark.slow
 def test_it_finds_the_programs_for_hosts(program: Path) -> None:
     """What ssh sends to a host is the same text from a zip."""
     read = (
