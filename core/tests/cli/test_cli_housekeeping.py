@@ -42,9 +42,11 @@ def rows(call: Call) -> list[dict[str, Any]]:
     return found
 
 
-def crashed(start: Start, write_plan: WritePlan, tmp_path: Path) -> None:
+def crashed(
+    start: Start, write_plan: WritePlan, tmp_path: Path, sequences: int = 1
+) -> None:
     """Run a plan, and kill it."""
-    child = start("run", write_plan(held(tmp_path)))
+    child = start("run", write_plan(held(tmp_path, sequences)))
     child.wait_for("called Deploy / Tier / one / hold")
     child.signal(signal.SIGKILL)
     child.end()
@@ -443,6 +445,35 @@ def test_the_doctor_finds_what_crashed_and_what_is_damaged(
     assert remedy.endswith(f"workstream delete {plan_id}")
     assert call("delete", plan_id).exit_code == 0
     assert call("doctor").exit_code == 0
+
+
+@pytest.mark.slow
+def test_a_plan_whose_plugin_is_gone_says_so_once_and_can_be_given_up(
+    call: Call,
+    start: Start,
+    write_plan: WritePlan,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    findings: Findings,
+) -> None:
+    """Not once for each action; and what the doctor names, works."""
+    crashed(start, write_plan, tmp_path, sequences=3)
+    plan_id = rows(call)[0]["short_id"]
+    monkeypatch.setenv("WORKSTREAM_PLUGINS", "")
+
+    resumed = call("resume")
+    message, remedy = findings(call("doctor", "--json"), "problem")["plans"]
+    kept = call("delete", plan_id)
+
+    assert resumed.exit_code == 2
+    assert "Tier / web-0, web-1 and web-2 / do: plugin:" in resumed.stderr
+    assert message.startswith(f"Deploy ({plan_id}) cannot go on here: 'toy.act' cannot")
+    assert message.count("'toy.act'") == 1
+    assert f"give it up, by workstream abandon {plan_id}" in kept.stderr
+    give_up = f"workstream abandon {plan_id}"
+    assert remedy == f"mend that before it goes on, or give it up: {give_up}"
+    assert call(*give_up.split()[1:]).exit_code == 0
+    assert call("delete", plan_id).exit_code == 0
 
 
 BROKEN_INIT = '''

@@ -18,6 +18,7 @@ from .._values.errors import (
     PlanRefusedError,
     PlanStaleError,
     WorkstreamError,
+    fault_lines,
 )
 
 OnWait = Callable[[LockedError], None]
@@ -92,7 +93,7 @@ def refuse_unfit(plan: Plan, registry: Registry, plan_id: UUID, *, fresh: bool) 
     check = check_startable if fresh else check_resumable
     faults = check(plan, registry)
     if faults:
-        lines = "\n".join(f"  {fault}" for fault in faults)
+        lines = "\n".join(f"  {line}" for line in fault_lines(faults))
         verb = "started" if fresh else "resumed"
         message = f"plan {plan.name!r} cannot be {verb} here:\n{lines}"
         raise PlanRefusedError(message, plan_id)

@@ -133,7 +133,7 @@ def _why_not(
     if row.status is Status.NOT_STARTED:
         what = f"was never started: {not_started}"
     elif entry.crashed:
-        what = "was left behind by a crash: resume it"
+        what = "was left behind by a crash: resume it, or abandon it"
     elif row.status is Status.RUNNING:
         what = f"runs still, in {owner_text(entry.owner or 0)}: {running}"
     elif begun:

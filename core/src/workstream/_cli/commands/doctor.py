@@ -312,17 +312,26 @@ class Checkup:
                 )
 
     def _fits(self, typed: Codec, stored: StoredPlan, registry: Registry) -> None:
+        row = stored.row
+        missing: list[str] = []
         try:
             faults = check_resumable(typed.load(stored), registry)
             changed = [str(each) for each in faults if each.rule == "STO-14"]
+            missing = [e.message for e in faults if e.rule in ("V-15", "REG-6")]
         except PlanCorruptError as error:
             changed = [str(error)]
+        # What runs, or has crashed, cannot be deleted.
+        verb = "delete" if row.status is Status.NOT_STARTED else "abandon"
+        name, give_up = named(row.name, row.id), self._call.command(verb, row.id)
+        if missing:
+            self._problem(
+                f"{name} cannot go on here: {'; '.join(dict.fromkeys(missing))}",
+                f"mend that before it goes on, or give it up: {give_up}",
+            )
         if changed:
-            delete = self._call.command("delete", stored.row.id)
-            name = named(stored.row.name, stored.row.id)
             self._problem(
                 f"{name} does not fit its plugins: {'; '.join(changed)}",
-                f"install that version before it goes on, or give it up: {delete}",
+                f"install that version before it goes on, or give it up: {give_up}",
             )
 
     def _running(self, row: PlanRow, owner: Owner | None) -> None:

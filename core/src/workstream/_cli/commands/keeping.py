@@ -84,7 +84,11 @@ async def _deletable(store: Store, plans: tuple[str, ...], call: Call) -> list[P
             found[row.id] = row
         elif entry.crashed:
             resume = call.command("resume", row.id)
-            faults.append(f"{name} has crashed: end it first, by {resume}")
+            abandon = call.command("abandon", row.id)
+            faults.append(
+                f"{name} has crashed: end it first, by {resume}; or give it up, by "
+                f"{abandon}"
+            )
         else:
             stop, runs = call.command("stop", row.id), owner_text(entry.owner or 0)
             faults.append(f"{name} is run by {runs}: stop it first, by {stop}")
