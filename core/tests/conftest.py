@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from installed_once import *  # noqa: F403
 from no_unseen_skips import *  # noqa: F403
 
 from workstream._registry.host import ALLOW_LIST, Host, discover

@@ -12,7 +12,7 @@ import functools
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import attrs
@@ -124,26 +124,37 @@ def room_of(module: str) -> str | None:
     return None
 
 
+def statements(
+    body: Iterable[ast.AST], *, only: bool = False, later: bool = False
+) -> Iterator[tuple[ast.AST, bool, bool]]:
+    """All statements, however deep, with ``typing_only`` and ``later`` of each.
+
+    Expressions are left out, which are most of a tree: no import is in one.
+    """
+    for node in body:
+        yield node, only, later
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from statements(node.body, only=only, later=True)
+        elif isinstance(node, ast.If):
+            for_types = only or "TYPE_CHECKING" in ast.unparse(node.test)
+            yield from statements(node.body, only=for_types, later=later)
+            yield from statements(node.orelse, only=only, later=later)
+        else:
+            inner = [
+                each
+                for part in ("body", "orelse", "finalbody", "handlers", "cases")
+                for each in getattr(node, part, ())
+            ]
+            yield from statements(inner, only=only, later=later)
+
+
 @functools.cache
 def imports(module: str, path: Path) -> tuple[Import, ...]:
     """What a module imports, wherever in its source; relative names made absolute."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
-    later = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for inner in ast.walk(node)
-    }
     made: list[Import] = []
     package = ["workstream", *module.split(".")[:-1]]
-    for node in ast.walk(tree):
+    for node, only, later in statements(tree.body):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -157,8 +168,7 @@ def imports(module: str, path: Path) -> tuple[Import, ...]:
         else:
             continue
         for name in dict.fromkeys(names):
-            line, only = node.lineno, id(node) in typing_only
-            made.append(Import(name, line, only, id(node) in later))
+            made.append(Import(name, node.lineno, only, later))
     return tuple(made)
 
 

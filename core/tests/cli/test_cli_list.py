@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,10 +26,10 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 GROUP = UUID(int=7 << 32)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """A store of 120 plans, an hour apart, each on one of ten hosts."""
-    path = tmp_path / "many"
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of 120 plans, an hour apart, each on one of ten hosts: nobody writes it."""
+    path = tmp_path_factory.mktemp("filled") / "many"
 
     async def fill() -> None:
         vault = LmdbVault(path, risk_power_cut=True)
@@ -52,27 +53,33 @@ def store(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def found(call: Call, store: Path) -> Callable[..., list[Any]]:
+def store(filled: Path, tmp_path: Path) -> Path:
+    """The same, for a test that changes it."""
+    return Path(shutil.copytree(filled, tmp_path / "many"))
+
+
+@pytest.fixture
+def found(call: Call, filled: Path) -> Callable[..., list[Any]]:
     """What ``list --json`` finds: the names."""
 
     def found(*words: object) -> list[Any]:
-        result = call("list", "--json", "--store", store, *words)
+        result = call("list", "--json", "--store", filled, *words)
         assert result.exit_code == 0, result.output
         return [row["name"] for row in json.loads(result.stdout)]
 
     return found
 
 
-def test_a_table_shows_the_newest_fifty(call: Call, store: Path) -> None:
+def test_a_table_shows_the_newest_fifty(call: Call, filled: Path) -> None:
     """And says how many more there are; as JSON there are all."""
-    lines = call("list", "--store", store).stdout.splitlines()
+    lines = call("list", "--store", filled).stdout.splitlines()
     assert len(lines) == 52
     assert lines[1].endswith("Deploy Shop 119")
     assert lines[-1] == "… and 71 more: --limit 0 lists all"
-    lines = call("list", "--store", store, "--name", "deploy").stdout.splitlines()
+    lines = call("list", "--store", filled, "--name", "deploy").stdout.splitlines()
     assert lines[-1] == "… and more: --limit 0 lists all"
-    assert len(call("list", "--store", store, "--limit", 0).stdout.splitlines()) == 123
-    assert len(json.loads(call("list", "--json", "--store", store).stdout)) == 121
+    assert len(call("list", "--store", filled, "--limit", 0).stdout.splitlines()) == 123
+    assert len(json.loads(call("list", "--json", "--store", filled).stdout)) == 121
 
 
 @pytest.mark.parametrize(
@@ -106,9 +113,9 @@ def test_what_it_finds(
     assert (len(names), names[0] if names else "") == (count, first)
 
 
-def test_it_counts(call: Call, store: Path) -> None:
+def test_it_counts(call: Call, filled: Path) -> None:
     """All of the store, or what fits; a plan that has crashed does not run."""
-    words = ("list", "--count", "--store", store)
+    words = ("list", "--count", "--store", filled)
     assert call(*words).stdout == (
         "121 plans\n  96 completed\n  12 completed with failures\n  12 failed\n"
         "   1 crashed\n"
@@ -120,9 +127,9 @@ def test_it_counts(call: Call, store: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["soon", "30", "2026-13-01", "99999999999d"])
-def test_a_moment_that_is_none_is_refused(call: Call, store: Path, word: str) -> None:
+def test_a_moment_that_is_none_is_refused(call: Call, filled: Path, word: str) -> None:
     """The error says what to write."""
-    result = call("list", "--since", word, "--store", store)
+    result = call("list", "--since", word, "--store", filled)
     assert result.exit_code == 2
     assert "2026-01-31T18:00, or how long ago it was" in " ".join(result.stderr.split())
 
