@@ -271,6 +271,7 @@ print(is_mount("file", dir_fd=os.open(".", os.O_RDONLY)))
 """
 
 
+@pytest.mark.slow
 def test_mounts_of_the_same_file_system_are_seen(tmp_path: Path) -> None:
     """A file or directory that is bound to another one, as container runtimes do."""
     script = (

@@ -207,6 +207,7 @@ def test_each_plan_is_told_once_from_its_beginning(tmp_path: Path) -> None:
     play(case, tmp_path)
 
 
+@pytest.mark.slow
 def test_what_happened_while_nobody_followed_is_told(tmp_path: Path) -> None:
     """Plans that began and ended meanwhile, and one that was submitted long before."""
 
@@ -233,6 +234,7 @@ def test_what_happened_while_nobody_followed_is_told(tmp_path: Path) -> None:
     play(case, tmp_path)
 
 
+@pytest.mark.slow
 def test_what_was_told_is_forgotten_after_a_while(tmp_path: Path) -> None:
     """A directory holds little, however many plans there were, and none comes again."""
 
@@ -302,6 +304,7 @@ def test_a_store_that_is_away_is_asked_again(
     ]
 
 
+@pytest.mark.slow
 def test_few_looks_are_made_of_many_plans(tmp_path: Path) -> None:
     """The store is asked for news twenty times a second, whatever goes on in it."""
 

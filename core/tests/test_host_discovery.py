@@ -17,6 +17,7 @@ Install = Callable[..., Path]
 Find = Callable[..., Host]
 
 
+@pytest.mark.slow
 def test_without_an_allow_list_every_package_is_let_in(
     install_package: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ import attrs
 import lmdb_stores
 import pytest
 import trio
+from quickly import one_in
 
 from workstream._plan.walk import new_plan_id
 from workstream._protocols.vault import NodeRecord, PlanRow, Write
@@ -52,7 +53,7 @@ def record(row: PlanRow, first: int = 1, data: bytes = b"data") -> Write:
     return Write(plan_id=row.id, first=first, changes=(NodeRecord(first, 0, data),))
 
 
-@pytest.mark.parametrize("risk_power_cut", [False, True])
+@pytest.mark.parametrize("risk_power_cut", one_in(2, [False, True]))
 def test_it_keeps_the_contract(tmp_path: Path, risk_power_cut: bool) -> None:
     """STO-1 to STO-5, STO-10, X-75, X-76."""
     numbers = itertools.count()

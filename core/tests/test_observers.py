@@ -166,6 +166,7 @@ def test_an_observer_sees_no_secret(tmp_path: Path) -> None:
     assert SECRET not in repr(recorder.calls)
 
 
+@pytest.mark.slow
 def test_without_observers_nothing_is_paid() -> None:
     """The module that feeds them is not even imported (OB-6)."""
     program = f"""

@@ -130,6 +130,7 @@ def test_a_claim_dies_with_its_process(owners: Owners, path: Path, plan: UUID) -
         assert owners.claim(plan)
 
 
+@pytest.mark.slow
 def test_of_many_that_claim_at_once_one_succeeds(path: Path, plan: UUID) -> None:
     """A claim is a race with one winner."""
     others = [Other(path) for _ in range(4)]

@@ -272,6 +272,7 @@ def test_the_command_line_tells_no_secret(
         assert marker in text
 
 
+@pytest.mark.slow
 def test_the_store_holds_no_value_of_a_reference(
     directory: Path, write: Callable[[bool], Path]
 ) -> None:
@@ -295,6 +296,7 @@ def test_the_store_holds_no_value_of_a_reference(
     assert data.count(PASSWORD.encode()) == data.count(definition) >= 3
 
 
+@pytest.mark.slow
 def test_what_is_refused_tells_no_secret(
     directory: Path, write: Callable[[bool], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

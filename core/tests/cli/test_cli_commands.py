@@ -12,6 +12,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import Result
+from quickly import one_in
 
 from workstream._cli.main import command_line
 from workstream._cli.streams import ExitCode, worst
@@ -197,12 +198,15 @@ def test_plans_are_found_by_what_people_type(call: Call, write_plan: WritePlan) 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [
-        ("nonsense", "'nonsense' is no plan: give an id"),
-        ("abc", "'abc' is no plan: give an id"),
-        ("\x1b[2J", r"'\x1b[2J' is no plan"),
-        ("ffff-ffff-ffff", "the store holds no plan 'ffff-ffff-ffff'"),
-    ],
+    one_in(
+        4,
+        [
+            ("nonsense", "'nonsense' is no plan: give an id"),
+            ("abc", "'abc' is no plan: give an id"),
+            ("\x1b[2J", r"'\x1b[2J' is no plan"),
+            ("ffff-ffff-ffff", "the store holds no plan 'ffff-ffff-ffff'"),
+        ],
+    ),
 )
 def test_what_names_no_plan_is_told(
     call: Call, write_plan: WritePlan, text: str, message: str
@@ -438,7 +442,9 @@ def workstream_commands():
     assert "no command 'lisst'. Did you mean list?" in unknown.stderr
 
 
-@pytest.mark.parametrize("name", ["pause", "remove", "reset", "undone", "rune", "drop"])
+@pytest.mark.parametrize(
+    "name", one_in(3, ["pause", "remove", "reset", "undone", "rune", "drop"])
+)
 def test_no_guess_is_a_command_that_removes(call: Call, name: str) -> None:
     """Who types the name of another deed is not led to delete plans."""
     unknown = call(name)

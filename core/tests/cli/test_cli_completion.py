@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.shell_completion import CompletionItem, ShellComplete
 from click.testing import Result
+from quickly import one_in
 
 from workstream._cli.main import command_line
 
@@ -51,7 +52,7 @@ def test_commands_and_options_are_offered() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["show", "stop", "watch", "resume", "export", "delete"]
+    "command", one_in(6, ["show", "stop", "watch", "resume", "export", "delete"])
 )
 def test_plans_are_offered_by_their_ids(
     call: Call, write_plan: WritePlan, command: str

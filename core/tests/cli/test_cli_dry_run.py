@@ -235,6 +235,7 @@ def test_terminals_are_kept_safe(call: Call, write_plan: WritePlan) -> None:
     assert "+\\x1b[2Jgone" in result.stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it(start: Callable[..., Any], write_plan: WritePlan) -> None:
     """Nothing had begun, so nothing is to be resumed."""
     plan = """

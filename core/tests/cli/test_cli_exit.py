@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import atexit, concurrent.futures, os, sys, threading
 from workstream.__main__ import main
@@ -61,6 +63,7 @@ def test_the_interpreter_is_not_taken_apart() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_status_is_kept() -> None:
     """A wrong command still ends with 2."""
     done = subprocess.run(

@@ -137,6 +137,7 @@ def test_no_plugin_keeps_the_second_signal_from_working(
     assert listed(start)[0]["crashed"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed(
     start: Start, write_plan: WritePlan, tmp_path: Path
 ) -> None:

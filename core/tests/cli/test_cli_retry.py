@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from quickly import one_in
 
 from .conftest import Child
 
@@ -119,13 +120,19 @@ def test_show_tells_the_family(call: Call, failed: str) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [
-        (["--only", "web-1"], "'web-1' is done already"),
-        (["--only", "web-9"], "did you mean 'Deploy / Tier / web-"),
-        (["--skip", "copy"], "'copy' is no block or sequence"),
-        (["--skip", ""], "names no block or sequence of the plan"),
-        (["--from-action", "--only", "Tier / web-2 / copy"], "is no block or sequence"),
-    ],
+    one_in(
+        5,
+        [
+            (["--only", "web-1"], "'web-1' is done already"),
+            (["--only", "web-9"], "did you mean 'Deploy / Tier / web-"),
+            (["--skip", "copy"], "'copy' is no block or sequence"),
+            (["--skip", ""], "names no block or sequence of the plan"),
+            (
+                ["--from-action", "--only", "Tier / web-2 / copy"],
+                "is no block or sequence",
+            ),
+        ],
+    ),
 )
 def test_a_path_that_fits_nothing_is_refused(
     call: Call, failed: str, arguments: list[str], says: str

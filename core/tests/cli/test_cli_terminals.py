@@ -221,6 +221,7 @@ def run_on_terminal(
     return child.wait(), written.decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_live_progress_and_then_the_outcome(
     write_plan: WritePlan, tmp_path: Path
 ) -> None:
