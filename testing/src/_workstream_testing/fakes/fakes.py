@@ -46,13 +46,13 @@ from .fake_scripts import (
     field_faults,
     made_by_default,
 )
-from .originals import original_of
+from .originals import made_original, original_of
+from .plain_calls import PlainCall, PlainWay, call_of, plain_way
 from .scripts import Script
 
 __tracebackhide__ = says_all
 
-# Of which only the methods are looked at, whatever their types are.
-_ACTION: Any = ActionPlugin
+_ACTION: Any = ActionPlugin  # whose methods are looked at, whatever their types are
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -277,7 +277,7 @@ class FakePlugin(BasePlugin[Request, Response]):
         Of the last simulation, if there were several. Times are in seconds: since a
         simulation began, or by trio's clock, which begins at 0 for a ``FakeClock``.
         """
-        return [noted.as_call(self.name) for noted in self._noted]
+        return [call_of(each, self.name) for each in self._noted]
 
     @property
     def unused(self) -> list[str]:
@@ -301,7 +301,7 @@ class FakePlugin(BasePlugin[Request, Response]):
 
     def reset(self) -> None:
         """Forget all calls; the script stays. Each simulation begins with this."""
-        self._noted: list[Noted] = []
+        self._noted: list[Noted | PlainCall] = []
         self._done: dict[UUID, Any] = {}
         self.told_truth = False
         self._script.reset()
@@ -323,6 +323,13 @@ class FakePlugin(BasePlugin[Request, Response]):
         return back
 
     # --- being a plugin -------------------------------------------------------------
+
+    def plain_way(self) -> tuple[PlainWay | None, list[Noted | PlainCall]]:
+        """What all calls do, where each does the same; and where its calls are noted."""
+        kind: type = type(self)
+        is_own = kind in (FakeAction, FakeCheck) and "execute" not in vars(self)
+        is_plain = is_own and not self._remembers
+        return plain_way(self._script) if is_plain else None, self._noted
 
     async def execute(self, context: Context, request: Request, /) -> Response:
         """Do what the script says of this call."""
@@ -350,15 +357,7 @@ class FakePlugin(BasePlugin[Request, Response]):
             return
         if not self.may_refuse:
             return
-        try:
-            plugin = self._original()
-        except Exception as error:
-            message = (
-                f"{self._original.__name__}() cannot be made without arguments, which "
-                "its validate() needs: give FakePlugin a plugin instead of its class"
-            )
-            raise TypeError(message) from error
-        plugin.validate(request)
+        made_original(plugin).validate(request)
 
     def __repr__(self) -> str:
         return f"<fake of {self.name}, {len(self._noted)} calls>"

@@ -29,6 +29,18 @@ def original_of(plugin: Any) -> Any:
     return plugin
 
 
+def made_original(original: Any) -> Any:
+    """A plugin of this class, to ask it which requests are good."""
+    try:
+        return original()
+    except Exception as error:
+        message = (
+            f"{original.__name__}() cannot be made without arguments, which its "
+            "validate() needs: give FakePlugin a plugin instead of its class"
+        )
+        raise TypeError(message) from error
+
+
 def _installed(name: str) -> BasePlugin[Any, Any]:
     from workstream._registry.registry import Registry
 
