@@ -14,7 +14,6 @@ from typing import Any
 
 import attrs
 import pytest
-from quickly import one_in
 
 EXAMPLES = Path(__file__).with_name("examples")
 
@@ -202,7 +201,8 @@ def world(tmp_path: Path) -> Iterator[World]:
         subprocess.run([*tier, "down", root], check=True)
 
 
-@pytest.mark.parametrize("flags", one_in(2, [[], ["--json"]]), ids=["text", "json"])
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
 def test_nothing_is_written(world: World, flags: list[str]) -> None:
     """No store, no file, no ref and no object, nothing on the host; and no secret shown."""
     before = snapshot(world.work)

@@ -231,6 +231,7 @@ except PluginError as error:
 """
 
 
+@pytest.mark.slow
 def test_what_is_hidden_is_not_taken_for_ended() -> None:
     """Where /proc shows nobody the processes of others, nothing begins beside them."""
     script = 'mount -o remount,hidepid=2 /proc; exec "$@"'

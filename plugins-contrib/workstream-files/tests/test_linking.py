@@ -63,6 +63,7 @@ def test_what_is_no_link_is_not_replaced(folder: Path, perform: Perform) -> None
     assert (folder / "file").read_text() == "text"
 
 
+@pytest.mark.slow
 def test_killed_before_the_switch_the_old_target_is_there(
     folder: Path, context: Attempt, perform: Perform
 ) -> None:

@@ -102,6 +102,7 @@ def test_paths_that_hide_what_they_mean_are_refused(path: str) -> None:
         RemovePath().validate(RemoveRequest(path=path, recursive=True))
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_nobody_sees_half_of_it(
     folder: Path, context: Attempt, perform: Perform
 ) -> None:

@@ -147,6 +147,7 @@ def test_an_owner_is_given_and_kept(folder: Path, perform: Perform) -> None:
     assert (path.stat().st_uid, path.stat().st_gid) == (0, 2345)
 
 
+@pytest.mark.slow
 def test_an_owner_that_cannot_be_given_changes_nothing() -> None:
     """Who may not give files away is told so, and nothing is left behind."""
     with TemporaryDirectory() as folder:  # where any user may go
@@ -340,6 +341,7 @@ def test_leftovers_of_others_are_left_alone(folder: Path, perform: Perform) -> N
     assert other.exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow_is_as_it_was(folder: Path) -> None:
     """When a write fails in the middle, nothing is left of it and the old file is whole."""
     path = folder / "a"
@@ -451,6 +453,7 @@ def test_a_mounted_file_is_written_over_if_asked_for(folder: Path, new: str) -> 
     assert said.endswith("changed=False, details=())\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="needs unshare and the right to mount")
 def test_a_mounted_file_without_room_keeps_its_content(folder: Path) -> None:
     """What does not fit is not begun: the old content is there, and whole."""

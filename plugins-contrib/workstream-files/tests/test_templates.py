@@ -55,6 +55,7 @@ def test_secrets_are_names_too(folder: Path, perform: Perform) -> None:
     assert (folder / "a").read_text() == "abracadabra"
 
 
+@pytest.mark.slow
 def test_a_template_in_a_file_may_include_its_neighbours(
     folder: Path, perform: Perform
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_template_in_a_file_may_include_its_neighbours(
         perform(RenderTemplate(), request("none.j2"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["template", "source"])
 def test_names_without_a_value_are_named(
     kind: str, folder: Path, perform: Perform
@@ -122,6 +124,7 @@ def test_names_may_be_optional_on_purpose(folder: Path, perform: Perform) -> Non
     assert (folder / "a").read_text() == "80"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "complaint"),
     [
@@ -246,6 +249,7 @@ def test_a_packed_program_has_no_templates(monkeypatch: pytest.MonkeyPatch) -> N
         trio.run(RenderTemplate().init)
 
 
+@pytest.mark.slow
 def test_a_source_that_is_no_template_is_an_error(
     folder: Path, perform: Perform
 ) -> None:

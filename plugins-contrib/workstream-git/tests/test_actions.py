@@ -64,6 +64,7 @@ def test_a_tree_is_cloned_moved_and_left(
     assert os.listdir(tree.parent) == ["tree"]
 
 
+@pytest.mark.slow
 def test_a_known_commit_needs_no_server(
     origin: Repo, tree: Path, perform: Perform
 ) -> None:
@@ -229,6 +230,7 @@ def test_the_tree_around_a_broken_one_is_left_alone(
     assert not perform(GitCheckout(), around).changed
 
 
+@pytest.mark.slow
 def test_an_empty_directory_and_missing_ones_are_no_obstacle(
     origin: Repo, tree: Path, perform: Perform
 ) -> None:
@@ -240,6 +242,7 @@ def test_an_empty_directory_and_missing_ones_are_no_obstacle(
         assert text_in(path) == "three"
 
 
+@pytest.mark.slow
 def test_a_link_to_a_tree_is_the_tree(
     origin: Repo, tree: Path, perform: Perform
 ) -> None:
@@ -300,6 +303,7 @@ def test_nobody_is_asked_for_a_password(
     assert not tree.exists()
 
 
+@pytest.mark.slow
 def test_a_login_is_given_to_the_server_and_stored_nowhere(
     tree: Path, https_server: str, perform: Perform, context: Attempt
 ) -> None:
@@ -321,6 +325,7 @@ def test_a_login_is_given_to_the_server_and_stored_nowhere(
     assert context.lines  # progress was told
 
 
+@pytest.mark.slow
 def test_a_wrong_password_is_not_told(
     tree: Path, https_server: str, perform: Perform, context: Attempt
 ) -> None:
@@ -337,6 +342,7 @@ def test_a_wrong_password_is_not_told(
     assert "hocuspocus" not in repr(caught.value) + repr(context)
 
 
+@pytest.mark.slow
 def test_a_login_in_gits_own_settings_is_not_told(
     tree: Path, perform: Perform, context: Attempt, only_ours: Path
 ) -> None:
@@ -384,6 +390,7 @@ def test_hooks_and_the_like_are_not_run(
     assert not ran.exists()
 
 
+@pytest.mark.slow
 def test_variables_that_would_mislead_git_are_dropped(
     origin: Repo, tree: Path, perform: Perform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -401,6 +408,7 @@ def test_variables_that_would_mislead_git_are_dropped(
     assert os.listdir(tree.parent) == ["tree"]
 
 
+@pytest.mark.slow
 def test_ssh_asks_nothing_and_has_its_files(
     origin: Repo, tree: Path, perform: Perform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -473,6 +481,7 @@ def test_a_mirror_has_all_refs(origin: Repo, tree: Path, perform: Perform) -> No
     assert not again.changed
 
 
+@pytest.mark.slow
 def test_refspecs_choose_what_is_fetched(
     origin: Repo, tree: Path, perform: Perform
 ) -> None:
@@ -491,6 +500,7 @@ def test_refspecs_choose_what_is_fetched(
         perform(GitFetch(), FetchRequest(path=str(tree.parent)))
 
 
+@pytest.mark.slow
 def test_a_password_is_for_https_alone(
     origin: Repo, tree: Path, perform: Perform
 ) -> None:
@@ -507,6 +517,7 @@ def test_a_password_is_for_https_alone(
 # --- checks -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_refs_are_checked_here_and_there(
     origin: Repo, tree: Path, perform: Perform, git_daemon: str
 ) -> None:
@@ -555,6 +566,7 @@ def test_changes_are_named(origin: Repo, perform: Perform) -> None:
 # --- cancelling ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_cancelled_clone_leaves_nothing(
     tree: Path, context: Attempt, deaf_server: DeafServer
 ) -> None:

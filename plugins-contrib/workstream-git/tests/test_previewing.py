@@ -52,6 +52,7 @@ def foresee(origin: Repo, tree: Path, context: Attempt) -> Foresee:
     return foresee
 
 
+@pytest.mark.slow
 def test_a_clone_says_where_from_and_at_what(
     origin: Repo, tree: Path, foresee: Foresee, perform: Perform, context: Attempt
 ) -> None:
@@ -212,6 +213,7 @@ def test_a_fetch_tells_each_ref(
     )
 
 
+@pytest.mark.slow
 def test_a_fetch_that_git_alone_understands_is_not_foreseen(
     origin: Repo, tree: Path, foresee: Foresee, perform: Perform, context: Attempt
 ) -> None:
@@ -224,6 +226,7 @@ def test_a_fetch_that_git_alone_understands_is_not_foreseen(
     assert found.changes is None
 
 
+@pytest.mark.slow
 def test_a_fetch_into_nothing_would_fail(tree: Path, foresee: Foresee) -> None:
     """As the action would, as things are now."""
     with pytest.raises(PluginError, match="is no git repository"):

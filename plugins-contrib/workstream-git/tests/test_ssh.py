@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
+from quickly import one_in
 
 from workstream import PluginError
 from workstream_git import CloneRequest, FetchRequest, GitClone, GitFetch
@@ -190,7 +191,7 @@ PROBLEMS = [
 ]
 
 
-@pytest.mark.parametrize(("problem", "what", "cure", "permanent"), PROBLEMS)
+@pytest.mark.parametrize(("problem", "what", "cure", "permanent"), one_in(5, PROBLEMS))
 def test_each_problem_is_told_with_its_cure(
     problem: str,
     what: str,

@@ -192,6 +192,7 @@ async def test_a_database(
     assert result.names == ("127.0.0.1",)
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_certificate_is_judged_as_everywhere(
     context: Attempt, mail: int, postgres: int, authority: Authority

@@ -76,6 +76,7 @@ async def test_what_was_not_committed_is_done(
     assert shop.names() == ["a"]
 
 
+@pytest.mark.slow
 @trio_test
 async def test_reading_alone_leaves_no_notes(context: Attempt, shop: Shop) -> None:
     """A transaction that changed nothing need not be found again."""
@@ -84,6 +85,7 @@ async def test_reading_alone_leaves_no_notes(context: Attempt, shop: Shop) -> No
     assert not context.notes
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_crash_of_the_server_is_no_proof(context: Attempt, shop: Shop) -> None:
     """After a crash a number may have been given away again: a person must look.
@@ -153,6 +155,7 @@ async def test_another_server_cannot_tell(
     assert shop.names() == ["a"]
 
 
+@pytest.mark.slow
 @both_ways
 @trio_test
 async def test_what_still_runs_is_ended_first(

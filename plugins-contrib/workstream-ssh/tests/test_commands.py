@@ -39,6 +39,7 @@ async def test_a_command_that_ends_well_gives_its_output(
     )
 
 
+@pytest.mark.slow
 @AS_DETACHED
 @trio_test
 async def test_an_unexpected_exit_code_is_an_error_with_the_last_lines(
@@ -56,6 +57,7 @@ async def test_an_unexpected_exit_code_is_an_error_with_the_last_lines(
     assert "line 1\n" not in error.message
 
 
+@pytest.mark.slow
 @trio_test
 async def test_exit_code_255_is_the_commands_own(client: Client, host: Host) -> None:
     """A command may end with the code that ssh uses for its own errors."""
@@ -68,6 +70,7 @@ async def test_exit_code_255_is_the_commands_own(client: Client, host: Host) -> 
     assert (await client.run(expected)).exit_code == 255
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_signal_shows_as_shells_have_it(client: Client, host: Host) -> None:
     """A command that is ended by a signal has the code 128 and its number."""
@@ -77,6 +80,7 @@ async def test_a_signal_shows_as_shells_have_it(client: Client, host: Host) -> N
     assert "exited with code 137 (as if ended by SIGKILL)" in error.message
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_program_that_is_not_there_is_permanent(
     client: Client, host: Host
@@ -88,6 +92,7 @@ async def test_a_program_that_is_not_there_is_permanent(
     assert "no-such-program is not found in /" in error.message
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_directory_that_is_not_there_is_permanent(
     client: Client, host: Host
@@ -174,6 +179,7 @@ async def test_much_input_arrives_whole(client: Client, host: Host) -> None:
     assert (await client.run(request)).stdout.strip() == "3000000"
 
 
+@pytest.mark.slow
 @trio_test
 async def test_without_input_there_is_nothing_to_read(
     client: Client, host: Host
@@ -182,6 +188,7 @@ async def test_without_input_there_is_nothing_to_read(
     assert (await client.run(RunOn(host, ("cat",)))).stdout == ""
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_script_has_its_arguments_and_its_interpreter(
     client: Client, host: Host
@@ -201,6 +208,7 @@ async def test_a_script_has_its_arguments_and_its_interpreter(
 # --- secrets --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @AS_DETACHED
 @trio_test
 async def test_no_argument_of_any_process_holds_a_secret(
@@ -236,6 +244,7 @@ async def test_no_argument_of_any_process_holds_a_secret(
 # --- what it writes -------------------------------------------------------------
 
 
+@pytest.mark.slow
 @AS_DETACHED
 @trio_test
 async def test_lines_are_passed_on_as_they_come(
@@ -255,6 +264,7 @@ async def test_lines_are_passed_on_as_they_come(
     assert context.lines == ["first", "last"]
 
 
+@pytest.mark.slow
 @trio_test
 async def test_what_is_no_text_is_shown_as_such(client: Client, host: Host) -> None:
     """Bytes that are not UTF-8 become U+FFFD, and nothing breaks."""
@@ -291,6 +301,7 @@ async def test_much_output_takes_little_room(
     assert kept < 20_000_000
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_talkative_login_is_not_taken_for_the_command(
     make_machine: MakeMachine, client: Client
@@ -306,6 +317,7 @@ async def test_a_talkative_login_is_not_taken_for_the_command(
     assert result == RunResult(exit_code=0, stdout="out\n", stderr="err\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["dash", "bash", "zsh", "fish", "tcsh", "busybox"])
 @trio_test
 async def test_any_login_shell_will_do(
@@ -328,6 +340,7 @@ async def test_any_login_shell_will_do(
         assert result.stdout == "".join(f"{word}|" for word in WORDS[1:5])
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_login_that_runs_nothing_is_told(
     make_machine: MakeMachine, client: Client
@@ -343,6 +356,7 @@ async def test_a_login_that_runs_nothing_is_told(
     )
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_host_without_setsid_is_told(
     make_machine: MakeMachine, client: Client, tmp_path: Path
@@ -382,6 +396,7 @@ def fill(disk: Path) -> None:
             file.write(bytes(4096))
 
 
+@pytest.mark.slow
 @AS_DETACHED
 @trio_test
 async def test_nothing_is_begun_that_cannot_be_noted(
@@ -401,6 +416,7 @@ async def test_nothing_is_begun_that_cannot_be_noted(
     assert not (machine.home / "begun").exists()
 
 
+@pytest.mark.slow
 @AS_DETACHED
 @trio_test
 async def test_a_command_that_fills_the_disk_has_its_exit_code_noted(
@@ -425,6 +441,7 @@ async def test_a_command_that_fills_the_disk_has_its_exit_code_noted(
     assert again == RunResult(exit_code=3, output_lost=not detached)
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_check_needs_no_disk(
     client: Client, small_disk: Path, machine: Machine
@@ -441,6 +458,7 @@ async def test_a_check_needs_no_disk(
 # --- checks ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_check_leaves_nothing_behind(
     client: Client, host: Host, machine: Machine

@@ -55,6 +55,7 @@ def cases(machine: Machine) -> list[tuple[ShellOn, str | None]]:
     return [(attrs.evolve(count, **change), why) for change, why in changes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detached", [False, True])
 @trio_test
 async def test_a_command_is_skipped_when_there_is_nothing_to_do(
@@ -89,6 +90,7 @@ async def test_a_dry_run_tells_whether_a_command_would_be_skipped(
     assert machine.jobs() == []
 
 
+@pytest.mark.slow
 @trio_test
 async def test_no_host_is_trusted_for_a_dry_run(
     client: Client, host: Host, tmp_path: Path
@@ -132,6 +134,7 @@ async def test_a_question_that_cannot_be_asked_is_an_error(
     assert not was_run(machine)
 
 
+@pytest.mark.slow
 @trio_test
 async def test_another_user_is_asked(client: Client, login: Login) -> None:
     """Whether a file is there depends on who may see it, and where ``~`` is."""
@@ -147,6 +150,7 @@ async def test_another_user_is_asked(client: Client, login: Login) -> None:
     assert (await client.run_plugin.preview(LookedAt(), as_root)).changes is False
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_skipped_command_is_found_again(
     make_client: MakeClient, machine: Machine, context: Recorder
@@ -158,6 +162,7 @@ async def test_a_skipped_command_is_found_again(
     assert await make_client().reconcile(request, context) == skipped
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_command_was_not_begun_while_the_question_was_asked(
     make_client: MakeClient, machine: Machine, context: Recorder

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from conftest import Client, Login, MakeMachine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", one_in(2, ["read answer", "cat >/dev/null"]))
 @trio_test
 async def test_a_login_script_that_reads_the_input_is_found_out(
@@ -72,6 +73,7 @@ async def test_a_timeout_in_a_login_script_says_so(
     assert ": the login to come to our program. Its scripts may wait for" in said
 
 
+@pytest.mark.slow
 @trio_test
 async def test_what_a_login_script_asks_for_in_passing_does_no_harm(
     client: Client, login: Login

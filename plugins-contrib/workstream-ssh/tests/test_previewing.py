@@ -59,6 +59,7 @@ def foresee(
     return foresee
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_file_to_a_host(
     client: Client, host: Host, machine: Machine, source: Path, foresee: Foresee
@@ -109,6 +110,7 @@ async def test_a_directory_to_a_host(
         await foresee(request)
 
 
+@pytest.mark.slow
 @trio_test
 async def test_a_file_from_a_host(
     client: Client, host: Host, machine: Machine, source: Path, foresee: Foresee
@@ -138,6 +140,7 @@ async def test_a_file_from_a_host(
     assert await foresee(request) == Preview("log: no change", changes=False)
 
 
+@pytest.mark.slow
 @trio_test
 async def test_what_would_fail_now_fails(
     host: Host, machine: Machine, source: Path, foresee: Foresee

@@ -307,6 +307,7 @@ def responding(sequences: int) -> Plan:
     )
 
 
+@pytest.mark.slow
 def test_what_is_large_is_kept_out_of_histories(
     server: Server, working: Working
 ) -> None:
@@ -337,6 +338,7 @@ def test_what_is_large_is_kept_out_of_histories(
     assert max(sum(e.ByteSize() for e in h.events) for h in histories) < 1_500_000
 
 
+@pytest.mark.slow
 def test_a_response_that_is_too_large_fails_and_says_so(
     server: Server, working: Working
 ) -> None:
@@ -459,6 +461,7 @@ class FullWorkflow(PlanWorkflow):
         await super().run(given)
 
 
+@pytest.mark.slow
 def test_more_attempts_than_a_cluster_keeps_are_not_made(
     server: Server, working: Working
 ) -> None:

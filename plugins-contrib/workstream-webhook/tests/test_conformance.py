@@ -51,6 +51,7 @@ def test_post_conforms(receiver: Receiver) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
 def test_notify_conforms(receiver: Receiver) -> None:
     """A notification that was taken is not sent again after a crash."""
