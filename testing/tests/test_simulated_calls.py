@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import attrs
@@ -185,6 +187,21 @@ def test_a_stop_cuts_a_call_like_all_others() -> None:
     [first, second, third] = end.plan.blocks[0].sequences[0].actions
     assert (first.state.status, third.attempts) == (Status.COMPLETED, [])
     assert second.attempts[-1].interrupted
+
+
+def test_it_leaves_no_work_for_the_garbage_collector() -> None:
+    """What a fake keeps of its calls holds a run until the next one, and no longer."""
+    copy: Any = FakePlugin(Copy).otherwise(takes=2)
+    gc.collect()
+    gc.disable()
+    try:
+        plan = Plan(name="Deploy", blocks=[_one_by_one(3)])
+        ran = weakref.ref(simulate(plan, [copy]).plan)
+        assert len(copy.calls) == 3
+        copy.reset()
+        assert ran() is None
+    finally:
+        gc.enable()
 
 
 def test_a_plugin_that_has_its_own_way_is_called() -> None:

@@ -114,8 +114,9 @@ class SimulatedRuntime(SimulatedCalls):
                 self._journal.open(nursery.start_soon)
                 await self._interpreter.run()
         finally:
-            # It leads back here: without it no garbage collector is needed.
+            # They lead back here: without them no garbage collector is needed.
             del self._interpreter, self.look
+            self._known.clear()
 
     def take(self, request: PlanRequest) -> None:
         """Take what was asked of the plan; what it changes is one write (CT-2)."""
