@@ -1,15 +1,26 @@
-"""An engine to be killed: run by ``test_kill.py`` as a process of its own.
+"""Engines to be killed, one after the other: run by ``test_kill.py``.
 
-    killed_engine.py STORE CALLS run|resume
+    killed_engine.py
 
-Every call of a plugin appends its action's path to the file CALLS, and is told on
-standard output, so that whoever watches can choose the moment to kill.
+It is told on standard input, in a line of JSON, the directory of a store, a file for the
+calls, and ``run`` or ``resume``. It begins an engine that does so. Every call of a plugin
+appends its action's path to that file, and is told on standard output, so that whoever
+watches can choose the moment to kill; an engine that comes to its end says ``over``. A
+second line, ``kill`` or ``wait``, says how the engine ends; the answer is ``ended`` and
+its exit status.
+
+The engines are forks of this process, which imports everything, opens nothing and has
+one thread: so they begin at once.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import sys
+import traceback
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -32,8 +43,6 @@ from workstream import (
     open_workstream,
 )
 
-STORE, CALLS, TASK = sys.argv[1:]
-
 
 @attrs.frozen
 class Work:
@@ -47,9 +56,9 @@ class Done:
     """It was done."""
 
 
-async def carry_out(context: Context, request: Work) -> Done:
+async def carry_out(calls: Path, context: Context, request: Work) -> Done:
     """Write the call down where a kill cannot lose it, then take a moment."""
-    file = os.open(CALLS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    file = os.open(calls, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(file, f"{context.path}\n".encode())
     os.close(file)
     print(context.path, flush=True)
@@ -65,9 +74,12 @@ class Step(ActionPlugin[Work, Done]):
 
     name = "killed.step"
 
+    def __init__(self, calls: Path) -> None:
+        self._calls = calls
+
     async def execute(self, context: Context, request: Work) -> Done:
         """Record the call."""
-        return await carry_out(context, request)
+        return await carry_out(self._calls, context, request)
 
 
 class Look(CheckPlugin[Work, Done]):
@@ -75,9 +87,12 @@ class Look(CheckPlugin[Work, Done]):
 
     name = "killed.look"
 
+    def __init__(self, calls: Path) -> None:
+        self._calls = calls
+
     async def execute(self, context: Context, request: Work) -> Done:
         """Record the call."""
-        return await carry_out(context, request)
+        return await carry_out(self._calls, context, request)
 
 
 def check(name: str, delay: float = 30) -> Checks:
@@ -127,15 +142,36 @@ def deploy() -> Plan:
     )
 
 
-async def main() -> None:
+async def engine(store: Path, calls: Path, task: str) -> None:
     """Run the plan, or go on with the one that a kill left behind."""
-    registry = Registry([Step(), Look()])
-    async with open_workstream(Path(STORE), registry=registry) as ws:
-        if TASK == "run":
+    registry = Registry([Step(calls), Look(calls)])
+    async with open_workstream(store, registry=registry) as ws:
+        if task == "run":
             await ws.run(deploy())
         else:
             [row] = await ws.list()
             await ws.wait(row.id)
 
 
-trio.run(main)
+def main() -> None:
+    """Begin one engine after the other, until nobody asks for more."""
+    while asked := sys.stdin.readline():
+        store, calls, task = json.loads(asked)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                trio.run(partial(engine, Path(store), Path(calls), task))
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                print("over", flush=True)
+                os._exit(status)
+        if sys.stdin.readline() != "wait\n":
+            os.kill(child, signal.SIGKILL)
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print("ended", ended, flush=True)
+
+
+main()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,19 +24,56 @@ ENGINE = Path(__file__).with_name("killed_engine.py")
 KILLER = Path(__file__).with_name("killed_often.py")
 SPEAKERS = Path(__file__).with_name("told_often.py")
 COMMON = os.environ | {"PYTHONPATH": str(Path(__file__).with_name("common"))}
-KILLS = int(os.environ.get("WORKSTREAM_KILLS", "40"))
+KILLS = int(os.environ.get("WORKSTREAM_KILLS", "24"))
 WORDS = int(os.environ.get("WORKSTREAM_WORDS", "120"))
 CALLS = 8 * 3 - 1 + 8
 """How many calls a run makes at least."""
 
 
-def start_engine(store: Path, calls: Path, task: str) -> subprocess.Popen[str]:
-    """Start an engine as a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, str(ENGINE), str(store), str(calls), task],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+class Engines:
+    """Starts engines as processes of their own, one after the other."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "error", str(ENGINE)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def start(self, store: Path, calls: Path, task: str) -> None:
+        """Start one, which runs the plan or goes on with it."""
+        self._tell(json.dumps([str(store), str(calls), task]))
+
+    def line(self) -> str:
+        """The next line that it says."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def end(self, how: str) -> int:
+        """Kill it, or wait for its end; its exit status."""
+        self._tell(how)
+        while (line := self.line()) and not line.startswith("ended "):
+            pass
+        return int(line.removeprefix("ended "))
+
+    def close(self) -> None:
+        """Start no more."""
+        self._process.communicate()
+
+    def _tell(self, line: str) -> None:
+        """Say something to the process that starts them."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Engines]:
+    """Engines of one process, which has imported all that they need."""
+    engines = Engines()
+    yield engines
+    engines.close()
 
 
 def stored_plan(store: Path) -> Plan:
@@ -70,7 +107,9 @@ def count(calls: Path) -> Counter[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", one_in(20, range(20)))
-def test_nothing_recorded_as_done_is_done_again(tmp_path: Path, seed: int) -> None:
+def test_nothing_recorded_as_done_is_done_again(
+    tmp_path: Path, engines: Engines, seed: int
+) -> None:
     """After SIGKILL at any moment the plan ends as without, each done action called once.
 
     R-2, R-7, A-13.
@@ -80,21 +119,18 @@ def test_nothing_recorded_as_done_is_done_again(tmp_path: Path, seed: int) -> No
     done: Counter[str] = Counter()
     task = "run"
     for _ in range(chance.randint(1, 3)):
-        engine = start_engine(store, calls, task)
-        assert engine.stdout is not None
+        engines.start(store, calls, task)
         for _ in range(chance.randint(1, CALLS)):
-            if not engine.stdout.readline():
+            if engines.line() in ("", "over\n"):
                 break  # it came to its end first
-        engine.send_signal(signal.SIGKILL)
-        engine.communicate()
+        engines.end("kill")
         task = "resume"
         for path, action in actions(stored_plan(store)).items():
             if action.state.status is Status.COMPLETED:
                 done.setdefault(path, count(calls)[path])
-    last = start_engine(store, calls, task)
-    last.communicate()
+    engines.start(store, calls, task)
 
-    assert last.returncode == 0
+    assert engines.end("wait") == 0
     assert {path: count(calls)[path] for path in done} == done
 
     plan = stored_plan(store)
@@ -106,15 +142,15 @@ def test_nothing_recorded_as_done_is_done_again(tmp_path: Path, seed: int) -> No
     assert set(outcomes.values()) == {Status.COMPLETED}
 
 
-@pytest.mark.parametrize("engines", one_in(2, [2, 1]))
-def test_engines_are_killed_again_and_again(tmp_path: Path, engines: int) -> None:
+@pytest.mark.parametrize("together", one_in(2, [2, 1]))
+def test_engines_are_killed_again_and_again(tmp_path: Path, together: int) -> None:
     """Nothing acknowledged is lost, nothing done is done again, all comes to its end.
 
     Of one engine, and of two on one store; half of ``WORKSTREAM_KILLS`` times each
     (A-13, R-2, STO-6).
     """
     command = [sys.executable, "-W", "error", str(KILLER), str(tmp_path)]
-    arguments = [str(KILLS // 2), str(engines), str(engines)]
+    arguments = [str(KILLS // 2), str(together), str(together)]
     ended = subprocess.run(
         [*command, *arguments], capture_output=True, text=True, env=COMMON
     )
