@@ -204,7 +204,7 @@ def test_stop_reaches_the_process_that_runs_the_plan(
     assert "Running now" in shown.output
     refused = start("resume", "last")
     assert refused.end() == 2
-    assert f"process {child.process.pid} does" in refused.output
+    assert f"run by process {child.process.pid}, not by this" in refused.output
     stop = start("stop", "last")
     assert stop.end() == 0
     assert f"process {child.process.pid} runs it" in stop.output

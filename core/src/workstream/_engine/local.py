@@ -142,10 +142,9 @@ def _nothing_to_wait_for(row: PlanRow, owner: Owner | None) -> PlanError:
             return NotStartedError(message, row.id)
         message = f"{name} is being started by another engine, in {owner_text(owner)}"
         return NotRunningHereError(message, row.id)
-    where = (
-        "no process runs it: a crash left it behind; resume() it"
+    message = (
+        f"{name} is RUNNING, but no process runs it: a crash left it behind; resume() it"
         if owner is None
-        else f"{owner_text(owner)} does"
+        else f"{name} is run by {owner_text(owner)}, not by this engine"
     )
-    message = f"{name} is RUNNING, but not in this engine: {where}"
     return NotRunningHereError(message, row.id)

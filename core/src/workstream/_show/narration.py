@@ -15,7 +15,7 @@ from .._store.ids import short_id
 from .._values.display import one_line
 from .._values.durations import took
 from .._values.interventions import Effect, Intervention
-from .._values.state import ObjectType, Status, WhenDeferred
+from .._values.state import Attempt, ObjectType, Status, WhenDeferred
 from .outcomes import status_words
 from .progress import Place, Progress, Section
 from .words import cause_first, counts_words, hold_words, parts_word
@@ -129,7 +129,7 @@ class Narrator:
         error = cause_first(attempt.error, _ERROR)
         status = change.state.status
         if status is Status.RUNNING:
-            text = f": attempt {change.attempts} failed, retries: {error}"
+            text = _once_more(change.attempts, attempt)
             return Told(text, Status.STOPPED, place.label, again=True)
         if status is Status.FAILED:
             tries = f" after {change.attempts} attempts" if change.attempts > 1 else ""
@@ -164,13 +164,21 @@ def event_told(event: StateChange | Intervened) -> Told:
             notes = ", ".join(one_line(name, 80) for name in attempt.notes)
             words = f"notes {notes}" if notes else "begins"
             return Told(f": {number} {words}", status, label)
-        elif attempt.interrupted:
-            text = f": {number} was interrupted{error}"
         else:
-            text = f": {number} failed, retries{error}"
+            text = _once_more(event.attempts, attempt)
         return Told(text, Status.STOPPED, label, again=True)
     after = f" after {event.attempts:,} attempts" if event.attempts > 1 else ""
     return Told(f": {_event_word(event)}{after}{error}", status, label)
+
+
+def _once_more(number: int, attempt: Attempt) -> str:
+    """What is told of an attempt that has ended, and decided nothing."""
+    error = "" if attempt.error is None else cause_first(attempt.error, _ERROR)
+    if not attempt.interrupted:
+        return f": attempt {number:,} failed, retries: {error}"
+    # A stop, which cuts attempts, lets no other one follow.
+    why = error.removeprefix("interrupted").removeprefix(": ")
+    return f": attempt {number:,} was interrupted" + (f": {why}" if why else "")
 
 
 def _event_word(event: StateChange) -> str:

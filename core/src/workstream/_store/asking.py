@@ -145,6 +145,7 @@ def refused(plan: Plan, told: Intervention) -> RefusedError:
     assert plan.id is not None
     place = display_path(told.path) if told.path else f"plan {plan.name!r}"
     verb = said(told.verb.value, told.data)
+    verb = "set the limits of" if told.verb is Verb.SET_LIMITS else verb
     return RefusedError(f"cannot {verb} {place}: {told.words}", plan.id)
 
 

@@ -13,14 +13,20 @@ from uuid import UUID
 
 import trio
 
-from ..._protocols.watching import PlanSnapshot, StateChange, WatchEvent
+from ..._protocols.watching import (
+    Intervened,
+    PlanSnapshot,
+    StateChange,
+    WatchEvent,
+)
 from ..._show.data import event_data
+from ..._show.history import time_of
 from ..._show.narration import Narrator, Told
 from ..._show.progress import Progress
 from ..._store.ids import short_id
 from ..._values.clock import utc_now
 from ..._values.display import one_line, shorten
-from ..._values.state import Status
+from ..._values.state import ObjectType, Status
 from ..interrupts import keys_unseen
 from ..streams import data_stream
 from .screen import STYLES, Line, Screen, Signs, counted, joined, plain
@@ -149,6 +155,8 @@ class LineView(View):
         self._tells_state = tells_state
         self._after = after
         self._waits: dict[UUID, AbstractSet[str]] = {}
+        self._asked: dict[UUID, datetime] = {}
+        """When each plan was last told something: its state does not say."""
         self._plans: dict[UUID, tuple[Progress, Narrator]] = {
             plan_id: (progress, Narrator(progress))
             for plan_id, progress in (knows or {}).items()
@@ -170,6 +178,8 @@ class LineView(View):
             self._plans[plan_id] = progress, Narrator(progress)
             if self._tells_state and progress.status is Status.RUNNING:
                 self._tell_state(progress)
+        elif isinstance(event, Intervened):
+            self._asked[plan_id] = event.intervention.at
         elif isinstance(event, StateChange):
             progress, narrator = self._plans[plan_id]
             before = progress.status_of(event.object_id)
@@ -177,8 +187,10 @@ class LineView(View):
             told = narrator.tell(event, before)
             if told is None or event.position <= self._after:
                 return
-            time = event.state.ended or event.state.started or utc_now()
-            self._write(plan_id, time, told_line(told, self._screen.signs))
+            time = time_of(event)
+            if event.object_type is ObjectType.PLAN:
+                time = self._asked.get(plan_id)
+            self._write(plan_id, time or utc_now(), told_line(told, self._screen.signs))
 
     def wait_for(self, plan_id: UUID, waits: Mapping[int, str]) -> None:
         """See ``View``: a line for each thing that actions begin to wait for."""
