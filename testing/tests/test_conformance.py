@@ -44,8 +44,12 @@ def quiet_engine(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize("name", RUNTIMES)
 @pytest.mark.slow
 def test_every_case_passes(name: str) -> None:
-    """All conformance cases, each in several orders, end as their rules say."""
-    assert check_runtime(RUNTIMES[name], seeds=SEEDS) == len(CASES) * len(SEEDS)
+    """All conformance cases, each in several orders, end as their rules say.
+
+    On trio in one order: ``test_cases.py`` runs each case there in all of them.
+    """
+    seeds = SEEDS[:1] if name == "trio" else SEEDS
+    assert check_runtime(RUNTIMES[name], seeds=seeds) == len(CASES) * len(seeds)
 
 
 @pytest.mark.parametrize(

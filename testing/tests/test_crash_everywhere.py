@@ -79,7 +79,7 @@ def test_crash_during_recovery(whole: WatchedRun) -> None:
     """Recovery survives a crash of its own: early in it, and at its very end (R-19)."""
     step = 1 + len(whole.crashes) // 60 * 3
     for number, crash in list(enumerate(whole.crashes))[::step]:
-        first = recover(whole.end.notation, crash, seed=number)
+        first = recover(whole.end.notation, crash, seed=number, watched=True)
         for again in (*first.crashes[:5], *first.crashes[-1:]):
             second = recover(whole.end.notation, again, seed=number)
             problems = differences(whole.end, second)

@@ -186,6 +186,7 @@ def recover(
     downtime: float = 60.0,
     seed: int | None = None,
     says: Sequence[Told] = (),
+    watched: bool = False,
 ) -> WatchedRun:
     """Open an engine on what a crash left, and let it bring the plan to its end.
 
@@ -195,9 +196,13 @@ def recover(
         downtime: Seconds from the crash to the new engine.
         seed: Chooses the order of tasks that are ready at the same instant.
         says: What it is told after the new engine has begun.
+        watched: Whether to keep what a crash of the recovery would leave, too. Else its
+            changes are committed as they come, several at a time.
     """
     clock = FakeClock(crash.at + timedelta(seconds=downtime))
-    return _run(notation, clock, crash, seed=seed, stop_at=None, says=says)
+    return _run(
+        notation, clock, crash, seed=seed, stop_at=None, says=says, watched=watched
+    )
 
 
 def _run(
@@ -209,6 +214,7 @@ def _run(
     stop_at: float | None,
     says: Sequence[Told] = (),
     found_after: float = 0.0,
+    watched: bool = True,
 ) -> WatchedRun:
     before = {} if crash is None else crash.calls
     stage = Stage(TrioSleeper(clock), before)
@@ -216,7 +222,8 @@ def _run(
     store = MemoryVault() if crash is None else MemoryVault.restored(crash.stored)
     codec = Codec(registry)
     recorder = _Recorder(store, notation, codec, clock, before)
-    vault = _WatchedVault(store, clock, recorder.changed)
+    seen = _WatchedVault(store, clock, recorder.changed)
+    vault = seen if watched else HeldVault(store, clock)
 
     async def scenario() -> tuple[Plan, Plan | None]:
         if crash is None and notation.is_stored:
