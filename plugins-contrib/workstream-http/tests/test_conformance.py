@@ -108,6 +108,7 @@ def test_requests_conform(service: Service) -> None:
     )
 
 
+@pytest.mark.slow
 def test_checks_conform(service: Service) -> None:
     """A check looks, and changes nothing."""
     check_plugin(

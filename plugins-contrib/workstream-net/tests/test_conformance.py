@@ -121,6 +121,7 @@ def test_dns_conforms(plugin: AnyPlugin) -> None:
 @pytest.mark.skipif(
     shutil.which("ping") is None, reason="the program ping is not installed"
 )
+@pytest.mark.slow
 @pytest.mark.parametrize("plugin", [PingCheck(), WaitPing()])
 def test_ping_conforms(plugin: AnyPlugin) -> None:
     """Pings, and waits for them, do what every plugin must."""

@@ -214,6 +214,7 @@ async def test_a_certificate_is_judged_as_everywhere(
     assert "Hostname mismatch" in other
 
 
+@pytest.mark.slow
 @trio_test
 async def test_servers_without_tls(context: Attempt, plain_mail: int) -> None:
     """A server that offers no STARTTLS is named, with what it said."""
@@ -224,6 +225,7 @@ async def test_servers_without_tls(context: Attempt, plain_mail: int) -> None:
     )
 
 
+@pytest.mark.slow
 @trio_test
 async def test_the_wrong_protocol(context: Attempt, mail: int, postgres: int) -> None:
     """Asking one server in the language of another says so; so does TLS at once."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 REF = SecretRef("env:SECRET")
 
 
+@pytest.mark.slow
 def test_post_conforms(receiver: Receiver) -> None:
     """A message that is sent again is the same message."""
 
