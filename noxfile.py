@@ -120,7 +120,7 @@ def browser(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the site in ``docs/_build/html``; a warning is an error."""
-    session.install(*_editable(), *_group("docs"))
+    _install_editable(session, *_group("docs"))
     strict = ("-W", "--keep-going", "-q", *session.posargs)
     session.run("sphinx-build", *strict, "-b", "html", "docs", "docs/_build/html")
 
