@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import attrs
@@ -9,6 +10,7 @@ import pytest
 from verify_plans import PLUGINS, SERVING, Drain, Start, look, rollout
 
 from _workstream_testing.verify.faults import Budget, Fault
+from _workstream_testing.verify.prefixes import Prefixes
 from _workstream_testing.verify.starts import Starts, Whole
 from _workstream_testing.verify.trials import Trials
 from workstream import HaltAfter, Plan
@@ -27,22 +29,20 @@ def trials(plan: Plan, *, stores: bool, **more: Any) -> Trials:
     )
 
 
-def check(
-    found: Trials, sets: list[tuple[tuple[Fault, ...], Budget]]
-) -> tuple[int, int]:
+def check(found: Trials, sets: list[tuple[tuple[Fault, ...], Budget]]) -> Counter[str]:
     """Run each set of faults from where it may begin, and from the beginning.
 
     Returns:
-        How many began at a wave, and how many after a crash.
+        How many began at a wave, after a crash, and behind another fault.
     """
-    starts, later, crashed = found.starts, 0, 0
+    starts, begun = found.starts, Counter[str]()
     assert starts is not None
     for faults, budget in sets:
-        before, after = found.crashed
-        if after is not None and faults[: len(before)] == before:
-            crashed += 1
+        latest = found.prefixes.latest(faults)
+        if latest is not None:
+            begun["crash" if latest.exact is None else "fault"] += 1
         elif starts.before(faults[0]) is not None:
-            later += 1
+            begun["wave"] += 1
         found.ends.clear()  # what was tried before would be left early
         one = found.run(faults, budget, merge=True, ends=True)
         tree = tree_of(found)
@@ -52,7 +52,7 @@ def check(
         found.starts = starts
         assert one == other
         assert tree == tree_of(found)
-    return later, crashed
+    return begun
 
 
 def tree_of(found: Trials) -> list[Any]:
@@ -80,10 +80,12 @@ def check_starts(halt_after: HaltAfter, budget: Budget, step: int) -> None:
                 for fault, _ in found.run(faults, left, merge=True).moments
             ]
     sets = known[1::step]
-    later, crashed = check(found, sets)
-    assert later
-    assert later + crashed > len(sets) / 4
-    assert crashed or not budget.crashes
+    begun = check(found, sets)
+    assert begun["wave"]
+    assert begun.total() > len(sets) / 4
+    assert begun["fault"] or budget.total == 1
+    if budget == Budget(2, 1, 0):
+        assert begun["crash"]
 
 
 @pytest.mark.parametrize("halt_after", HaltAfter)
@@ -100,6 +102,31 @@ def test_a_run_may_begin_at_a_wave(
 def test_a_run_may_begin_at_a_wave_thoroughly(halt_after: HaltAfter) -> None:
     """Each set of up to two failures and a crash."""
     check_starts(halt_after, Budget(2, 1, 0), 1)
+
+
+def test_a_start_behind_a_fault_that_is_not_the_same_run_is_refused() -> None:
+    """A run that begins with another host in the midst of its work begins elsewhere."""
+    plan = rollout(8, plugins=PLUGINS[:3], concurrency=2, tolerated=1)
+    found = trials(plan, stores=True)
+    found.starts = Starts(found, Budget(2, 0, 0))
+    [first, *_] = [f for f, _ in found.run((), Budget(2, 0, 0), merge=True).moments]
+    then = [f for f, _ in found.run((first,), Budget(1, 0, 0), merge=True).moments]
+    faults, budget = (first, then[len(then) // 2]), Budget(0, 0, 0)
+    expected = found.run(faults, budget, merge=True, ends=True)
+    tree = tree_of(found)
+    last = found.prefixes.latest(faults)
+    assert last is not None
+    found.prefixes.drop(last)
+    before = found.prefixes.latest(faults)
+    assert before is not None
+    wrong = attrs.evolve(last, kept=before.kept)
+    found.prefixes = Prefixes()
+    found.prefixes.add(faults[:1], wrong)
+    assert found.prefixes.latest(faults) is wrong
+    found.ends.clear()
+    assert found.run(faults, budget, merge=True, ends=True) == expected
+    assert tree_of(found) == tree
+    assert found.prefixes.latest(faults) is not wrong
 
 
 def test_where_sequences_are_under_way_no_run_begins() -> None:

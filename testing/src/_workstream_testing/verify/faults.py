@@ -52,6 +52,7 @@ class Fault:
         what: What the last write before a crash stores of the object.
         lost: Whether a plugin that is asked after the crash cannot tell what became of
             its work (R-7); otherwise it says that the work was not done.
+        time: When it came, in the run in which it was found: others may begin before.
     """
 
     kind: Kind
@@ -61,6 +62,7 @@ class Fault:
     at: float = 0.0
     what: str = ""
     lost: bool = False
+    time: float = attrs.field(default=0.0, eq=False, repr=False)
 
     def __str__(self) -> str:
         if self.what == BY_TIME:
@@ -126,6 +128,14 @@ class Budget:
         if fault.kind is Kind.STOP:
             return attrs.evolve(self, stops=self.stops - 1)
         return attrs.evolve(self, failures=self.failures - 1)
+
+    def less(self, *, failures: int = 0, crashes: int = 0) -> Budget:
+        """What is left after so many faults, if there are as many."""
+        return Budget(
+            max(self.failures - failures, 0),
+            max(self.crashes - crashes, 0),
+            self.stops,
+        )
 
     def covers(self, other: Budget) -> bool:
         """Whether whatever may go wrong within the other one may within this one."""

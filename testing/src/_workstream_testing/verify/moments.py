@@ -32,7 +32,7 @@ class Entry:
     """When, if there was another one of this name after the last fault; else 0."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Start:
     """Where a run may begin: ``starts`` says why.
 
@@ -45,6 +45,8 @@ class Start:
         owner: What the first task worked on: a block, which has begun already.
         lost: Whether nobody can tell what became of calls that a crash cut short.
         struck: How many of the faults have struck.
+        exact: The exact signature of its first call; None: it needs none.
+        order: The sequences that run, by place, in the order in which they are taken up.
     """
 
     time: float
@@ -55,6 +57,8 @@ class Start:
     owner: Member | int | None = None
     lost: bool = False
     struck: int = 0
+    exact: int | None = None
+    order: tuple[int, ...] = ()
 
 
 def strikes(fault: Fault, attempt: int, time: float) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+import attrs
+
 from workstream._interpreter import recovery
 from workstream._plan.plan import BaseAction, CheckAction, Plan
 from workstream._protocols.vault import STOP, PlanRequest
@@ -24,6 +26,7 @@ from .invariants import Rule
 from .merging.instants import Instants
 from .merging.signatures import Signatures
 from .moments import Entry, Moment, Start, strikes, told
+from .prefixes import exact, start_at, take_up
 from .world import Facts
 
 if TYPE_CHECKING:
@@ -65,7 +68,8 @@ class Run:
         self.excess = [0] * len(trials.invariants)
         if start is not None:
             self.lost, self.excess = start.lost, list(start.excess)
-        self._start = start
+        self._start = self._since_start = start
+        self.differs = start is not None and start.exact is not None
         self._always = [
             (n, each)
             for n, each in enumerate(trials.invariants)
@@ -85,13 +89,9 @@ class Run:
         self._instants: Instants | None = None
         self._ends = ends
         if merge:
-            doomed = {
-                place: tuple((faults[n].kind, faults[n].attempt) for n in numbers)
-                for place, numbers in self._armed.items()
-            }
             dies = trials.stores or bool(self._crashes or budget.crashes)
             self.signatures = Signatures(
-                trials.shape, budget, doomed, self.facts, dies=dies
+                trials.shape, budget, self.doomed(), self.facts, dies=dies
             )
             stops = budget.stops or any(f.kind is Kind.STOP for f in faults)
             if not (stops or trials.sharing):
@@ -103,7 +103,7 @@ class Run:
         self._named: set[tuple[int, int, str]] = set()
         self.vault = LightVault(self._stored)
         self._asked = False
-        self._looked = -1.0
+        self._looked = self._instant = -1.0
         self.aside = 0
         self.known: Trial | None = None
         self.passed: list[object] = []
@@ -118,6 +118,17 @@ class Run:
     def reached(self) -> bool:
         """Whether all faults came to pass."""
         return not self._left
+
+    def doomed(self, *, struck: bool = False) -> dict[int, object]:
+        """What goes wrong with actions, by their places; or what has begun to."""
+        found: dict[int, object] = {}
+        for place, numbers in self._armed.items():
+            faults = [
+                self._faults[n] for n in numbers if not struck or n not in self._left
+            ]
+            if faults:
+                found[place] = tuple((each.kind, each.attempt) for each in faults)
+        return found
 
     # --- lives ------------------------------------------------------------------------
 
@@ -134,7 +145,9 @@ class Run:
         else:
             vault.kept, vault.row = dict(start.kept), start.row
             vault.restore(plan, trials.nodes)
-        if vault.row is None and not (start and start.struck):
+            if start.order:
+                take_up(trials.shape, start.order)
+        if vault.row is None and not (start and start.struck and start.exact is None):
             plan.state = State(Status.RUNNING, START)
         self.history.note((0.0, plan, plan.state.status, None, 0, False))
         while True:
@@ -154,7 +167,7 @@ class Run:
             except Abandon as error:
                 if error.reason is not None:
                     raise error.reason from None
-                if self.known is not None:
+                if self.known is not None or self.differs:
                     return
                 self.time = self.history.end = loop.time
                 self._recover(vault)
@@ -163,6 +176,8 @@ class Run:
                 continue
             finally:
                 self.time = self.history.end = loop.time
+                if start is not None and start.order:
+                    take_up(trials.shape, ())
             return
 
     def _recover(self, vault: LightVault) -> None:
@@ -193,7 +208,7 @@ class Run:
                 lost=self.lost,
                 struck=number,
             )
-            trials.crashed = (self._faults[:number], start)
+            trials.prefixes.add(self._faults[:number], start)
 
     def _stop_request(self, now: datetime) -> PlanRequest:
         """A stop, as somebody asks for it."""
@@ -239,6 +254,9 @@ class Run:
                 self.signatures.first_owner = self._start.owner
                 self._start = None
             self.signatures.called(position)
+            if time != self._instant:
+                self._instant = time
+                self._compare_and_note(time)
         if self._instants is not None:
             self._instants.called(time)
         self._note_call(time, position, attempt)
@@ -260,6 +278,19 @@ class Run:
         if self.trials.world.begun(self.facts, position):
             self._judge_facts()
         return found
+
+    def _compare_and_note(self, time: float) -> None:
+        """See whether a run began well, and note where others may begin."""
+        now = self.history.start + _seconds(time)
+        if self.differs:
+            start = self._since_start
+            if start is None or start.exact != exact(self, now):
+                raise Abandon
+            self.differs = False
+        elif self._left and self._ends and self.trials.starts is not None:
+            struck = min(self._left)
+            if struck and (start := start_at(self, time, now, struck)) is not None:
+                self.trials.prefixes.add(self._faults[:struck], start)
 
     def _note_call(self, time: float, position: int, attempt: int) -> None:
         """Log a moment at which something could go wrong, if all else has."""
@@ -428,7 +459,7 @@ class Run:
         key = None
         if entry.key is not None:
             key = (entry.key, fault.kind, fault.lost)
-        return fault, key
+        return attrs.evolve(fault, time=entry.time), key
 
     def _failures(self, entry: Entry, path: str, kinds: frozenset[Kind]) -> list[Fault]:
         node = self.trials.nodes[entry.position]

@@ -16,6 +16,7 @@ import attrs
 
 from ..virtual.garbage import few_looks
 from .faults import Budget, Fault
+from .prefixes import Prefixes
 from .starts import Starts
 from .trials import Trial, Trials
 
@@ -93,7 +94,7 @@ def searched(
     seen: dict[object, list[Budget]] = {}
     nodes: list[tuple[Faults, Budget]] = [((), budget)]
     left = max_runs
-    trials.starts, trials.crashed = None, ((), None)
+    trials.starts, trials.prefixes = None, Prefixes()
     if merge and budget.total > 1 and not (trials.sharing or budget.stops):
         trials.starts = Starts(trials, budget)
     with few_looks(), _crew(trials, workers) as run_all:

@@ -10,21 +10,17 @@ once, with nothing going wrong. Only if all calls and writes that come after the
 are those of the whole run (of the same object, at the same time, with the same exact
 signature, which says all tasks and queues) do runs begin there: those whose first fault is
 at one of these moments. From a moment that is the same all that follows is the same.
-
-A crash is simpler: what it leaves is the stored tree and nothing else. So of the sets that
-begin with the same faults up to a crash, only the first one goes through what comes before.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from workstream._plan.plan import Node
 from workstream._values.state import Status
 
-from ..crashes.light_store import Kept, LightCodec
 from .faults import Budget, Fault
 from .moments import Start, told
+from .prefixes import as_stored
 from .runs import Run
 
 if TYPE_CHECKING:
@@ -135,7 +131,7 @@ class Whole(Run):
             return
         kept, row = self.vault.kept, self.vault.row
         if row is None:
-            kept = _as_stored(trials.nodes)
+            kept = as_stored(trials.nodes)
         kept = {place: each for place, each in kept.items() if place not in under_way}
         excess = tuple(self.excess)
         assert self.signatures is not None, "it has been asked to merge"
@@ -145,13 +141,3 @@ class Whole(Run):
     def _facts_now(self) -> object:
         """The facts and the broken rules."""
         return frozenset(self.facts.items()), tuple(self.excess)
-
-
-def _as_stored(nodes: list[Node]) -> dict[int, Kept]:
-    """What would be stored, if anything was; the plan itself is another matter."""
-    codec = LightCodec()
-    return {
-        place: codec.record_of(node)
-        for place, node in enumerate(nodes)
-        if place and node.state.status is not Status.NOT_STARTED
-    }

@@ -45,6 +45,7 @@ from .invariants import End, Invariant, Rule, text_of
 from .merging.orders import sharing
 from .merging.shapes import Shape
 from .moments import Moment, Start
+from .prefixes import Prefixes
 from .runs import Run
 from .starts import Starts
 from .world import Effect, Facts, World
@@ -102,7 +103,7 @@ class Trials:
         sharing: Why the order of an instant is all told; nothing: it is not.
         may_reconcile: Whether a plugin may be asked what became of its work (R-7).
         starts: Where runs that end as soon as possible begin; None: at the beginning.
-        crashed: The latest faults up to a crash, and what that left.
+        prefixes: Where runs begin that have their first faults in common.
         usual_facts: The facts at the end if nothing goes wrong.
         stores: Whether each run has a store, also one in which the engine does not die:
             a commit has its place in the order of an instant.
@@ -167,7 +168,7 @@ class Trials:
         self.began: dict[int, float] = {}
         self.usual_facts: Facts = {}
         self.starts: Starts | None = None
-        self.crashed: tuple[tuple[Fault, ...], Start | None] = ((), None)
+        self.prefixes = Prefixes()
         self.ends: dict[object, list[tuple[Budget, Trial]]] = {}
         self.may_reconcile = any(
             self._on_interrupt(action) is OnInterrupt.RECONCILE
@@ -302,11 +303,8 @@ class Trials:
             in_order: Whether a fault strikes only after those before it.
             ends: Whether the run is left where all that follows is known.
         """
-        start: Start | None = None
-        if ends and faults and in_order and self.starts is not None:
-            before, start = self.crashed
-            if start is None or faults[: len(before)] != before:
-                start = self.starts.before(faults[0])
+        begins_late = bool(ends and faults and in_order)
+        start = self._start_of(faults) if begins_late else None
         run = Run(
             self,
             faults,
@@ -323,6 +321,9 @@ class Trials:
             run.go(chooser(seed))
         except EndlessError as error:
             trial.endless = str(error)
+        if run.differs and start is not None:
+            self.prefixes.drop(start)
+            return self.run(faults, budget, merge=merge, seed=seed, ends=ends)
         if run.known is not None:
             # The same future was seen before, to its end.
             trial = attrs.evolve(run.known, faults=faults)
@@ -340,6 +341,12 @@ class Trials:
         if trial.reached and budget.total:
             trial.moments, trial.aside = list(run.moments(self._kinds)), run.aside
         return trial
+
+    def _start_of(self, faults: tuple[Fault, ...]) -> Start | None:
+        """Where a run that ends as soon as possible begins; None: at the beginning."""
+        if self.starts is None:
+            return None
+        return self.prefixes.latest(faults) or self.starts.before(faults[0])
 
     def follow(self, run: Run) -> None:
         """Let plugins do what a run says, from now on."""

@@ -46,7 +46,7 @@ class Instants:
         self._runtime: SimulatedRuntime
         self._time = math.nan
         self._called: set[Task] = set()
-        self._made: dict[Form, tuple[Orders, int, int]] = {}
+        self._made: dict[Form, tuple[Orders, int, int, int]] = {}
         self._number = 0
         self._rows: dict[Task, int] | None = None
 
@@ -74,13 +74,13 @@ class Instants:
     def of_state(self, member: Member, now: datetime) -> object:
         """The signature of the instant, at its first call: of all that follows."""
         form = self._form(member, 0)
-        _, said, first = self._orders(form, now)
+        _, said, first = self._orders(form, now, fails=False)
         return (form, said, self._number - first)
 
     def of_failure(self, member: Member, now: datetime) -> object:
         """The signature of the moment at which the running task's call will fail."""
         form = self._form(member, 1)
-        orders, said, first = self._orders(form, now)
+        orders, said, first = self._orders(form, now, fails=True)
         if form is Form.EXACT:
             return (form, said, self._number - first)
         task = self._loop.task
@@ -154,15 +154,19 @@ class Instants:
         choices = self._choices - more
         return form_of(block, self._shape.plan, failed, doomed + more, choices)
 
-    def _orders(self, form: Form, now: datetime) -> tuple[Orders, int, int]:
+    def _orders(
+        self, form: Form, now: datetime, *, fails: bool
+    ) -> tuple[Orders, int, int]:
         """The queues of one moment of this instant, what they say, and at which call."""
-        found = self._made.get(form)
-        if found is None:
+        made = self._made.get(form)
+        if made is None:
             orders = self._queues(form, now)
             rest = (len(list(self._loop.tasks)), self._runtime.stores_soon)
-            said = (orders.said(), rest, self._signatures.tree(now))
-            found = self._made[form] = (orders, hash(said), self._number)
-        return found
+            said = (orders.said(), rest)
+            trees = [self._signatures.tree(now, fails=each) for each in (False, True)]
+            one, two = (hash((said, tree)) for tree in trees)
+            made = self._made[form] = (orders, one, two, self._number)
+        return made[0], made[2] if fails else made[1], made[3]
 
     def _queues(self, form: Form, now: datetime) -> Orders:
         """The queues of this moment, in a normal form."""

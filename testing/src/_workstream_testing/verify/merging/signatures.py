@@ -59,6 +59,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -72,10 +73,14 @@ from ...virtual.loop import Loop
 from ...virtual.tasks import Task
 from ..faults import Budget
 from ..world import Facts
+from .numbering import Tasks, place_of
 from .shapes import Line, Member, Shape
 
 if TYPE_CHECKING:
     from ...simulation.simulated_runtime import SimulatedRuntime
+
+_ANY = Budget(1_000_000, 1_000_000, 1_000_000)
+"""A budget that no bound takes for small."""
 
 
 class Signatures:
@@ -101,6 +106,8 @@ class Signatures:
         """
         self._shape = shape
         self._budget = budget
+        self._if_fails = budget.less(failures=1)
+        self._if_dies = budget.less(crashes=1)
         self._doomed = doomed
         self._facts = facts
         self._dies = dies
@@ -113,6 +120,16 @@ class Signatures:
         self._harm: Counter[object] = Counter()
         self._failed: Counter[int] = Counter()
         self._next = dict.fromkeys(shape.blocks, 0)
+
+    def exact(self, doomed: Mapping[int, object]) -> Signatures:
+        """The same, now, for a run in which only these things go wrong.
+
+        It counts all sequences that wait, as it does not know what else may go wrong.
+        """
+        other = copy(self)
+        other._doomed, other._known = doomed, {}
+        other._budget = other._if_fails = other._if_dies = _ANY
+        return other
 
     # --- what the run tells -----------------------------------------------------------
 
@@ -152,12 +169,17 @@ class Signatures:
         if owner is not None:
             self._owners[next(iter(self._loop.tasks))] = owner
 
+    def places(self) -> tuple[int, ...]:
+        """The sequences on which the tasks work that run or are ready, in their order."""
+        owners = map(self._owners.get, [self._loop.task, *self._loop.ready])
+        return tuple(each.place for each in owners if isinstance(each, Member))
+
     # --- signatures -------------------------------------------------------------------
 
     def of_call(self, now: datetime) -> object:
         """The signature of the moment at which the running task calls a plugin."""
         self.look_for_ends()
-        tasks = _Tasks(self, now)
+        tasks = Tasks(self, now)
         tasks.running(self._loop.task)
         ready = [tasks.number(task) for task in self._loop.ready]
         due = [
@@ -199,23 +221,34 @@ class Signatures:
         stored = (
             () if kept is None else tuple(self._stored_of(self._shape.others, kept))
         )
-        return (self.tree(now), stored)
+        budget = self._budget if kept is None else self._if_dies
+        return (self._tree(now, budget), stored)
 
-    def tree(self, now: datetime) -> object:
-        """What both have: all but what is on its way."""
+    def tree(self, now: datetime, *, fails: bool = False) -> object:
+        """What both have: all but what is on its way.
+
+        Args:
+            now: When it is.
+            fails: Whether the running task's call fails: then that is spent, and so
+                fewer sequences that wait can make a difference.
+        """
+        return self._tree(now, self._if_fails if fails else self._budget)
+
+    def _tree(self, now: datetime, budget: Budget) -> object:
         waiting = tuple(
-            self._waiting(where, line) for where, line in self._shape.blocks.items()
+            self._waiting(where, line, budget)
+            for where, line in self._shape.blocks.items()
         )
         others = tuple(self._others(self._shape.others, now))
         lines = tuple(self._line(line, now) for line in self._shape.blocks.values())
         return (frozenset(self._harm.items()), waiting, others, lines)
 
-    def _waiting(self, where: int, line: Line) -> object:
-        """Which sequences of a block were not begun."""
+    def _waiting(self, where: int, line: Line, budget: Budget) -> object:
+        """Which sequences of a block were not begun, as far as that is looked at."""
         first = self._next[where]
         if line.forgets and self._is_over(where, line):
             return (first < len(line.members),)
-        return line.rest(first, self._budget)
+        return line.rest(first, budget)
 
     def _is_over(self, where: int, line: Line) -> bool:
         """Whether no more of the block's sequences may begin, for good (Q-4)."""
@@ -276,7 +309,7 @@ class Signatures:
 
     def running(self) -> list[Member]:
         """The sequences that run, in the order of the plan."""
-        return sorted(self._active.values(), key=_place)
+        return sorted(self._active.values(), key=place_of)
 
     def ends_of(self, member: Member) -> tuple[int, int]:
         """How many sequences of its block have failed, and how many are going to."""
@@ -433,48 +466,6 @@ class Signatures:
         later = tuple(node.state.status for _, node in member.deferred)
         facts = tuple(self._facts[key] for key in member.facts)
         return (member.kind, member.sequence.state.status, ends, later, facts)
-
-
-class _Tasks:
-    """The tasks of one moment, numbered as they turn up."""
-
-    def __init__(self, signatures: Signatures, now: datetime) -> None:
-        self._signatures = signatures
-        self._now = now
-        self._numbers: dict[Task, int] = {}
-        self.said: list[object] = []
-
-    def running(self, task: Task) -> None:
-        """Number the task that runs."""
-        self._numbers[task] = 0
-        self.said.append(self._signatures.task(task, self._now))
-
-    def number(self, task: Task) -> int:
-        """The task's number; what it does is said when it turns up first."""
-        found = self._numbers.get(task)
-        if found is None:
-            found = self._numbers[task] = len(self._numbers)
-            self.said.append(self._signatures.waits(task, self._now))
-        return found
-
-    def left(self, members: Iterable[Member]) -> list[Member]:
-        """Those of the members that no task works on, in the order of the plan."""
-        owned = {self._signatures.owner(task) for task in self._numbers}
-        return sorted((each for each in members if each not in owned), key=_place)
-
-    def in_plan_order(self) -> list[int]:
-        """The numbers of those that work on sequences, in the order of the plan."""
-        owners = [
-            (owner.place, number)
-            for task, number in self._numbers.items()
-            if isinstance(owner := self._signatures.owner(task), Member)
-            and owner.sequence.state.status is Status.RUNNING
-        ]
-        return [number for _, number in sorted(owners)]
-
-
-def _place(member: Member) -> int:
-    return member.place
 
 
 def _open_call(member: Member) -> tuple[int, int] | None:

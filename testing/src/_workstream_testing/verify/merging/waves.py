@@ -16,6 +16,11 @@ over (a call that hangs keeps its slot for that long) and one period more. That 
 many sequences a plan needs so that every set of so many faults still fits: the waves that
 ``cut`` keeps, half of them from the beginning of the block, half from its end.
 
+The same bounds what a signature counts of the sequences that wait (``bound``). A moment at
+which a fault is tried is followed by that fault and by as many as are then left, and the
+bound has room for a call that is still on its way. So the waves are counted that are
+needed with what is left *after* that fault.
+
 It does not hold where a rule counts hosts that were never begun, or that completed (there
 are fewer of them), where continuous checks or delays count time, or where plugins tell
 hosts apart. Then nothing is cut. What was found is run again on the whole plan, so
