@@ -39,15 +39,15 @@ _NO_ROW = "the plan's workflow has no row: it was not begun by workstream"
 
 
 async def row_in(found: WorkflowExecution) -> PlanRow:
-    """The row of a plan's workflow. Raises StorageError: it has none."""
+    """The row of a plan's workflow. Raises StorageError: none can be read."""
     try:
         data = (await found.memo()).get(ROW)
-    except StorageError as error:
+        if data is not None:
+            return decode_row(plan_id_of(found.id), data)
+    except (StorageError, ValueError, TypeError, KeyError) as error:
         message = f"{found.id} on the cluster cannot be read: {error}"
         raise StorageError(message) from error
-    if data is None:
-        raise StorageError(_NO_ROW)
-    return decode_row(plan_id_of(found.id), data)
+    raise StorageError(_NO_ROW)
 
 
 async def listed(
