@@ -22,8 +22,9 @@ import trio
 
 from workstream import Status, WorkstreamError, hookimpl, open_workstream
 from workstream._codec.codec import Codec
-from workstream._plan.walk import actions, position_of
-from workstream._plan.zones import zones
+from workstream._plan.plan import BaseAction
+from workstream._plan.walk import walk
+from workstream._plan.zones import zone_of
 from workstream.errors import (
     ConflictError,
     LockedError,
@@ -87,16 +88,13 @@ class Neighbour(LmdbVault):
     async def waits(self, plan_id: UUID) -> Mapping[int, str]:
         """See ``HostingVault``: what runs in a zone that has no worker yet."""
         plan = Codec(None).load(await self.read(plan_id))
-        runs = {
-            position_of(each)
-            for each in actions(plan)
-            if each.state.status is Status.RUNNING
-        }
         there = {each.name for each in zones_of(self._beside).glob("*")}
         return {
             place: f"a worker in {zone}"
-            for place, zone in zones(plan).items()
-            if place in runs and zone not in there
+            for place, item in enumerate(walk(plan))
+            if isinstance(item.node, BaseAction)
+            and item.node.state.status is Status.RUNNING
+            and (zone := zone_of(item.ancestors)) not in (None, *there)
         }
 
 

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from .._values.display import shorten
-from .plan import BaseAction, Block, Node, Plan, Sequence
-from .walk import walk
+from .plan import Block, Node, Plan, Sequence
 
 
 def zone_of(ancestors: Iterable[Node]) -> str | None:
@@ -34,14 +33,3 @@ def zones_text(plan: Plan) -> Iterator[str]:
             for zone, count in counts.items()
         )
         yield f"{shorten(block.name)}: sequences: {', '.join(named)}"
-
-
-def zones(plan: Plan) -> dict[int, str]:
-    """The zone of each action that has one, by the action's place in walk order."""
-    found: dict[int, str] = {}
-    for position, item in enumerate(walk(plan)):
-        if isinstance(item.node, BaseAction):
-            zone = zone_of(item.ancestors)
-            if zone is not None:
-                found[position] = zone
-    return found
