@@ -100,6 +100,8 @@ def server(origin: Repo, tmp_path: Path) -> Iterator[Server]:
         f"AuthorizedKeysFile {key}.pub\n"
         "PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
     )
+    if os.getuid() == 0:
+        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd insists on it
     sshd = subprocess.Popen(
         [program("sshd", "openssh-server"), "-D", "-e", "-f", str(config)],
         stderr=subprocess.PIPE,
