@@ -1,6 +1,8 @@
-"""A plan that goes on in a new history again and again."""
+"""Plans that go on in a new history again and again, and others with little room."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from temporalio import workflow
 
@@ -9,25 +11,31 @@ from workstream_temporal._names import PLAN
 from workstream_temporal._plan_workflow import PlanWorkflow
 from workstream_temporal._runtime import TemporalRuntime
 
-__all__ = ["ShortWorkflow"]
+__all__ = ["ShortWorkflow", "with_flight"]
+
+
+def with_flight(**limits: Any) -> type[TemporalRuntime]:
+    """The ``runtime`` of a workflow with other limits: attributes of ``Flight``."""
+
+    class OtherFlight(Flight):
+        """Has other limits."""
+
+    class OtherRuntime(TemporalRuntime):
+        """Keeps to them."""
+
+        flight = OtherFlight
+
+    for name, value in limits.items():
+        assert hasattr(Flight, name), name
+        setattr(OtherFlight, name, value)
+    return OtherRuntime
 
 
 @workflow.defn(name=PLAN)
 class ShortWorkflow(PlanWorkflow):
     """A plan whose histories are short."""
 
-    class Runtime(TemporalRuntime):
-        """Goes on in a new history soon."""
-
-        class ShortFlight(Flight):
-            """Is full soon."""
-
-            events = 60
-            answers = 100_000
-
-        flight = ShortFlight
-
-    runtime = Runtime
+    runtime = with_flight(events=60, answers=100_000)
 
     @workflow.init
     def __init__(self, given: bytes) -> None:

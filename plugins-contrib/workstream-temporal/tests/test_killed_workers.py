@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 import trio
+from site_packages import install_module
 
 from workstream import Block, Plan, Registry, Sequence, Status, open_workstream
 from workstream._plan.paths import paths
@@ -77,15 +78,8 @@ class Workers:
 
     def __init__(self, store: str, place: Path) -> None:
         self._store = store
-        site = place / "site"
-        info = site / "kills-1.0.dist-info"
-        info.mkdir(parents=True)
-        (site / "kills_plugin.py").write_text(PACKAGE)
-        (info / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: kills\nVersion: 1.0\n"
-        )
-        (info / "entry_points.txt").write_text("[workstream]\nkills = kills_plugin\n")
-        self.site = site
+        self.site = place / "site"
+        install_module(self.site, "kills", PACKAGE)
         self.calls = place / "calls"
         self.killed: dict[int, float] = {}
         self._running: list[subprocess.Popen[bytes]] = []
@@ -160,10 +154,10 @@ def imported(site: Path) -> Generator[Any]:
     """The package of the workers, in this process."""
     sys.path.insert(0, str(site))
     try:
-        yield importlib.import_module("kills_plugin")
+        yield importlib.import_module("kills")
     finally:
         sys.path.remove(str(site))
-        sys.modules.pop("kills_plugin", None)
+        sys.modules.pop("kills", None)
 
 
 def test_killed_workers_lose_nothing_and_repeat_nothing(

@@ -14,7 +14,7 @@ from uuid import UUID
 import attrs
 import pytest
 import trio
-from short_histories import ShortWorkflow
+from short_histories import ShortWorkflow, with_flight
 from temporalio import workflow
 from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import (
@@ -25,6 +25,7 @@ from temporalio.worker import (
 )
 
 from workstream import (
+    Action,
     ActionPlugin,
     Block,
     CheckPlugin,
@@ -41,12 +42,10 @@ from workstream import (
 from workstream._plan.walk import actions, position_of
 from workstream.errors import PlanRefusedError
 from workstream.retries import RetryPolicy
-from workstream_temporal._limits.flight import Flight
 from workstream_temporal._limits.shelves import KEPT
 from workstream_temporal._limits.steps import STEP
 from workstream_temporal._names import PLAN, workflow_id
 from workstream_temporal._plan_workflow import PlanWorkflow
-from workstream_temporal._runtime import TemporalRuntime
 
 if TYPE_CHECKING:
     from temporal_server import Server
@@ -213,24 +212,33 @@ def assert_within_limits(
     return histories
 
 
-def large(sequences: int, **settings: Any) -> Plan:
-    """A block of many sequences."""
+def hosts(
+    name: str,
+    count: int,
+    work: Callable[[int], list[Action]],
+    *,
+    bypass_checks: Checks | None = None,
+    **block: Any,
+) -> Plan:
+    """A plan of one block, with a sequence of work for each of so many hosts."""
+    sequences = [
+        Sequence(name=f"host-{number}", actions=work(number)) for number in range(count)
+    ]
     return Plan(
-        name="large",
-        bypass_checks=settings.pop("bypass_checks", None),
-        blocks=[
-            Block(
-                name="tier",
-                concurrency=settings.pop("concurrency", 1_000),
-                sequences=[
-                    Sequence(
-                        name=f"host-{number}",
-                        actions=[Act.action(Fill(f"for host {number}"), name="act")],
-                    )
-                    for number in range(sequences)
-                ],
-            )
-        ],
+        name=name,
+        bypass_checks=bypass_checks,
+        blocks=[Block(name="tier", sequences=sequences, **block)],
+    )
+
+
+def large(sequences: int, bypass_checks: Checks | None = None) -> Plan:
+    """A block of many sequences."""
+
+    def work(number: int) -> list[Action]:
+        return [Act.action(Fill(f"for host {number}"), name="act")]
+
+    return hosts(
+        "large", sequences, work, bypass_checks=bypass_checks, concurrency=1_000
     )
 
 
@@ -279,32 +287,16 @@ SIZES = (0, 50, 1_000, 20_000, 300_000, 3_000_000)
 
 def responding(sequences: int) -> Plan:
     """Sequences of one action that responds, and one that is asked what it responded."""
-    return Plan(
-        name="responding",
-        blocks=[
-            Block(
-                name="tier",
-                concurrency=5,
-                sequences=[
-                    Sequence(
-                        name=f"host-{number}",
-                        actions=[
-                            Act.action(
-                                Fill(f"first {number}", SIZES[number % 5]),
-                                name="first",
-                                key=f"first-{number}",
-                            ),
-                            Act.action(
-                                late(Fill)(text=Act.response(f"first-{number}").text),
-                                name="second",
-                            ),
-                        ],
-                    )
-                    for number in range(sequences)
-                ],
-            )
-        ],
-    )
+
+    def work(number: int) -> list[Action]:
+        key, size = f"first-{number}", SIZES[number % 5]
+        asked = late(Fill)(text=Act.response(key).text)
+        return [
+            Act.action(Fill(f"first {number}", size), name="first", key=key),
+            Act.action(asked, name="second"),
+        ]
+
+    return hosts("responding", sequences, work, concurrency=5)
 
 
 @pytest.mark.slow
@@ -365,28 +357,17 @@ ATTEMPTS = 8
 
 def failing(sequences: int) -> Plan:
     """Sequences of one action that fails several times."""
-    return Plan(
-        name="failing",
-        blocks=[
-            Block(
-                name="tier",
-                concurrency=sequences,
-                tolerated_failures=sequences,
-                sequences=[
-                    Sequence(
-                        name=f"host-{number}",
-                        actions=[
-                            Fail.action(
-                                Fill(f"host {number}", ATTEMPTS),
-                                name="fail",
-                                retries=ATTEMPTS,
-                            )
-                        ],
-                    )
-                    for number in range(sequences)
-                ],
-            )
-        ],
+
+    def work(number: int) -> list[Action]:
+        asked = Fill(f"host {number}", ATTEMPTS)
+        return [Fail.action(asked, name="fail", retries=ATTEMPTS)]
+
+    return hosts(
+        "failing",
+        sequences,
+        work,
+        concurrency=sequences,
+        tolerated_failures=sequences,
     )
 
 
@@ -438,17 +419,7 @@ def test_attempts_of_actions_that_go_on_are_kept_out_of_histories(
 class FullWorkflow(PlanWorkflow):
     """A plan with room for a few attempts more than one of each action."""
 
-    class Runtime(TemporalRuntime):
-        """Has little room."""
-
-        class FullFlight(Flight):
-            """Has little room."""
-
-            state = 5_500
-
-        flight = FullFlight
-
-    runtime = Runtime
+    runtime = with_flight(state=5_500)
 
     @workflow.init
     def __init__(self, given: bytes) -> None:

@@ -16,6 +16,7 @@ import attrs
 import pytest
 import trio
 from short_histories import ShortWorkflow
+from site_packages import install_module
 from temporal_server import Server
 from temporalio.client import Client
 
@@ -102,15 +103,7 @@ class Observers:
         self._site = place / "site"
         self._journal = place / "journal"
         self._journal.touch()
-        info = self._site / "journal-1.0.dist-info"
-        info.mkdir(parents=True)
-        (self._site / "journal_observer.py").write_text(PACKAGE)
-        (info / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: journal\nVersion: 1.0\n"
-        )
-        (info / "entry_points.txt").write_text(
-            "[workstream]\njournal.observers = journal_observer\n"
-        )
+        install_module(self._site, "journal", PACKAGE, hooks="observers")
         self.state = place / "state"
         self._running: list[subprocess.Popen[str]] = []
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import attrs
 import pytest
 import trio
+from short_histories import with_flight
 from temporalio import workflow
 from temporalio.client import Client
 
@@ -37,10 +38,8 @@ from workstream import (
 from workstream._plan.walk import position_of
 from workstream.errors import LockedError
 from workstream.results import PlanSnapshot, StateChange
-from workstream_temporal._limits.flight import Flight
 from workstream_temporal._names import PLAN, workflow_id
 from workstream_temporal._plan_workflow import PlanWorkflow
-from workstream_temporal._runtime import TemporalRuntime
 
 pytestmark = pytest.mark.slow  # it starts a cluster
 
@@ -95,17 +94,7 @@ REGISTRY = [Doing()]
 class ShortWorkflow(PlanWorkflow):
     """A plan whose histories are short."""
 
-    class Runtime(TemporalRuntime):
-        """Goes on in a new history soon."""
-
-        class ShortFlight(Flight):
-            """Is full soon."""
-
-            events = 40
-
-        flight = ShortFlight
-
-    runtime = Runtime
+    runtime = with_flight(events=40)
 
     @workflow.init
     def __init__(self, given: bytes) -> None:

@@ -20,6 +20,7 @@ from uuid import UUID
 
 import pytest
 import trio
+from site_packages import install_module
 from temporalio.client import Client
 
 from workstream import (
@@ -95,19 +96,11 @@ class Workers:
 
     def __init__(self, store: str, place: Path) -> None:
         """Write what they need."""
-        self._store, self._site = store, place / "site"
-        info = self._site / "versions-1.0.dist-info"
-        info.mkdir(parents=True)
-        (self._site / "versions_plugin.py").write_text(PLUGINS)
-        (info / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: versions\nVersion: 1.0\n"
-        )
-        (info / "entry_points.txt").write_text(
-            "[workstream]\nversions = versions_plugin\n"
-        )
+        self._store = store
+        install_module(place / "site", "versions", PLUGINS)
         self._newer = place / "newer.py"
         self._newer.write_text(NEWER)
-        self.path = str(self._site)
+        self.path = str(place / "site")
 
     @contextmanager
     def at_work(
@@ -157,7 +150,7 @@ def test_old_workers_finish_old_plans(
     server = new_server(tmp_path)
     workers = Workers(server.store, tmp_path)
     monkeypatch.setattr(sys, "path", [workers.path, *sys.path])
-    plugin: Any = importlib.import_module("versions_plugin")
+    plugin: Any = importlib.import_module("versions")
 
     def plan(name: str, zone: str | None = None) -> Plan:
         actions = [plugin.Waiting.action(plugin.Wait(), name="wait")]
