@@ -195,6 +195,11 @@ def test_a_run_tells_what_its_numbers_come_to(
         *((word, "list or show") for word in ("status", "ps")),
         ("log", "logs"),
         ("rollback", "undo"),
+        ("revert", "undo"),
+        ("ls", "list"),
+        ("tail", "logs --follow"),
+        ("start", "run"),
+        ("preview", "run --dry-run"),
         ("hold", "pause"),
     ],
 )
