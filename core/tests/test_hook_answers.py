@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from quickly import one_in
 
 from workstream._registry.host import Host
 
@@ -163,7 +164,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("how", REFUSED)
+@pytest.mark.parametrize("how", one_in(4, REFUSED))
 def test_a_package_with_a_bad_answer_is_left_out_and_reported(
     install_package: Install, find_packages: Find, how: str
 ) -> None:

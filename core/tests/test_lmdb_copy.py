@@ -219,6 +219,7 @@ trio.run(main)
 """
 
 
+@pytest.mark.slow
 def test_a_backup_that_fails_leaves_nothing(store: Path, tmp_path: Path) -> None:
     """The system takes only half of it: an error that says so, and the store goes on."""
 

@@ -240,6 +240,7 @@ def test_a_bit_that_was_flipped_kills_nobody(path: Path, tmp_path: Path) -> None
     assert found > 50
 
 
+@pytest.mark.slow
 def test_a_store_can_be_looked_at_beside_its_writers(path: Path) -> None:
     """Pages that are written anew meanwhile are not taken for spoilt ones."""
 

@@ -168,6 +168,7 @@ def test_a_store_that_failed_to_open_can_be_opened_later(path: Path) -> None:
     with_store(path, LmdbVault.requests)
 
 
+@pytest.mark.slow
 def test_where_address_space_is_short_a_smaller_map_is_taken(path: Path) -> None:
     """A 64-bit map does not fit everywhere: less is taken instead of refusing."""
     code = f"""
@@ -398,6 +399,7 @@ def test_of_two_processes_that_start_a_plan_one_does(path: Path, row: PlanRow) -
     with_store(path, use)
 
 
+@pytest.mark.slow
 def test_a_forked_child_is_refused(path: Path, row: PlanRow) -> None:
     """What it inherited is not usable; its parent's store takes no harm."""
     code = f"""

@@ -283,6 +283,7 @@ def test_what_ends_while_it_is_looked_at_has_not_crashed() -> None:
 # -- Asking ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_stop_is_asked_for_by_somebody(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -219,7 +219,9 @@ def test_some_words_that_people_try_are_commands(call: Call, word: str) -> None:
     assert call(word, "--help").exit_code == 0
 
 
-@pytest.mark.parametrize("slip", ["prun", "delet", "restor", "purne", "deletes"])
+@pytest.mark.parametrize(
+    "slip", one_in(5, ["prun", "delet", "restor", "purne", "deletes"])
+)
 def test_a_slip_leads_nobody_to_lose_anything(call: Call, slip: str) -> None:
     """No command is offered after which something is gone."""
     said = call(slip).stderr.partition("`workstream")[0]

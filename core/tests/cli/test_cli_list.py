@@ -134,6 +134,7 @@ def test_a_moment_that_is_none_is_refused(call: Call, filled: Path, word: str) -
     assert "2026-01-31T18:00, or how long ago it was" in " ".join(result.stderr.split())
 
 
+@pytest.mark.slow
 def test_a_run_is_found_by_its_hosts(call: Call, write_plan: WritePlan) -> None:
     """By what is in it: the engine gives the store the names."""
     call("run", write_plan('tier(Sequence(name="Web-7", actions=[act("do")]))'))

@@ -327,6 +327,7 @@ def test_show_takes_the_file(call: Call, write_plan: WritePlan, tmp_path: Path) 
     assert len(hints) == 2
 
 
+@pytest.mark.slow
 def test_diff_takes_the_file(call: Call, write_plan: WritePlan, tmp_path: Path) -> None:
     """Of the plan that it was made of it differs in nothing; two files need no store."""
     call("run", write_plan(MIXED))
@@ -344,6 +345,7 @@ def test_diff_takes_the_file(call: Call, write_plan: WritePlan, tmp_path: Path) 
     assert "state.status: COMPLETED -> FAILED" in alone.stdout
 
 
+@pytest.mark.slow
 def test_retry_takes_the_file(
     call: Call, write_plan: WritePlan, tmp_path: Path
 ) -> None:

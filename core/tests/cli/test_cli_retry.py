@@ -83,6 +83,7 @@ def test_retry_does_what_is_left(call: Call, failed: str) -> None:
     assert retry["group_id"] == first["id"]
 
 
+@pytest.mark.slow
 def test_from_action_leaves_out_what_completed(call: Call, failed: str) -> None:
     """The second action alone is called again (RT-2)."""
     result = call("retry", failed, "--from-action", "--only", "web-2")
@@ -101,6 +102,7 @@ def test_a_dry_run_changes_nothing(call: Call, failed: str) -> None:
     assert len(plans(call)) == 1
 
 
+@pytest.mark.slow
 def test_show_tells_the_family(call: Call, failed: str) -> None:
     """The plan names its retry and how that ended; the retry its plan (RT-3)."""
     call("retry", failed, "--skip", "web-2")
@@ -333,6 +335,7 @@ def test_a_report_is_retried_where_its_plan_is_not_stored(
     assert plans(call)[0]["id"] == first
 
 
+@pytest.mark.slow
 def test_a_report_lacks_the_secrets_of_its_plan(
     call: Call, write_plan: WritePlan, tmp_path: Path
 ) -> None:

@@ -130,6 +130,7 @@ def night(call: Call, tmp_path: Path) -> tuple[str, str]:
     return ("--store", str(tmp_path / "store"))
 
 
+@pytest.mark.slow
 def test_rehearse_takes_as_long_as_a_run(
     call: Call, file: Callable[[str], Path], night: tuple[str, str]
 ) -> None:
