@@ -85,7 +85,7 @@ def start_at(run: Run, time: float, now: datetime, struck: int) -> Start | None:
     if begun is None or set(order) != begun.keys():
         return None
     kept, row = run.vault.kept, run.vault.row
-    if row is None:
+    if not run.stores:
         kept = as_stored(run.trials.nodes)
     begins = set(begun.values())
     return Start(
@@ -106,12 +106,14 @@ def exact(run: Run, now: datetime) -> int:
     """The signature of this call, with the places of all that is on its way."""
     assert run.signatures is not None, "it has been asked to merge"
     signatures = run.signatures.exact(run.doomed(struck=True))
-    kept: Mapping[int, Kept] = run.vault.kept if run.vault.row is not None else {}
+    kept: Mapping[int, Kept] = run.vault.kept if run.stores else {}
     return hash(
         (
             signatures.places(),
             signatures.of_call(now),
-            signatures.of_crash(now, kept),
+            # Where each sequence stands has been said.
+            tuple(signatures.stored(signatures.running(), kept)),
+            signatures.rest(now, kept),
         )
     )
 

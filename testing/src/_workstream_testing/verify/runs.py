@@ -130,6 +130,11 @@ class Run:
                 found[place] = tuple((each.kind, each.attempt) for each in faults)
         return found
 
+    @property
+    def stores(self) -> bool:
+        """Whether it has a store."""
+        return bool(self.trials.stores or self._crashes or self.budget.crashes)
+
     # --- lives ------------------------------------------------------------------------
 
     def go(self, choose: Callable[[int], int] | None) -> None:
@@ -139,7 +144,6 @@ class Run:
         trials.begin()
         plan.submitted = START
         vault = self.vault
-        stores = bool(trials.stores or self._crashes or self.budget.crashes)
         if (start := self._start) is None:
             reset(plan, trials.nodes)
         else:
@@ -152,7 +156,7 @@ class Run:
         self.history.note((0.0, plan, plan.state.status, None, 0, False))
         while True:
             loop = Loop(time=self.time, choose=choose, max_time=trials.max_time)
-            store = Store(cast("Any", vault), _id(plan), 0) if stores else None
+            store = Store(cast("Any", vault), _id(plan), 0) if self.stores else None
             runtime = SimulatedRuntime(plan, loop, trials.settings(self.history), store)
             self._runtime = runtime
             if self.signatures is not None:
