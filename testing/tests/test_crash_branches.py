@@ -87,7 +87,7 @@ def ends(plan: Plan, plugins: list[Any], **options: Any) -> tuple[CrashReport, A
 
 
 LEAST = settings(
-    max_examples=3,
+    max_examples=2,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

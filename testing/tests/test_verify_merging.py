@@ -258,7 +258,7 @@ def test_hosts_that_are_alike(bounds: tuple[int, int, int], plan: Plan) -> None:
 
 @pytest.mark.parametrize(
     ("halt_after", "bounds"),
-    one_in(3, product(HaltAfter, [(1, 0, 1), (0, 1, 1), (1, 1, 0)])),
+    one_in(6, product(HaltAfter, [(1, 0, 1), (0, 1, 1), (1, 1, 0)])),
 )
 def test_the_order_of_one_instant(
     halt_after: HaltAfter, bounds: tuple[int, int, int]
@@ -295,7 +295,7 @@ def test_the_ends_of_a_row_stand_for_it() -> None:
 
 @pytest.mark.parametrize(
     ("halt_after", "bounds"),
-    one_in(4, product(HaltAfter, [(2, 0, 0), (1, 1, 0), (1, 0, 1)])),
+    one_in(6, product(HaltAfter, [(2, 0, 0), (1, 1, 0), (1, 0, 1)])),
 )
 def test_hosts_that_never_begin_are_not_counted(
     halt_after: HaltAfter, bounds: tuple[int, int, int]
@@ -459,7 +459,7 @@ FEATURES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize(
     ("feature", "bounds"),
-    one_in(11, product(FEATURES, [(1, 0, 1), (2, 0, 0), (1, 1, 0)])),
+    one_in(20, product(FEATURES, [(1, 0, 1), (2, 0, 0), (1, 1, 0)])),
 )
 def test_settings_of_a_block(feature: str, bounds: tuple[int, int, int]) -> None:
     """Whatever a block counts or waits for: what is merged has the same ends."""
