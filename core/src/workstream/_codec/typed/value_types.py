@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, cast, get_args
 
 import attrs
+import cattrs
 
 from ..._flow.late import Late
 from ..._secrets.references import DataPath
@@ -22,7 +24,16 @@ from ..._values.annotations import is_union
 from ..._values.sameness import changed_at
 from ..._values.wire import pack, unpack
 from .converter import converter
-from .forms import DataError, Form, faults_in, is_array, is_dict, unsealed
+from .forms import (
+    DataError,
+    Form,
+    Hook,
+    StructureHook,
+    faults_in,
+    is_array,
+    is_dict,
+    unsealed,
+)
 from .late_values import late_data, late_of, references_data
 from .value_codec import MisfitError, Side
 
@@ -36,13 +47,28 @@ class ValueType:
 
     def __init__(self, wanted: Any, *, drops_fields: bool = False) -> None:
         """See ``_codec.typed.converter.converter`` for ``drops_fields``."""
-        stored = converter(Form.STORED, drops_fields=drops_fields)
         self.wanted = wanted
         self._drops_fields = drops_fields
         self._plain = plain_record(wanted)
         self.write_plain = None if self._plain is None else self._plain.write
-        self._write = stored.get_unstructure_hook(wanted)
-        self._read = stored.get_structure_hook(wanted)
+        if (
+            self._plain is None
+        ):  # else cattrs surely can, and is asked once it is needed
+            _ = self._write, self._read
+
+    @cached_property
+    def _write(self) -> Hook:
+        """What makes plain data of a value."""
+        return self._stored.get_unstructure_hook(self.wanted)
+
+    @cached_property
+    def _read(self) -> StructureHook:
+        """What makes a value of plain data, and of the type."""
+        return self._stored.get_structure_hook(self.wanted)
+
+    @property
+    def _stored(self) -> cattrs.Converter:
+        return converter(Form.STORED, drops_fields=self._drops_fields)
 
     def encode(self, value: object) -> list[Any]:
         """The stored form of a value."""
