@@ -81,6 +81,7 @@ def test_a_chain_of_fifty_is_kept_whole() -> None:
     assert outcome_of_exception(chain_of(50)).error == chain_of(50)
 
 
+@pytest.mark.slow
 def test_a_chain_without_an_end_is_cut() -> None:
     """A class may make its links as they are asked for; that ends too (OM-11)."""
 

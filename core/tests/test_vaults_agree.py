@@ -11,6 +11,7 @@ from uuid import UUID
 import attrs
 import pytest
 import trio
+from quickly import one_in
 
 from workstream._protocols.vault import (
     STOP,
@@ -104,7 +105,7 @@ async def everything(vault: Vault) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", one_in(3, range(5)))
 def test_they_agree(tmp_path: Path, seed: int) -> None:
     """The same calls get the same answers and leave the same plans."""
     random = Random(seed)

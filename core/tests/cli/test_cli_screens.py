@@ -214,8 +214,8 @@ def test_the_screen_shows_what_matters(story: Story) -> None:
     assert "· deferred_actions" in page
 
 
-@pytest.mark.parametrize("width", one_in(3, [10, 25, 40, 80, 200]))
-@pytest.mark.parametrize("height", one_in(3, [2, 5, 10, 24, 60]))
+@pytest.mark.parametrize("width", one_in(3, [80, 10, 25, 40, 200]))
+@pytest.mark.parametrize("height", one_in(5, [24, 2, 5, 10, 60]))
 def test_the_screen_is_never_overrun(width: int, height: int) -> None:
     """With thousands of sequences at work, wide letters and long lines, it fits."""
     plan = plan_of(3000)
