@@ -291,16 +291,11 @@ def _answer(site: Site, plan_id: object, verb: str, **body: Any) -> Any:
 
 def _outcome(site: Site, plan_id: str) -> str:
     """How the newest plan ends; it is awaited."""
-    while True:
-        with site.events(f"/api/plans/{plan_id}/events?after=0") as events:
-            for _ in events:
-                pass
-        # The page's document may be older: the events go on from there. A stream may end
-        # before its plan; a browser opens it again.
-        plan = site.plan()
-        assert str(plan.id) == plan_id
-        if plan.state.status.is_terminal:
-            return str(plan.outcome.value)
+    with site.events(f"/api/plans/{plan_id}/events?after=latest") as events:
+        assert [name for _, name, _ in events][-1] == "over"
+    plan = site.plan()
+    assert str(plan.id) == plan_id
+    return str(plan.outcome.value)
 
 
 def _until_it_runs(site: Site, run: subprocess.Popen[bytes]) -> None:

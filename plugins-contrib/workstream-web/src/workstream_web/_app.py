@@ -121,8 +121,10 @@ class _Pages:
         after = request.headers.get("last-event-id") or request.query_params.get(
             "after", ""
         )
+        # Without a position yet, a board would take a page that is too old for a new one.
+        latest = await channel.latest()
         if after == "latest":
-            return self._stream(channel.board, await channel.latest())
+            return self._stream(channel.board, latest)
         if not (after.isascii() and after.isdigit()):
             message = f"after is {after!r}: it must be a position, or latest"
             raise ValidationError(message)

@@ -19,6 +19,7 @@ from uuid import UUID
 import trio
 
 from workstream import Store, WorkstreamError
+from workstream.errors import NotFoundError
 from workstream.results import Intervened, PlanSnapshot, StateChange, WatchEvent
 from workstream.show import Progress, event_data, packed
 
@@ -87,7 +88,9 @@ class Channel:
         except* WorkstreamError as group:
             self._error = alone(group)
         finally:
-            self.board.close()
+            # A store that cannot be read now, say a cluster that is busy, is no end.
+            gone = isinstance(self._error, NotFoundError)
+            self.board.close(for_good=gone or self._ended.is_set())
             self._ready.set()
         # Whoever comes soon after the end need not read the plan once more.
         await trio.sleep(LINGER if self._ended.is_set() else 0)

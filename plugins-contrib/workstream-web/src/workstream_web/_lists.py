@@ -97,7 +97,7 @@ class PlanList:
             await trio.sleep(_LOOK)
             quiet = 0.0 if self.board.readers else quiet + _LOOK
         forget()
-        self.board.close()
+        self.board.close(for_good=False)
 
     async def _look(self) -> dict[str, Any]:
         found = await self._store.entries(

@@ -62,6 +62,7 @@ class Board:
         self.readers = 0
         self.position = position
         self.is_over = False
+        self._for_good = False
         self._messages: deque[Message] = deque(maxlen=KEPT)
         self._count = 0
         self._news = trio.Event()
@@ -74,9 +75,14 @@ class Board:
         self._count += 1
         self._wake()
 
-    def close(self) -> None:
-        """Nothing more will come."""
+    def close(self, *, for_good: bool) -> None:
+        """Nothing more will come.
+
+        Args:
+            for_good: Whether it is not worth asking again; a browser does otherwise.
+        """
         self.is_over = True
+        self._for_good = for_good
         self._wake()
 
     def covers(self, position: int) -> bool:
@@ -106,7 +112,8 @@ class Board:
                 at = self._count
                 await send(b"".join(pieces))
             elif self.is_over:
-                await send(encoded("over", {}))
+                if self._for_good:
+                    await send(encoded("over", {}))
                 return
             else:
                 news = self._news

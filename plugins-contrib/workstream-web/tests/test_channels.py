@@ -1,0 +1,60 @@
+"""How a stream ends: for good with its plan, and otherwise so that it is opened again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import trio
+
+from workstream import WorkstreamError, open_store
+from workstream.errors import NotFoundError, StorageError
+from workstream.results import WatchEvent
+from workstream_web._channels import Channel
+
+
+@pytest.mark.parametrize(
+    ("error", "for_good"),
+    [
+        (StorageError("no worker answers"), False),
+        (NotFoundError("the plan was deleted", UUID(int=1)), True),
+    ],
+)
+def test_a_store_that_cannot_be_read_now_ends_no_plan(
+    error: WorkstreamError,
+    for_good: bool,
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The stream ends, but says "over" only where the plan is gone."""
+    sent: list[bytes] = []
+
+    async def send(data: bytes) -> None:
+        sent.append(data)
+
+    async def main() -> None:
+        async with open_store(store) as plans:
+            plan_id = (await plans.find("last")).row.id
+            watch = plans.watch
+            read = trio.Event()
+
+            async def broken(plan_id: UUID) -> AsyncGenerator[WatchEvent]:
+                async with aclosing(watch(plan_id)) as events:
+                    yield await anext(events)
+                await read.wait()
+                raise error
+
+            monkeypatch.setattr(plans, "watch", broken)
+            channel = Channel(plans, plan_id)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(channel.run, lambda: None)
+                position = await channel.latest()
+                read.set()
+                await channel.board.read(position, send)
+
+    trio.run(main)
+
+    assert any(b"event: over" in each for each in sent) is for_good
