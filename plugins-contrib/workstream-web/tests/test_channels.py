@@ -13,7 +13,9 @@ import trio
 from workstream import WorkstreamError, open_store
 from workstream.errors import NotFoundError, StorageError
 from workstream.results import WatchEvent
+from workstream.vaults import Where
 from workstream_web._channels import Channel
+from workstream_web._lists import PlanList, Query
 
 
 @pytest.mark.parametrize(
@@ -58,3 +60,31 @@ def test_a_store_that_cannot_be_read_now_ends_no_plan(
     trio.run(main)
 
     assert any(b"event: over" in each for each in sent) is for_good
+
+
+def test_a_list_that_cannot_be_read_now_leaves_the_server_to_others(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stream ends, to be opened again; nothing else does."""
+    forgotten: list[bool] = []
+    unreadable = StorageError("no worker answers")
+
+    async def main() -> bytes:
+        async with open_store(store) as plans:
+
+            async def broken(**asked: object) -> list[object]:
+                raise unreadable
+
+            monkeypatch.setattr(plans, "entries", broken)
+            looks = PlanList(plans, Query(Where()))
+            await looks.run(lambda: forgotten.append(True))
+            sent: list[bytes] = []
+
+            async def send(data: bytes) -> None:
+                sent.append(data)
+
+            await looks.board.read(0, send)
+            return b"".join(sent)
+
+    assert b"over" not in trio.run(main)
+    assert forgotten == [True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ import attrs
 import trio
 from starlette.datastructures import QueryParams
 
-from workstream import Outcome, Store, ValidationError
+from workstream import Outcome, Store, ValidationError, WorkstreamError
 from workstream.vaults import Where, labels_for
 
 from ._sse import Board
@@ -86,16 +87,21 @@ class PlanList:
         self._query = query
 
     async def run(self, forget: Callable[[], None]) -> None:
-        """Look again and again, until nobody has read for a while."""
+        """Look again and again, until nobody has read for a while.
+
+        A store that cannot be read now, say a cluster that is busy, ends the board, too.
+        A browser then opens its stream again, and so begins to look anew.
+        """
         before, quiet = "", 0.0
-        while quiet < _LINGER:
-            data = await self._look()
-            text = json.dumps(data)
-            if text != before:
-                before = text
-                self.board.post("plans", data, self.board.position + 1)
-            await trio.sleep(_LOOK)
-            quiet = 0.0 if self.board.readers else quiet + _LOOK
+        with suppress(WorkstreamError):
+            while quiet < _LINGER:
+                data = await self._look()
+                text = json.dumps(data)
+                if text != before:
+                    before = text
+                    self.board.post("plans", data, self.board.position + 1)
+                await trio.sleep(_LOOK)
+                quiet = 0.0 if self.board.readers else quiet + _LOOK
         forget()
         self.board.close(for_good=False)
 
