@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,7 +45,7 @@ _alive: set[int] = set()
 
 
 @contextmanager
-def none_left() -> Iterator[None]:
+def none_left() -> Generator[None]:
     """Kill what is left in the end, so that nobody waits for the pipe it would keep."""
     try:
         yield
