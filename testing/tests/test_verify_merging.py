@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import Any, TypeAlias, cast
 
@@ -530,7 +531,7 @@ def test_hosts_that_others_wait_for_are_not_merged() -> None:
 
 
 def test_what_must_not_be_cut() -> None:
-    """Rules that count idle hosts, checks that count time, hosts that differ."""
+    """Rules that count idle hosts, long waits, hosts that differ."""
     budget = Budget(1, 0, 0)
 
     def is_cut(plan: Plan, rules: Sequence[Rule] = ()) -> bool:
@@ -547,3 +548,8 @@ def test_what_must_not_be_cut() -> None:
     block.sequences[7].actions[0] = other
     assert not is_cut(plan)
     assert not is_cut(alike(6, 3, concurrency=2))
+    quick = partial(alike, 100, 3, concurrency=2, timeout=1.0)
+    assert is_cut(quick(retries=3))
+    assert not is_cut(quick(retries=6))  # it waits 9 seconds, and hangs for 7
+    assert is_cut(quick(retries=None, deadline=3.0))
+    assert not is_cut(quick(retries=None, deadline=100.0))

@@ -8,8 +8,9 @@ those actions, and take up the sequences in the order in which they stood in the
 
 That it is the same run is seen, and not believed. At its first call it compares the exact
 signature, with the places of all objects in it, to the one that was noted: all tasks and
-queues, what is due, what is stored, and which faults have struck. From a moment that is the same all that follows is
-the same. If it is not the same, the run is left, and begins elsewhere.
+queues, what is due, what is stored, and which faults have struck. From a moment that is
+the same all that follows is the same. If it is not the same, the run is left, and begins
+elsewhere.
 
 A crash is simpler: what it leaves is the stored tree and nothing else. So of the sets that
 begin with the same faults up to a crash, only the first one goes through what comes before.

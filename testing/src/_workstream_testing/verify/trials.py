@@ -24,6 +24,7 @@ from workstream._plan.walk import actions as plan_actions
 from workstream._protocols.plugin import NOT_DONE, can_reconcile
 from workstream._registry.registry import Registry
 from workstream._values.state import OnInterrupt, PluginError
+from workstream.retries import RetryPolicy
 
 from ..crashes.light_store import LightCodec
 from ..fakes.fake_all import fake_all
@@ -174,6 +175,12 @@ class Trials:
             self._on_interrupt(action) is OnInterrupt.RECONCILE
             for action in plan_actions(self.plan)
         )
+
+    def retry_policy(self, action: BaseAction) -> RetryPolicy:
+        """How long an action waits before another attempt."""
+        plugin = self._registry.get(action.plugin)
+        assert plugin is not None, "the plan is ready to run"
+        return plugin.retry
 
     def _sharing(self) -> Iterator[str]:
         """What hosts share, so that the order of an instant makes a difference."""

@@ -12,9 +12,10 @@ looked at, except that the block ends when none is left.
 So a run in which nothing goes wrong for a whole period between two faults has the same
 end as one without that period: as many hosts fewer complete. What is left when every such
 period is cut out has, between two faults, at most the time that the first one takes to be
-over (a call that hangs keeps its slot for that long) and one period more. That bounds how
-many sequences a plan needs so that every set of so many faults still fits: the waves that
-``cut`` keeps, half of them from the beginning of the block, half from its end.
+over (an action that hangs, and waits to be tried again, keeps its slot for that long) and
+one period more. That bounds how many sequences a plan needs so that every set of so many
+faults still fits: the waves that ``cut`` keeps, half of them from the beginning of the
+block, half from its end.
 
 The same bounds what a signature counts of the sequences that wait (``bound``). A moment at
 which a fault is tried is followed by that fault and by as many as are then left, and the
@@ -34,8 +35,9 @@ from collections.abc import Sequence
 
 import attrs
 
-from workstream._plan.plan import Block, Percent, Plan
+from workstream._plan.plan import BaseAction, Block, Percent, Plan
 from workstream._plan.walk import position_of
+from workstream.retries import RetryPolicy
 
 from ..faults import Budget, Fault
 from ..invariants import Rule
@@ -170,11 +172,17 @@ def _lost_waves(block: Block, whole: Trials) -> int | None:
     if block.sequences[0].deferred_actions is not None:
         return None
     actions = block.sequences[0].actions
-    longest = max(action.timeout for action in actions)
-    if longest == math.inf:
-        return None
-    retries = max(action.retries or 0 for action in actions)
-    return math.ceil(longest * (retries + 1) / period)
+    longest = max(_longest(action, whole.retry_policy(action)) for action in actions)
+    return None if longest == math.inf else math.ceil(longest / period)
+
+
+def _longest(action: BaseAction, policy: RetryPolicy) -> float:
+    """Seconds for which an action can keep its slot: all attempts, and the waits between."""
+    within = math.inf if action.deadline is None else action.deadline + action.timeout
+    if action.retries is None:
+        return within
+    waits = sum(policy.waits(action.retries)) * (1 + policy.randomization_factor)
+    return min(within, action.timeout * (action.retries + 1) + waits)
 
 
 def _period(block: Block) -> float | None:
