@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from collections import Counter
@@ -259,6 +260,37 @@ def test_what_was_told_is_forgotten_after_a_while(tmp_path: Path) -> None:
         assert set(Counter(map(len, recorder.told.values()))) == {
             len(await house.positions(plan_id))
         }
+
+    play(case, tmp_path)
+
+
+def test_two_processes_tell_each_plan_once_between_them(tmp_path: Path) -> None:
+    """Also where one is cut off until the other has told of a plan, and forgotten it."""
+
+    async def case(house: House) -> None:
+        one, other = Recorder(), Recorder()
+        line = copy.copy(house.vault)  # to the same plans
+        cut_off = Following(line, [other], house.place, now=house.now)
+        await house.follow(one)
+        house.nursery.start_soon(cut_off.run, trio.sleep_forever)
+        await trio.sleep(5)
+        line.broken = True
+        plan_id = await house.run()
+        await one.end(plan_id).wait()
+        await trio.sleep(5)
+        at = house.now().timestamp()
+        os.utime(house.place / "acme" / str(plan_id), (at, at))
+        await trio.sleep(3 * LATE.total_seconds())
+        assert not (house.place / "acme" / str(plan_id)).exists()
+        line.broken = False
+        await trio.sleep(5)
+
+        assert one.told == {plan_id: await house.positions(plan_id)}
+        assert not other.told
+        both = await house.run("Both")
+        await trio.sleep(5)
+        told = [each.told[both] for each in (one, other) if both in each.told]
+        assert told == [await house.positions(both)]
 
     play(case, tmp_path)
 

@@ -11,6 +11,8 @@ two looks, nor while nobody was looking. The directory of an observer holds two 
   but those that have not ended, and those that were submitted since.
 
 The moment is ten minutes behind the last look: clocks differ, and a list may be late.
+Processes that share the directory share the moment: each takes it over before it looks.
+So one that could not look for hours tells nothing again that another has told meanwhile.
 """
 
 from __future__ import annotations
@@ -59,6 +61,16 @@ class Followed(Cursors):
             self._move(now)
         except ValueError:  # a power cut left it empty
             self.since = now - LATE
+
+    def meet(self) -> None:
+        """Take over the moment, where another process has moved it meanwhile.
+
+        The cursors of plans that were submitted long before it may be removed: who looked
+        for them by an older moment would take them for new.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            found = datetime.fromisoformat(self._moment.read_text().strip())
+            self.since = max(self.since, found)
 
     def note(self, plan_id: UUID) -> None:
         """See to it that a plan has a cursor. Raises OSError."""

@@ -108,6 +108,8 @@ class Following:
         """Look for plans, and see to it that each is followed."""
         try:
             began = self._now()
+            for desk in self._desks:
+                desk.meet()
             going_on = await self._vault.search(statuses=_OPEN)
             since = min(desk.since for desk in self._desks)
             ended = await self._vault.search(statuses=_ENDED, where=Where(since=since))
@@ -150,6 +152,10 @@ class _Desk(Desk):
     def since(self) -> datetime:
         """What was submitted before this moment is known."""
         return self._found.since
+
+    def meet(self) -> None:
+        """Hear how far other processes have looked for plans."""
+        self._found.meet()
 
     def found(
         self, began: datetime, going_on: Sequence[PlanRow], ended: Sequence[PlanRow]
