@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, MutableMapping
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 import trio
+import trio.testing
 
 from workstream import WorkstreamError, open_store
 from workstream.errors import NotFoundError, StorageError
 from workstream.results import WatchEvent
 from workstream.vaults import Where
+from workstream_web import _lists
+from workstream_web._app import application
 from workstream_web._channels import Channel
 from workstream_web._lists import PlanList, Query
+from workstream_web._sse import KEPT
+from workstream_web._tokens import Tokens
+
+ASKED = {
+    "type": "http",
+    "method": "GET",
+    "path": "/api/plans",
+    "query_string": b"",
+    "headers": [],
+}
+"""A request for the list of all plans, as a server hands it on."""
 
 
 @pytest.mark.parametrize(
@@ -88,3 +103,40 @@ def test_a_list_that_cannot_be_read_now_leaves_the_server_to_others(
 
     assert b"over" not in trio.run(main)
     assert forgotten == [True]
+
+
+def test_who_comes_late_to_a_list_gets_the_latest_one_alone(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it has changed before, while somebody read it."""
+    looks = 0
+
+    async def look(of: PlanList) -> dict[str, int]:
+        nonlocal looks
+        looks += 1
+        return {"look": looks}
+
+    monkeypatch.setattr(_lists.PlanList, "_look", look)
+    early: list[bytes] = []
+    late: list[bytes] = []
+
+    async def main() -> None:
+        async with open_store(store) as plans, trio.open_nursery() as nursery:
+            app = application(plans, None, Tokens(), nursery)
+
+            async def read(bodies: list[bytes]) -> None:
+                async def send(message: MutableMapping[str, Any]) -> None:
+                    bodies.append(message.get("body", b""))
+
+                await app(ASKED, trio.sleep_forever, send)
+
+            nursery.start_soon(read, early)
+            await trio.sleep(2 * KEPT)
+            nursery.start_soon(read, late)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+    assert b"".join(late).count(b"event: ") == 1
+    assert early[-1] in late

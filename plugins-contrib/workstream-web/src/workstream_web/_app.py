@@ -107,7 +107,8 @@ class _Pages:
     async def plans(self, request: Request) -> ASGIApp:
         query = Query.of(request.query_params)
         source = self._hub.get(query, lambda: PlanList(self._store, query))
-        return self._stream(source.board, 0)
+        # Each message is the whole list: whoever comes needs the latest one alone.
+        return self._stream(source.board, max(source.board.position - 1, 0))
 
     async def plan(self, request: Request) -> Response:
         channel = await self._channel(request)
