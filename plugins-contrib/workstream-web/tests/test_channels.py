@@ -77,6 +77,40 @@ def test_a_store_that_cannot_be_read_now_ends_no_plan(
     assert any(b"event: over" in each for each in sent) is for_good
 
 
+def test_a_plan_that_cannot_be_read_now_reloads_no_page(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the page would be an error; so the stream is refused, and asked for again."""
+    unreadable = StorageError("no worker answers")
+
+    async def main() -> list[MutableMapping[str, Any]]:
+        answer: list[MutableMapping[str, Any]] = []
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            answer.append(message)
+
+        async with open_store(store) as plans, trio.open_nursery() as nursery:
+
+            async def broken(plan_id: UUID) -> AsyncGenerator[WatchEvent]:
+                for each in list[WatchEvent]():
+                    yield each
+                raise unreadable
+
+            monkeypatch.setattr(plans, "watch", broken)
+            app = application(plans, None, Tokens(), nursery)
+            asked = ASKED | {
+                "path": "/api/plans/last/events",
+                "query_string": b"after=7",
+            }
+            await app(asked, trio.sleep_forever, send)
+        return answer
+
+    start, body = trio.run(main)
+
+    assert start["status"] == 400
+    assert b"no worker answers" in body["body"]
+
+
 def test_a_list_that_cannot_be_read_now_leaves_the_server_to_others(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

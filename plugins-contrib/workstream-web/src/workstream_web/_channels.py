@@ -111,8 +111,14 @@ class Channel:
             return self._document
 
     async def latest(self) -> int:
-        """The position that all readers have come to."""
+        """The position that all readers have come to.
+
+        Raises:
+            WorkstreamError: The plan cannot be read now. A browser asks again later.
+        """
         await self._ready.wait()
+        if self._error is not None and not isinstance(self._error, NotFoundError):
+            raise self._error
         return self.board.position
 
     async def _read(self) -> None:
