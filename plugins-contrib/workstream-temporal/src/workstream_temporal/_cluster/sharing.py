@@ -103,7 +103,9 @@ class Shared:
     async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            with suppress(RPCError):  # what was seen stands until the server is back
+            # What was seen stands until the server is back, or somebody has begun the
+            # workflow anew with the key.
+            with suppress(RPCError, StorageError):
                 await self._look()
 
     async def _update(self, name: str, *args: Any) -> bool:
