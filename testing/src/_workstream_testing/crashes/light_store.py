@@ -43,12 +43,17 @@ class LightCodec:
     def record_of(self, node: Node) -> Any:
         """The object as it is now."""
         attempts: tuple[Attempt, ...] = ()
-        if isinstance(node, BaseAction) and node.attempts:
-            # Only the latest one may still change.
-            attempts = (*node.attempts[:-1], _copied(node.attempts[-1]))
+        missed = 0
+        if isinstance(node, BaseAction):
+            if node.attempts:
+                attempts = tuple(node.attempts)
+                # Only the latest one may still change, and only until it has ended.
+                if attempts[-1].ended is None:
+                    attempts = (*attempts[:-1], _copied(attempts[-1]))
+        elif isinstance(node, Checks):
+            missed = node.missed
         state = node.state
         kept = State(state.status, state.started, state.ended)
-        missed = node.missed if isinstance(node, Checks) else 0
         return Kept(position_of(node), kept, attempts, missed)
 
 
@@ -92,19 +97,34 @@ class LightVault:
 
     def restore(self, plan: Plan, nodes: Sequence[Node]) -> None:
         """Make the plan what was durable."""
-        reset(plan, nodes)
-        for position, kept in self.kept.items():
-            node = nodes[position]
-            state = kept.state
-            node.state = State(state.status, state.started, state.ended)
-            if isinstance(node, Checks):
-                node.missed = kept.missed
+        known = self.kept.get
+        for position, node in enumerate(nodes):
+            kept = known(position)
+            if kept is None:
+                _renew(node)
+                continue
+            # Most objects are already what they were: the runs of a search have their
+            # beginnings in common. So it is looked first, and made anew if it differs.
+            state, was = node.state, kept.state
+            if (
+                state.status is not was.status
+                or state.started is not was.started
+                or state.ended is not was.ended
+            ):
+                node.state = State(was.status, was.started, was.ended)
             if isinstance(node, BaseAction):
+                before, attempts = kept.attempts, node.attempts
+                if len(before) == len(attempts) == 1:
+                    [one] = before
+                    if one is attempts[0] and one.ended is not None:
+                        continue
                 # Of those that have ended nothing changes any more.
                 node.attempts = [
-                    _copied(each) if each.ended is None else each
-                    for each in kept.attempts
+                    _copied(each) if each.ended is None else each for each in before
                 ]
+            elif isinstance(node, Checks):
+                node.missed = kept.missed
+        _renew_plan(plan)
         row = self.row
         if row is not None:
             plan.state = State(row.status, row.started, row.ended)
@@ -116,12 +136,23 @@ class LightVault:
 def reset(plan: Plan, nodes: Sequence[Node]) -> None:
     """Make the plan as if it had never been run."""
     for node in nodes:
-        if node.state.status is not Status.NOT_STARTED:
-            node.state = State()
-        if isinstance(node, Checks):
-            node.missed = 0
-        if isinstance(node, BaseAction) and node.attempts:
+        _renew(node)
+    _renew_plan(plan)
+
+
+def _renew(node: Node) -> None:
+    """Make an object as if it had never begun."""
+    if node.state.status is not Status.NOT_STARTED:
+        node.state = State()
+    if isinstance(node, BaseAction):
+        if node.attempts:
             node.attempts = []
+    elif isinstance(node, Checks):
+        node.missed = 0
+
+
+def _renew_plan(plan: Plan) -> None:
+    """Forget what was asked of the plan, and why it ended."""
     plan.reasons = ()
     plan.stopping = False
     plan.interventions = ()

@@ -309,6 +309,8 @@ class SimulatedCalls(PluginVerbs):
         self, error: BaseException, action: BaseAction, scope: CallScope
     ) -> AttemptOutcome:
         """What an exception out of a plugin means; one that is nobody's goes on."""
+        if isinstance(error, GeneratorExit) and _is_closing(error):
+            raise error  # as below, and most calls that a crash cuts short end here
         if isinstance(error, ForeignAwait):
             raise Abandon(self._foreign(action, error.library)) from None
         if isinstance(error, SimulationError):
