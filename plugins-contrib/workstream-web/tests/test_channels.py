@@ -23,7 +23,7 @@ from workstream_web._lists import PlanList, Query
 from workstream_web._sse import KEPT
 from workstream_web._tokens import Tokens
 
-ASKED = {
+ASKED: dict[str, Any] = {
     "type": "http",
     "method": "GET",
     "path": "/api/plans",
