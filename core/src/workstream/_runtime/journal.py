@@ -8,9 +8,8 @@ changes never overtake each other (STO-10).
 
 A change that is recorded always becomes durable soon. But the committer lets everything
 that is ready to run go first before it takes a batch: thus the end of an action and the
-start of the next one, recorded in one breath, share a commit. As long as nobody waits for
-what there is, the loop goes round a few times more: so the start of a block is committed
-with those of its first actions, and the end of the plan with that of its last.
+start of the next one, recorded in one breath, share a commit, and a record that nobody
+waits for rarely costs one of its own.
 
 A write that fails breaks off its own plan's run and no other (STO-6). What became of it
 is not known then, so nothing of that plan is written after it: the next recovery reads
@@ -51,10 +50,6 @@ class _Known(outcome.Outcome[None]):
 
 _KNOWN = _Known()
 
-_ROUNDS = 3
-"""How often the loop goes round for more changes, as long as nobody waits for those that
-there are: where a block begins or ends, what it leads to is recorded soon after."""
-
 
 class Batch:
     """Changes that become durable together."""
@@ -64,11 +59,6 @@ class Batch:
         self.journals: dict[UUID, Journal] = {}
         self._waiting: dict[trio.lowlevel.Task, None] = {}
         self._is_over = False
-
-    @property
-    def is_awaited(self) -> bool:
-        """Whether anybody waits for it now."""
-        return bool(self._waiting)
 
     def wait(self, task: trio.lowlevel.Task) -> Awaitable[object]:
         """Return when its outcome is known: what ``trio.Event`` does, for half the price.
@@ -119,10 +109,6 @@ class Committer:
                     await trio.lowlevel.checkpoint()
                 if not self._open.journals:
                     await self._work.wait()
-                for _ in range(_ROUNDS):
-                    if self._open.is_awaited:
-                        break
-                    await trio.lowlevel.checkpoint()
                 await self._commit()
         finally:
             if self._open.journals:
