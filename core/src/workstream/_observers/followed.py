@@ -56,7 +56,7 @@ class Followed(Cursors):
         self._ended: set[UUID] = set()
         self.since = now
         try:
-            self.since = datetime.fromisoformat(self._moment.read_text().strip())
+            self.since = self._noted()
         except FileNotFoundError:
             self._move(now)
         except ValueError:  # a power cut left it empty
@@ -69,8 +69,11 @@ class Followed(Cursors):
         for them by an older moment would take them for new.
         """
         with contextlib.suppress(OSError, ValueError):
-            found = datetime.fromisoformat(self._moment.read_text().strip())
-            self.since = max(self.since, found)
+            self.since = max(self.since, self._noted())
+
+    def _noted(self) -> datetime:
+        """The moment as it is kept. Raises OSError, and ValueError if it is none."""
+        return datetime.fromisoformat(self._moment.read_text().strip())
 
     def note(self, plan_id: UUID) -> None:
         """See to it that a plan has a cursor. Raises OSError."""

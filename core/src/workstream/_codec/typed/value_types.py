@@ -51,9 +51,8 @@ class ValueType:
         self._drops_fields = drops_fields
         self._plain = plain_record(wanted)
         self.write_plain = None if self._plain is None else self._plain.write
-        if (
-            self._plain is None
-        ):  # else cattrs surely can, and is asked once it is needed
+        # Cattrs can surely make hooks for a plain record, and does so once one is needed.
+        if self._plain is None:
             _ = self._write, self._read
 
     @cached_property
