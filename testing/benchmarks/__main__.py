@@ -55,7 +55,7 @@ LEFT_OUT = {
 
 
 def main() -> None:
-    """Measure all there is: ten minutes on a quiet machine, two with --quick."""
+    """Measure all there is: thirteen minutes on a quiet machine, two with --quick."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="fewer rounds, no 100,000 of anything"
