@@ -7,13 +7,18 @@ makes possible are found too.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import multiprocessing
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import cast
 
 import attrs
 
+from ..problems import SimulationError
 from ..virtual.garbage import few_looks
 from .faults import Budget, Fault
 from .prefixes import Prefixes
@@ -158,63 +163,98 @@ RunAll = Callable[
     [Sequence[tuple[Faults, Budget]], bool], Iterator[tuple[Trial, Budget]]
 ]
 
-_trials: Trials | None = None
-"""What the workers of a crew work with: they are forked, and inherit it."""
-
 
 class _crew:  # noqa: N801 - a context manager, used like a function
-    """Processes that share trials; one worker is this process itself."""
+    """Processes that share trials; one worker is this process itself.
+
+    They are forks, so they have the trials without a word. This process starts no thread
+    for them: what is forked beside threads may wait for ever for a lock that one of them
+    held.
+    """
 
     def __init__(self, trials: Trials, workers: int) -> None:
         self._trials = trials
-        self._pools: list[Any] = []
         self._workers = workers
+        self._lines: list[Connection] = []
+        self._processes: list[BaseProcess] = []
 
     def __enter__(self) -> RunAll:
         if self._workers > 1 and "fork" in multiprocessing.get_all_start_methods():
-            global _trials
-            _trials = self._trials
             context = multiprocessing.get_context("fork")
-            self._pools = [context.Pool(1) for _ in range(self._workers)]
+            for _ in range(self._workers):
+                line, end = context.Pipe()
+                self._lines.append(line)
+                process = context.Process(
+                    target=_work, args=(self._trials, end, self._lines), daemon=True
+                )
+                process.start()
+                end.close()
+                self._processes.append(process)
         return self._run_all
 
     def __exit__(self, *exception: object) -> None:
-        global _trials
-        _trials = None
-        for pool in self._pools:
-            pool.terminate()
-            pool.join()
+        for process in self._processes:
+            process.kill()
+            process.join()
+        for line in self._lines:
+            line.close()
 
     def _run_all(
         self, chosen: Sequence[tuple[Faults, Budget]], merge: bool
     ) -> Iterator[tuple[Trial, Budget]]:
-        if not self._pools or len(chosen) < 4 * self._workers:
+        if not self._lines or len(chosen) < 4 * self._workers:
             for faults, budget in chosen:
                 yield self._trials.run(faults, budget, merge=merge, ends=merge), budget
             return
         # Who makes which run is settled beforehand: each process remembers what it has
         # tried, and what is left out, and so what is found first, depends on that.
-        pools = self._pools
-        size = max(1, len(chosen) // (len(pools) * CHUNKS))
-        chunks = [
-            [(faults, budget, merge) for faults, budget in chosen[at : at + size]]
-            for at in range(0, len(chosen), size)
-        ]
-        done = [
-            pool.imap(_several, chunks[number :: len(pools)])
-            for number, pool in enumerate(pools)
-        ]
+        lines = self._lines
+        size = max(1, len(chosen) // (len(lines) * CHUNKS))
+        chunks = [chosen[at : at + size] for at in range(0, len(chosen), size)]
+        for number, line in enumerate(lines):
+            line.send((merge, chunks[number :: len(lines)]))
+        done: list[deque[list[Trial]]] = [deque() for _ in lines]
         for number, chunk in enumerate(chunks):
-            trials = next(done[number % len(pools)])
-            for trial, (_, budget, _) in zip(trials, chunk, strict=True):
+            while not (mine := done[number % len(lines)]):
+                self._receive(done)
+            for trial, (_, budget) in zip(mine.popleft(), chunk, strict=True):
                 yield trial, budget
 
+    def _receive(self, done: list[deque[list[Trial]]]) -> None:
+        """Take what there is, from whoever has done something: nobody waits to tell."""
+        for ready in wait(self._lines):
+            number = self._lines.index(cast("Connection", ready))
+            try:
+                answer = self._lines[number].recv()
+            except EOFError:
+                message = (
+                    f"process {self._processes[number].pid}, which made runs, was killed: "
+                    "perhaps for want of memory; verify with fewer workers, or fewer runs"
+                )
+                raise SimulationError(message) from None
+            if isinstance(answer, Exception):
+                raise answer
+            done[number].append(answer)
 
-def _several(chunk: list[tuple[Faults, Budget, bool]]) -> list[Trial]:
-    return list(map(_one, chunk))
+
+def _work(trials: Trials, line: Connection, of_parent: Sequence[Connection]) -> None:
+    """Make the runs that are asked for, until nobody is there to ask for more."""
+    for each in of_parent:
+        each.close()  # or it would not be seen that nobody is
+    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+        while True:
+            merge, chunks = line.recv()
+            for chunk in chunks:
+                line.send(_answer(trials, chunk, merge))
 
 
-def _one(work: tuple[Faults, Budget, bool]) -> Trial:
-    faults, budget, merge = work
-    assert _trials is not None, "workers are forked from a process that has it"
-    return _trials.run(faults, budget, merge=merge, ends=merge)
+def _answer(
+    trials: Trials, chunk: Sequence[tuple[Faults, Budget]], merge: bool
+) -> list[Trial] | Exception:
+    try:
+        return [
+            trials.run(faults, budget, merge=merge, ends=merge)
+            for faults, budget in chunk
+        ]
+    except Exception as error:  # the process that asked raises it
+        return error
