@@ -56,12 +56,18 @@ class Done:
     """It was done."""
 
 
+def say(line: str) -> None:
+    """Tell whoever watches a line, which a kill cannot cut in two."""
+    # ``print`` may write the end of the line by itself: where Python is not to buffer.
+    os.write(sys.stdout.fileno(), f"{line}\n".encode())
+
+
 async def carry_out(calls: Path, context: Context, request: Work) -> Done:
     """Write the call down where a kill cannot lose it, then take a moment."""
     file = os.open(calls, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(file, f"{context.path}\n".encode())
     os.close(file)
-    print(context.path, flush=True)
+    say(context.path)
     await trio.sleep(0.002)
     if request.fails:
         message = "a bad host"
@@ -166,12 +172,12 @@ def main() -> None:
             except BaseException:
                 traceback.print_exc()
             finally:
-                print("over", flush=True)
+                say("over")
                 os._exit(status)
         if sys.stdin.readline() != "wait\n":
             os.kill(child, signal.SIGKILL)
         ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print("ended", ended, flush=True)
+        say(f"ended {ended}")
 
 
 main()
