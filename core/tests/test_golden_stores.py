@@ -53,7 +53,8 @@ from workstream import (
 )
 from workstream._codec.codec import Codec
 from workstream._codec.labels import labels_of
-from workstream._codec.records import Line, encode_line, plan_changes, row_of
+from workstream._codec.lines import Line, encode_line
+from workstream._codec.records import plan_changes, row_of
 from workstream._plan.plan import BaseAction
 from workstream._plan.walk import give_ids, position_of
 from workstream._protocols.vault import STOP, Change, LineRecord, PlanRow, Write

@@ -7,13 +7,11 @@ from datetime import UTC, datetime, timedelta
 import attrs
 import pytest
 
+from workstream._codec.lines import Line, decode_line, encode_line
 from workstream._codec.records import (
-    Line,
     apply_row,
     decode_intervention,
-    decode_line,
     decode_row,
-    encode_line,
     encode_row,
     plan_changes,
     row_of,

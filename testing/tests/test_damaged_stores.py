@@ -20,7 +20,7 @@ from quickly import one_in
 from _workstream_testing.conformance.world import World
 from _workstream_testing.virtual.held_vault import HeldVault
 from _workstream_testing.virtual.virtual_time import FakeClock
-from workstream._codec.records import Line, encode_line
+from workstream._codec.lines import Line, encode_line
 from workstream._engine.engine import Workstream
 from workstream._protocols.vault import STOP, LineRecord, Vault, Write
 from workstream._store.asking import asked

@@ -33,11 +33,11 @@ from ._protocols.plugin import (
     BasePlugin,
     NotDone,
     Plugins,
+    Signal,
 )
 from ._protocols.preview import Preview, PreviewContext
 from ._secrets.captured_output import CapturedOutput
 from ._secrets.redactor import Redactor
-from ._values.interventions import Signal
 from ._values.state import NoteValue
 from .retries import RetryPolicy
 

@@ -10,9 +10,9 @@ from typing import Protocol, cast
 from uuid import UUID
 
 from .._plan.plan import BaseAction, Node
+from .._protocols.plugin import Signal
 from .._secrets.forms import hide
 from .._secrets.scrubbing import hide_within
-from .._values.interventions import Signal
 from .._values.state import Attempt, NoteValue
 
 MAX_NOTE_BYTES = 4096

@@ -18,10 +18,9 @@ from .._flow.late import Late
 from .._interpreter import judgement, signals, verdicts
 from .._plan.plan import Action, BaseAction, Plan
 from .._plan.walk import actions
-from .._protocols.plugin import ActionPlugin, AnyPlugin, NotDone, Plugins
+from .._protocols.plugin import ActionPlugin, AnyPlugin, NotDone, Plugins, Signal
 from .._protocols.runtime import AttemptOutcome
 from .._secrets.responses import NoRequestError
-from .._values.interventions import Signal
 from .._values.state import Attempt, OnInterrupt, PluginError
 from ..retries import FAST, RetryPolicy
 from .context import AttemptContext

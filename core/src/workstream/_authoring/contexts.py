@@ -8,9 +8,8 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
-from .._protocols.plugin import Context
+from .._protocols.plugin import Context, Signal
 from .._protocols.preview import PreviewContext
-from .._values.interventions import Signal
 from .._values.state import NoteValue, PluginError
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
-import attrs
 import click
 
 from .._protocols.hosting import hosting
 from .._protocols.vault import PlanRow, Vault
 from .._store.ids import LAST, short_id
 from .._store.places import STORE_VARIABLE, vault_at
-from .._values.clock import utc_now
 from .._values.display import shorten
-from .._values.durations import duration_of
 from .._values.errors import ValidationError
 from .._values.state import Status
 from .draw.screen import Screen
@@ -40,7 +35,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 _OFFERED = 50
 
 
-@attrs.define(kw_only=True)
 class Call:
     """What a subcommand was called with that all have, and how it answers.
 
@@ -53,11 +47,21 @@ class Call:
         screen: Where to write for people.
     """
 
-    store: str | None = None
-    as_json: bool = False
-    lasts: bool = True
-    file: str | None = None
-    screen: Screen = attrs.Factory(Screen)
+    def __init__(
+        self,
+        *,
+        store: str | None = None,
+        as_json: bool = False,
+        lasts: bool = True,
+        file: str | None = None,
+        screen: Screen | None = None,
+    ) -> None:
+        """See the attributes; by default it writes to standard output."""
+        self.store = store
+        self.as_json = as_json
+        self.lasts = lasts
+        self.file = file
+        self.screen = screen or Screen()
 
     def find(self, plan: str, look: Callable[[Store, PlanRow], Awaitable[T]]) -> T:
         """What ``look`` makes of a plan of the store, which is open meanwhile.
@@ -106,6 +110,8 @@ class Call:
 
 def typed(*words: str) -> str:
     """A command line of these words, to be pasted as it is."""
+    import shlex  # not every answer ends with one
+
     return shlex.join(["workstream", *words])
 
 
@@ -299,37 +305,6 @@ def status_option(*statuses: str, help: str) -> Callable[[F], F]:  # noqa: A002
 def statuses_of(wanted: Sequence[str]) -> list[Status]:
     """The statuses that ``--status`` named."""
     return [Status[each.upper().replace("-", "_")] for each in wanted]
-
-
-def age(text: str) -> timedelta:
-    """A length of time with its unit: of a bare ``30`` nobody knows it."""
-    try:
-        found = duration_of("" if text.strip()[-1:].isdecimal() else text)
-    except ValueError:
-        message = f"'{shorten(text)}' is no age: write 30d, 12h, 2w, 90m or 1d12h"
-        raise click.BadParameter(message) from None
-    return found
-
-
-def moment_of(text: str) -> datetime:
-    """A moment: a date, a date and a time, or how long ago it was.
-
-    Without a zone it is meant here. Raises click.BadParameter.
-    """
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        pass
-    else:
-        return found.astimezone()
-    try:
-        return utc_now() - age(text)
-    except (click.BadParameter, OverflowError):
-        message = (
-            f"'{shorten(text)}' is no time: write 2026-01-31, 2026-01-31T18:00, or how "
-            "long ago it was: 12h, 30d, 2w"
-        )
-        raise click.BadParameter(message) from None
 
 
 # -- Stores --

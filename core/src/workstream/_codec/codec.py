@@ -13,7 +13,7 @@ values become plain data is told in ``_codec.typed.converter``; how plain data b
 in ``_values.wire``. An engine that has the plugin makes the value of the plugin's type
 from it; any other makes a ``StoredValue``, and stores that again as it was (STO-8).
 
-Rows, requests and lines need no plugin: ``_codec.records``. All forms begin with a
+Rows, requests and lines need no plugin: ``_codec.records`` and ``_codec.lines``. All forms begin with a
 version byte. A change that an older engine would misread is a new version; a reader
 keeps reading all versions there have been, and golden files prove it
 (``core/tests/test_golden_stores.py``).

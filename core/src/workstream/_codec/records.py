@@ -1,4 +1,4 @@
-"""The stored forms that need no plugin: a plan's row, its requests, lines of output.
+"""The stored forms that need no plugin: a plan's row, and its requests.
 
 Each is an array of the fields listed here, in this order, behind one byte: the version
 of the form. A change that an older engine would misread is a new version: give it the
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -26,27 +25,6 @@ if TYPE_CHECKING:
     from .._plan.plan import Plan
 
 T = TypeVar("T")
-
-
-@attrs.frozen(kw_only=True)
-class Line:
-    """One line that a plugin reported (WA-3).
-
-    Attributes:
-        number: Counted from 1 over all attempts of the action; gaps were dropped.
-        time: When it was reported.
-        attempt: Of which attempt, counted from 1.
-        text: The line, at most 4 KiB of UTF-8, secrets hidden.
-        done: How much is done, where the plugin said so.
-        total: Of how much.
-    """
-
-    number: int
-    time: datetime
-    attempt: int
-    text: str
-    done: float | None = None
-    total: float | None = None
 
 
 STATUSES: dict[str, Status] = {status.word: status for status in Status}
@@ -70,7 +48,7 @@ _STEPS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 """Of the fields whose values are no plain data: what makes them so, and what reads them."""
 
 
-class _Form(Generic[T]):
+class Form(Generic[T]):
     """How the objects of one class are stored: these fields, in this order."""
 
     def __init__(self, version: bytes, cls: Callable[..., T], *fields: str) -> None:
@@ -162,17 +140,16 @@ def _row_and_more(*, more: dict[str, Any], **fields: Any) -> PlanRow:
 
 
 # The status comes first: see ``row_prefixes``.
-_ROW = _Form(
+_ROW = Form(
     b"\x01", PlanRow, "status", "name", "description", "group_id", "submitted",
     "started", "ended", "reasons", "stopping", "runtime_update", "with_failures",
 )  # fmt: skip
 # A plan without locks is stored as ever, so that an older engine reads it.
-_ROW_2 = _Form(b"\x02", PlanRow, *_ROW.fields, "locks")
-_ROW_AND_MORE = _Form(b"\x03", _row_and_more, *_ROW_2.fields, "more")
+_ROW_2 = Form(b"\x02", PlanRow, *_ROW.fields, "locks")
+_ROW_AND_MORE = Form(b"\x03", _row_and_more, *_ROW_2.fields, "more")
 _INTERVENTION = b"\x01"
 _FREEZE = b"\x01"
-_REQUEST = _Form(b"\x01", PlanRequest, "verb", "path", "by", "at", "reason", "data")
-_LINE = _Form(b"\x01", Line, "number", "time", "attempt", "text", "done", "total")
+_REQUEST = Form(b"\x01", PlanRequest, "verb", "path", "by", "at", "reason", "data")
 
 
 def encode_freeze(freeze: Freeze) -> bytes:
@@ -233,16 +210,6 @@ def completed(started: int, ended: int, response: bytes) -> bytes:
         both = _TWO_TIMES(started, 0xCF, ended)
         head = _COMPLETED_AT + both + _TIME + both
     return head + response + b"\xc0\x00\xc0"
-
-
-def encode_line(line: Line) -> bytes:
-    """The line as it is stored."""
-    return _LINE.encode(line)
-
-
-def decode_line(data: bytes) -> Line:
-    """The line that was encoded. Raises ValueError for anything else."""
-    return _LINE.decode(data)
 
 
 def encode_request(request: PlanRequest) -> bytes:

@@ -15,7 +15,8 @@ import attrs
 from .._plan.paths import find, paths
 from .._plan.plan import BaseAction, Block, Checks, DeferBatch, Node, Plan
 from .._protocols.approval import APPROVAL, Approval, approval_of, person
-from .._values.interventions import Effect, Signal, Verb
+from .._protocols.plugin import Signal
+from .._values.interventions import Effect, Verb
 from .._values.state import NoteValue, Status, WhenDeferred
 from . import skipping
 from .answers import Answer, refused, taken, too_late

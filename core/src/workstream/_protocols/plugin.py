@@ -22,11 +22,12 @@ from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
+import attrs
+
 from .._flow.writing import reference_to
 from .._plan.plan import DEFAULT_TIMEOUT, Action, BaseAction, CheckAction
 from .._values.annotations import arguments_of, is_open, members, type_text
 from .._values.errors import RegistrationError
-from .._values.interventions import Signal
 from .._values.state import NoteValue, OnInterrupt
 from ..retries import FAST, RetryPolicy
 from .preview import Preview, PreviewContext
@@ -55,6 +56,23 @@ class NotDone(enum.Enum):
 
 NOT_DONE = NotDone.NOT_DONE
 """What ``reconcile`` answers when the interrupted attempt did not do the work (R-7)."""
+
+
+@attrs.frozen(kw_only=True)
+class Signal:
+    """A signal, as the action that it was sent to gets it (SG-1).
+
+    Attributes:
+        value: What was sent.
+        by: Who sent it (CT-4).
+        at: When the plan took it.
+        reason: What they said with it.
+    """
+
+    value: NoteValue
+    by: str
+    at: datetime
+    reason: str = ""
 
 
 class Context(Protocol):

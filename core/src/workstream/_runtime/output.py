@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 
-from .._codec.records import Line
+from .._codec.lines import Line
 from .._values.state import FIRST_LINES, LAST_LINES
 
 MAX_LINE_BYTES = 4096

@@ -18,7 +18,8 @@ import trio
 from .._attempts.context import AttemptContext
 from .._attempts.outcomes import DEAF_AFTER
 from .._codec.codec import Codec
-from .._codec.records import encode_line, plan_changes
+from .._codec.lines import encode_line
+from .._codec.records import plan_changes
 from .._interpreter.interpreter import Interpreter
 from .._plan.plan import BaseAction, Node, Plan
 from .._plan.walk import position_of

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from .._codec.codec import Codec
-from .._codec.records import Line, decode_intervention, decode_line
+from .._codec.lines import Line, decode_line
+from .._codec.records import decode_intervention
 from .._plan.clone import clone, scrubbed_attempt
 from .._plan.plan import BaseAction, Plan
 from .._plan.walk import Item

@@ -17,7 +17,7 @@ from .._values.display import shorten
 from .._values.errors import ValidationError
 
 LAST = "last"
-_HEX = re.compile(r"[0-9a-f]{4,32}")
+_HEX = r"[0-9a-f]{4,32}"
 _SHOWN = 10
 
 
@@ -50,7 +50,7 @@ async def find_row(vault: Vault, text: str) -> PlanRow:
             raise ValidationError(message)
         return rows[0]
     digits = text.strip().lower().replace("-", "")
-    if not _HEX.fullmatch(digits):
+    if not re.fullmatch(_HEX, digits):
         message = (
             f"'{shorten(text)}' is no plan: give an id as `workstream list` shows it, "
             f"or its first digits (at least four), or {LAST!r} for the newest"

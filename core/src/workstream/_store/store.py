@@ -13,7 +13,7 @@ from uuid import UUID
 import trio
 
 from .._codec.codec import Codec
-from .._codec.records import Line, decode_line
+from .._codec.lines import Line, decode_line
 from .._plan.clone import clone
 from .._plan.outcome import Outcome
 from .._plan.plan import Plan

@@ -6,9 +6,7 @@ import re
 from datetime import timedelta
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
-_WRITTEN = re.compile(
-    r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", re.ASCII
-)
+_WRITTEN = r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?"
 
 
 def duration_text(duration: timedelta | float, *, glance: bool = False) -> str:
@@ -44,7 +42,7 @@ def duration_of(text: str) -> timedelta:
     Raises:
         ValueError: It means none.
     """
-    match = _WRITTEN.fullmatch(text.strip().lower())
+    match = re.fullmatch(_WRITTEN, text.strip().lower(), re.ASCII)
     if match is None or not any(match.groups()):
         raise ValueError(text)
     weeks, days, hours, minutes, seconds = (float(part or 0) for part in match.groups())

@@ -24,6 +24,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import attrs
@@ -117,23 +118,6 @@ class Freeze:
         return self.ended or self.exempt.get(plan_id)
 
 
-@attrs.frozen(kw_only=True)
-class Signal:
-    """A signal, as the action that it was sent to gets it (SG-1).
-
-    Attributes:
-        value: What was sent.
-        by: Who sent it (CT-4).
-        at: When the plan took it.
-        reason: What they said with it.
-    """
-
-    value: NoteValue
-    by: str
-    at: datetime
-    reason: str = ""
-
-
 _ENDS = {
     Verb.PAUSE: (Verb.UNPAUSE, Verb.STOP),
     Verb.FREEZE: (Verb.UNFREEZE,),
@@ -141,8 +125,7 @@ _ENDS = {
 """What begins a hold, and what ends it (CT-3)."""
 
 
-@attrs.frozen
-class _Digest:
+class _Digest(NamedTuple):
     """What is asked of a plan's interventions before every action.
 
     Attributes:

@@ -23,7 +23,8 @@ from temporalio.service import RPCError
 from workstream._attempts.context import AttemptContext
 from workstream._attempts.outcomes import DEAF_AFTER
 from workstream._codec.codec import Codec
-from workstream._codec.records import decode_intervention, encode_line
+from workstream._codec.lines import encode_line
+from workstream._codec.records import decode_intervention
 from workstream._codec.thin import thin
 from workstream._plan.plan import BaseAction, Node
 from workstream._protocols.plugin import NotDone

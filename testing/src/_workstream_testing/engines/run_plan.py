@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from workstream._codec.records import decode_line
+from workstream._codec.lines import decode_line
 from workstream._plan.paths import paths
 from workstream._plan.plan import Plan
 from workstream._plan.text import plan_text

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from workstream._codec.json_text import to_json
-from workstream._codec.records import decode_line
+from workstream._codec.lines import decode_line
 from workstream._plan.plan import (
     Action,
     BaseAction,

@@ -21,7 +21,6 @@ from ..call import (
     Call,
     command,
     json_option,
-    moment_of,
     read_alone,
     status_option,
     statuses_of,
@@ -29,6 +28,7 @@ from ..call import (
 )
 from ..draw.screen import counted, show_rows
 from ..streams import ExitCode, print_json
+from ..times import moment_of
 
 _NOT_STORED = {"crashed": "running"}
 """A crashed plan is one that is running by the store, while no process runs it."""

@@ -12,10 +12,8 @@ import sys
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, TextIO, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, TextIO, cast
 from uuid import UUID
-
-import attrs
 
 from ..._plan.outcome import Outcome
 from ..._protocols.vault import PlanRow
@@ -45,8 +43,7 @@ STYLES: dict[Status, str] = {
 """The colour of each status."""
 
 
-@attrs.frozen
-class Signs:
+class Signs(NamedTuple):
     """The signs that stand for things, in what the terminal's encoding has."""
 
     completed: str = "✓"
@@ -265,7 +262,7 @@ def size(count: int) -> str:
 
 def _can_encode(signs: Signs, encoding: str) -> bool:
     try:
-        "".join(attrs.astuple(signs)).encode(encoding)
+        "".join(signs).encode(encoding)
     except (UnicodeError, LookupError):
         return False
     return True

@@ -42,8 +42,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
-import attrs
-
 from ..._codec.records import decode_request, decode_row, encode_row
 from ..._protocols.vault import (
     LOG_KEPT,
@@ -188,7 +186,6 @@ def _change_in(plan_id: UUID, value: bytes) -> Change:
     raise ValueError(message)
 
 
-@attrs.define
 class Steps:
     """What a ``Write`` does to the tree.
 
@@ -198,16 +195,20 @@ class Steps:
         row: The row that the plan has then; None: the one that it had.
     """
 
-    puts: list[tuple[bytes, bytes]]
-    gone: dict[bytes, bytes]
-    row: PlanRow | None = None
+    __slots__ = ("gone", "puts", "row")
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.puts: list[tuple[bytes, bytes]] = []
+        self.gone: dict[bytes, bytes] = {}
+        self.row: PlanRow | None = None
 
 
 def steps_of(write: Write) -> Steps:
     """All that a ``Write`` changes."""
     plan = write.plan_id.bytes
     records = RECORD + plan
-    steps = Steps([], {})
+    steps = Steps()
     logged = list[bytes]()  # of each change two parts: its head, and its data
     put, note, key_of, written_at, head_of = (
         steps.puts.append,

@@ -23,9 +23,7 @@ import struct
 from bisect import bisect_right
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
-
-import attrs
+from typing import BinaryIO, NamedTuple
 
 _META = struct.Struct("<16xIIQQ")
 _TREE = struct.Struct("<IHHQQQQQ")
@@ -46,8 +44,7 @@ class MomentGoneError(Exception):
     """The file no longer tells where the trees of that moment begin."""
 
 
-@attrs.frozen
-class Damage:
+class Damage(NamedTuple):
     """A page that is not what it must be.
 
     Attributes:
@@ -93,8 +90,7 @@ def damage_in(
     return None
 
 
-@attrs.frozen
-class _Tree:
+class _Tree(NamedTuple):
     root: int
     depth: int
 
