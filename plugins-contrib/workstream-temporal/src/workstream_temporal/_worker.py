@@ -22,6 +22,11 @@ from ._trio_thread import TrioThread
 
 STICKY = timedelta(seconds=2)
 """For so long a plan waits for the worker that has it in memory, which may have died."""
+POLLS = 8
+"""How often a worker asks for workflows' tasks at once: half of that for plans that it has
+in memory, and half for all others. A server keeps the others in four parts, unless it is
+told otherwise, and each question is to one part, for a minute. With fewer questions than
+parts, what waited for a first worker waits for minutes more."""
 AT_ONCE = 1_000
 """Attempts that one worker makes side by side: the limits of a plan are its blocks'."""
 
@@ -66,6 +71,8 @@ async def worker_of(
         # time or for chance: what a sandbox would have to keep it from.
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
         max_concurrent_activities=AT_ONCE,
+        max_concurrent_workflow_task_polls=POLLS,
+        nonsticky_to_sticky_poll_ratio=0.5,
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),
         graceful_shutdown_timeout=timedelta(seconds=1),
