@@ -72,9 +72,26 @@ def against(other: Path, rounds: int) -> list[Figure]:
         )
         subprocess.run(compiled, check=True)
     return [
-        *(figure for work in WORKS for figure in _work(work, other, rounds)),
+        *(figure for work in WORKS for figure in _work_of_both(work, other, rounds)),
         *(figure for name in _COMMANDS for figure in _command(name, other, rounds)),
     ]
+
+
+def _work_of_both(work: str, other: Path, rounds: int) -> list[Figure]:
+    """A work by part, if the other checkout knows of such plans."""
+    tried = subprocess.run(
+        (sys.executable, "-m", __spec__.name, work),
+        env=_environment(other),
+        cwd=HERE,
+        check=False,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if tried.returncode:
+        why = tried.stderr.strip().rpartition("\n")[2]
+        return [Figure(name=work, value="", ratio=f"the other cannot: {why}")]
+    return _work(work, other, rounds)
 
 
 def _work(work: str, other: Path, rounds: int) -> list[Figure]:

@@ -18,15 +18,10 @@ from workstream import (
     CheckPlugin,
     Checks,
     Context,
-    DeferBatch,
-    DeferredActions,
-    Percent,
     Plan,
     PluginError,
     Registry,
     Sequence,
-    WhenDeferred,
-    late,
 )
 from workstream.retries import RetryPolicy
 
@@ -152,6 +147,9 @@ def declared_plan(shape: Shape) -> Plan:
     Each sequence has a clean-up and an undo, which are never due. Its last action needs
     the response of its first. The block grows in two batches, and tolerates a share.
     """
+    # Here, as an older checkout with which this one is compared may not have them.
+    from workstream import DeferBatch, DeferredActions, Percent, WhenDeferred, late
+
     plan = plan_of(shape)
     [block] = plan.blocks
     block.batches = (1, Percent(50))
