@@ -86,6 +86,19 @@ def deploy(hosts: int, concurrency: int = 2) -> Plan:
     )
 
 
+def cleaning(hosts: int) -> Plan:
+    """The same, and each host has work that is done when it fails, or is taken back."""
+    plan = deploy(hosts)
+    for sequence in plan.blocks[0].sequences:
+        sequence.deferred_actions = DeferredActions(
+            batches=[
+                DeferBatch(name="Clean", actions=[copy("old")], when=when)
+                for when in (WhenDeferred.ON_FAILURE, WhenDeferred.ON_UNDO)
+            ]
+        )
+    return plan
+
+
 def fakes() -> list[AnyPlugin]:
     """web-2 fails for good, web-3 at first."""
     return [faulty(), FakePlugin(Look)]
@@ -162,6 +175,22 @@ class TestDrawing:
         # What stands for several lanes ends in the same column as a lane.
         told = [line for line in lines if line.startswith("  ") and "completed" in line]
         assert len({line.index("completed") for line in told}) == 1
+
+    def test_what_hosts_clean_up_stands_below_them(self) -> None:
+        """Deferred work of a sequence has a lane once it began, and no heading."""
+        few = simulate(cleaning(3), fakes()).timeline.draw(width=80).splitlines()
+        timeline = simulate(cleaning(100), fakes()).timeline
+        many = timeline.draw(height=20).splitlines()
+
+        at = next(n for n, line in enumerate(few) if "web-2 " in line)
+        assert few[at].endswith("failed: Copy: disk full")
+        assert few[at + 1].startswith("    Clean ")
+        assert "=" in few[at + 1]
+        assert sum("Clean" in line for line in few) == 1
+        assert not any("  deferred_actions" in line for line in few)
+        assert len(many) <= 20
+        assert any("disk full" in line for line in many)
+        assert any("more" in line and "completed" in line for line in many)
 
     @pytest.mark.parametrize("width", [60, 80, 140])
     def test_it_keeps_to_its_width(self, width: int) -> None:

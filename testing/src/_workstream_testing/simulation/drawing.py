@@ -15,13 +15,14 @@ It shows nothing that differs between two runs of one simulation: no ids, no dat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence as Steps
 from itertools import groupby
 
 import attrs
 
 from workstream._plan.paths import SEPARATOR
-from workstream._plan.plan import BaseAction, Block, DeferredActions, Plan
+from workstream._plan.plan import BaseAction, Block, DeferredActions, Plan, Sequence
 from workstream._plan.walk import position_of, walk
 from workstream._values.display import display
 from workstream._values.durations import duration_text
@@ -50,6 +51,7 @@ class _Lane:
         tail: What stands behind it.
         is_dull: Whether it may be left out.
         is_header: Whether it is only the heading of those that follow.
+        below: The lanes of its own deferred work, as far as that began.
     """
 
     label: str
@@ -61,6 +63,12 @@ class _Lane:
     tail: str = ""
     is_dull: bool = True
     is_header: bool = False
+    below: list[_Lane] = attrs.Factory(list["_Lane"])
+
+    @property
+    def lines(self) -> list[_Lane]:
+        """All that is drawn of it."""
+        return [self, *self.below]
 
 
 def draw(history: History, width: int, height: int) -> str:
@@ -68,18 +76,20 @@ def draw(history: History, width: int, height: int) -> str:
     lanes = list(_lanes(history))
     kept = _kept(lanes, height - 3)
     end = _end(history)
-    label = max((len(_label(lane)) for lane in lanes if id(lane) in kept), default=0)
+    drawn = [line for lane in lanes if id(lane) in kept for line in lane.lines]
+    label = max((len(_label(line)) for line in drawn), default=0)
     if len(kept) < len(lanes):
         depth = max(lane.depth for lane in lanes)
         label = max(label, len(_more(depth, len(lanes) - len(kept))))
     label = min(max(label, 10), LABEL, width // 4)
-    tail = max((len(_tail(lane)) for lane in lanes if id(lane) in kept), default=0)
+    tail = max((len(_tail(line)) for line in drawn), default=0)
     tail = min(max(tail, 11), TAIL, width // 3)
     cells = max(width - label - tail - 4, 10)
     lines = [_fit(_title(history, end), width), _scale(label + 2, cells, end)]
     for is_kept, group in groupby(lanes, key=lambda lane: id(lane) in kept):
         if is_kept:
-            lines += [_line(lane, label, cells, end, tail) for lane in group]
+            several = [line for lane in group for line in lane.lines]
+            lines += [_line(lane, label, cells, end, tail) for lane in several]
         else:
             lines += _left_out(list(group), label, cells)
     return "\n".join(line.rstrip() for line in lines)
@@ -92,15 +102,21 @@ def _lanes(history: History) -> Iterator[_Lane]:
     spans = _spans(history)
     errors = _errors(history)
     statuses = {position_of(e[1]): e[2] for e in history.entries}
+    sequence: _Lane | None = None
     for item in walk(history.plan):
         node = item.node
         if isinstance(node, Plan | BaseAction):
             continue
         position = position_of(node)
+        is_inside = any(isinstance(each, Sequence) for each in item.ancestors)
+        if is_inside and (
+            isinstance(node, DeferredActions) or position not in statuses
+        ):
+            continue  # a heading for each host, and what was not needed
         path = history.path_of(node)
         label = path.rpartition(SEPARATOR)[2]
         status = statuses.get(position, Status.NOT_STARTED)
-        lane = _Lane(label, len(item.ancestors) - 1, status)
+        lane = _Lane(label, len(item.ancestors) - 1 - is_inside, status)
         if isinstance(node, Block | DeferredActions):
             lane.is_header = True
         else:
@@ -108,7 +124,17 @@ def _lanes(history: History) -> Iterator[_Lane]:
             lane.tail = errors.get(position, "")
             marks = {mark for _, _, mark in lane.spans}
             lane.is_dull = not (marks & set("x>!") or status.value > 200)
-        yield lane
+        if is_inside and sequence is not None:
+            sequence.below.append(lane)
+            sequence.is_dull = sequence.is_dull and lane.is_dull
+            continue
+        if sequence is not None:
+            yield sequence
+        sequence = lane if isinstance(node, Sequence) else None
+        if sequence is None:
+            yield lane
+    if sequence is not None:
+        yield sequence
 
 
 def _spans(history: History) -> dict[int, list[tuple[float, float, str]]]:
@@ -163,16 +189,22 @@ def _end(history: History) -> float:
     return max(last, history.end)
 
 
-def _kept(lanes: Sequence[_Lane], most: int) -> set[int]:
+def _kept(lanes: Steps[_Lane], most: int) -> set[int]:
     """The lanes to draw, by their id(): all, or those that tell most."""
     begun = [x for x in lanes if x.status is not Status.NOT_STARTED or x.is_header]
-    if len(begun) + 5 <= most:
+    if sum(len(lane.lines) for lane in begun) + 5 <= most:
         return {id(lane) for lane in begun}
     headers = [lane for lane in begun if lane.is_header]
     telling = [lane for lane in begun if not (lane.is_dull or lane.is_header)]
     dull = [lane for lane in begun if lane.is_dull and not lane.is_header]
-    # A line may be needed beside each to tell how many were left out.
-    return {id(lane) for lane in [*headers, *telling, *dull][: most // 2]}
+    kept: set[int] = set()
+    left = most // 2  # a line may be needed beside each to tell how many were left out
+    for lane in [*headers, *telling, *dull]:
+        left -= len(lane.lines)
+        if left < 0:
+            break
+        kept.add(id(lane))
+    return kept
 
 
 # --- how it is drawn ----------------------------------------------------------------
@@ -215,8 +247,11 @@ def _bar(lane: _Lane, cells: int, end: float) -> str:
 
 
 def _left_out(lanes: list[_Lane], label: int, cells: int) -> Iterator[str]:
-    for (depth, status), group in groupby(lanes, key=lambda x: (x.depth, x.status)):
-        same = list(group)
+    """A line for all of one status: they may alternate."""
+    alike: dict[tuple[int, Status], list[_Lane]] = {}
+    for lane in lanes:
+        alike.setdefault((lane.depth, lane.status), []).append(lane)
+    for (depth, status), same in alike.items():
         text = _more(depth, len(same))
         if len(same) == 1:
             text = _fit(_label(same[0]), label)
