@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -150,13 +151,95 @@ class TestWorst:
         with pytest.raises(SimulationError, match="max_runs"):
             verify(rollout(2), *PLUGINS, max_runs=0)
 
+    def test_arguments_of_another_type(self) -> None:
+        """Each is named, with what may be given."""
+        plan = rollout(2)
+        wrong: list[tuple[dict[str, Any], str]] = [
+            ({"failures": "two"}, "failures is 'two': it must be a whole number"),
+            ({"crashes": 1.5}, "crashes is 1.5: it must be a whole number"),
+            ({"workers": 0}, "workers is 0: it must be 1 or more"),
+            ({"takes": "10s"}, "takes is '10s': it must be a number of seconds"),
+            ({"max_time": -1}, "max_time is -1: it must be a number of seconds"),
+            ({"kinds": "fails"}, "kinds is 'fails': give a list, such as"),
+            ({"effects": SERVING[0]}, "effects is Effect"),
+            ({"effects": [{"up": True}]}, "which is no effect: write"),
+            ({"starts": ["serving"]}, "starts is ['serving']: give a dict"),
+        ]
+        for arguments, text in wrong:
+            with pytest.raises(SimulationError, match=re.escape(text)):
+                verify(plan, *PLUGINS, **arguments)
+        function: Any = rollout
+        with pytest.raises(SimulationError, match=r"call it: rollout\(\.\.\.\)"):
+            verify(function, *PLUGINS)
+        several: Any = PLUGINS
+        with pytest.raises(SimulationError, match="plugins are given one by one"):
+            verify(plan, several)
+        no_dict: Any = ["serving"]
+        with pytest.raises(SimulationError, match="give a dict, such as"):
+            effect(Drain, sets=no_dict)
+
+    def test_what_was_not_tried_is_told(self) -> None:
+        """The times, the kinds and the orders that no set of faults had."""
+
+        def left_out(**bounds: Any) -> str:
+            found = verify(rollout(1), *PLUGINS, suggest=False, **bounds)
+            return "\n".join(each for each in found.covered if "not tried" in each)
+
+        usual = left_out()
+        assert "a quarter of their timeout, or a minute" in usual
+        assert "kinds" not in usual
+        assert "than the usual one: orders=5 tries five more" in usual
+        told = left_out(takes=0, kinds=["fails"], orders=2)
+        assert "than takes=0 seconds" in told
+        assert "of the kinds 'fails once', 'hangs', 'turns red'" in told
+        assert "than the usual one; 2 for the worst" in told
+
     def test_a_sample_is_told(self) -> None:
         """What was left out is counted, and the search is not complete."""
         found = verify(rollout(), *PLUGINS, failures=2, max_runs=60, suggest=False)
 
         assert not found.is_complete
+        assert "2 faults (a sample): " in str(found)
+        assert "1 fault: " in str(found)
         assert any("were NOT tried" in each for each in found.covered)
         assert found.runs <= 60
+
+    @pytest.mark.slow
+    def test_a_suggestion_says_that_a_sample_was_tried(self) -> None:
+        """It holds of the sets that were tried with it, and of no others."""
+        plan = rollout(12, concurrency=6)
+        found = verify(plan, *PLUGINS, failures=2, max_runs=1_000)
+        assert found.suggestions
+        for each in found.suggestions:
+            assert each.sampled
+            assert str(each).endswith("(in a sample of the sets of faults)")
+
+
+class TestOrders:
+    """The order of simultaneous events."""
+
+    def test_a_story_of_another_order_can_be_repeated(self) -> None:
+        """What it prints has the seed of the order, and its faults are the fewest."""
+        plan = rollout(3, concurrency=3, tolerated=0)
+
+        def calm(end: End) -> bool:
+            """No copy begins where web-1 cannot be drained."""
+            copies = [s.actions[1] for s in end.plan.blocks[0].sequences]
+            fails = any("web-1 / Drain fails" in str(each) for each in end.faults)
+            return not (fails and any(copy.attempts for copy in copies))
+
+        bounds: dict[str, Any] = {"kinds": ["fails"], "invariants": [calm]}
+        found = broken(plan, orders=20, **bounds)
+        worst = found.broken[0].worst
+        assert ",order@" in worst.only
+        assert "simultaneous events come in another order" in str(found)
+        assert worst.only in worst.result.replay
+        again = broken(plan, only=worst.only, **bounds)
+        assert again.broken[0].worst.touched == worst.touched
+        usual = worst.only.partition(",order@")[0]
+        assert verify(plan, *PLUGINS, suggest=False, only=usual, **bounds).ok
+        twice = broken(plan, failures=2, orders=20, **bounds)
+        assert len(twice.broken[0].worst.faults) == 1
 
 
 class TestKinds:
@@ -228,6 +311,17 @@ class TestKinds:
         stuck = rollout(1, timeout=10.0, retries=100_000)
         found = broken(stuck, failures=1, max_time=10_000.0)
         assert "virtual time" in found.endless
+        # Its faults are told, also where an invariant is broken with others.
+        rule = at_most(0, "touched")
+        found = broken(stuck, failures=2, max_time=10_000.0, invariants=[rule])
+        end = found.endless_end
+        assert end is not None
+        [fault] = end.faults
+        assert fault.kind.value == "hangs"
+        assert "broken: the plan always ends (it goes on" in str(found)
+        assert f"again: verify(plan, ..., only={end.only!r})" in str(found)
+        assert found.data()["endless_end"]["only"] == end.only
+        assert not broken(stuck, max_time=10_000.0, only=end.only).ok
 
 
 class TestInvariants:
@@ -445,6 +539,27 @@ class TestRehearse:
         near = "no action's path ends in 'web-9 / Copy': did you mean 'web-"
         assert near in str(caught.value)
         assert "web-1 / Start, Rollout / Web tier / web-2 / Start" in str(caught.value)
+        with pytest.raises(SimulationError, match="durations: no action's path ends"):
+            rehearse(rollout(2), *PLUGINS, durations={"web-9 / Copy": 3})
+
+    def test_arguments_of_another_type(self) -> None:
+        """Each is named, with what may be given."""
+        for arguments, text in (
+            ({"fails": "web-1 / Start"}, "fails is 'web-1 / Start': give a list"),
+            ({"kill_at": 12}, "kill_at is 12: give a list of seconds"),
+            ({"kill_at": [-1]}, "kill_at is -1: it must be a number of seconds"),
+            ({"takes": -1}, "takes is -1: it must be a number of seconds"),
+            ({"durations": {"web-1 / Copy": "x"}}, "durations['web-1 / Copy'] is 'x'"),
+        ):
+            given: dict[str, Any] = dict(arguments)
+            with pytest.raises(SimulationError, match=re.escape(text)):
+                rehearse(rollout(2), *PLUGINS, **given)
+
+    def test_it_says_how_to_see_it_again(self) -> None:
+        """With the faults that it was given, which a simulation would not have."""
+        found = rehearse(rollout(2), *PLUGINS, fails=["web-1 / Copy"], kill_at=[9])
+        text = "rehearse(plan, ..., fails=['web-1 / Copy'], kill_at=[9])"
+        assert f"to see it again: {text}>" in repr(found)
 
     def test_what_does_not_come_to_pass(self) -> None:
         """It is told: a stop after the end, and a failure of what is never called."""

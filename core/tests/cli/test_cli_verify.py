@@ -96,11 +96,36 @@ def test_verify_refuses_what_makes_no_sense(
         ("VERIFY = {'failures': -1}", "failures is -1"),
         ("VERIFY = {'mood': 1}", "VERIFY has 'mood'"),
         ("VERIFY = {'failure': 1}", "did you mean 'failures'?"),
+        ("VERIFY = {'workers': 'x'}", "workers is 'x': it must be a whole number"),
+        ("VERIFY = {'starts': ['up']}", "starts is ['up']: give a dict"),
+        ("VERIFY = {'plugins': Act}", "VERIFY['plugins'] is <class"),
         ("VERIFY = {'invariants': [lambda end: end.mood]}", "has no attribute 'mood'"),
     ):
         result = call("verify", file(more))
         assert result.exit_code == 2
         assert text in result.stderr
+
+
+def test_plugins_that_are_not_installed(
+    call: Call, file: Callable[[str], Path]
+) -> None:
+    """The file may list their classes; the message says how, in the file's words."""
+    own = """
+from workstream import ActionPlugin, Context
+
+class Own(ActionPlugin[Do, None]):
+    name = "own.act"
+
+    async def execute(self, context: Context, request: Do) -> None: ...
+
+Act = Own
+"""
+    for command in ("verify", "rehearse"):
+        refused = call(command, file(own))
+        assert refused.exit_code == 2
+        assert "\n  own.act: did you mean toy.act?\n" in refused.stderr
+        assert 'VERIFY = {"plugins": [SomePlugin]}' in refused.stderr
+        assert call(command, file(f"{own}VERIFY = {{'plugins': [Own]}}")).exit_code == 0
 
 
 def test_rehearse_plays_one_future(call: Call, file: Callable[[str], Path]) -> None:

@@ -10,6 +10,7 @@ from workstream._protocols.plugin import ActionPlugin, AnyPlugin, CheckPlugin
 from workstream._registry.registry import Registry
 from workstream._values.annotations import type_text
 
+from ..arguments import check_plan
 from ..problems import ScriptError
 from .fake_scripts import UNSET
 from .fakes import FakePlugin
@@ -38,8 +39,12 @@ def fake_all(
         ScriptError: It lists the plugins that are neither given nor installed, and
             those whose response cannot be made of plain values.
     """
+    check_plan(plan)
     fakes: dict[str, AnyPlugin] = {}
     for plugin in plugins:
+        if isinstance(plugin, list | tuple):
+            message = "plugins are given one by one here: write (plan, *plugins)"
+            raise ScriptError(message)
         fakes[plugin.name] = faked(plugin)
     missing = dict.fromkeys(
         action.plugin for action in actions(plan) if action.plugin not in fakes
@@ -53,7 +58,7 @@ def fake_all(
             meant = f"did you mean {' or '.join(near)}? If not, " if near else ""
             faults.append(
                 f"{name} is not installed: {meant}install its package, or give its "
-                "class, fake_all(plan, SomePlugin)"
+                "class behind the plan: (plan, SomePlugin)"
             )
         else:
             fakes[name] = faked(found)

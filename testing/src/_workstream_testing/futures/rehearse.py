@@ -9,6 +9,7 @@ from typing import Any
 from workstream._plan.paths import SEPARATOR
 from workstream._plan.plan import BaseAction, Plan
 
+from ..arguments import check_plan, check_seconds, listed, named
 from ..problems import SimulationError, says_all
 from ..simulation.history import History
 from ..simulation.simulation import Simulation
@@ -64,27 +65,40 @@ def rehearse(
         ScriptError: A plugin cannot be faked.
         ValidationError: The plan could not be submitted.
     """
+    check_plan(plan)
+    paths = 'a list of paths, such as ["web-3 / Start"]'
+    fails, hangs = listed("fails", fails, paths), listed("hangs", hangs, paths)
+    kill_at = listed("kill_at", kill_at, "a list of seconds, such as [12]")
+    for time in kill_at:
+        check_seconds("kill_at", time)
+    for name, seconds in (("stop_at", stop_at), ("takes", takes)):
+        check_seconds(name, seconds, may_be_none=True)
+    check_seconds("max_time", max_time)
+    known = named("durations", durations or {}, '{"web-3 / Start": 20}')
+    for path, seconds in known.items():
+        check_seconds(f"durations[{path!r}]", seconds)
     trials = Trials(
         plan,
         plugins,
         invariants=lambda world: [],
         takes=takes,
-        durations=durations or {},
+        durations=known,
         script=None if like is None else script_of(like, plan).times,
         max_time=max_time,
     )
-    named = [(path, Kind.FAILS) for path in fails]
-    named += [(path, Kind.HANGS) for path in hangs]
+    kinds = [(path, Kind.FAILS) for path in fails]
+    kinds += [(path, Kind.HANGS) for path in hangs]
     faults: list[Fault] = []
     problems: list[str] = []
-    for path, kind in named:
+    for path, kind in kinds:
         found = trials.places_of(path)
         if len(found) == 1:
             faults.append(Fault(kind, trials.paths[found[0]], found[0]))
         else:
             problems.append(_problem(path, found, trials))
-    for name, times in (("kill_at", kill_at), ("stop_at", [stop_at or 0.0])):
-        problems += [f"{name} is {t!r}: it must be 0 or more" for t in times if t < 0]
+    # A time may be that of many actions, but not of none.
+    unknown = [path for path in known if not trials.places_of(path)]
+    problems += [f"durations: {_problem(path, [], trials)}" for path in unknown]
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         message = f"plan {plan.name!r} cannot be rehearsed like this:\n{lines}"
@@ -95,7 +109,17 @@ def rehearse(
     ]
     if stop_at is not None:
         faults.append(Fault(Kind.STOP, plan.name, 0, at=stop_at, what=BY_TIME))
-    result = _played(trials, tuple(faults))
+    said: dict[str, object] = {
+        "fails": list(fails),
+        "hangs": list(hangs),
+        "kill_at": list(kill_at),
+    }
+    said |= {"stop_at": stop_at, "takes": takes, "durations": known}
+    told = [f"{name}={value!r}" for name, value in said.items() if value]
+    if like is not None:
+        told.append("like=...")
+    replay = f"rehearse({', '.join(['plan', '...', *told])})"
+    result = _played(trials, tuple(faults), replay)
     result.missed += _missed(trials, faults, result.elapsed)
     return result
 
@@ -103,16 +127,16 @@ def rehearse(
 def played(plan: Plan, plugins: Iterable[Any], script: Script) -> Simulation:
     """Let every action do again what it did in a run."""
     trials = Trials(plan, tuple(plugins), invariants=lambda world: [], script=script)
-    return _played(trials, ())
+    return _played(trials, (), "what_if(plan, ran)")
 
 
-def _played(trials: Trials, faults: tuple[Fault, ...]) -> Simulation:
+def _played(trials: Trials, faults: tuple[Fault, ...], replay: str) -> Simulation:
     history = History(trials.plan, START)
     trial = trials.run(faults, Budget(0, 0, 0), history=history, in_order=False)
     if trial.endless:
         message = f"plan {trials.plan.name!r} does not end: {trial.endless}"
         raise SimulationError(message)
-    return Simulation(trials.plan, history, 0)
+    return Simulation(trials.plan, history, 0, replay=replay)
 
 
 def _missed(trials: Trials, faults: Iterable[Fault], end: float) -> Iterator[str]:

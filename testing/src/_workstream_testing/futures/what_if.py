@@ -13,6 +13,7 @@ from workstream._values.display import shorten
 from workstream._values.durations import duration_text
 from workstream._values.state import Status
 
+from ..arguments import check_plan
 from ..problems import SimulationError, says_all
 from ..simulation.simulation import Simulation
 from ..verify.merging.shapes import touched_in
@@ -187,6 +188,8 @@ def what_if(plan: Plan, ran: Plan, *plugins: Any) -> WhatIf:
         ScriptError: A plugin cannot be faked.
         ValidationError: The plan could not be submitted.
     """
+    check_plan(plan)
+    check_plan(ran)
     if not ran.state.status.is_terminal:
         message = f"plan {shorten(ran.name)!r} is {ran.outcome.value}: give a run that has ended"
         raise SimulationError(message)

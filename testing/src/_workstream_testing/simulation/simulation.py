@@ -45,14 +45,24 @@ class Simulation:
         missed: What was to go wrong in a rehearsal, and did not come to pass, and why.
     """
 
-    def __init__(self, plan: Plan, history: History, seed: Seed) -> None:
-        """Gather the results of a simulation."""
+    def __init__(
+        self, plan: Plan, history: History, seed: Seed, *, replay: str = ""
+    ) -> None:
+        """Gather the results of a simulation.
+
+        Args:
+            plan: The plan at its end.
+            history: All that happened.
+            seed: What chose the order of simultaneous events.
+            replay: The line that repeats it; "": that of ``simulate``.
+        """
         self.plan = plan
         self.seed = seed
         ended = plan.state.ended
         self.elapsed = 0.0 if ended is None else history.seconds(ended)
         self.missed: list[str] = []
         self._history = history
+        self._replay = replay or _replay(seed)
 
     @cached_property
     def calls(self) -> list[Call]:
@@ -77,7 +87,7 @@ class Simulation:
     @property
     def replay(self) -> str:
         """The line that repeats this simulation."""
-        return _replay(self.seed)
+        return self._replay
 
     def __repr__(self) -> str:
         # It stands in the message of every assertion that fails.

@@ -109,8 +109,7 @@ class Simulations:
             found = verify(plan, *plugins, **options)
         except VerifyError as error:
             broken: Verification = error.verification
-            worst = [each.worst for each in broken.broken] or [*broken.worst[-1:]]
-            self._last = worst[0].result if worst else None
+            self._last = broken.shown.result
             raise
         self._last = found.worst_end.result
         return found

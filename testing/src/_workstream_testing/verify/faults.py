@@ -11,6 +11,7 @@ import attrs
 from workstream._values.durations import duration_text
 
 from ..problems import SimulationError
+from ..virtual.schedules import Seed
 
 BY_TIME = "by the clock"
 """What a crash says that comes at a time, and not right after a write; or a stop."""
@@ -162,9 +163,19 @@ _WORDS: dict[str, Kind] = {
 _BY_KIND = {kind: word for word, kind in _WORDS.items()}
 
 
-def replay_of(faults: Sequence[Fault]) -> str:
-    """The text of a set of faults: ``fail@7#1,crash@9#1:which began``."""
-    return ",".join(map(_one, faults)) or "none"
+ORDER = "order"
+"""The word before the seed of an order of simultaneous events."""
+
+
+def replay_of(faults: Sequence[Fault], seed: Seed = 0) -> str:
+    """The text of a set of faults: ``fail@7#1,crash@9#1:which began,order@3``.
+
+    Args:
+        faults: The faults.
+        seed: What chose the order of simultaneous events; 0: it is the usual one.
+    """
+    parts = [*map(_one, faults)] + ([f"{ORDER}@{seed}"] if seed else [])
+    return ",".join(parts) or "none"
 
 
 def _one(fault: Fault) -> str:
@@ -179,8 +190,8 @@ def _one(fault: Fault) -> str:
     return text
 
 
-def faults_of(text: str, paths: Sequence[str]) -> tuple[Fault, ...]:
-    """The faults that a text stands for.
+def faults_of(text: Any, paths: Sequence[str]) -> tuple[tuple[Fault, ...], int]:
+    """The faults that a text stands for, and the seed of the order of simultaneous events.
 
     Args:
         text: As ``replay_of`` wrote it.
@@ -190,10 +201,14 @@ def faults_of(text: str, paths: Sequence[str]) -> tuple[Fault, ...]:
         SimulationError: It is no such text, or not one for this plan.
     """
     if text == "none":
-        return ()
+        return (), 0
     try:
-        return tuple(_parsed(part, paths) for part in text.split(","))
-    except (KeyError, ValueError, IndexError):
+        parts: list[str] = text.split(",")
+        seed = 0
+        if parts[-1].startswith(f"{ORDER}@"):
+            seed = int(parts.pop().removeprefix(f"{ORDER}@"))
+        return tuple(_parsed(part, paths) for part in parts), seed
+    except (AttributeError, KeyError, ValueError, IndexError):
         message = (
             f"only={text!r} names no faults of this plan: give a text that verify has "
             "printed for it, such as 'fail@7#1,hang@9#1'"

@@ -55,7 +55,7 @@ class End:
         ]
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Rule:
     """A rule about the world; made by ``at_most``, ``never`` or ``always_ends``.
 
@@ -77,6 +77,9 @@ class Rule:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        return f"<rule: {self.text}>"
 
 
 Invariant: TypeAlias = Rule | Callable[[End], object]

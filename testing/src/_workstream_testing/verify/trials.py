@@ -74,6 +74,7 @@ class Trial:
         endless: Why it does not end; "": it does.
         moments: What could go wrong next.
         aside: How many calls were left aside, as calls that are alike stand for them.
+        seed: What chose the order of simultaneous events.
     """
 
     faults: tuple[Fault, ...]
@@ -84,6 +85,7 @@ class Trial:
     endless: str = ""
     moments: list[Moment] = attrs.Factory(list[Moment])
     aside: int = 0
+    seed: Seed = 0
 
     @property
     def harm(self) -> tuple[int, int, int]:
@@ -323,7 +325,7 @@ class Trials:
             start=start,
         )
         self.follow(run)
-        trial = Trial(faults)
+        trial = Trial(faults, seed=seed)
         try:
             run.go(chooser(seed))
         except EndlessError as error:

@@ -25,6 +25,7 @@ class Worst:
         excess: By how much invariants are broken, all together.
         result: How the plan runs and ends, with its timeline.
         only: Give it to ``verify(plan, only=...)`` to see this run again.
+        sampled: Whether only a sample of the sets of so many faults was tried.
     """
 
     faults: tuple[Fault, ...]
@@ -32,6 +33,7 @@ class Worst:
     excess: int
     result: Simulation
     only: str
+    sampled: bool = False
 
     def data(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -42,6 +44,7 @@ class Worst:
             "outcome": self.result.plan.outcome.value,
             "elapsed": self.result.elapsed,
             "only": self.only,
+            "sampled": self.sampled,
         }
 
 
@@ -73,16 +76,19 @@ class Suggestion:
         before: How many sequences end touched and not completed, at worst, without it.
         after: The same with it.
         mends: Whether no invariant is broken with it, where one was without.
+        sampled: Whether only a sample of the sets of faults was tried with it.
     """
 
     text: str
     before: int
     after: int
     mends: bool = False
+    sampled: bool = False
 
     def __str__(self) -> str:
         then = ", and no invariant is broken" if self.mends else ""
-        return f"{self.text}: {self.after} instead of {self.before}{then}"
+        how = " (in a sample of the sets of faults)" if self.sampled else ""
+        return f"{self.text}: {self.after} instead of {self.before}{then}{how}"
 
 
 @attrs.frozen
@@ -100,6 +106,7 @@ class Verification:
         runs: How many runs were made.
         covered: What was tried, and what was merged, sampled, and left out: sentences.
         is_complete: Whether nothing was sampled or left out within the bounds.
+        endless_end: The smallest set of faults with which the plan does not end.
     """
 
     plan: str
@@ -112,6 +119,7 @@ class Verification:
     runs: int
     covered: tuple[str, ...]
     is_complete: bool
+    endless_end: Worst | None = None
 
     @property
     def ok(self) -> bool:
@@ -123,6 +131,13 @@ class Verification:
         """The worst end of all; of equals, that with the fewest faults."""
         return max(self.worst, key=_harm)
 
+    @property
+    def shown(self) -> Worst:
+        """The run to look at first: with what is broken, or else the worst end."""
+        if self.broken:
+            return self.broken[0].worst
+        return self.endless_end or self.worst_end
+
     def data(self) -> dict[str, Any]:
         """All of it, as ``workstream verify --json`` prints it."""
         return {
@@ -133,6 +148,7 @@ class Verification:
             "worst": [each.data() for each in self.worst],
             "broken": [each.data() for each in self.broken],
             "endless": self.endless,
+            "endless_end": self.endless_end and self.endless_end.data(),
             "suggestions": [attrs.asdict(each) for each in self.suggestions],
             "runs": self.runs,
             "covered": list(self.covered),
@@ -170,9 +186,11 @@ class Verification:
             yield ""
             yield f"broken: {broken.invariant}{said}"
             yield from _told(broken.worst, width, height, again)
-        if self.endless:
-            yield f"it does not always end: {self.endless}"
-        if not self.broken and self.worst_end.touched:
+        if self.endless_end is not None:
+            yield ""
+            yield f"broken: the plan always ends ({self.endless})"
+            yield from _told(self.endless_end, width, height, again)
+        if self.ok and self.worst_end.touched:
             yield ""
             yield "the worst end:"
             yield from _told(self.worst_end, width, height, again)
@@ -189,7 +207,10 @@ class Verification:
     def _counted(self, each: Worst) -> str:
         faults = number_text(len(each.faults), "fault")
         ends = f"{len(each.touched)} of {self.sequences} sequences end touched and not "
-        text = f"{faults}: {ends}completed; the plan {each.result.plan.outcome.value}"
+        text = f"{faults}{' (a sample)' if each.sampled else ''}: {ends}completed; "
+        plan = each.result.plan
+        over = plan.state.status.is_terminal
+        text += f"the plan {plan.outcome.value if over else 'does not end'}"
         if each.excess:
             text += "; an invariant is broken"
         return text
@@ -202,6 +223,8 @@ def _told(
         yield from wrapped(str(fault), width)
     if not each.faults:
         yield "  nothing goes wrong"
+    if each.result.seed:
+        yield "  simultaneous events come in another order than usual"
     if each.touched:
         yield from wrapped(f"touched and not completed: {_some(each.touched)}", width)
     yield ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -11,17 +12,18 @@ from workstream._plan.plan import Block, Plan
 from workstream._values.display import shorten
 from workstream._values.state import HaltAfter
 
+from ..arguments import check_number, check_plan, check_seconds, listed, named
+from ..fakes.fakes import FakePlugin
 from ..problems import SimulationError, VerifyError, says_all
 from ..simulation.history import History
 from ..simulation.simulation import Simulation
 from ..simulation.simulator import MONTH
-from ..virtual.schedules import Seed
 from ..virtual.virtual_time import START
-from .faults import Budget, Fault, Kind, faults_of, replay_of
+from .faults import Budget, Kind, faults_of, replay_of
 from .invariants import Invariant, Rule, checked, text_of
 from .merging.shapes import unmerged
 from .merging.waves import Cut, bound, cut, lifted
-from .search import Search, searched
+from .search import KEPT, Search, searched
 from .trials import Trial, Trials
 from .verification import Broken, Suggestion, Verification, Worst, number_text
 from .world import Effect, World
@@ -107,16 +109,25 @@ def verify(
         ScriptError: A plugin cannot be faked.
         ValidationError: The plan could not be submitted.
     """
-    _check_numbers(failures=failures, crashes=crashes, stops=stops, orders=orders)
-    if max_runs < 1 or workers < 1:
-        message = "max_runs and workers must be 1 or more"
-        raise SimulationError(message)
-    rules = _listed(invariants)
+    check_plan(plan)
+    for name, number in (
+        ("failures", failures),
+        ("crashes", crashes),
+        ("stops", stops),
+    ):
+        check_number(name, number)
+    check_number("orders", orders)
+    check_number("max_runs", max_runs, least=1)
+    check_number("workers", workers, least=1)
+    check_seconds("takes", takes, may_be_none=True)
+    check_seconds("max_time", max_time)
+    wanted = "a list of rules and functions, such as [at_most(2, serving=False)]"
+    rules = listed("invariants", invariants, wanted)
     setup = _Setup(
         plugins=plugins,
         invariants=rules,
-        effects=tuple(effects),
-        starts=dict(starts or {}),
+        effects=_effects(effects),
+        starts=named("starts", starts or {}, '{"serving": True}'),
         takes=takes,
         kinds=_kinds(kinds),
         max_time=max_time,
@@ -136,33 +147,27 @@ def verify(
     return found
 
 
-def _listed(invariants: Any) -> tuple[Any, ...]:
-    if isinstance(invariants, str) or not hasattr(invariants, "__iter__"):
-        message = (
-            f"invariants is {shorten(repr(invariants))}: give a list of rules and "
-            "functions, such as [at_most(2, serving=False)]"
-        )
-        raise SimulationError(message)
-    return tuple(invariants)
-
-
-def _check_numbers(**numbers: int) -> None:
-    for name, number in numbers.items():
-        if number < 0:
-            message = f"{name} is {number}: it must be 0 or more"
+def _effects(several: Iterable[Effect]) -> tuple[Effect, ...]:
+    example = '[effect(SomePlugin, sets={"serving": False})]'
+    found = listed("effects", several, f"a list, such as {example}")
+    for each in found:
+        if not isinstance(each, Effect):
+            message = f"effects has {shorten(repr(each))}, which is no effect: write {example}"
             raise SimulationError(message)
+    return found
 
 
 def _kinds(names: Iterable[str]) -> frozenset[Kind]:
+    given = listed("kinds", names, 'a list, such as ["fails"]')
     known = {kind.value: kind for kind in _ONE_OF_EACH}
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in given if name not in known]
     if unknown:
         message = (
             f"kinds names {', '.join(map(repr, unknown))}: it may name "
             f"{', '.join(map(repr, sorted(known)))}"
         )
         raise SimulationError(message)
-    return frozenset(known[name] for name in names)
+    return frozenset(known[name] for name in given)
 
 
 @attrs.frozen
@@ -216,7 +221,6 @@ class _Verifying:
         self._whole = setup.trials(plan)
         self._unmerged = tuple(why_not or unmerged(self._whole.plan))
         self._merge = not self._unmerged
-        self._seed: dict[tuple[Fault, ...], Seed] = {}
 
     # --- searching ------------------------------------------------------------------
 
@@ -256,7 +260,6 @@ class _Verifying:
                     extra += 1
                     other = whole.run(again.faults, Budget(0, 0, 0), seed=seed)
                     if other.reached and other.harm > again.harm:
-                        self._seed[again.faults] = seed
                         again = other
                 if again.reached and (best is None or again.harm > best.harm):
                     best = again
@@ -264,14 +267,16 @@ class _Verifying:
                     if excess and again.reached:
                         broken.setdefault(number, again)
             if best is not None:
-                worst.append(self._told(best.faults))
+                worst.append(self._told(best, sampled=level.skipped > 0))
         for number, trial in search.broken.items():
             again = self._on_whole(trial, made, trials)
             if again.reached and again.excess[number]:
                 known = broken.get(number)
                 if known is None or len(again.faults) <= len(known.faults):
                     broken[number] = again
-        return self._verification(search, made, worst, broken, extra)
+        endless = search.endless and self._on_whole(search.endless, made, trials)
+        told = self._covered(search, made, orders)
+        return self._verification(search, worst, broken, endless, told, extra)
 
     def _on_whole(self, trial: Trial, made: Cut | None, trials: Trials) -> Trial:
         """The trial on the whole plan: only what happens there is reported."""
@@ -282,71 +287,79 @@ class _Verifying:
 
     def alone(self, only: str) -> Verification:
         """One set of faults."""
-        faults = faults_of(only, self._whole.paths)
-        trial = self._whole.run(faults, Budget(0, 0, 0))
+        faults, seed = faults_of(only, self._whole.paths)
+        trial = self._whole.run(faults, Budget(0, 0, 0), seed=seed)
         if not trial.reached:
             message = (
                 f"only={only!r}: not all of these faults come to pass in this plan"
             )
             raise SimulationError(message)
-        search = Search()
         broken = {number: trial for number, excess in enumerate(trial.excess) if excess}
-        return self._verification(search, None, [self._told(faults)], broken, 1)
+        told = ["this set of faults alone (only=)"]
+        worst = [self._told(trial)]
+        return self._verification(Search(), worst, broken, trial, told, 1)
 
     # --- the answer -----------------------------------------------------------------
 
     def _verification(
         self,
         search: Search,
-        made: Cut | None,
         worst: Sequence[Worst],
         broken: Mapping[int, Trial],
+        endless: Trial | None,
+        covered: Sequence[str],
         extra: int,
     ) -> Verification:
         invariants = self._whole.invariants
         stories: list[Broken] = []
         for number, trial in sorted(broken.items()):
-            smallest = self._shrunk(trial, number)
+            smallest = self._shrunk(trial, functools.partial(_breaks, number))
             said = " and ".join(smallest.said)
             stories.append(
-                Broken(text_of(invariants[number]), said, self._told(smallest.faults))
+                Broken(text_of(invariants[number]), said, self._told(smallest))
             )
-        endless = "" if search.endless is None else search.endless.endless
+        why, endless_end = "", None
+        if endless is not None and endless.endless:
+            smallest = self._shrunk(endless, lambda t: bool(t.endless))
+            why, endless_end = smallest.endless, self._told(smallest)
         return Verification(
             plan=self._plan.name,
             sequences=len(self._whole.shape.sequences),
             invariants=tuple(map(text_of, invariants)),
             worst=tuple(worst),
             broken=tuple(stories),
-            endless=endless,
+            endless=why,
             suggestions=(),
             runs=search.runs + extra,
-            covered=tuple(self._covered(search, made)),
+            covered=tuple(covered),
             is_complete=all(not level.skipped for level in search.levels),
+            endless_end=endless_end,
         )
 
-    def _shrunk(self, trial: Trial, number: int) -> Trial:
-        """The smallest part of the faults that still breaks the invariant."""
+    def _shrunk(self, trial: Trial, is_broken: Callable[[Trial], bool]) -> Trial:
+        """The smallest part of the faults with which it still breaks."""
         best = trial
         for fault in trial.faults:
             fewer = tuple(each for each in best.faults if each is not fault)
-            again = self._whole.run(fewer, Budget(0, 0, 0))
-            if again.reached and again.excess[number]:
+            again = self._whole.run(fewer, Budget(0, 0, 0), seed=trial.seed)
+            if again.reached and is_broken(again):
                 best = again
         return best
 
-    def _told(self, faults: tuple[Fault, ...]) -> Worst:
+    def _told(self, found: Trial, *, sampled: bool = False) -> Worst:
         """The run with these faults, with all that happened."""
-        seed = self._seed.get(faults, 0)
         trials = self._setup.trials(self._plan)
         history = History(trials.plan, START)
+        faults, seed = found.faults, found.seed
         trial = trials.run(faults, Budget(0, 0, 0), seed=seed, history=history)
         touched = tuple(trials.shape.touched())
-        only = replay_of(faults)
-        result = Simulation(trials.plan, history, seed)
-        return Worst(faults, touched, sum(trial.excess), result, only)
+        only = replay_of(faults, seed)
+        result = Simulation(
+            trials.plan, history, seed, replay=f"verify(plan, ..., only={only!r})"
+        )
+        return Worst(faults, touched, sum(trial.excess), result, only, sampled)
 
-    def _covered(self, search: Search, made: Cut | None) -> list[str]:
+    def _covered(self, search: Search, made: Cut | None, orders: int) -> list[str]:
         told: list[str] = []
         if self._unmerged:
             reasons = "; ".join(self._unmerged)
@@ -357,25 +370,48 @@ class _Verifying:
             told.append(f"each place in an instant was told apart: {reasons}")
         if made is not None:
             told += [f"{text} (docs: why this is sound)" for text in made.text]
+        merged = 0
         for level in search.levels:
-            number = level.faults
-            what = number_text(number, "fault") if number else "no fault"
-            text = f"{what}: {number_text(level.runs, 'set')} tried"
-            if level.merged:
-                text += f"; {level.merged:,} that follow have their like"
+            text = f"{_faults(level.faults)}: {number_text(level.runs, 'set')} tried"
+            if merged:
+                text += f"; {_stood_for(merged)}"
             if level.skipped:
                 text += (
                     f"; a sample: {level.skipped:,} sets were NOT tried (max_runs="
                     f"{self._max_runs:,})"
                 )
             told.append(text)
-        told.append(
-            "not tried: what takes longer or shorter than "
-            f"{'takes' if self._setup.takes else 'a quarter of its timeout'}, faults "
-            "in one another's retries beyond the first, orders of simultaneous events "
-            "other than the usual one unless orders= says so"
-        )
-        return told
+            merged = level.merged
+        if merged:
+            told.append(
+                f"{_faults(search.levels[-1].faults + 1)}: {_stood_for(merged)}"
+            )
+        return told + [f"not tried: {each}" for each in self._left_out(orders)]
+
+    def _left_out(self, orders: int) -> Iterator[str]:
+        """What no set of faults has."""
+        takes = self._setup.takes
+        usual = "a quarter of their timeout, or a minute"
+        if takes is not None:
+            usual = f"takes={takes:g} seconds"
+        if any(isinstance(each, FakePlugin) for each in self._setup.plugins):
+            usual += ", or what their fakes say"
+        yield f"calls that take longer or shorter than {usual}"
+        left_out = _ONE_OF_EACH - self._setup.kinds
+        if left_out and self._budget.failures:
+            names = ", ".join(sorted(repr(kind.value) for kind in left_out))
+            yield f"faults of the kinds {names}, as kinds= says"
+        yield "an action that hangs once only, a check that passes again after it failed"
+        if orders:
+            yield (
+                f"other orders of simultaneous events than the usual one; {orders} for "
+                f"the worst {KEPT} sets of each number of faults"
+            )
+        else:
+            yield (
+                "other orders of simultaneous events than the usual one: orders=5 tries "
+                "five more for the worst sets"
+            )
 
     # --- suggestions ------------------------------------------------------------------
 
@@ -400,9 +436,25 @@ class _Verifying:
             )
             mends = not (found.ok or search.broken or search.endless)
             if after < before or mends:
-                better.append(Suggestion(text, before, after, mends))
+                sampled = any(level.skipped for level in search.levels)
+                better.append(Suggestion(text, before, after, mends, sampled))
         better.sort(key=_how_good)
         return attrs.evolve(found, suggestions=tuple(better), runs=found.runs + runs)
+
+
+def _breaks(number: int, trial: Trial) -> bool:
+    return trial.excess[number] > 0
+
+
+def _faults(number: int) -> str:
+    return number_text(number, "fault") if number else "no fault"
+
+
+def _stood_for(number: int) -> str:
+    """How many sets of faults were merged with others."""
+    if number == 1:
+        return "1 more was not: another one that was tried stands for it"
+    return f"{number:,} more were not: others that were tried stand for them"
 
 
 def _how_good(suggestion: Suggestion) -> tuple[bool, int]:

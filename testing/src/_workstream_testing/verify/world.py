@@ -17,6 +17,7 @@ from workstream._plan.plan import Action, BaseAction, Node, Plan
 from workstream._plan.plan import Sequence as PlanSequence
 from workstream._plan.walk import position_of, walk
 from workstream._protocols.plugin import BasePlugin
+from workstream._values.display import shorten
 
 from ..problems import SimulationError
 
@@ -53,6 +54,9 @@ def effect(
     Before the plan, a fact is the opposite of what the first action sets it to: what a
     plan takes away was there.
 
+    A plugin may declare the same in its class, ``effects = {"serving": False}``; that
+    counts where no effect names the plugin.
+
     Args:
         plugin: The plugin, its class, or its name.
         sets: The facts that an action which succeeded has set.
@@ -63,6 +67,12 @@ def effect(
     name = plugin if isinstance(plugin, str) else getattr(plugin, "name", None)
     if not isinstance(name, str):
         message = f"effect({plugin!r}): give a plugin, its class or its name"
+        raise SimulationError(message)
+    if not isinstance(cast("object", sets), Mapping):
+        message = (
+            f"effect({name}): sets is {shorten(repr(sets))}: give a dict, such as "
+            '{"serving": False}'
+        )
         raise SimulationError(message)
     if not sets:
         message = f"effect({name}): sets is empty: say which facts it sets"

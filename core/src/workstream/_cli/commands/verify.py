@@ -9,18 +9,19 @@ import inspect
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from ..._plan.clone import clone
 from ..._plan.plan import Plan
+from ..._plan.walk import actions
 from ..._registry.registry import Registry
 from ..._values.clock import utc_now
-from ..._values.display import display_lines
+from ..._values.display import display_lines, shorten
 from ..call import (
     Call,
     command,
@@ -106,9 +107,10 @@ def verify(
     arguments: dict[str, Any] = {
         **told,
         **{name: value for name, value in bounds.items() if value is not None},
-        "workers": workers or int(told.get("workers", os.cpu_count() or 1)),
     }
     plugins = arguments.pop("plugins", ())
+    if workers is not None or "workers" not in told:
+        arguments["workers"] = workers or os.cpu_count() or 1
     with _harness() as testing:
         _check_names(told, testing.verify)
         if at_most is not None:
@@ -122,7 +124,7 @@ def verify(
             if not told:
                 raise
             raise Refusal(str(error)) from None
-    shown = found.broken[0].worst if found.broken else found.worst_end
+    shown = found.shown
     faults = "; ".join(map(str, shown.faults)) or "nothing goes wrong"
     touched = f"{len(shown.touched):,} of {found.sequences:,} sequences"
     about = (
@@ -254,6 +256,7 @@ def _read(file: Path, settings: tuple[str, ...]) -> tuple[Plan, dict[str, Any]]:
     plan = read_plan_file(file, functools.cache(Registry.installed)).plan(settings)
     found = variable(VARIABLE)
     if found is None:
+        _check_plugins(plan, ())
         return plan, {}
     if not isinstance(found, Mapping):
         message = (
@@ -262,7 +265,36 @@ def _read(file: Path, settings: tuple[str, ...]) -> tuple[Plan, dict[str, Any]]:
         )
         raise Refusal(message)
     told: dict[Any, Any] = dict(found)  # pyright: ignore[reportUnknownArgumentType]
+    _check_plugins(plan, told.get("plugins", ()))
     return plan, {str(name): value for name, value in told.items()}
+
+
+def _check_plugins(plan: Plan, classes: Any) -> None:
+    """See that each plugin of the plan is installed, or in the file's own list."""
+    if not isinstance(classes, list | tuple):
+        message = (
+            f"{VARIABLE}['plugins'] is {shorten(repr(classes))}: give a list of classes, "
+            "such as [SomePlugin]"
+        )
+        raise Refusal(message)
+    own = {getattr(each, "name", None) for each in cast("Sequence[Any]", classes)}
+    missing = dict.fromkeys(a.plugin for a in actions(plan) if a.plugin not in own)
+    installed = Registry.installed() if missing else Registry()
+    lines: list[str] = []
+    for name in missing:
+        if installed.get(name) is None:
+            near = " or ".join(installed.nearest(name))
+            lines.append(f"  {name}" + (f": did you mean {near}?" if near else ""))
+    if lines:
+        message = "\n".join(
+            [
+                f"the plan {shorten(plan.name)!r} has plugins that are not installed:",
+                *lines,
+                "install their packages; or list their classes in the file, "
+                f'{VARIABLE} = {{"plugins": [SomePlugin]}}',
+            ]
+        )
+        raise Refusal(message)
 
 
 def _check_names(told: Mapping[str, Any], function: Callable[..., Any]) -> None:
