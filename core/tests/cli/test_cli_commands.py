@@ -440,6 +440,7 @@ def workstream_commands():
     unknown = call("lisst")
     assert unknown.exit_code == 2
     assert "no command 'lisst'. Did you mean list?" in unknown.stderr
+    assert "no command 'rum'. Did you mean run" in call("rum").stderr
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ BY_HAND: dict[str, tuple[str, ...]] = {
 """What people type first, and the commands that do it: those are offered that exist."""
 _LOSE = ("prune", "delete", "restore")
 """Commands after which something may be gone: nobody is led to them by a slip."""
-_ALIKE = 0.7
+_ALIKE = 0.65
 """From this similarity on, a command is offered for a mistyped one."""
 
 

@@ -239,7 +239,7 @@ def ended(name: str, plan_id: UUID, status: Status) -> RefusedError:
     """Why a plan that has ended can be told nothing."""
     message = (
         f"plan {name!r} has ended, {status.name.lower()}, and is not run any more: to do "
-        "what it left undone, retry it; to do it again, submit a clone of it"
+        "what it may have left undone, retry it; to do it again, submit a clone of it"
     )
     return RefusedError(message, plan_id)
 
