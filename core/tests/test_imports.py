@@ -320,7 +320,7 @@ LEFT_OUT = {
     " workstream._codec.codec workstream._engine.engine workstream_command",
     "list --json": "trio rich pluggy asyncio ssl workstream._engine.engine"
     " workstream_command",
-    "show": "rich pluggy workstream._engine.engine workstream_command",
+    "show": "trio asyncio ssl rich pluggy workstream._engine.engine workstream_command",
     "run": "opentelemetry workstream._observers rich workstream_files workstream_postgres psycopg workstream._preview.dry_run workstream._cli.commands.look",
 }
 """What a command has no use for: a user would wait for each of them (see ``-X importtime``)."""

@@ -19,7 +19,7 @@ import contextlib
 import difflib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import pairwise
 
 from .._values.display import display, shorten
@@ -55,25 +55,62 @@ def path_of(item: Item) -> str:
     return SEPARATOR.join(path)
 
 
-def paths(plan: Plan) -> Iterator[tuple[str, Item]]:
+def paths(
+    plan: Plan, wanted: Callable[[Node], bool] | None = None
+) -> Iterator[tuple[str, Item]]:
     """Every object of the plan with its path, in walk order (W-1).
 
     The time it takes grows with the number of objects only, however many siblings
     there are.
+
+    Args:
+        plan: The plan.
+        wanted: Whether an object is to be yielded; None: each. Where few are, it takes
+            little more time than to walk.
     """
-    # One entry for each container that is open: its path, and its children's labels.
-    containers: list[tuple[str, Iterator[str]]] = []
+    containers: list[_Container] = []  # those that are open
+    parent: _Container | None = None
     for item in walk(plan):
-        depth = len(item.ancestors)
+        node, depth = item.node, len(item.ancestors)
         del containers[depth:]
-        if depth == 0:
-            path = label_of_plan(plan)
-        else:
-            parent, siblings = containers[-1]
-            path = f"{parent}{SEPARATOR}{next(siblings)}"
-        if not isinstance(item.node, BaseAction):
-            containers.append((path, iter(labels(held_by(item.node)))))
-        yield path, item
+        place = 0
+        if depth:
+            parent = containers[-1]
+            place = parent.seen
+            parent.seen = place + 1
+        if not isinstance(node, BaseAction):
+            containers.append(_Container(node, parent, place))
+        if wanted is None or wanted(node):
+            yield label_of_plan(node) if parent is None else parent.path_of(place), item
+
+
+class _Container:
+    """An object that holds others: its path, and their labels, are made when asked for.
+
+    Attributes:
+        seen: How many of those that it holds were walked.
+    """
+
+    __slots__ = ("_labels", "_node", "_parent", "_path", "_place", "seen")
+
+    def __init__(self, node: Node, parent: _Container | None, place: int) -> None:
+        self._node = node
+        self._parent = parent
+        self._place = place
+        self._path = ""
+        self._labels: list[str] = []
+        self.seen = 0
+
+    def path_of(self, place: int) -> str:
+        """The path of the object at this place among those that it holds."""
+        if not self._labels:
+            parent, node = self._parent, self._node
+            path = (
+                label_of_plan(node) if parent is None else parent.path_of(self._place)
+            )
+            self._path = path + SEPARATOR
+            self._labels = labels(held_by(node))
+        return self._path + self._labels[place]
 
 
 def label_of_plan(plan: Node) -> str:

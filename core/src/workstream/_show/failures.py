@@ -60,8 +60,8 @@ def failures(plan: Plan) -> list[Failure]:
     """
     failed = [
         (path, item)
-        for path, item in paths(plan)
-        if item.node.state.status is Status.FAILED and not _is_bypass(plan, item)
+        for path, item in paths(plan, lambda node: node.state.status is Status.FAILED)
+        if not _is_bypass(plan, item)
     ]
     explained = {id(node) for _, item in failed for node in _explains(plan, item)}
     # An undo plan tries every sequence, and means none of its failures to be borne (UN-5).

@@ -1,16 +1,14 @@
-"""Commands that look at one plan: ``show``, ``watch``, ``logs``."""
+"""Commands that tell what happens to a plan, in order: ``watch``, ``logs``."""
 
 from __future__ import annotations
 
-import json
 from uuid import UUID
 
 import click
 
-from ..._codec.json_text import to_json
 from ..._plan.paths import below_plan, display_path, label_of_plan, meant
 from ..._protocols.watching import OutputLine, PlanSnapshot, StateChange, WatchEvent
-from ..._show.data import event_data, overview_data
+from ..._show.data import event_data
 from ..._show.history import history, is_about, read_plan, time_of
 from ..._show.narration import event_told
 from ..._show.overview import overview
@@ -20,51 +18,16 @@ from ..call import (
     Call,
     command,
     json_lines_option,
-    json_option,
     last_plan_argument,
     opened,
-    report_in,
     run_async,
     store_option,
 )
-from ..draw.page import show_page
 from ..draw.screen import Screen, joined
 from ..draw.views import JsonView, View, told_line, watch_view_on
 from ..follow import Result, tell, watch_elsewhere
 from ..interrupts import interruptible
-from ..streams import INTERRUPTED, ExitCode, complain, print_json
-
-
-@command("show", last_plan_argument, store_option, json_option)
-@click.option(
-    "--all", "everything", is_flag=True, help="Every object, request and attempt."
-)
-def show(call: Call, plan: str, everything: bool) -> int:
-    """Show one plan: what failed where, and why.
-
-    It prints the outcome, each failure with its error and the action's last lines, what
-    runs now, and the plan as a tree in which successful parts are shortened. PLAN is an
-    id as `workstream list` shows it, its first digits, or `last`, the default; or a file
-    that `workstream report` wrote.
-
-    It imports no plugin package, and shows no secret.
-    """
-
-    brief = not (call.as_json or everything)
-    report = report_in(plan)
-    shown = (
-        report.shown
-        if report is not None
-        else call.find(
-            plan, lambda plans, row: overview(plans, row.id, kin=True, brief=brief)
-        )
-    )
-    if call.as_json:
-        print_json({**overview_data(shown), "plan": json.loads(to_json(shown.plan))})
-        return ExitCode.COMPLETED
-    call.file = None if report is None else plan
-    show_page(call, shown, everything=everything)
-    return ExitCode.COMPLETED
+from ..streams import INTERRUPTED, ExitCode, complain
 
 
 @command("watch", last_plan_argument, store_option, json_lines_option)
