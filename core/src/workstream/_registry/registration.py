@@ -61,6 +61,13 @@ _STORED: tuple[type, ...] = (
 PLAIN_RESPONSES: tuple[type, ...] = (str, bytes, int, float, bool)
 """Types of a response besides classes with fields and None."""
 
+_FIT: set[tuple[str, Any]] = set()
+"""Types that a plugin may have, each with its role.
+
+Simulations and tests register the same plugins thousands of times, so each type is
+looked into once. Only what is fit is kept: a name that a type lacks may be defined later.
+"""
+
 _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 
 
@@ -184,6 +191,21 @@ def _type_faults(plugin: AnyPlugin, role: str) -> Iterator[str]:
     except AttributeError as error:
         yield f"{error} [REG-1]"
         return
+    try:
+        is_known = (role, wanted) in _FIT
+    except TypeError:  # decorated with a value that has no hash
+        yield from _faults_of(wanted, role)
+        return
+    if is_known:
+        return
+    faults = _faults_of(wanted, role)
+    if not faults:
+        _FIT.add((role, wanted))
+    yield from faults
+
+
+def _faults_of(wanted: Any, role: str) -> list[str]:
+    """Tell why a type cannot be that of a plugin's requests or responses."""
     outer = members(wanted)
     faults = [
         fault for member in outer for fault in _outer_faults(member, role, wanted)
@@ -204,7 +226,7 @@ def _type_faults(plugin: AnyPlugin, role: str) -> Iterator[str]:
                 " with metadata=SECURE if it holds one, metadata=IGNORE if it does"
                 " not, or make it a SecretRef [REG-4]"
             )
-    yield from faults
+    return faults
 
 
 def _outer_faults(member: Any, role: str, wanted: Any) -> Iterator[str]:
