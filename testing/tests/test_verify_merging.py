@@ -17,7 +17,18 @@ pytest.importorskip("hypothesis", reason="an optional extra")
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from quickly import one_in
-from verify_plans import PLUGINS, SERVING, Copy, Look, On, Start, look, rollout, steps
+from verify_plans import (
+    PLUGINS,
+    SERVING,
+    Copy,
+    Look,
+    Migrate,
+    On,
+    Start,
+    look,
+    rollout,
+    steps,
+)
 
 from _workstream_testing.verify.faults import Budget, Fault, Kind
 from _workstream_testing.verify.invariants import Rule
@@ -367,6 +378,17 @@ def test_rows_thoroughly(
 ) -> None:
     """Three faults."""
     check_rows(shape, tolerated, halt_after, Budget(*bounds))
+
+
+def test_plugins_that_nobody_asks() -> None:
+    """What reconciles is asked after a crash only: without one, order is merged."""
+    plan = rollout(5, concurrency=5, tolerated=1, plugins=(Migrate,))
+    assert "plugins that reconcile" in trials(plan, stores=True).sharing
+    made = trials(plan)
+    assert not made.sharing
+    one, two = searches(made, Budget(2, 0, 0))
+    assert ends(one) == ends(two)
+    assert two.runs < one.runs
 
 
 def check_covered(hosts: int, halt_after: HaltAfter, **bounds: int) -> None:

@@ -120,7 +120,8 @@ def at_most(
         if always:
             message = 'at_most(..., "touched") is judged at the end: leave always out'
             raise SimulationError(message)
-        text = f"at most {number} sequences may end touched and not completed"
+        which = "1 sequence" if number == 1 else f"{number} sequences"
+        text = f"at most {which} may end touched and not completed"
         return Rule(text, (), lambda facts: 0, counts_touched=number)
     name, wanted = _condition(fact, value)
 

@@ -201,7 +201,8 @@ class Trials:
             if place in self._takes
         ):
             yield "calls that take no time"
-        if any(
+        # Without a crash nobody asks them.
+        if self.stores and any(
             self._on_interrupt(a) is OnInterrupt.RECONCILE
             for a in plan_actions(self.plan)
         ):
