@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import sysconfig
 
 from .._values.state import PluginError
 
@@ -32,6 +31,8 @@ def python_interpreter() -> str:
         raise PluginError(message, permanent=True)
     if KNOWN.fullmatch(os.path.basename(program)):
         return program
+    import sysconfig  # not where this program is the interpreter itself
+
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     own = os.path.join(sysconfig.get_config_var("BINDIR") or "", version)
     if os.access(own, os.X_OK):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 from collections.abc import (
     AsyncGenerator,
     Callable,
     Collection,
-    Generator,
     Mapping,
     Sequence,
 )
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -20,6 +18,7 @@ import attrs
 import trio
 
 from .._codec.codec import Codec
+from .._codec.collector import collector_spared
 from .._plan.clone import clone
 from .._plan.outcome import Outcome
 from .._plan.plan import Plan
@@ -210,7 +209,7 @@ async def follow(
         view.hang_up()
         view.notice("The terminal was closed. The run goes on; this is its log.")
 
-    with view, breaking_off_untold(), _collector_spared() as settle:
+    with view, breaking_off_untold(), collector_spared() as settle:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(view.keep_up)
             nursery.start_soon(obey, nursery.cancel_scope)
@@ -248,21 +247,6 @@ async def show_waits(store: Store, plan_id: UUID, view: View) -> None:
         with contextlib.suppress(WorkstreamError):  # the plan is followed all the same
             view.wait_for(plan_id, await store.waits(plan_id))
         await trio.sleep(_LOOK_FOR_WAITS)
-
-
-@contextmanager
-def _collector_spared() -> Generator[Callable[[], None]]:
-    """Yields a function that freezes the garbage collector's current objects.
-
-    A whole plan is in memory for as long as it runs. A look through a very large one (of
-    a hundred thousand actions) stops its run for some tenths of a second.
-    """
-    others = gc.get_freeze_count()  # somebody else's, to be left as they are
-    try:
-        yield lambda: None if others else gc.freeze()
-    finally:
-        if not others:
-            gc.unfreeze()
 
 
 # -- Run elsewhere ---------------------------------------------------------------------

@@ -24,10 +24,8 @@ runs no code but that of the plugins at hand.
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -49,6 +47,7 @@ from .._values.wire import (
 )
 from . import records
 from .brief import Brief
+from .collector import collector_paused
 from .typed.value_codec import MisfitError, Side, ValueCodec
 
 _DEFINITION = b"\x01"
@@ -352,22 +351,3 @@ def drained(steps: Generator[None, None, T]) -> T:
             next(steps)
         except StopIteration as end:
             return cast("T", end.value)
-
-
-@contextmanager
-def collector_paused() -> Generator[None]:
-    """Whole plans are many objects and no garbage: looking for some takes as long again.
-
-    What was made is then put among the old objects at once, which costs nothing: the
-    collector would scan all of it twice more before it counted as old.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if not gc.get_freeze_count():  # else somebody froze theirs, to keep it frozen
-            gc.freeze()
-            gc.unfreeze()
-        if was_enabled:
-            gc.enable()

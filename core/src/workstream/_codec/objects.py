@@ -59,7 +59,7 @@ def pack_definition(
     Fields that have their default are left out. No more than one object is plain data at
     a time: that of a whole plan takes as much memory as the plan.
     """
-    data: dict[str, Any] = _definition_hooks()[type(node)](node)
+    data: dict[str, Any] = _definition_hook(type(node))(node)
     if isinstance(node, BaseAction):
         if node.request is not None:
             data["request"] = request_of(node)
@@ -112,13 +112,12 @@ def _references_of(request: object) -> dict[str, Any]:
 
 
 @functools.cache
-def _definition_hooks() -> dict[type[Node], Hook]:
-    """What writes an object as its author wrote it, but for requests and what it holds."""
-    made = _nodes_converter(Form.STORED)
-    return {
-        cls: _fields_hook(cls, made, shape.settings + _at_submit(cls))
-        for cls, shape in SHAPES.items()
-    }
+def _definition_hook(cls: type[Node]) -> Hook:
+    """What writes an object as its author wrote it, but for its request and what it holds.
+
+    It is made when there is such an object: most plans have no more than half of them.
+    """
+    return _fields_hook(cls, _stored(), SHAPES[cls].settings + _at_submit(cls))
 
 
 def _at_submit(cls: type[Node]) -> tuple[attrs.Attribute[Any], ...]:

@@ -22,7 +22,8 @@ from uuid import UUID
 
 import trio
 
-from .._codec.codec import Codec, collector_paused
+from .._codec.codec import Codec
+from .._codec.collector import collector_paused
 from .._codec.labels import labels_of
 from .._codec.records import row_of
 from .._plan.paths import label_of_plan

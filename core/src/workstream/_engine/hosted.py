@@ -11,7 +11,8 @@ from uuid import UUID
 
 import trio
 
-from .._codec.codec import Codec, collector_paused
+from .._codec.codec import Codec
+from .._codec.collector import collector_paused
 from .._plan.plan import Plan
 from .._plan.walk import begin_new
 from .._protocols.conduct import conduct_of

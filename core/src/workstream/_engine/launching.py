@@ -17,7 +17,8 @@ import attrs
 import trio
 
 from .._attempts.verbs import on_interrupt_by
-from .._codec.codec import Codec, collector_paused
+from .._codec.codec import Codec
+from .._codec.collector import collector_paused
 from .._codec.records import apply_row, plan_changes, row_of
 from .._interpreter import recovery
 from .._plan.plan import Plan

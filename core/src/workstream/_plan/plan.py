@@ -87,7 +87,8 @@ class Percent:
         return max(-(-total * self.value // 100), 1)
 
 
-@attrs.define(kw_only=True)
+# Nothing is of this class alone: the methods that are left out nobody would call.
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Node:
     """What every object of a plan has.
 
@@ -105,7 +106,7 @@ class Node:
     """Which kind of object this is."""
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class NamedNode(Node):
     """What every object has that people call by a name.
 
@@ -124,7 +125,7 @@ class NamedNode(Node):
 _no_attempts = cast("Callable[[], list[Attempt]]", list)
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class BaseAction(NamedNode):
     """What an ``Action`` and a ``CheckAction`` have in common (OM-9).
 

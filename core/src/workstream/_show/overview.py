@@ -9,7 +9,8 @@ from uuid import UUID
 
 import attrs
 
-from .._codec.codec import Codec, collector_paused
+from .._codec.codec import Codec
+from .._codec.collector import collector_paused
 from .._codec.lines import Line, decode_line
 from .._interpreter.signals import Asked, approvals
 from .._plan.clone import clone

@@ -8,7 +8,6 @@ import errno
 import functools
 import marshal
 import os
-import pkgutil
 import signal
 import socket
 import subprocess
@@ -217,6 +216,8 @@ def _launcher() -> tuple[str, ...]:
     """The arguments that have Python run ``_launcher``; it may be in a zip file."""
     if LAUNCHER.is_file():
         return (str(LAUNCHER),)
+    import pkgutil  # it brings much along, and packages are seldom in a zip file
+
     source = pkgutil.get_data("workstream_command", LAUNCHER.name)
     assert source is not None
     return ("-c", source.decode())
