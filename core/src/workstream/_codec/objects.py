@@ -59,13 +59,14 @@ def pack_definition(
     Fields that have their default are left out. No more than one object is plain data at
     a time: that of a whole plan takes as much memory as the plan.
     """
-    data: dict[str, Any] = _definition_hook(type(node))(node)
+    cls: Any = type(node)
+    data: dict[str, Any] = _definition_hook(cls)(node)
     if isinstance(node, BaseAction):
         if node.request is not None:
             data["request"] = request_of(node)
         out.add(data)
         return
-    held = [(field, getattr(node, field.name)) for field in SHAPES[type(node)].held]
+    held = [(field, getattr(node, field.name)) for field in SHAPES[cls].held]
     held = [(field, value) for field, value in held if field.many or value is not None]
     out.begin_map(len(data) + len(held))
     for name, value in data.items():
