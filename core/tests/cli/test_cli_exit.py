@@ -19,7 +19,7 @@ told = threading.Event()
 
 def thread():
     told.wait()
-    print("a thread has ended")
+    sys.stdout.write("a thread has ended\\n")  # at once: the command writes too
 
 class Output:
     def write(self, text):
