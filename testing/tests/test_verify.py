@@ -177,6 +177,34 @@ class TestWorst:
         no_dict: Any = ["serving"]
         with pytest.raises(SimulationError, match="give a dict, such as"):
             effect(Drain, sets=no_dict)
+        with pytest.raises(SimulationError, match="which may change: give a number"):
+            effect(Drain, sets={"serving": [1]})
+        with pytest.raises(SimulationError, match="which may change: give a number"):
+            verify(plan, *PLUGINS, effects=SERVING, starts={"serving": []})
+        no_number: Any = "2"
+        with pytest.raises(SimulationError, match="at_most is '2': it must be a whole"):
+            at_most(no_number, "touched")
+
+    def test_effects_that_do_not_fit(self) -> None:
+        """They are told with what they may have meant."""
+        plan = rollout(2)
+        several = [
+            effect("acme.darin", sets={"up": True}),
+            effect(Copy, path="web-1 / Cpoy", sets={"up": True}),
+            effect("mood", sets={"up": True}),
+        ]
+        with pytest.raises(SimulationError) as caught:
+            verify(plan, *PLUGINS, effects=several)
+        first, second, third = str(caught.value).splitlines()[1:]
+        assert first == "  effect(acme.darin) fits no action: did you mean acme.drain?"
+        assert second.startswith(
+            "  effect(acme.copy, path='web-1 / Cpoy') fits no action"
+        )
+        assert "did you mean 'web-1 / Copy' or " in second
+        assert third == "  effect(mood) fits no action"
+        nobody = effect(Copy, sets={"up": True}, of=lambda request: request.mood)
+        with pytest.raises(SimulationError, match="of= raised AttributeError: 'On'"):
+            verify(plan, *PLUGINS, effects=[nobody])
 
     def test_what_was_not_tried_is_told(self) -> None:
         """The times, the kinds and the orders that no set of faults had."""

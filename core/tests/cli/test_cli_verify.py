@@ -98,10 +98,11 @@ def test_verify_refuses_what_makes_no_sense(
         ("VERIFY = {'failure': 1}", "did you mean 'failures'?"),
         ("VERIFY = {'workers': 'x'}", "workers is 'x': it must be a whole number"),
         ("VERIFY = {'starts': ['up']}", "starts is ['up']: give a dict"),
+        ("VERIFY = {'invariants': 3}", "invariants is 3: give a list of rules"),
         ("VERIFY = {'plugins': Act}", "VERIFY['plugins'] is <class"),
         ("VERIFY = {'invariants': [lambda end: end.mood]}", "has no attribute 'mood'"),
     ):
-        result = call("verify", file(more))
+        result = call("verify", file(more), "--at-most", 1)
         assert result.exit_code == 2
         assert text in result.stderr
 

@@ -57,6 +57,23 @@ def named(name: str, values: Any, example: str) -> dict[str, Any]:
     return {**cast("Mapping[str, Any]", values)}
 
 
+def check_values(name: str, values: Mapping[str, Any]) -> None:
+    """See that facts may have these values: sets of them are made.
+
+    Raises:
+        SimulationError: One cannot be hashed.
+    """
+    for fact, value in values.items():
+        try:
+            hash(value)
+        except TypeError:
+            message = (
+                f"{name}: {fact!r} is {_shown(value)}, which may change: give a number, "
+                "a text, a tuple or another value that cannot"
+            )
+            raise SimulationError(message) from None
+
+
 def check_number(name: str, value: Any, *, least: int = 0) -> None:
     """See that it is a whole number, and not too small.
 

@@ -10,6 +10,7 @@ import attrs
 from workstream._plan.outcome import Outcome
 from workstream._plan.plan import Plan
 
+from ..arguments import check_number
 from ..problems import SimulationError
 from .faults import Fault
 from .world import Facts
@@ -116,6 +117,7 @@ def at_most(
         always: Whether it holds all the time; otherwise at the end alone.
         value: Instead of a fact that is True: a fact and its value.
     """
+    check_number("the number of at_most", number)
     if fact == "touched" and not value:
         if always:
             message = 'at_most(..., "touched") is judged at the end: leave always out'

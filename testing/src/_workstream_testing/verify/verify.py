@@ -12,7 +12,14 @@ from workstream._plan.plan import Block, Plan
 from workstream._values.display import shorten
 from workstream._values.state import HaltAfter
 
-from ..arguments import check_number, check_plan, check_seconds, listed, named
+from ..arguments import (
+    check_number,
+    check_plan,
+    check_seconds,
+    check_values,
+    listed,
+    named,
+)
 from ..fakes.fakes import FakePlugin
 from ..problems import SimulationError, VerifyError, says_all
 from ..simulation.history import History
@@ -123,11 +130,13 @@ def verify(
     check_seconds("max_time", max_time)
     wanted = "a list of rules and functions, such as [at_most(2, serving=False)]"
     rules = listed("invariants", invariants, wanted)
+    before = named("starts", starts or {}, '{"serving": True}')
+    check_values("starts", before)
     setup = _Setup(
         plugins=plugins,
         invariants=rules,
         effects=_effects(effects),
-        starts=named("starts", starts or {}, '{"serving": True}'),
+        starts=before,
         takes=takes,
         kinds=_kinds(kinds),
         max_time=max_time,

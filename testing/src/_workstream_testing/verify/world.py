@@ -8,17 +8,20 @@ is true. An action that is tried again and succeeds leaves one possible value.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 import attrs
 
+from workstream._plan.paths import SEPARATOR
 from workstream._plan.plan import Action, BaseAction, Node, Plan
 from workstream._plan.plan import Sequence as PlanSequence
 from workstream._plan.walk import position_of, walk
 from workstream._protocols.plugin import BasePlugin
 from workstream._values.display import shorten
 
+from ..arguments import check_values
 from ..problems import SimulationError
 
 Facts: TypeAlias = dict[tuple[str, str], frozenset[object]]
@@ -77,6 +80,7 @@ def effect(
     if not sets:
         message = f"effect({name}): sets is empty: say which facts it sets"
         raise SimulationError(message)
+    check_values(f"effect({name}): sets", sets)
     return Effect(name, dict(sets), of, path)
 
 
@@ -135,7 +139,7 @@ class World:
         unused = [e for number, e in enumerate(known) if number not in used]
         if unused:
             lines = "\n".join(
-                f"  effect({e.plugin}, path={e.path!r}) fits no action" for e in unused
+                f"  {_call(e)} fits no action{_meant(e, plan, paths)}" for e in unused
             )
             message = f"plan {plan.name!r} has no action for these effects:\n{lines}"
             raise SimulationError(message)
@@ -185,6 +189,29 @@ class World:
         return True
 
 
+def _call(each: Effect) -> str:
+    path = "" if each.path is None else f", path={each.path!r}"
+    return f"effect({each.plugin}{path})"
+
+
+def _meant(each: Effect, plan: Plan, paths: Sequence[str]) -> str:
+    """What an effect that fits no action may have meant."""
+    found = [item.node for item in walk(plan) if isinstance(item.node, Action)]
+    own = [node for node in found if node.plugin == each.plugin]
+    if not own:
+        names = {node.plugin for node in found}
+        near = difflib.get_close_matches(each.plugin, sorted(names), n=1)
+        return f": did you mean {near[0]}?" if near else ""
+    path = each.path or ""
+    parts = path.count(SEPARATOR) + 1
+    ends = {
+        SEPARATOR.join(paths[position_of(node)].split(SEPARATOR)[-parts:])
+        for node in own
+    }
+    near = difflib.get_close_matches(path, sorted(ends), n=2, cutoff=0.5)
+    return f": did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
 def _is_for(each: Effect, action: BaseAction, path: str) -> bool:
     if each.plugin != action.plugin:
         return False
@@ -195,7 +222,14 @@ def _subject(each: Effect, action: BaseAction, ancestors: tuple[Node, ...]) -> s
     if each.of is None:
         return ""
     if callable(each.of):
-        return str(each.of(action.request))
+        try:
+            return str(each.of(action.request))
+        except Exception as error:
+            message = (
+                f"{_call(each)}: its function of= raised {type(error).__name__}: {error}, "
+                f"given {shorten(repr(action.request))}"
+            )
+            raise SimulationError(message) from error
     found = getattr(action.request, each.of, None)
     if isinstance(found, str):
         return found

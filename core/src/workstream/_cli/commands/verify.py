@@ -114,8 +114,10 @@ def verify(
     with _harness() as testing:
         _check_names(told, testing.verify)
         if at_most is not None:
-            rule = testing.at_most(at_most, "touched")
-            arguments["invariants"] = [*arguments.get("invariants", ()), rule]
+            rules = arguments.get("invariants", ())
+            if isinstance(rules, list | tuple):  # anything else is refused
+                rule = testing.at_most(at_most, "touched")
+                arguments["invariants"] = [*cast("Sequence[Any]", rules), rule]
         try:
             found = testing.verify(plan, *plugins, **arguments)
         except testing.VerifyError as error:
