@@ -3,11 +3,15 @@
 Each page that shows ``$ workstream run`` is followed twice, in one directory that is
 made anew: its files are written, and so are its commands that run plans carried out.
 What each plan came to is compared, object by object: status, reasons, attempts.
+
+The commands are forks of one process; of one page, and of the rolling deploy, each is a
+process of its own, as are all workers.
 """
 
 from __future__ import annotations
 
 import importlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +23,7 @@ from typing import Any, Protocol
 import attrs
 import pytest
 import trio
+from forked_commands import ForkedCommands
 from temporal_server import Server
 
 from workstream import Plan, open_store
@@ -51,6 +56,10 @@ RACES = {
 """Pages of whose plans only the outcome and the reasons are compared, and why."""
 
 
+BY_PROCESSES = "docs/how-to/undo.md"
+"""The page each of whose commands is a process of its own."""
+
+
 class Cluster(Protocol):
     """A running server; see ``conftest``."""
 
@@ -64,6 +73,14 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
     found.begin()
     yield found
     found.kill()
+
+
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Generator[ForkedCommands]:
+    """What runs the commands of pages."""
+    place = tmp_path_factory.mktemp("commands")
+    with ForkedCommands.begun(place, environment(place)) as commands:
+        yield commands
 
 
 @attrs.frozen
@@ -116,8 +133,19 @@ def worker(store: str, work: Path, variables: dict[str, str]) -> Generator[None]
         process.communicate()
 
 
-def carry_out(line: str | list[str], work: Path, variables: dict[str, str]) -> int:
+def carry_out(
+    line: str | list[str],
+    work: Path,
+    variables: dict[str, str],
+    forked: ForkedCommands | None = None,
+) -> int:
     """Run a command that runs a plan; its exit status, which is that of no bug."""
+    if forked is not None:
+        program, *words = shlex.split(line) if isinstance(line, str) else line
+        assert program == "workstream"
+        status, printed = forked.run(words, work, variables)
+        assert status in (0, 1, 3), printed
+        return status
     done = subprocess.run(
         line,
         shell=isinstance(line, str),
@@ -133,7 +161,9 @@ def carry_out(line: str | list[str], work: Path, variables: dict[str, str]) -> i
     return done.returncode
 
 
-def follow(page: Shown, work: Path, variables: dict[str, str]) -> list[int]:
+def follow(
+    page: Shown, work: Path, variables: dict[str, str], forked: ForkedCommands | None
+) -> list[int]:
     """Write the page's files, and run its plans; the exit statuses."""
     found: list[int] = []
     for block in blocks((ROOT / page.page).read_text(encoding="utf-8")):
@@ -143,7 +173,7 @@ def follow(page: Shown, work: Path, variables: dict[str, str]) -> list[int]:
             path.write_text(block.text, encoding="utf-8")
         elif block.language == "console" and block.verb != "not run":
             found += [
-                carry_out(command.command, work, variables)
+                carry_out(command.command, work, variables, forked)
                 for command in commands(block)
                 if command.command in page.lines or is_export(command.command)
             ]
@@ -180,20 +210,21 @@ def newest(store: str, count: int) -> list[Plan]:
     "page", [each for each in FOLLOWED if each.page not in NOT_HERE], ids=str
 )
 def test_each_plan_of_a_page_comes_to_the_same(
-    page: Shown, server: Cluster, tmp_path: Path
+    page: Shown, server: Cluster, forked: ForkedCommands, tmp_path: Path
 ) -> None:
     """The same statuses, reasons and attempts on this machine and on the cluster."""
     work = tmp_path / "work"
     variables = environment(tmp_path)
+    by = None if page.page == BY_PROCESSES else forked
 
     work.mkdir()
-    here = follow(page, work, variables)
+    here = follow(page, work, variables, by)
     local = newest(variables["WORKSTREAM_STORE"], len(page.lines))
     shutil.rmtree(work)
     work.mkdir()
     variables["WORKSTREAM_STORE"] = server.store
     with worker(server.store, work, variables):
-        there = follow(page, work, variables)
+        there = follow(page, work, variables, by)
         cluster = newest(server.store, len(local))
 
     assert there == here
@@ -204,7 +235,7 @@ def test_each_plan_of_a_page_comes_to_the_same(
 
 def test_every_page_is_followed_or_has_a_reason() -> None:
     """Nobody is left out in silence, and no reason outlives its page."""
-    assert {*NOT_HERE, *RACES} <= {each.page for each in FOLLOWED}
+    assert {*NOT_HERE, *RACES, BY_PROCESSES} <= {each.page for each in FOLLOWED}
     assert len(FOLLOWED) > len(NOT_HERE)
 
 
