@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
 import json
 import os
 import shutil
@@ -172,6 +171,8 @@ def port_of(host: Path) -> int:
 
 def answer(port: int) -> str | None:
     """The version that answers on the port, warm or not; None when nothing does."""
+    import http.client  # takes as long as all the rest, and most commands ask nobody
+
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     with contextlib.closing(connection), contextlib.suppress(OSError, ValueError):
         connection.request("GET", "/health")
