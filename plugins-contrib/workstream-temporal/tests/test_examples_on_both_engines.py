@@ -13,10 +13,11 @@ from __future__ import annotations
 import importlib
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -239,6 +240,20 @@ def test_every_page_is_followed_or_has_a_reason() -> None:
     assert len(FOLLOWED) > len(NOT_HERE)
 
 
+def free_ports(count: int) -> int:
+    """The first of so many ports in a row that nobody listens on."""
+    while True:
+        with ExitStack() as stack:
+            first = stack.enter_context(socket.socket())
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            with suppress(OSError, OverflowError):
+                for number in range(1, count):
+                    other = stack.enter_context(socket.socket())
+                    other.bind(("127.0.0.1", port + number))
+                return port
+
+
 def test_the_rolling_deploy_comes_to_the_same(server: Cluster, tmp_path: Path) -> None:
     """The example of the README: real processes, real health checks, a broken host.
 
@@ -247,9 +262,12 @@ def test_the_rolling_deploy_comes_to_the_same(server: Cluster, tmp_path: Path) -
     """
     example = ROOT / "docs" / "examples" / "rolling_deploy.py"
     variables = environment(tmp_path)
+    # Hosts of its own: others on this machine may follow the README just now.
+    tier = (f"root={tmp_path / 'hosts'}", f"first-port={free_ports(8)}")
 
     def run(store: str) -> tuple[int, list[str]]:
         line = ["workstream", "run", str(example), "--store", store]
+        line += [word for each in tier for word in ("-p", each)]
         status = carry_out(line, tmp_path, variables)
         [plan] = newest(store, 1)
         return status, came_to(plan, only_last=True)
