@@ -163,6 +163,9 @@ async def end_plans() -> None:
     async with open_workstream(STORE, registry=registry, max_last_update=None) as ws:
         assert not ws.recovery_errors, ws.recovery_errors
         await ws.unfreeze(by="last", reason="last")
+        # An engine may have been killed right after it submitted one.
+        for row in await ws.search(statuses=[Status.NOT_STARTED]):
+            await ws.start(row.id)
         for row in await ws.search(statuses=[Status.RUNNING]):
             with suppress(RefusedError):
                 await ws.unpause(row.id, by="last", reason="last")

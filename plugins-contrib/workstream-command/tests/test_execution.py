@@ -81,7 +81,8 @@ def perform(request: Run | Shell, context: Recorder | None = None) -> CommandRes
             with trio.fail_after(60):  # a hang is a failure, not a hang
                 return await carry_out(recorder, request)
         finally:
-            assert len(before) == len(os.listdir("/proc/self/fd"))
+            # What other tests have left may be closed meanwhile, by the collector.
+            assert len(before) >= len(os.listdir("/proc/self/fd"))
 
     try:
         return trio.run(main)

@@ -604,4 +604,5 @@ def test_no_descriptor_is_left_open(folder: Path, perform: Perform) -> None:
     with pytest.raises(PluginError):
         perform(WriteFile(), bad)
 
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    # What other tests have left may be closed meanwhile, by the collector.
+    assert len(os.listdir("/proc/self/fd")) <= len(before)

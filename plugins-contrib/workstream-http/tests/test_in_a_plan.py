@@ -135,22 +135,26 @@ async def test_a_request_that_hangs_is_tried_again(
     serve: Serve, mock_clock: MockClock
 ) -> None:
     """At its timeout an attempt is cancelled, and the next one may succeed (A-4)."""
+    reached, long = trio.Event(), 10_000.0
 
     async def hang_once(received: Received, reply: Reply) -> None:
         if len(it.received) == 1:
+            reached.set()
             await reply.closed()
         else:
             await reply.send(200)
 
     async def move_the_clock() -> None:
-        while len(it.received) < 2:
-            # Not only trio's tasks: a thread reads the certificate authorities.
+        # Not before: a thread reads the certificate authorities, however long it takes.
+        await reached.wait()
+        mock_clock.jump(long)
+        while len(it.received) < 2:  # the wait between the two, of seconds
             await wait_all_tasks_blocked(0.01)
             mock_clock.jump(1)
 
     async with serve(hang_once) as it:
         action = HttpAction.action(
-            HttpRequest(url=it.url), name="Request", timeout=20, retries=1
+            HttpRequest(url=it.url), name="Request", timeout=long, retries=1
         )
         sequence = Sequence(name="Sequence", actions=[action])
         plan = Plan(name="Plan", blocks=[Block(name="Block", sequences=[sequence])])

@@ -63,7 +63,8 @@ async def looked(request: Tcp, context: Attempt) -> TcpResult:
     try:
         return await TcpCheck().execute(context, request)
     finally:
-        assert os.listdir("/proc/self/fd") == before
+        # What other tests have left may be closed meanwhile, by the collector.
+        assert set(os.listdir("/proc/self/fd")) <= set(before)
 
 
 async def fails(request: Tcp, context: Attempt) -> str:
