@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
@@ -15,6 +16,7 @@ from .._protocols.vault import PlanRow, Vault
 from .._store.ids import LAST, short_id
 from .._store.places import STORE_VARIABLE, vault_at
 from .._values.display import shorten
+from .._values.durations import duration_of
 from .._values.errors import ValidationError
 from .._values.state import Status
 from .draw.screen import Screen
@@ -305,6 +307,16 @@ def status_option(*statuses: str, help: str) -> Callable[[F], F]:  # noqa: A002
 def statuses_of(wanted: Sequence[str]) -> list[Status]:
     """The statuses that ``--status`` named."""
     return [Status[each.upper().replace("-", "_")] for each in wanted]
+
+
+def age(text: str) -> timedelta:
+    """A length of time with its unit: of a bare ``30`` nobody knows it."""
+    try:
+        found = duration_of("" if text.strip()[-1:].isdecimal() else text)
+    except ValueError:
+        message = f"'{shorten(text)}' is no age: write 30d, 12h, 2w, 90m or 1d12h"
+        raise click.BadParameter(message) from None
+    return found
 
 
 # -- Stores --

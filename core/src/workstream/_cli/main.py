@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve.serve", "Run what is submitted, and resume what crashed."),
     "observe": ("serve.observe", "Tell observers of plans that run elsewhere."),
     "list": ("listing.list_plans", "List the plans of the store, newest first."),
-    "show": ("show.show", "Show one plan: what failed where, and why."),
+    "show": ("listing.show", "Show one plan: what failed where, and why."),
     "watch": ("look.watch", "Follow a plan that any process runs."),
     "attach": ("look.watch", "Follow a plan: another name for `watch`."),
     "logs": ("look.logs", "Tell all that happened to a plan, in order."),

@@ -23,6 +23,7 @@ from ..._vaults.lmdb.copy import StoreCopy
 from ..._vaults.lmdb.restore import restore_store
 from ..call import (
     Call,
+    age,
     command,
     directory_of,
     json_option,
@@ -36,7 +37,6 @@ from ..call import (
 )
 from ..draw.screen import counted, show_rows, size
 from ..streams import INTERRUPTED, ExitCode, Refusal, complain
-from ..times import age
 
 _ELSEWHERE = {
     "hosted": "{host} keeps these plans: back up and restore what it keeps them in; "

@@ -1,4 +1,7 @@
-"""The command ``list``. It imports neither the event loop nor what it does not show."""
+"""Commands that read and do not wait: ``list`` and ``show``. They import no event loop.
+
+Nor does ``list`` import what only the page of a plan needs: it is what people type most.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import attrs
@@ -15,25 +19,53 @@ from ..._plan.outcome import Outcome
 from ..._protocols.searching import ANY_PLAN, Where, newest_first, outcomes_of
 from ..._protocols.vault import Vault
 from ..._store.entries import PlanEntry, entries_in, entry_of
+from ..._values.clock import utc_now
+from ..._values.display import shorten
 from ..._values.errors import NotFoundError
 from ..._values.state import Status
 from ..call import (
     Call,
+    age,
     command,
     json_option,
+    last_plan_argument,
     read_alone,
+    report_in,
     status_option,
     statuses_of,
     store_option,
 )
 from ..draw.screen import counted, show_rows
 from ..streams import ExitCode, print_json
-from ..times import moment_of
+
+if TYPE_CHECKING:
+    from ..._show.overview import Overview
 
 _NOT_STORED = {"crashed": "running"}
 """A crashed plan is one that is running by the store, while no process runs it."""
 _SHOWN = 50
 """How many plans a table shows, unless more are asked for."""
+
+
+def moment_of(text: str) -> datetime:
+    """A moment: a date, a date and a time, or how long ago it was.
+
+    Without a zone it is meant here. Raises click.BadParameter.
+    """
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        pass
+    else:
+        return found.astimezone()
+    try:
+        return utc_now() - age(text)
+    except (click.BadParameter, OverflowError):
+        message = (
+            f"'{shorten(text)}' is no time: write 2026-01-31, 2026-01-31T18:00, or how "
+            "long ago it was: 12h, 30d, 2w"
+        )
+        raise click.BadParameter(message) from None
 
 
 @command("list", store_option, json_option)
@@ -263,3 +295,45 @@ def _tell_counts(
     if held and not call.as_json:
         text = f"{held:,} of them held: list --status held"
         call.screen.line(text, "yellow", indent=2)
+
+
+# -- One plan --
+
+
+@command("show", last_plan_argument, store_option, json_option)
+@click.option(
+    "--all", "everything", is_flag=True, help="Every object, request and attempt."
+)
+def show(call: Call, plan: str, everything: bool) -> int:
+    """Show one plan: what failed where, and why.
+
+    It prints the outcome, each failure with its error and the action's last lines, what
+    runs now, and the plan as a tree in which successful parts are shortened. PLAN is an
+    id as `workstream list` shows it, its first digits, or `last`, the default; or a file
+    that `workstream report` wrote.
+
+    It imports no plugin package, and shows no secret.
+    """
+
+    import json
+
+    from ..._codec.json_text import to_json
+    from ..._show.data import overview_data
+    from ..._show.overview import overview_in
+    from ..._store.ids import find_row
+    from ..draw.page import show_page
+
+    brief = not (call.as_json or everything)
+    report = report_in(plan)
+
+    async def read(vault: Vault) -> Overview:
+        row = await find_row(vault, plan)
+        return await overview_in(vault, row.id, kin=True, brief=brief)
+
+    shown = report.shown if report is not None else read_alone(call.store, read)
+    if call.as_json:
+        print_json({**overview_data(shown), "plan": json.loads(to_json(shown.plan))})
+        return ExitCode.COMPLETED
+    call.file = None if report is None else plan
+    show_page(call, shown, everything=everything)
+    return ExitCode.COMPLETED
