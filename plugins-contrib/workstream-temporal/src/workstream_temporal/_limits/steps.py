@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 
 from temporalio import workflow
 
+from workstream._codec.collector import collector_paused
 from workstream._plan.plan import Node, Plan
 from workstream._plan.walk import actions, position_of
 from workstream._values.state import State, Status
@@ -32,7 +33,8 @@ async def in_steps(steps: Generator[None, None, T]) -> T:
     """What comes of steps, with a pause after each."""
     while True:
         try:
-            next(steps)
+            with collector_paused():
+                next(steps)
         except StopIteration as end:
             return cast("T", end.value)
         await pause()
