@@ -32,6 +32,8 @@ CHUNK = 64 * 1024
 END_PATIENCE = 5.0
 """Seconds in which an ssh that has nothing more to do may end."""
 TRIES = 4
+LINGERS = 0.3
+"""Seconds in which a host notices that a session has ended, be it busy."""
 SILENCE = 20.0
 """Seconds in which a login comes to our program; a host's ``connect_timeout`` counts if
 it is longer."""
@@ -97,26 +99,24 @@ async def talk(
             try:
                 await talk.begin(program, become, waiting)
             except SshError as error:
-                if (
-                    not left
-                    or talk.reached
-                    or not _try_again(room, socket, talk, error)
-                ):
+                if not left or talk.reached or not _can_help(error):
                     raise
+                if not _REFUSED.search(talk.log()):
+                    # ssh would not have made a connection of its own, so there is no
+                    # master any more.
+                    room.gone(socket)
+                elif not room.narrow():
+                    # Nobody else of us is there: but a session that has just ended may
+                    # be one that the host still counts.
+                    await trio.sleep(LINGERS)
                 continue
             yield talk
             return
 
 
-def _try_again(room: Room, socket: Path, talk: Talk, error: SshError) -> bool:
-    """Whether what went wrong before the program said anything can be put right."""
-    if error.problem in (SshProblem.HOST_UNSUITED, SshProblem.NOT_BECOME):
-        return False
-    if _REFUSED.search(talk.log()):
-        return room.narrow()
-    # ssh would not have made a connection of its own, so there is no master any more.
-    room.gone(socket)
-    return True
+def _can_help(error: SshError) -> bool:
+    """Whether another try may help, where the program has said nothing yet."""
+    return error.problem not in (SshProblem.HOST_UNSUITED, SshProblem.NOT_BECOME)
 
 
 class Talk:
