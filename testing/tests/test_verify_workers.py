@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 from verify_plans import PLUGINS, rollout
@@ -14,6 +15,11 @@ HOSTS = 4
 HERE = os.getpid()
 
 
+def verified(invariant: Callable[[End], None]) -> None:
+    """Verify a plan with this invariant, by two processes."""
+    verify(rollout(HOSTS), *PLUGINS, invariants=[invariant], suggest=False, workers=2)
+
+
 def test_a_process_that_is_killed_is_missed() -> None:
     """Nobody waits for what it will not tell."""
 
@@ -22,13 +28,7 @@ def test_a_process_that_is_killed_is_missed() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.raises(SimulationError, match="fewer workers, or fewer runs"):
-        verify(
-            rollout(HOSTS),
-            *PLUGINS,
-            invariants=[dies_elsewhere],
-            suggest=False,
-            workers=2,
-        )
+        verified(dies_elsewhere)
 
 
 def test_what_an_invariant_raises_elsewhere_is_told() -> None:
@@ -40,10 +40,4 @@ def test_what_an_invariant_raises_elsewhere_is_told() -> None:
             raise KeyError(message)
 
     with pytest.raises(SimulationError, match="no such key"):
-        verify(
-            rollout(HOSTS),
-            *PLUGINS,
-            invariants=[breaks_elsewhere],
-            suggest=False,
-            workers=2,
-        )
+        verified(breaks_elsewhere)

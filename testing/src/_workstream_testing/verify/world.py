@@ -21,7 +21,7 @@ from workstream._plan.walk import position_of, walk
 from workstream._protocols.plugin import BasePlugin
 from workstream._values.display import shorten
 
-from ..arguments import check_values
+from ..arguments import check_values, named
 from ..problems import SimulationError
 
 Facts: TypeAlias = dict[tuple[str, str], frozenset[object]]
@@ -71,17 +71,12 @@ def effect(
     if not isinstance(name, str):
         message = f"effect({plugin!r}): give a plugin, its class or its name"
         raise SimulationError(message)
-    if not isinstance(cast("object", sets), Mapping):
-        message = (
-            f"effect({name}): sets is {shorten(repr(sets))}: give a dict, such as "
-            '{"serving": False}'
-        )
-        raise SimulationError(message)
-    if not sets:
+    facts = named(f"effect({name}): sets", sets, '{"serving": False}')
+    if not facts:
         message = f"effect({name}): sets is empty: say which facts it sets"
         raise SimulationError(message)
-    check_values(f"effect({name}): sets", sets)
-    return Effect(name, dict(sets), of, path)
+    check_values(f"effect({name}): sets", facts)
+    return Effect(name, facts, of, path)
 
 
 @attrs.frozen

@@ -255,11 +255,11 @@ def _harness() -> Generator[Any]:
 
 def _read(file: Path, settings: tuple[str, ...]) -> tuple[Plan, dict[str, Any]]:
     """The plan of a file, and what the file says of its verification."""
-    plan = read_plan_file(file, functools.cache(Registry.installed)).plan(settings)
+    installed = functools.cache(Registry.installed)
+    plan = read_plan_file(file, installed).plan(settings)
     found = variable(VARIABLE)
     if found is None:
-        _check_plugins(plan, ())
-        return plan, {}
+        found = {}
     if not isinstance(found, Mapping):
         message = (
             f"{VARIABLE} is of type {type(found).__name__}: let it be a dict of "
@@ -267,11 +267,11 @@ def _read(file: Path, settings: tuple[str, ...]) -> tuple[Plan, dict[str, Any]]:
         )
         raise Refusal(message)
     told: dict[Any, Any] = dict(found)  # pyright: ignore[reportUnknownArgumentType]
-    _check_plugins(plan, told.get("plugins", ()))
+    _check_plugins(plan, told.get("plugins", ()), installed)
     return plan, {str(name): value for name, value in told.items()}
 
 
-def _check_plugins(plan: Plan, classes: Any) -> None:
+def _check_plugins(plan: Plan, classes: Any, installed: Callable[[], Registry]) -> None:
     """See that each plugin of the plan is installed, or in the file's own list."""
     if not isinstance(classes, list | tuple):
         message = (
@@ -280,12 +280,10 @@ def _check_plugins(plan: Plan, classes: Any) -> None:
         )
         raise Refusal(message)
     own = {getattr(each, "name", None) for each in cast("Sequence[Any]", classes)}
-    missing = dict.fromkeys(a.plugin for a in actions(plan) if a.plugin not in own)
-    installed = Registry.installed() if missing else Registry()
     lines: list[str] = []
-    for name in missing:
-        if installed.get(name) is None:
-            near = " or ".join(installed.nearest(name))
+    for name in dict.fromkeys(a.plugin for a in actions(plan) if a.plugin not in own):
+        if installed().get(name) is None:
+            near = " or ".join(installed().nearest(name))
             lines.append(f"  {name}" + (f": did you mean {near}?" if near else ""))
     if lines:
         message = "\n".join(
