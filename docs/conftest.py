@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from free_ports import free_ports
 from no_unseen_skips import *  # noqa: F403
 
 EXAMPLES = Path(__file__).with_name("examples")
@@ -59,12 +59,6 @@ MakeTier = Callable[[int], Tier]
 
 
 @pytest.fixture
-def free_ports() -> Callable[[int], int]:
-    """Finds so many ports in a row that nothing listens on: the first of them."""
-    return _free_ports
-
-
-@pytest.fixture
 def make_tier(tmp_path: Path) -> Iterator[MakeTier]:
     """Finds a place for a tier of so many hosts, and takes it down at the end."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
@@ -74,25 +68,9 @@ def make_tier(tmp_path: Path) -> Iterator[MakeTier]:
     with ExitStack() as stack:
 
         def make(hosts: int) -> Tier:
-            first = _free_ports(2 * hosts)
+            first = free_ports(2 * hosts)
             tier = Tier(tmp_path / "tier", first, first + hosts)
             stack.callback(tier.down)
             return tier
 
         yield make
-
-
-def _free_ports(count: int) -> int:
-    """The first of so many ports in a row that nothing listens on."""
-    # Tests in other processes look for ports at the same time, each from elsewhere. Those
-    # from 32768 on the kernel gives to whoever connects.
-    for first in range(10000 + os.getpid() % 700 * 30, 32000, count):
-        with ExitStack() as stack:
-            try:
-                for port in range(first, first + count):
-                    listener = stack.enter_context(socket.socket())
-                    listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return first
-    pytest.fail("no ports are free")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 import attrs
 import pytest
+from free_ports import free_ports
 
 EXAMPLES = Path(__file__).with_name("examples")
 
@@ -150,19 +150,6 @@ class World:
         )
 
 
-def free_ports() -> int:
-    """The first of two ports in a row that nothing listens on."""
-    for first in range(20000 + os.getpid() % 10000, 60000, 2):
-        with socket.socket() as one, socket.socket() as other:
-            try:
-                one.bind(("127.0.0.1", first))
-                other.bind(("127.0.0.1", first + 1))
-            except OSError:
-                continue
-            return first
-    pytest.fail("no ports are free")
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """Something of everything: old, new, and missing."""
@@ -190,7 +177,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.git("clone", "--quiet", ".", str(here / "tree"))
     world.git("commit", "--quiet", "--allow-empty", "--message=two")
     world.git("branch", "next")
-    port = free_ports()
+    port = free_ports(2)
     tier = [sys.executable, str(EXAMPLES / "ssh_tier.py")]
     root = str(tmp_path / "world" / "tier")
     ports = ["--first-ssh-port", str(port), "--first-web-port", str(port + 1)]

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
+from free_ports import free_ports
 
 if TYPE_CHECKING:
     from conftest import MakeTier
@@ -122,9 +123,7 @@ class Deploy:
 @pytest.fixture(
     params=[pytest.param(place, marks=pytest.mark.slow) for place in ("here", "ssh")]
 )
-def deploy(
-    request: pytest.FixtureRequest, tmp_path: Path, free_ports: Callable[[int], int]
-) -> Iterator[Deploy]:
+def deploy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deploy]:
     """Eight hosts, on this machine or behind an sshd each, and a store."""
     store = tmp_path / "store"
     if request.param == "ssh":

@@ -13,11 +13,10 @@ from __future__ import annotations
 import importlib
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +24,7 @@ import attrs
 import pytest
 import trio
 from forked_commands import ForkedCommands
+from free_ports import free_ports
 from temporal_server import Server
 
 from workstream import Plan, open_store
@@ -238,20 +238,6 @@ def test_every_page_is_followed_or_has_a_reason() -> None:
     """Nobody is left out in silence, and no reason outlives its page."""
     assert {*NOT_HERE, *RACES, BY_PROCESSES} <= {each.page for each in FOLLOWED}
     assert len(FOLLOWED) > len(NOT_HERE)
-
-
-def free_ports(count: int) -> int:
-    """The first of so many ports in a row that nobody listens on."""
-    while True:
-        with ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            with suppress(OSError, OverflowError):
-                for number in range(1, count):
-                    other = stack.enter_context(socket.socket())
-                    other.bind(("127.0.0.1", port + number))
-                return port
 
 
 def test_the_rolling_deploy_comes_to_the_same(server: Cluster, tmp_path: Path) -> None:
